@@ -1,0 +1,179 @@
+/**
+ * client — asks a running engine over its control socket.
+ */
+import { readdir, readFile } from "node:fs/promises";
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  CONTROL_VERSION,
+  type ControlReply,
+  type ControlRequest,
+  type ControlValues,
+  controlFile,
+  controlFolder,
+  encodeFrame,
+  FrameError,
+  FrameReader,
+  type PeerValue,
+  readReply,
+} from "./schema/control.ts";
+import { EngineError } from "./schema/errors.ts";
+
+/** Tuning: an engine that is alive answers within milliseconds. */
+const TIMEOUT_MS = 5_000;
+/** Tuning: an engine closes its device and clears its keys in well under a second. */
+const STOP_MS = 20_000;
+const STOP_POLL_MS = 25;
+
+export interface ClientOptions {
+  /** Instead of /run/p2pvpn. */
+  readonly folder?: string;
+  readonly timeoutMs?: number;
+}
+
+const connectionError = (name: string, error: NodeJS.ErrnoException): EngineError => {
+  const { code } = error;
+  if (code === "ENOENT" || code === "ECONNREFUSED") {
+    return new EngineError("NOT_RUNNING", { name, cause: error });
+  }
+  if (code === "EACCES" || code === "EPERM") {
+    return new EngineError("CONTROL_DENIED", { name, cause: error });
+  }
+  return new EngineError("CONTROL_LOST", { name, cause: error });
+};
+
+/** Reads until the first reply. */
+const exchange = (socket: Socket, name: string, timeoutMs: number): Promise<ControlReply> =>
+  new Promise((resolve, reject) => {
+    const reader = new FrameReader();
+    const fail = (error: Error): void => {
+      socket.destroy();
+      reject(error);
+    };
+    const timer = setTimeout(() => {
+      fail(new EngineError("CONTROL_TIMEOUT", { name, seconds: timeoutMs / 1_000 }));
+    }, timeoutMs);
+    socket.on("data", (bytes: Buffer) => {
+      try {
+        const [fields] = reader.push(bytes);
+        if (fields !== undefined) resolve(readReply(fields));
+      } catch (cause) {
+        if (!(cause instanceof FrameError)) throw cause;
+        fail(new EngineError("CONTROL_BAD_FRAME", { cause }));
+      }
+    });
+    socket.on("error", (error) => fail(connectionError(name, error)));
+    socket.on("close", () => {
+      clearTimeout(timer);
+      reject(new EngineError("CONTROL_LOST", { name }));
+    });
+  });
+
+/**
+ * Sends one request to the engine on the interface `name` and returns its value.
+ *
+ * Thread: main.   Errors: EngineError NOT_RUNNING, CONTROL_DENIED, CONTROL_LOST, CONTROL_TIMEOUT,
+ * CONTROL_BAD_FRAME, and ENGINE_SAID with what the engine answered.
+ */
+export const ask = async <Type extends ControlRequest["type"]>(
+  name: string,
+  request: Extract<ControlRequest, { readonly type: Type }>,
+  options: ClientOptions = {},
+): Promise<ControlValues[Type]> => {
+  const socket = connect(controlFile(name, options.folder));
+  try {
+    const pending = exchange(socket, name, options.timeoutMs ?? TIMEOUT_MS);
+    socket.write(encodeFrame({ version: CONTROL_VERSION, id: 1, ...request }));
+    const reply = await pending;
+    if (!reply.ok) throw new EngineError("ENGINE_SAID", { reason: reply.message });
+    return reply.value as ControlValues[Type];
+  } finally {
+    socket.destroy();
+  }
+};
+
+/** All peers, page by page. Errors: as `ask`. */
+export const askPeers = async (name: string, options: ClientOptions = {}): Promise<PeerValue[]> => {
+  const peers: PeerValue[] = [];
+  for (let from: number | null = 0; from !== null; ) {
+    const page: ControlValues["peers.get"] = await ask(name, { type: "peers.get", from }, options);
+    peers.push(...page.peers);
+    from = page.next;
+  }
+  return peers;
+};
+
+/** True when something accepts connections on the engine's socket. */
+const isListening = (name: string, options: ClientOptions): Promise<boolean> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(controlFile(name, options.folder));
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EACCES") reject(connectionError(name, error));
+      else resolve(error.code === "EAGAIN");
+    });
+  });
+
+/** Names of the interfaces whose engines answer, sorted. Errors: EngineError CONTROL_DENIED. */
+export const runningEngines = async (options: ClientOptions = {}): Promise<string[]> => {
+  let files: string[];
+  try {
+    files = await readdir(options.folder ?? controlFolder());
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return [];
+    throw new EngineError("CONTROL_DENIED", { name: "the engine", cause: error });
+  }
+  const names = files.filter((file) => file.endsWith(".sock")).map((file) => file.slice(0, -5));
+  const running = await Promise.all(
+    names.map(async (name) => ((await isListening(name, options)) ? [name] : [])),
+  );
+  return running.flat().sort();
+};
+
+/**
+ * The interface that is meant: the one that was named, else the only one with an engine.
+ *
+ * Errors: EngineError NONE_RUNNING, SEVERAL_RUNNING, CONTROL_DENIED.
+ */
+export const chooseEngine = async (
+  named: string | undefined,
+  options: ClientOptions = {},
+): Promise<string> => {
+  if (named !== undefined) return named;
+  const [only, ...others] = await runningEngines(options);
+  if (only === undefined) throw new EngineError("NONE_RUNNING");
+  if (others.length > 0) {
+    throw new EngineError("SEVERAL_RUNNING", { names: [only, ...others].join(", ") });
+  }
+  return only;
+};
+
+/** False for a zombie too: its parent may never ask for it. Source: proc_pid_stat(5). */
+const isAlive = async (pid: number): Promise<boolean> => {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, "latin1");
+    return !/^ [ZX]/.test(stat.slice(stat.lastIndexOf(")") + 1));
+  } catch {
+    return false;
+  }
+};
+
+/**
+ * Stops an engine and waits until its socket and its process are gone.
+ *
+ * Errors: as `ask`, and EngineError STOP_TIMEOUT.
+ */
+export const stopEngine = async (name: string, options: ClientOptions = {}): Promise<void> => {
+  const { pid } = await ask(name, { type: "engine.stop" }, options);
+  const polls = STOP_MS / STOP_POLL_MS;
+  for (let i = 0; i < polls; i++) {
+    if (!(await isListening(name, options)) && (pid === process.pid || !(await isAlive(pid))))
+      return;
+    await sleep(STOP_POLL_MS);
+  }
+  throw new EngineError("STOP_TIMEOUT", { name, pid, seconds: STOP_MS / 1_000 });
+};

@@ -1,0 +1,216 @@
+/**
+ * check — can the engine run here? One line a test: ok, warning or missing, and what to do.
+ *
+ * Exit code 1 when something is missing that the engine needs; warnings do not count.
+ */
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { runningEngines } from "../client.ts";
+import type { Addon } from "../io/native/addon.ts";
+import { DEFAULT_FILE, type EngineConfig } from "../schema/config.ts";
+import { EngineError } from "../schema/errors.ts";
+import { loadConfig } from "../schema/load.ts";
+import { formatAmount, formatTable, printJson, printText } from "./print.ts";
+import { addExamples, addJsonOption } from "./shared.ts";
+
+type State = "ok" | "warning" | "missing";
+
+interface Result {
+  readonly test: string;
+  readonly state: State;
+  /** What was found, and what to do where it is not ok. */
+  readonly message: string;
+}
+
+interface Options {
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+const result = (test: string, state: State, message: string): Result => ({ test, state, message });
+
+/** Bit of CAP_NET_ADMIN. Source: linux/capability.h. */
+const CAP_NET_ADMIN = 12n;
+/** Bits of `udpProbe`. */
+const PROBE_GSO = 1;
+const PROBE_GRO = 2;
+
+const read = (file: string): string | null => {
+  try {
+    return readFileSync(file, "latin1").trim();
+  } catch {
+    return null;
+  }
+};
+
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message.split("\n")[0]! : String(error);
+
+const checkConfig = (file: string | undefined): [Result, EngineConfig | null] => {
+  const test = "configuration";
+  if (file === undefined && !existsSync(DEFAULT_FILE)) {
+    return [result(test, "warning", `${DEFAULT_FILE} is not there; name one with -c FILE`), null];
+  }
+  try {
+    const config = loadConfig(file ?? DEFAULT_FILE);
+    const peers = formatAmount(config.peers.length, "peer");
+    return [result(test, "ok", `${file ?? DEFAULT_FILE}, ${peers}`), config];
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    return [result(test, "missing", error.message), null];
+  }
+};
+
+const checkNode = (): Result => {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const enough = major > 20 || (major === 20 && minor >= 19);
+  const message = enough ? process.version : `${process.version}; install Node 20.19 or newer`;
+  return result("node", enough ? "ok" : "missing", message);
+};
+
+const loadAddon = async (): Promise<[Result, Addon | null]> => {
+  try {
+    const { addon } = await import("../io/native/addon.ts");
+    return [result("addon", "ok", "loaded"), addon];
+  } catch (error) {
+    return [result("addon", "missing", messageOf(error)), null];
+  }
+};
+
+const checkTun = (): Result => {
+  const file = "/dev/net/tun";
+  try {
+    closeSync(openSync(file, "r+"));
+    return result("TUN device", "ok", file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EACCES" || code === "EPERM") {
+      return result("TUN device", "missing", `${file} may not be opened; run as root`);
+    }
+    const { message } = new EngineError("TUN_MISSING");
+    return result("TUN device", "missing", message);
+  }
+};
+
+const checkPrivilege = (): Result => {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(read("/proc/self/status") ?? "")?.[1] ?? "0";
+  const held = ((BigInt(`0x${effective}`) >> CAP_NET_ADMIN) & 1n) === 1n;
+  return held
+    ? result("CAP_NET_ADMIN", "ok", "held")
+    : result("CAP_NET_ADMIN", "missing", "run as root, or give the process this capability");
+};
+
+const checkCrypto = (addon: Addon): Result => {
+  const { openssl, aesHardware } = addon.cryptoProbe();
+  if (openssl === "") {
+    return result("AES suite", "warning", "this Node has no OpenSSL to use; ChaCha20 goes on");
+  }
+  if (!aesHardware) {
+    return result("AES suite", "warning", `no AES instructions (${openssl}); ChaCha20 goes on`);
+  }
+  return result("AES suite", "ok", `${openssl}, AES instructions`);
+};
+
+const checkOffload = (addon: Addon): Result[] => {
+  const fd = addon.udpOpen(4, "127.0.0.1", 0, 0, "");
+  if (fd < 0) return [result("UDP socket", "missing", addon.errorText(-fd))];
+  const bits = addon.udpProbe(fd);
+  addon.close(fd);
+  const one = (test: string, bit: number, since: string): Result =>
+    bits > 0 && (bits & bit) !== 0
+      ? result(test, "ok", "supported")
+      : result(test, "warning", `not supported; slower without (Linux ${since} has it)`);
+  return [one("UDP GSO", PROBE_GSO, "4.18"), one("UDP GRO", PROBE_GRO, "5.0")];
+};
+
+/** Strict filtering is max(all, interface) = 1. Source: Linux ip-sysctl.rst, rp_filter. */
+const checkReversePath = (): Result => {
+  const values = ["all", "default"].map((name) =>
+    read(`/proc/sys/net/ipv4/conf/${name}/rp_filter`),
+  );
+  if (!values.includes("1") || values[0] === "2") return result("rp_filter", "ok", "not strict");
+  const advice = "run `sysctl -w net.ipv4.conf.all.rp_filter=2` if replies take another way";
+  return result("rp_filter", "warning", `strict; ${advice}`);
+};
+
+const checkForwarding = (): Result[] => {
+  const one = (test: string, file: string, key: string): Result => {
+    const value = read(file);
+    if (value === null) return result(test, "warning", "this kernel has it switched off");
+    if (value !== "0") return result(test, "ok", "on");
+    const advice = `run \`sysctl -w ${key}=1\` if others are to be reached through this host`;
+    return result(test, "ok", `off; ${advice}`);
+  };
+  const six = "/proc/sys/net/ipv6/conf/all/forwarding";
+  return [
+    one("IPv4 forwarding", "/proc/sys/net/ipv4/ip_forward", "net.ipv4.ip_forward"),
+    one("IPv6 forwarding", six, "net.ipv6.conf.all.forwarding"),
+  ];
+};
+
+/** Binds the port for a moment, with the families that the engine would use. */
+const checkPort = (addon: Addon, config: EngineConfig, running: boolean): Result => {
+  const { listenPort: port, listenAddress: address, bindDevice, name } = config.interface;
+  if (running) return result("UDP port", "ok", `${port}, held by the engine on ${name}`);
+  const family = address.includes(":") ? 6 : 4;
+  const fd = addon.udpOpen(family, address, port, 0, bindDevice);
+  if (fd >= 0) {
+    addon.close(fd);
+    return result("UDP port", "ok", port === 0 ? "the kernel chooses" : `${port} is free`);
+  }
+  const reason = addon.errorText(-fd);
+  return result("UDP port", "missing", `${port}: ${reason}; set another listen_port`);
+};
+
+const checkLink = (config: EngineConfig, running: boolean): Result => {
+  const { name } = config.interface;
+  const exists = existsSync(`/sys/class/net/${name}`);
+  if (running) return result("interface", "ok", `an engine is running on ${name}`);
+  if (!exists) return result("interface", "ok", `${name} is free`);
+  return result("interface", "missing", `${name} is in use; stop what uses it or rename it`);
+};
+
+const checkSix = (config: EngineConfig): Result[] => {
+  const wanted = config.interface.addresses.some((address) => address.version === 6);
+  const disabled = read("/proc/sys/net/ipv6/conf/default/disable_ipv6");
+  if (!wanted || disabled === "0") return [];
+  return [result("IPv6", "missing", "addresses has IPv6 and it is switched off on this host")];
+};
+
+const runTests = async (file: string | undefined): Promise<Result[]> => {
+  const [configured, config] = checkConfig(file);
+  const [loaded, addon] = await loadAddon();
+  const engines = await runningEngines().catch((): string[] => []);
+  const running = config !== null && engines.includes(config.interface.name);
+  return [
+    configured,
+    checkNode(),
+    loaded,
+    checkTun(),
+    checkPrivilege(),
+    ...(addon === null ? [] : [checkCrypto(addon), ...checkOffload(addon)]),
+    ...(config === null ? [] : [checkLink(config, running), ...checkSix(config)]),
+    ...(config === null || addon === null ? [] : [checkPort(addon, config, running)]),
+    checkReversePath(),
+    ...checkForwarding(),
+  ];
+};
+
+const check = async (options: Options): Promise<void> => {
+  const tests = await runTests(options.config);
+  const missing = tests.filter((one) => one.state === "missing").length;
+  if (missing > 0) process.exitCode = 1;
+  if (options.json) return printJson({ ok: missing === 0, tests });
+  printText(formatTable(tests.map(({ state, test, message }) => [state, test, message])));
+};
+
+/** Describes `check`. */
+export const define = (command: Command): void => {
+  command.option("-c, --config <FILE>", `configuration to test (default: ${DEFAULT_FILE})`);
+  addJsonOption(command).action(check);
+  addExamples(command, [
+    "sudo p2pvpn-engine check",
+    "sudo p2pvpn-engine check -c laptop.toml",
+    "p2pvpn-engine check --json | jq '.tests[] | select(.state != \"ok\")'",
+  ]);
+};

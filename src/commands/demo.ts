@@ -1,0 +1,64 @@
+/**
+ * demo — two peers on this machine, ping, throughput and status; leaves nothing behind.
+ */
+import { type Command, InvalidArgumentError } from "commander";
+import type { DemoResult } from "../demo/run.ts";
+import { formatPeers } from "./peers.ts";
+import { formatBytes, formatTable, printJson, printText } from "./print.ts";
+import { addExamples, addJsonOption } from "./shared.ts";
+import { formatStatus } from "./status.ts";
+
+interface Options {
+  readonly seconds: number;
+  readonly json?: boolean;
+}
+
+const SECONDS_MAX = 30;
+
+const seconds = (text: string): number => {
+  const value = /^\d+$/.test(text) ? Number(text) : 0;
+  if (value >= 1 && value <= SECONDS_MAX) return value;
+  throw new InvalidArgumentError(`must be a whole number from 1 to ${SECONDS_MAX}`);
+};
+
+const formatResult = ({ ping4, ping6, tcp, peers, status }: DemoResult): string => {
+  const trips = ({ medianMs, sent, lost, with: kind }: DemoResult["ping4"]): string =>
+    `median ${medianMs.toFixed(3)} ms of ${sent - lost} (${kind}), ${lost} lost`;
+  const rate = `${Math.round(tcp.megabitsPerSecond)} Mbit/s`;
+  const figures = formatTable([
+    ["IPv4 round trip", trips(ping4)],
+    ["IPv6 round trip", trips(ping6)],
+    ["TCP", `${rate}, ${formatBytes(tcp.bytes)} in ${tcp.seconds.toFixed(2)} s`],
+  ]);
+  const part = (title: string, text: string): string => `\n${title}\n\n${text}`;
+  return [
+    figures,
+    part("p2pvpn-engine peers -i p2pdemo0", formatPeers(peers)),
+    part("p2pvpn-engine status -i p2pdemo0", formatStatus(status)),
+  ].join("\n");
+};
+
+const demo = async (options: Options): Promise<void> => {
+  const { runDemo } = await import("../demo/run.ts");
+  const interrupt = new AbortController();
+  const onSignal = (): void => interrupt.abort();
+  // They stay on during the clean-up, which a second Ctrl-C must not cut short.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
+  const result = await runDemo({
+    seconds: options.seconds,
+    signal: interrupt.signal,
+    progress: (sentence) => process.stderr.write(`p2pvpn-engine: ${sentence}\n`),
+  });
+  if (options.json) printJson(result);
+  else printText(`\n${formatResult(result)}`);
+};
+
+/** Describes `demo`. */
+export const define = (command: Command): void => {
+  command.option("--seconds <N>", "how long TCP runs", seconds, 5);
+  addJsonOption(command).action(demo);
+  addExamples(command, [
+    "sudo p2pvpn-engine demo",
+    "sudo p2pvpn-engine demo --seconds 10 --json | jq .tcp",
+  ]);
+};

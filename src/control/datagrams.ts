@@ -1,0 +1,67 @@
+/**
+ * datagrams — control's members of the port's two reuseport groups.
+ *
+ * Receives in batches of 32 into buffers made once; what the event loop does between two batches
+ * (control socket, timers) is never starved by a flood of handshakes. Thread: control.
+ */
+import { addon, type WatchHandle } from "../io/native/addon.ts";
+import { SOCKADDR_BYTES, sockaddrFamily } from "../wire/sockaddr.ts";
+
+const BATCH = 32;
+const DATAGRAM_BYTES = 2_048;
+const META_BYTES = 64;
+const FROM_AT = 8;
+const LOCAL_AT = 36;
+
+/** Takes one datagram. Borrows: all three. */
+export type OnDatagram = (datagram: Uint8Array, from: Uint8Array, local: Uint8Array) => void;
+
+export class Datagrams {
+  readonly #fds: { readonly v4: number; readonly v6: number };
+  readonly #bytes = new Uint8Array(BATCH * DATAGRAM_BYTES);
+  readonly #meta = new Uint8Array(BATCH * META_BYTES);
+  readonly #watches: WatchHandle[] = [];
+  readonly #onDatagram: OnDatagram;
+  readonly #onOversize: () => void;
+
+  /** File descriptors of -1 are left out. */
+  constructor(
+    fds: { readonly v4: number; readonly v6: number },
+    onDatagram: OnDatagram,
+    onOversize: () => void,
+  ) {
+    this.#fds = fds;
+    this.#onDatagram = onDatagram;
+    this.#onOversize = onOversize;
+    for (const fd of [fds.v4, fds.v6]) {
+      if (fd >= 0) this.#watches.push(addon.watch(fd, () => this.#receive(fd)));
+    }
+  }
+
+  /** Sends one datagram from `local` (empty: the kernel chooses). False: it was refused. */
+  send(datagram: Uint8Array, to: Uint8Array, local: Uint8Array): boolean {
+    const fd = sockaddrFamily(to) === 6 ? this.#fds.v6 : this.#fds.v4;
+    return fd >= 0 && addon.datagramSend(fd, datagram, to, local) >= 0;
+  }
+
+  close(): void {
+    for (const watch of this.#watches.splice(0)) addon.unwatch(watch);
+  }
+
+  #receive(fd: number): void {
+    const count = addon.datagramReceive(fd, this.#bytes, this.#meta);
+    for (let i = 0; i < count; i++) {
+      const meta = i * META_BYTES;
+      const length = this.#meta[meta]! | (this.#meta[meta + 1]! << 8);
+      if (length > DATAGRAM_BYTES) {
+        this.#onOversize();
+        continue;
+      }
+      this.#onDatagram(
+        this.#bytes.subarray(i * DATAGRAM_BYTES, i * DATAGRAM_BYTES + length),
+        this.#meta.subarray(meta + FROM_AT, meta + FROM_AT + SOCKADDR_BYTES),
+        this.#meta.subarray(meta + LOCAL_AT, meta + LOCAL_AT + SOCKADDR_BYTES),
+      );
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * peer — one peer as control sees it: keys, sessions, timers.
+ *
+ *      initiation sent ──response──▶ current         (we are the initiator: used at once)
+ *      initiation received ──▶ next ──first data──▶ current ──▶ previous
+ *
+ * Source: WireGuard paper, section 6; security.md 1, 2 and 10.
+ */
+import type { PeerConfig } from "../schema/config.ts";
+import type { InitiatorState } from "./noise.ts";
+import type { PeerTimers } from "./timers.ts";
+
+/** An entry of the sessions region that this peer holds. */
+export interface SessionRef {
+  readonly session: number;
+  readonly generation: number;
+  readonly localIndex: number;
+  readonly bornMs: number;
+  readonly initiator: boolean;
+  readonly suite: number;
+}
+
+/** Thread: control. */
+export interface Peer {
+  /** Index into the peers region. */
+  readonly index: number;
+  readonly config: PeerConfig;
+  /** Product of the two static keys; made once. */
+  readonly staticStatic: Uint8Array;
+  readonly timers: PeerTimers;
+  /** I/O thread that owns this peer's sessions. */
+  readonly owner: number;
+  current: SessionRef | null;
+  previous: SessionRef | null;
+  next: SessionRef | null;
+  /** Our initiation that waits for its answer. */
+  initiation: InitiatorState | null;
+  /** Greatest timestamp accepted from the peer (TAI64N), or null. */
+  lastTimestamp: Uint8Array | null;
+  /** Last timestamp sent to the peer; the next one is later. */
+  lastSentTimestamp: Uint8Array | null;
+  lastInitiationMs: number;
+}

@@ -1,0 +1,93 @@
+/**
+ * report — what `status`, `peers` and `stats` say, read from shared memory and control's own state.
+ *
+ * Thread: control; nothing here waits for another thread.
+ */
+import { controlBlock, sumCounters } from "../memory/counters.ts";
+import { WORKER, type WORKER_STATE } from "../memory/layout.ts";
+import type { PeerEntries } from "../memory/peers.ts";
+import { type Arena, doubleAt, fieldWord, wordOf } from "../memory/region.ts";
+import type { EngineConfig } from "../schema/config.ts";
+import type { PeerValue, StatsValue, StatusValue } from "../schema/control.ts";
+import { formatCidr } from "../wire/cidr.ts";
+import { formatSockaddr } from "../wire/sockaddr.ts";
+import type { Peer } from "./peer.ts";
+
+/** What main found out when it opened device and sockets. */
+export interface Opened {
+  /** As the kernel named it. */
+  readonly name: string;
+  readonly listenPort: number;
+  readonly features: StatusValue["features"];
+  readonly startedMs: number;
+}
+
+const SUITE_NAMES = ["chacha20poly1305", "aes256gcm"] as const;
+const STATE_NAMES = ["absent", "awake", "asleep"] as const;
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+
+export const statusValue = (
+  arena: Arena,
+  config: EngineConfig,
+  opened: Opened,
+  nowMs: number,
+): StatusValue => ({
+  interface: opened.name,
+  nodeId: config.interface.identity.nodeId,
+  wireguardPublicKey: base64(config.interface.identity.publicKey),
+  listenPort: opened.listenPort,
+  mtu: config.interface.mtu,
+  cipher: config.interface.cipher,
+  threads: config.engine.threads,
+  ioThreads: config.engine.ioThreads,
+  features: opened.features,
+  defence: { state: "calm", rung: 0 },
+  startedMs: Math.max(0, nowMs - opened.startedMs),
+  ...sumCounters(arena, 0, controlBlock(arena) + 1),
+});
+
+export const peerValue = (
+  peer: Peer,
+  entries: PeerEntries,
+  mtu: number,
+  nowMs: number,
+): PeerValue => {
+  const bytes = entries.bytes(peer.index);
+  const doneMs = peer.timers.handshakeDoneMs;
+  const alive = entries.current(peer.index) >= 0;
+  return {
+    name: null,
+    nodeId: null,
+    wireguardPublicKey: base64(peer.config.publicKey),
+    addresses: peer.config.allowedIps.map(formatCidr),
+    endpoint: formatSockaddr(entries.endpoint(peer.index)),
+    path: alive ? "direct" : "none",
+    cipher: peer.current === null || !alive ? null : SUITE_NAMES[peer.current.suite === 1 ? 1 : 0],
+    lastHandshakeMs: doneMs === 0 ? null : Math.max(0, nowMs - doneMs),
+    rxBytes: bytes.received,
+    txBytes: bytes.sent,
+    rttMs: null,
+    mtu,
+  };
+};
+
+export const statsValue = (arena: Arena): StatsValue => {
+  const names = [...Array.from({ length: arena.limits.ioThreads }, (_, i) => `io ${i}`), "control"];
+  return {
+    threads: names.map((name, block) => {
+      const sums = sumCounters(arena, block, block + 1);
+      return { name, counters: { ...sums.counters, ...sums.drops } };
+    }),
+    workers: Array.from({ length: arena.limits.workers }, (_, i) => {
+      const word = wordOf(arena, "workers", WORKER.size, i);
+      const state = Atomics.load(arena.u32, word + fieldWord(WORKER.fields.state));
+      return {
+        name: `worker ${i}`,
+        state: STATE_NAMES[state as (typeof WORKER_STATE)["awake"]] ?? "absent",
+        jobs: arena.f64[doubleAt(word, WORKER.fields.jobs)] ?? 0,
+      };
+    }),
+    memory: { arenaBytes: arena.buffer.byteLength, rssBytes: process.memoryUsage.rss() },
+  };
+};

@@ -1,0 +1,37 @@
+/**
+ * resolve — endpoint names to socket addresses.
+ *
+ * Numbers are taken as they are; names are asked again each minute while the peer has no session,
+ * since a name may have moved (WireGuard itself never asks again, which users miss).
+ */
+import { lookup } from "node:dns/promises";
+import type { Endpoint } from "../schema/config.ts";
+import { parseAddress } from "../wire/cidr.ts";
+import { makeSockaddr } from "../wire/sockaddr.ts";
+
+/** Families that the engine's sockets speak. */
+export interface Families {
+  readonly v4: boolean;
+  readonly v6: boolean;
+}
+
+/** A sockaddr, or null when the name has no address that we can use. Errors: never. */
+export const resolveEndpoint = async (
+  endpoint: Endpoint,
+  families: Families,
+): Promise<Uint8Array | null> => {
+  const [host, zone] = endpoint.host.split("%", 2);
+  const literal = parseAddress(host ?? "");
+  if (literal !== null) return makeSockaddr(literal, endpoint.port, Number(zone ?? 0) || 0);
+  try {
+    const found = await lookup(endpoint.host, { all: true, verbatim: true });
+    for (const { address, family } of found) {
+      const bytes = parseAddress(address);
+      const usable = family === 4 ? families.v4 : families.v6;
+      if (bytes !== null && usable) return makeSockaddr(bytes, endpoint.port);
+    }
+  } catch {
+    return null;
+  }
+  return null;
+};

@@ -1,0 +1,197 @@
+/**
+ * control/sessions — making, promoting and retiring the sessions of peers.
+ *
+ * The shared entries are in memory/sessions.ts; here is who holds which, which receiver indices may
+ * not be given out yet, and which entries wait until no I/O thread can hold them.
+ */
+
+import type { Counters } from "../memory/counters.ts";
+import { type Mark, mark, passed } from "../memory/epochs.ts";
+import { COUNT } from "../memory/layout.ts";
+import type { PeerEntries } from "../memory/peers.ts";
+import type { Arena } from "../memory/region.ts";
+import { Sessions } from "../memory/sessions.ts";
+import { type IndexKey, makeIndex, OWNER_MASK, RANDOM_MASK } from "../wire/index.ts";
+import type { TransportKeys } from "./noise.ts";
+import type { Peer, SessionRef } from "./peer.ts";
+
+/** A receiver index is not given out again for this long (security.md 8). */
+const INDEX_REST_MS = 180_000;
+/** Tries to find a free index before giving up; the table holds a million. */
+const INDEX_TRIES = 64;
+/** Most indices at rest; beyond it the oldest returns early, which only a flood can cause. */
+const RESTING_MAX = 262_144;
+
+interface Dying {
+  readonly session: number;
+  readonly at: Mark;
+}
+
+export interface NewSession {
+  readonly peer: Peer;
+  readonly localIndex: number;
+  readonly remoteIndex: number;
+  readonly initiator: boolean;
+  readonly keys: TransportKeys;
+}
+
+/** Thread: control. */
+export class SessionKeeper {
+  readonly #arena: Arena;
+  readonly #entries: PeerEntries;
+  readonly #counters: Counters;
+  readonly #table: Sessions;
+  readonly #indexKey: IndexKey;
+  readonly #rejectAfterMs: number;
+  readonly #suite: number;
+  readonly #random32: () => number;
+  /** Indices of our initiations: taken, but without a session yet. */
+  readonly #reserved = new Set<number>();
+  /** Random parts at rest, oldest first, with the time at which they were withdrawn. */
+  readonly #resting = new Map<number, number>();
+  #dying: Dying[] = [];
+
+  constructor(options: {
+    readonly arena: Arena;
+    readonly entries: PeerEntries;
+    readonly counters: Counters;
+    readonly indexKey: IndexKey;
+    readonly rejectAfterMs: number;
+    readonly suite: number;
+    readonly random32: () => number;
+  }) {
+    this.#arena = options.arena;
+    this.#entries = options.entries;
+    this.#counters = options.counters;
+    this.#indexKey = options.indexKey;
+    this.#rejectAfterMs = options.rejectAfterMs;
+    this.#suite = options.suite;
+    this.#random32 = options.random32;
+    this.#table = new Sessions(options.arena);
+  }
+
+  /** A receiver index that names `owner`, or -1 when none was found. */
+  reserveIndex(owner: number): number {
+    for (let tries = 0; tries < INDEX_TRIES; tries++) {
+      const random = ((this.#random32() & RANDOM_MASK & ~OWNER_MASK) | owner) >>> 0;
+      if (this.#reserved.has(random) || this.#resting.has(random)) continue;
+      if (!this.#table.indexFree(random)) continue;
+      this.#reserved.add(random);
+      return makeIndex(this.#indexKey, random);
+    }
+    return -1;
+  }
+
+  /** Gives back an index whose handshake came to nothing. */
+  releaseIndex(index: number, nowMs: number): void {
+    const random = index & RANDOM_MASK;
+    if (this.#reserved.delete(random)) this.#rest(random, nowMs);
+  }
+
+  /** Writes keys into a free entry and publishes its index. Null: no entry is free. */
+  create(made: NewSession, nowMs: number): SessionRef | null {
+    const session = this.#table.take();
+    if (session < 0) return null;
+    this.#table.fill(session, {
+      peer: made.peer.index,
+      localIndex: made.localIndex,
+      remoteIndex: made.remoteIndex,
+      suite: this.#suite,
+      initiator: made.initiator,
+      owner: made.peer.owner,
+      rejectAtMs: nowMs + this.#rejectAfterMs,
+      sendKey: made.keys.send,
+      receiveKey: made.keys.receive,
+    });
+    this.#reserved.delete(made.localIndex & RANDOM_MASK);
+    return {
+      session,
+      generation: this.#table.generation(session),
+      localIndex: made.localIndex,
+      bornMs: nowMs,
+      initiator: made.initiator,
+      suite: this.#suite,
+    };
+  }
+
+  /** The session that we initiated is usable at once; what was there before steps back. */
+  useInitiated(peer: Peer, made: SessionRef, nowMs: number): void {
+    // A session that we answered and that was never confirmed is newer than the current one.
+    this.retire(peer.previous, nowMs);
+    peer.previous = peer.next ?? peer.current;
+    if (peer.next !== null) this.retire(peer.current, nowMs);
+    peer.next = null;
+    this.#setCurrent(peer, made);
+  }
+
+  /** The session that we answered waits for its first packet. */
+  useAnswered(peer: Peer, made: SessionRef, nowMs: number): void {
+    this.retire(peer.next, nowMs);
+    this.retire(peer.previous, nowMs);
+    peer.previous = null;
+    peer.next = made;
+  }
+
+  /** The first packet came on the session that we answered. False: it is not that one. */
+  confirm(peer: Peer, session: number, generation: number, nowMs: number): boolean {
+    const next = peer.next;
+    if (next === null || next.session !== session || next.generation !== generation) return false;
+    this.retire(peer.previous, nowMs);
+    peer.previous = peer.current;
+    peer.next = null;
+    this.#setCurrent(peer, next);
+    return true;
+  }
+
+  /** Stops sealing with the current session. */
+  stopUsing(peer: Peer): void {
+    this.#entries.setCurrent(peer.index, -1);
+  }
+
+  /** Takes everything from the peer. */
+  forget(peer: Peer, nowMs: number): void {
+    this.stopUsing(peer);
+    for (const ref of [peer.previous, peer.current, peer.next]) this.retire(ref, nowMs);
+    peer.previous = null;
+    peer.current = null;
+    peer.next = null;
+  }
+
+  /** Nothing arrives for the session any more; its keys are zeroed as soon as nobody holds it. */
+  retire(ref: SessionRef | null, nowMs: number): void {
+    if (ref === null) return;
+    this.#table.withdraw(ref.session);
+    this.#rest(ref.localIndex & RANDOM_MASK, nowMs);
+    this.#dying.push({ session: ref.session, at: mark(this.#arena) });
+  }
+
+  /** Clears what nobody holds any more. True: some still wait. */
+  sweep(nowMs: number): boolean {
+    this.#dying = this.#dying.filter(({ session, at }) => {
+      if (!passed(this.#arena, at)) return true;
+      this.#table.clear(session);
+      return false;
+    });
+    for (const [random, sinceMs] of this.#resting) {
+      if (nowMs - sinceMs < INDEX_REST_MS && this.#resting.size <= RESTING_MAX) break;
+      this.#resting.delete(random);
+    }
+    return this.#dying.length > 0;
+  }
+
+  /** Counters that the session has used. */
+  sent(ref: SessionRef): bigint {
+    return this.#table.sent(ref.session);
+  }
+
+  #setCurrent(peer: Peer, ref: SessionRef): void {
+    peer.current = ref;
+    this.#entries.setCurrent(peer.index, ref.session);
+    this.#counters.add(COUNT.sessionsMade, 1);
+  }
+
+  #rest(random: number, nowMs: number): void {
+    this.#resting.delete(random);
+    this.#resting.set(random, nowMs);
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * socket — the control socket: one Unix socket per engine, a few clients, one frame at a time.
+ *
+ *   1. make the folder, 0700, ours                 prepareFolder
+ *   2. bind; replace what a dead engine left       bindSocket
+ *   3. read frames, answer in order                serveClient
+ *   4. close: replies leave, then clients          openControlSocket
+ *
+ * A damaged frame is answered once, then its client is closed: what follows cannot be trusted.
+ * A client that does not read is not read from either, and closed after a while.
+ */
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import {
+  CONTROL_VERSION,
+  type ControlReply,
+  type ControlRequest,
+  controlFile,
+  controlFolder,
+  encodeFrame,
+  FrameError,
+  FrameReader,
+  type PeersPage,
+  type PeerValue,
+  readRequest,
+  type StatsValue,
+  type StatusValue,
+} from "../schema/control.ts";
+import { EngineError } from "../schema/errors.ts";
+
+/** Tuning: more clients than this are sent away with one reply. */
+export const CLIENTS_MAX = 16;
+/** Tuning: a client that neither reads nor asks for this long is closed. */
+const IDLE_MS = 60_000;
+/** Tuning: 500 peers and 5,000 + 10,000 prefixes (of the last one) stay under a frame. */
+const PAGE_PEERS = 500;
+const PAGE_PREFIXES = 5_000;
+
+type Awaitable<Value> = Value | Promise<Value>;
+
+/** What the engine answers with. A handler that throws becomes an error reply. */
+export interface ControlHandlers {
+  readonly "status.get": () => Awaitable<StatusValue>;
+  /** All peers; they are sent in pages. */
+  readonly "peers.get": () => Awaitable<readonly PeerValue[]>;
+  readonly "stats.get": () => Awaitable<StatsValue>;
+  /** Called after the reply has been sent. */
+  readonly "engine.stop": () => void;
+}
+
+export interface ControlSocketOptions {
+  /** Name of the interface, which names the socket. */
+  readonly name: string;
+  readonly handlers: ControlHandlers;
+  /** Instead of /run/p2pvpn. */
+  readonly folder?: string;
+}
+
+export interface ControlSocket {
+  readonly file: string;
+  /** Takes no more requests, lets replies leave, closes clients, removes the file. */
+  close(): Promise<void>;
+}
+
+const errorText = (error: unknown): string =>
+  (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+
+/** What is wrong with the folder after making it, or null. */
+const folderProblem = (folder: string): string | null => {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const stat = lstatSync(folder);
+  if (!stat.isDirectory()) return "it is no folder";
+  if (stat.uid !== process.geteuid?.()) return "the folder belongs to another user";
+  if ((stat.mode & 0o777) !== 0o700) chmodSync(folder, 0o700);
+  return null;
+};
+
+/** Makes the folder ours alone. Errors: EngineError CONTROL_SOCKET_FAILED. */
+const prepareFolder = (folder: string): void => {
+  let reason: string | null;
+  let cause: unknown;
+  try {
+    reason = folderProblem(folder);
+  } catch (error) {
+    reason = errorText(error);
+    cause = error;
+  }
+  if (reason !== null) {
+    throw new EngineError("CONTROL_SOCKET_FAILED", { file: folder, reason, cause });
+  }
+};
+
+/** Binds under umask 177. A worker thread may not set it; there the folder has to do. */
+const listenPrivately = (server: Server, file: string): void => {
+  let previous: number | undefined;
+  try {
+    previous = process.umask(0o177);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_WORKER_UNSUPPORTED_OPERATION") throw error;
+  }
+  server.listen(file);
+  if (previous !== undefined) process.umask(previous);
+};
+
+const listen = (server: Server, file: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.once("listening", () => {
+      server.removeListener("error", reject);
+      resolve();
+    });
+    listenPrivately(server, file);
+  });
+
+/** True when somebody answers on the socket file. */
+const isAlive = (file: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const probe = connect(file);
+    const end = (alive: boolean): void => {
+      probe.destroy();
+      resolve(alive);
+    };
+    probe.once("connect", () => end(true));
+    probe.once("error", (error: NodeJS.ErrnoException) => end(error.code === "EAGAIN"));
+  });
+
+/** Errors: EngineError ALREADY_RUNNING, CONTROL_SOCKET_FAILED. */
+const bindSocket = async (server: Server, file: string, name: string): Promise<void> => {
+  try {
+    await listen(server, file).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EADDRINUSE") throw error;
+      if (await isAlive(file)) throw new EngineError("ALREADY_RUNNING", { name });
+      if (!lstatSync(file).isSocket()) throw error;
+      unlinkSync(file);
+      await listen(server, file);
+    });
+    chmodSync(file, 0o600);
+  } catch (error) {
+    if (error instanceof EngineError) throw error;
+    throw new EngineError("CONTROL_SOCKET_FAILED", {
+      file,
+      reason: errorText(error),
+      cause: error,
+    });
+  }
+};
+
+/** As many peers from `from` on as fit a frame, at least one. */
+export const pageOf = (all: readonly PeerValue[], from: number): PeersPage => {
+  let end = Math.min(from, all.length);
+  let prefixes = 0;
+  while (end < all.length && end - from < PAGE_PEERS && prefixes < PAGE_PREFIXES) {
+    prefixes += all[end]!.addresses.length;
+    end++;
+  }
+  return { peers: all.slice(from, end), next: end < all.length ? end : null };
+};
+
+const replyValue = async (handlers: ControlHandlers, request: ControlRequest): Promise<unknown> => {
+  if (request.type === "peers.get") return pageOf(await handlers["peers.get"](), request.from);
+  if (request.type === "engine.stop") return { pid: process.pid };
+  return await handlers[request.type]();
+};
+
+const failure = (id: number, error: unknown): ControlReply => {
+  if (error instanceof EngineError) {
+    return { id, ok: false, code: error.code, message: error.message };
+  }
+  const bad = new EngineError("CONTROL_BAD_FRAME");
+  if (error instanceof FrameError) return { id, ok: false, code: bad.code, message: bad.message };
+  return { id, ok: false, code: "ENGINE_SAID", message: `The engine failed: ${errorText(error)}.` };
+};
+
+/** Resolves when the bytes were handed to the kernel, or the client is gone. */
+const send = (client: Socket, reply: ControlReply): Promise<void> =>
+  new Promise((resolve) => {
+    if (!client.writable) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      client.removeListener("close", done);
+      resolve();
+    };
+    client.once("close", done);
+    let frame: Buffer;
+    try {
+      frame = encodeFrame({ version: CONTROL_VERSION, ...reply });
+    } catch (error) {
+      frame = encodeFrame({ version: CONTROL_VERSION, ...failure(reply.id, error) });
+    }
+    client.write(frame, done);
+  });
+
+const answer = async (
+  client: Socket,
+  handlers: ControlHandlers,
+  fields: Readonly<Record<string, unknown>>,
+): Promise<void> => {
+  const { id, type, request } = readRequest(fields);
+  if (request === null) {
+    return send(client, failure(id, new EngineError("CONTROL_UNKNOWN", { type })));
+  }
+  const reply = await replyValue(handlers, request).then(
+    (value): ControlReply => ({ id, ok: true, value }),
+    (error: unknown) => failure(id, error),
+  );
+  await send(client, reply);
+  if (request.type === "engine.stop") handlers["engine.stop"]();
+};
+
+/** Reads, answers and waits in turn, so that at most one reply waits for a slow reader. */
+const serveClient = async (client: Socket, handlers: ControlHandlers): Promise<void> => {
+  const reader = new FrameReader();
+  client.setTimeout(IDLE_MS, () => client.destroy());
+  client.on("error", () => client.destroy());
+  try {
+    // The iterator must not destroy the socket when a frame throws: one reply is still due.
+    for await (const bytes of client.iterator({ destroyOnReturn: false })) {
+      for (const fields of reader.push(bytes as Buffer)) await answer(client, handlers, fields);
+    }
+  } catch (error) {
+    if (error instanceof FrameError) await send(client, failure(0, error));
+  }
+  client.destroySoon();
+};
+
+/**
+ * Opens the control socket of an engine.
+ *
+ * Thread: main or control; a worker thread cannot set the umask, see `listenPrivately`.
+ * Errors: EngineError ALREADY_RUNNING, CONTROL_SOCKET_FAILED.
+ */
+export const openControlSocket = async (options: ControlSocketOptions): Promise<ControlSocket> => {
+  const { name, handlers, folder = controlFolder() } = options;
+  const file = controlFile(name, folder);
+  const clients = new Set<Socket>();
+  prepareFolder(folder);
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    if (clients.size >= CLIENTS_MAX) {
+      client.on("error", () => client.destroy());
+      const reason = `More than ${CLIENTS_MAX} clients ask the engine at once; try again.`;
+      void send(client, failure(0, new EngineError("ENGINE_SAID", { reason })));
+      client.destroySoon();
+      return;
+    }
+    clients.add(client);
+    client.once("close", () => clients.delete(client));
+    void serveClient(client, handlers);
+  });
+  await bindSocket(server, file, name);
+  server.on("error", () => {});
+  return {
+    file,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const client of clients) client.destroySoon();
+      }),
+  };
+};

@@ -1,0 +1,287 @@
+/**
+ * engine — starts and stops the threads; the only file that knows all rooms.
+ *
+ *                     main (here): memory, device, sockets, supervision
+ *        ┌───────────────┬──────────────────┬─────────────────┐
+ *     control          I/O thread(s)      workers          signals
+ *     handshakes,      TUN queue, UDP,    seal and
+ *     timers, routes   order              open
+ *
+ * Main owns every file descriptor, so that a thread that dies takes none with it.
+ */
+import { EventEmitter, once } from "node:events";
+import { Worker } from "node:worker_threads";
+import type { ControlReport, ControlTask } from "./control/main.ts";
+import type { Opened } from "./control/report.ts";
+import { TIMING, type Timing } from "./control/timers.ts";
+import { closeDevice, type Device, openDevice, readyDevice } from "./device.ts";
+import type { IoReport } from "./io/main.ts";
+import { addon } from "./io/native/addon.ts";
+import type { IoTask } from "./io/station.ts";
+import {
+  ENGINE,
+  HAND_OVER,
+  type Limits,
+  LOCAL,
+  SEGMENT_OVERHEAD_BYTES,
+  SUITE,
+} from "./memory/layout.ts";
+import {
+  type Arena,
+  fieldWord,
+  makeArena,
+  regionTables,
+  shareOf,
+  wordOf,
+} from "./memory/region.ts";
+import type { EngineConfig } from "./schema/config.ts";
+import { EngineError } from "./schema/errors.ts";
+import { WorkerPool } from "./workers/pool.ts";
+
+export interface Engine {
+  /** The interface's name. */
+  readonly name: string;
+  readonly listenPort: number;
+  /** Stops; may be called again. */
+  stop(): Promise<void>;
+  /** Settles when the engine has stopped; rejects when a thread ended by itself. */
+  readonly stopped: Promise<void>;
+}
+
+/** What no configuration reaches: for tests and benchmarks. */
+export interface Internals {
+  readonly timing?: Timing;
+  /** Suite of data messages on both ends, until suites are negotiated. */
+  readonly suite?: keyof typeof SUITE;
+}
+
+/** Prefixes and peers that the arena has room for, at least. */
+const ROUTES_MIN = 1_024;
+/** Heap of an I/O thread: it allocates at start and no more. */
+const IO_LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 } as const;
+/** Heap of control: 10,000 peers need about 30 MB. */
+const CONTROL_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 } as const;
+/** Threads that do not end by themselves when told to are ended after this long. */
+const STOP_MS = 2_000;
+
+const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
+const entryOf = (room: string): URL => new URL(`./${room}/main${extension}`, import.meta.url);
+
+const limitsOf = (config: EngineConfig): Limits => ({
+  ioThreads: config.engine.ioThreads,
+  workers: config.engine.threads,
+  peers: Math.max(1, config.peers.length),
+  routes: Math.max(
+    ROUTES_MIN,
+    config.peers.reduce((sum, peer) => sum + peer.allowedIps.length, 0),
+  ),
+});
+
+const allocate = (config: EngineConfig): Arena => {
+  try {
+    return makeArena(limitsOf(config));
+  } catch (cause) {
+    throw new EngineError("MEMORY", { reason: (cause as Error).message, cause });
+  }
+};
+
+/** Settings that other threads read from shared memory. */
+const fillArena = (arena: Arena, config: EngineConfig): void => {
+  const engine = wordOf(arena, "engine", ENGINE.size, 0);
+  arena.u32[engine + fieldWord(ENGINE.fields.handOver)] = HAND_OVER[config.engine.handOver];
+  config.interface.addresses.forEach((cidr, i) => {
+    const word = wordOf(arena, "locals", LOCAL.size, i);
+    const view = new DataView(cidr.bytes.buffer, cidr.bytes.byteOffset, cidr.bytes.byteLength);
+    arena.u32[word + fieldWord(LOCAL.fields.version)] = cidr.version;
+    for (let w = 0; w < cidr.bytes.length / 4; w++) {
+      arena.u32[word + fieldWord(LOCAL.fields.address) + w] = view.getUint32(4 * w);
+    }
+  });
+  arena.u32[engine + fieldWord(ENGINE.fields.localCount)] = config.interface.addresses.length;
+};
+
+/** Keys stay in memory and out of core dumps where the system allows it (security.md 33). */
+const protectKeys = (arena: Arena): void => {
+  const { base } = arena.layout;
+  addon.noCoreDumps();
+  addon.lockMemory(base.sessions, base.indexTable - base.sessions);
+};
+
+class RunningEngine implements Engine {
+  readonly name: string;
+  readonly listenPort: number;
+  readonly stopped: Promise<void>;
+  readonly #arena: Arena;
+  readonly #device: Device;
+  readonly #pool: WorkerPool;
+  readonly #control: Worker;
+  readonly #ios: readonly Worker[];
+  readonly #ended = new EventEmitter();
+  #stopping: Promise<void> | null = null;
+
+  constructor(arena: Arena, device: Device, config: EngineConfig, internals: Internals) {
+    this.#arena = arena;
+    this.#device = device;
+    this.name = device.name;
+    this.listenPort = device.listenPort;
+    this.stopped = once(this.#ended, "stopped").then(() => undefined);
+    this.stopped.catch(() => {}); // whoever waits sees it; nobody has to
+    const fullSegmentBytes = config.interface.mtu + SEGMENT_OVERHEAD_BYTES;
+    const { ioWakes } = device;
+    this.#pool = new WorkerPool({
+      arena,
+      ioWakes,
+      fullSegmentBytes,
+      onDeath: () => this.#wakeIos(),
+    });
+    this.#ios = device.queues.map((tun, thread) => {
+      const io = { ...device.io, thread, tun, wake: ioWakes[thread]!, ...device.sockets[thread]! };
+      const task: IoTask = {
+        share: shareOf(arena),
+        io,
+        controlWake: device.controlWake,
+        fullSegmentBytes,
+      };
+      return this.#thread("io", task, IO_LIMITS);
+    });
+    const opened: Opened = {
+      name: device.name,
+      listenPort: device.listenPort,
+      features: device.features,
+      startedMs: addon.bootMs(),
+    };
+    const last = device.sockets.at(-1)!;
+    const task: ControlTask = {
+      share: shareOf(arena),
+      config,
+      opened,
+      timing: internals.timing ?? TIMING,
+      suite: SUITE[internals.suite ?? "chacha20poly1305"],
+      udp: { v4: last.udp4, v6: last.udp6 },
+      wake: device.controlWake,
+      ioWakes,
+    };
+    this.#control = this.#thread("control", task, CONTROL_LIMITS);
+  }
+
+  /** Resolves when every thread has said that it is ready. Errors: EngineError. */
+  async ready(): Promise<void> {
+    const threads = [...this.#ios, this.#control];
+    await Promise.all(threads.map((thread) => readyOf(thread)));
+    this.#control.on("message", (report: ControlReport) => {
+      if (report.type === "stop") void this.stop();
+    });
+    for (const io of this.#ios) {
+      io.on("message", (report: IoReport) => {
+        if (report.type === "stuck") void this.#pool.replace(report.tag);
+        if (report.type === "tunGone") void this.stop();
+      });
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop().then(() => {
+      this.#ended.emit("stopped");
+    });
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    await this.#endControl();
+    const { i32 } = this.#arena;
+    const engine = wordOf(this.#arena, "engine", ENGINE.size, 0);
+    Atomics.store(i32, engine + fieldWord(ENGINE.fields.stop), 1);
+    this.#wakeIos();
+    await Promise.all(this.#ios.map((io) => endOf(io)));
+    await this.#pool.stop();
+    closeDevice(this.#device);
+    const { base } = this.#arena.layout;
+    this.#arena.u8.fill(0, base.sessions, base.indexTable);
+  }
+
+  async #endControl(): Promise<void> {
+    this.#control.postMessage("stop");
+    await endOf(this.#control);
+  }
+
+  #wakeIos(): void {
+    for (const wake of this.#device.ioWakes) addon.eventSignal(wake);
+  }
+
+  #thread(
+    room: string,
+    workerData: unknown,
+    resourceLimits: typeof IO_LIMITS | typeof CONTROL_LIMITS,
+  ): Worker {
+    const thread = new Worker(entryOf(room), {
+      workerData,
+      resourceLimits,
+      trackUnmanagedFds: false,
+    });
+    thread.on("error", (error: Error) => {
+      if (this.#stopping !== null) return;
+      const failure = new EngineError("THREAD_DIED", { thread: room, reason: error.message });
+      this.#stopping = this.#stop().then(() => {
+        this.#ended.emit("error", failure);
+      });
+    });
+    return thread;
+  }
+}
+
+/** Waits for a thread's "ready", or for why there will be none. */
+const readyOf = (thread: Worker): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const onMessage = (report: ControlReport | IoReport): void => {
+      if (report.type === "ready") finish(resolve);
+      else if (report.type === "failed") {
+        finish(() => reject(new EngineError("ENGINE_SAID", { reason: report.message })));
+      }
+    };
+    const onExit = (): void =>
+      finish(() => reject(new EngineError("START_FAILED", { reason: "a thread ended" })));
+    const finish = (then: () => void): void => {
+      thread.removeListener("message", onMessage);
+      thread.removeListener("exit", onExit);
+      then();
+    };
+    thread.on("message", onMessage);
+    thread.once("exit", onExit);
+  });
+
+/** Waits until a thread has ended by itself; ends it when that takes too long. */
+const endOf = async (thread: Worker): Promise<void> => {
+  if (thread.threadId < 0) return;
+  const timer = setTimeout(() => void thread.terminate(), STOP_MS);
+  await once(thread, "exit");
+  clearTimeout(timer);
+};
+
+/**
+ * Starts an engine. Thread: main.
+ *
+ * Errors: EngineError TUN_*, ADDRESS_FAILED, ROUTE_FAILED, PORT_TAKEN, SOCKET_FAILED, MEMORY, and
+ * what the control socket says. After an error nothing is left behind.
+ */
+export const createEngine = async (
+  config: EngineConfig,
+  internals: Internals = {},
+): Promise<Engine> => {
+  const arena = allocate(config);
+  const { bases, counts } = regionTables(arena);
+  addon.attach(arena.u8, bases, counts);
+  fillArena(arena, config);
+  protectKeys(arena);
+  const device = openDevice(config);
+  let engine: RunningEngine | null = null;
+  try {
+    engine = new RunningEngine(arena, device, config, internals);
+    await engine.ready();
+    readyDevice(device, config);
+    return engine;
+  } catch (error) {
+    if (engine === null) closeDevice(device);
+    else await engine.stop();
+    throw error;
+  }
+};

@@ -1,0 +1,204 @@
+/**
+ * addon — the typed face of the C addon, and the only place that loads it.
+ *
+ * The addon keeps no policy. Calls return a count or a value ≥ 0, or `-errno`; they never throw for
+ * what the kernel says and throw TypeError only for arguments of the wrong kind. Each thread that
+ * imports this file has its own instance (Node-API instance data); nothing is static in C.
+ *
+ * Packet calls name a job by its index in the `jobs` region and read and write the job's fields
+ * there, so that no call allocates. See `layout.ts` for every field.
+ */
+import { createRequire } from "node:module";
+import { EngineError } from "../../schema/errors.ts";
+
+/** An I/O thread's file descriptors and buffers in C; one per I/O thread. */
+export interface IoHandle {
+  readonly __io: unique symbol;
+}
+
+/** A file descriptor watched by this thread's event loop. */
+export interface WatchHandle {
+  readonly __watch: unique symbol;
+}
+
+/** What the kernel and the node binary can do. */
+export interface CryptoProbe {
+  /** OpenSSL's version text, or "" when its functions are not in the node binary. */
+  readonly openssl: string;
+  /** AES and carry-less multiplication instructions are there. */
+  readonly aesHardware: boolean;
+}
+
+export interface IoOptions {
+  /** This I/O thread's number; selects its rings and slots. */
+  readonly thread: number;
+  readonly tun: number;
+  /** Size of TUN's virtio header: 16, or 0 when the device has none. */
+  readonly vnetHeaderBytes: number;
+  /** Largest inner packet. */
+  readonly mtu: number;
+  /** Data sockets, or -1. */
+  readonly udp4: number;
+  readonly udp6: number;
+  /** The thread's wake-up eventfd. */
+  readonly wake: number;
+  readonly gso: boolean;
+  /** Merge UDP towards the TUN (USO was accepted). */
+  readonly uso: boolean;
+  /** Merge TCP towards the TUN (TSO was accepted). */
+  readonly tso: boolean;
+}
+
+/** A netlink message, decoded. */
+export interface LinkEvent {
+  readonly kind:
+    | "link"
+    | "linkGone"
+    | "address"
+    | "addressGone"
+    | "route"
+    | "routeGone"
+    | "overrun";
+  readonly index: number;
+  readonly name: string;
+  readonly up: boolean;
+  readonly mtu: number;
+}
+
+export interface Addon {
+  /** Keeps a pointer to the arena. Call once per thread, before any call that names a job. */
+  attach(arena: Uint8Array, bases: Uint32Array, counts: Uint32Array): void;
+  /** CLOCK_BOOTTIME in milliseconds, with a fraction; runs on through a suspend. */
+  bootMs(): number;
+  cryptoProbe(): CryptoProbe;
+  /** Text of an errno, e.g. "Permission denied". */
+  errorText(errno: number): string;
+
+  // Memory and process
+  /** mlock and MADV_DONTDUMP over part of the arena. */
+  lockMemory(offset: number, bytes: number): number;
+  /** prctl(PR_SET_DUMPABLE, 0) and RLIMIT_CORE 0. */
+  noCoreDumps(): number;
+  eventOpen(): number;
+  eventSignal(fd: number): number;
+  eventClear(fd: number): number;
+  close(fd: number): number;
+  /** Calls back on this thread's event loop whenever fd is readable. */
+  watch(fd: number, callback: () => void): WatchHandle;
+  unwatch(handle: WatchHandle): void;
+  /** sd_notify(3): 0 when NOTIFY_SOCKET is not set. */
+  notify(state: string): number;
+
+  // TUN
+  tunOpen(name: string, multiQueue: boolean, vnetHeader: boolean): number;
+  tunName(fd: number): string;
+  /** 0 none, 1 checksum and TSO, 2 also USO. */
+  tunOffload(fd: number, level: number): number;
+
+  // Links, addresses, routes (rtnetlink); address is 4 or 16 bytes
+  linkIndex(name: string): number;
+  linkMtu(name: string): number;
+  linkFlags(name: string): number;
+  /** A value of -1 leaves a property as it is; up: 1, 0 or -1. */
+  linkSet(
+    index: number,
+    mtu: number,
+    up: number,
+    txQueueLength: number,
+    gsoMaxSegments: number,
+    gsoMaxBytes: number,
+  ): number;
+  linkDelete(index: number): number;
+  addressAdd(index: number, address: Uint8Array, prefixLength: number): number;
+  addressRemove(index: number, address: Uint8Array, prefixLength: number): number;
+  /** Addresses of a link as "10.0.0.1/24" texts. */
+  addressList(index: number): string[];
+  routeAdd(index: number, address: Uint8Array, prefixLength: number, metric: number): number;
+  routeRemove(index: number, address: Uint8Array, prefixLength: number, metric: number): number;
+  /** A socket that receives link, address and route events. */
+  netlinkOpen(): number;
+  netlinkRead(fd: number): LinkEvent[];
+
+  // UDP
+  /** Binds; port 0 lets the kernel choose. address "" is the wildcard. mark 0 is none. */
+  udpOpen(family: 4 | 6, address: string, port: number, mark: number, device: string): number;
+  /** -EADDRINUSE when somebody else has the port, 0 when not; nothing stays open. */
+  udpTaken(address: string, port: number, device: string): number;
+  udpPort(fd: number): number;
+  /** Bits: 1 UDP_SEGMENT, 2 UDP_GRO. */
+  udpProbe(fd: number): number;
+  udpGro(fd: number, on: boolean): number;
+  udpConnect(fd: number, sockaddr: Uint8Array): number;
+  /** Classic BPF, 8 bytes an instruction; kind 0: socket filter, 1: the reuseport group's program. */
+  filterAttach(fd: number, kind: 0 | 1, program: Uint8Array): number;
+  /**
+   * Receives up to 32 datagrams of at most 2048 bytes each. Datagram i is at i * 2048 of `bytes`;
+   * meta holds 64 bytes for each: u32 length, u32 spare, sockaddr (28) at 8, local address and
+   * interface as sockaddr (28) at 36.
+   */
+  datagramReceive(fd: number, bytes: Uint8Array, meta: Uint8Array): number;
+  /** `local` is a sockaddr as datagramReceive gave it, or empty. */
+  datagramSend(fd: number, datagram: Uint8Array, sockaddr: Uint8Array, local: Uint8Array): number;
+
+  // The packet path (I/O thread)
+  ioOpen(options: IoOptions): IoHandle;
+  ioClose(io: IoHandle): void;
+  /** Waits; bits: 1 woken, 2 TUN readable, 4 UDP readable, 8 TUN gone. Writes the thread's nowMs. */
+  ioPoll(io: IoHandle, timeoutMs: number): number;
+  /** Reads the clock into the thread's nowMs without waiting. */
+  ioClock(io: IoHandle): void;
+  /** Reads and splits one run into the job's slot. Segments, 0 (nothing there), or -errno. */
+  tunRead(io: IoHandle, job: number): number;
+  /** Receives into up to `count` jobs from `job` on (ring order). Runs, 0, or -errno. */
+  receive(io: IoHandle, job: number, count: number): number;
+  /** Takes nonces, writes headers and accounts. 0, or -EOVERFLOW: the counter is exhausted. */
+  prepare(job: number, nowMs: number): number;
+  /** AEAD over a job with the node binary's OpenSSL; result in the job's claimer fields. */
+  seal(job: number): number;
+  open(job: number): number;
+  /**
+   * After opening: replay check and mark, inner length and version, grouped by inner source.
+   * Returns the number of `sources` entries; keepalives and drops are counted on the way.
+   */
+  accept(io: IoHandle, job: number): number;
+  /** Merges and writes the segments of a run that the two masks name. Packets written, or -errno. */
+  tunWrite(io: IoHandle, job: number, maskLow: number, maskHigh: number): number;
+  /** Queues a sealed job for the next flush; its slot must stay until then. */
+  sendAdd(io: IoHandle, job: number): number;
+  /** Sends what was queued. Datagrams sent. */
+  sendFlush(io: IoHandle): number;
+
+  // BLAKE2s (RFC 7693)
+  /** Keyed BLAKE2s; out.length is the digest size, 1 to 32; key at most 32 bytes. */
+  blake2sMac(out: Uint8Array, key: Uint8Array, data: Uint8Array): number;
+  /** MACs of `count` messages of `messageBytes` at `stride`; 16-byte results one after the other. */
+  blake2sMacBatch(
+    out: Uint8Array,
+    key: Uint8Array,
+    data: Uint8Array,
+    stride: number,
+    messageBytes: number,
+    count: number,
+  ): number;
+}
+
+const require = createRequire(import.meta.url);
+
+/** Where the build script puts the binary, seen from dist/src/io/native and from src/io/native. */
+const PLACES = ["../../../../build/addon.node", "../../../build/addon.node"];
+
+const load = (): Addon => {
+  let cause: unknown;
+  for (const place of PLACES) {
+    try {
+      return require(place) as Addon;
+    } catch (error) {
+      cause ??= error;
+      if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") cause = error;
+    }
+  }
+  throw new EngineError("ADDON_MISSING", { cause });
+};
+
+/** This thread's instance. */
+export const addon: Addon = load();

@@ -1,0 +1,121 @@
+/* addon_aead.c — AEAD over a job, BLAKE2s; see addon.ts. */
+#include <errno.h>
+
+#include "addon.h"
+#include "aead.h"
+#include "blake2s.h"
+#include "job.h"
+
+#define CALL(name) static napi_value name(napi_env env, napi_callback_info info)
+
+CALL(crypto_probe_call)
+{
+    napi_value result, hardware;
+    (void)info;
+    struct instance *instance = instance_of(env);
+    if (napi_create_object(env, &result) != napi_ok ||
+        napi_get_boolean(env, aead_hardware(), &hardware) != napi_ok ||
+        napi_set_named_property(env, result, "aesHardware", hardware) != napi_ok ||
+        napi_set_named_property(env, result, "openssl",
+                                make_text(env, aead_version(instance->aead))) != napi_ok)
+        return NULL;
+    return result;
+}
+
+/* The job's segments under its session's key; false when the job cannot be. */
+static bool batch_of(const struct arena *arena, uint8_t *job, bool seal, struct aead_batch *batch)
+{
+    struct segments segments;
+    if (job == NULL || !segments_of(arena, job, &segments))
+        return false;
+    uint8_t *session = entry(arena, REGION_SESSIONS, SESSION_SIZE, load32(job + JOB_SESSION));
+    if (session == NULL)
+        return false;
+    *batch = (struct aead_batch){
+        .suite = load32(job + JOB_SUITE),
+        .key = session + (seal ? SESSION_SEND_KEY : SESSION_RECEIVE_KEY),
+        .segments = segments.at, .count = segments.count, .stride = segments.stride,
+        .last_bytes = segments.last_bytes,
+    };
+    return true;
+}
+
+CALL(seal_call)
+{
+    napi_value args[ARGS_MAX];
+    struct aead_batch batch;
+    uint32_t index;
+    if (!get_args(env, info, 1, args) || !get_u32(env, args[0], "job", &index))
+        return NULL;
+    struct instance *instance = instance_of(env);
+    uint8_t *job = job_entry(&instance->arena, index);
+    if (!batch_of(&instance->arena, job, true, &batch))
+        return make_i32(env, -EINVAL);
+    return make_i32(env, aead_seal(instance->aead, &batch));
+}
+
+CALL(open_call)
+{
+    napi_value args[ARGS_MAX];
+    struct aead_batch batch;
+    uint64_t failed = UINT64_MAX;
+    uint32_t index;
+    if (!get_args(env, info, 1, args) || !get_u32(env, args[0], "job", &index))
+        return NULL;
+    struct instance *instance = instance_of(env);
+    uint8_t *job = job_entry(&instance->arena, index);
+    if (!batch_of(&instance->arena, job, false, &batch))
+        return make_i32(env, -EINVAL);
+    int result = aead_open_batch(instance->aead, &batch, &failed);
+    store32(job + JOB_FAILED_LOW, (uint32_t)failed);
+    store32(job + JOB_FAILED_HIGH, (uint32_t)(failed >> 32));
+    return make_i32(env, result);
+}
+
+CALL(blake2s_mac_call)
+{
+    napi_value args[ARGS_MAX];
+    uint8_t *out, *key, *data;
+    size_t out_length, key_length, length;
+    if (!get_args(env, info, 3, args) || !get_bytes(env, args[0], "out", &out, &out_length) ||
+        !get_bytes(env, args[1], "key", &key, &key_length) ||
+        !get_bytes(env, args[2], "data", &data, &length))
+        return NULL;
+    return make_i32(env, blake2s_mac(out, out_length, key, key_length, data, length));
+}
+
+CALL(blake2s_mac_batch_call)
+{
+    napi_value args[ARGS_MAX];
+    uint8_t *out, *key, *data;
+    size_t out_length, key_length, length;
+    uint32_t stride, bytes, messages;
+    if (!get_args(env, info, 6, args) || !get_bytes(env, args[0], "out", &out, &out_length) ||
+        !get_bytes(env, args[1], "key", &key, &key_length) ||
+        !get_bytes(env, args[2], "data", &data, &length) ||
+        !get_u32(env, args[3], "stride", &stride) ||
+        !get_u32(env, args[4], "messageBytes", &bytes) ||
+        !get_u32(env, args[5], "count", &messages))
+        return NULL;
+    bool fits = bytes <= stride && (size_t)messages * 16 <= out_length &&
+                (messages == 0 || (size_t)(messages - 1) * stride + bytes <= length);
+    if (!fits)
+        return make_i32(env, -EINVAL);
+    for (uint32_t i = 0; i < messages; i++) {
+        int result = blake2s_mac(out + (size_t)i * 16, 16, key, key_length,
+                                 data + (size_t)i * stride, bytes);
+        if (result < 0)
+            return make_i32(env, result);
+    }
+    return make_i32(env, (int32_t)messages);
+}
+
+void register_aead(napi_env env, napi_value exports)
+{
+    const struct call calls[] = {
+        { "cryptoProbe", crypto_probe_call }, { "seal", seal_call },
+        { "open", open_call },                { "blake2sMac", blake2s_mac_call },
+        { "blake2sMacBatch", blake2s_mac_batch_call },
+    };
+    register_calls(env, exports, calls, sizeof calls / sizeof calls[0]);
+}

@@ -1,0 +1,205 @@
+/* addon_io.c — the packet path's calls; see addon.ts for what each takes and gives. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "addon.h"
+#include "io.h"
+
+#define CALL(name) static napi_value name(napi_env env, napi_callback_info info)
+
+static const napi_type_tag IO_TAG = { 0x70327076706e696fULL, 0x1d3c5a7790e2b4f6ULL };
+
+static void finalize_io(napi_env env, void *data, void *hint)
+{
+    (void)env;
+    (void)hint;
+    io_close(*(struct io **)data);
+    free(data);
+}
+
+/* The handle is a box, so that ioClose() may empty it before the collector comes. */
+static bool get_io(napi_env env, napi_value value, struct io **out)
+{
+    bool tagged = false;
+    void *box = NULL;
+    if (napi_check_object_type_tag(env, value, &IO_TAG, &tagged) != napi_ok || !tagged ||
+        napi_get_value_external(env, value, &box) != napi_ok || *(struct io **)box == NULL) {
+        napi_throw_type_error(env, NULL, "io is not an open handle");
+        return false;
+    }
+    *out = *(struct io **)box;
+    return true;
+}
+
+static bool option_i32(napi_env env, napi_value object, const char *name, int32_t *out)
+{
+    napi_value value;
+    return napi_get_named_property(env, object, name, &value) == napi_ok &&
+           get_i32(env, value, name, out);
+}
+
+static bool option_bool(napi_env env, napi_value object, const char *name, bool *out)
+{
+    napi_value value;
+    return napi_get_named_property(env, object, name, &value) == napi_ok &&
+           get_bool(env, value, name, out);
+}
+
+CALL(io_open_call)
+{
+    napi_value args[ARGS_MAX], result;
+    struct io_options options = { 0 };
+    int32_t thread, vnet, mtu;
+
+    if (!get_args(env, info, 1, args) || !option_i32(env, args[0], "thread", &thread) ||
+        !option_i32(env, args[0], "tun", &options.tun) ||
+        !option_i32(env, args[0], "vnetHeaderBytes", &vnet) ||
+        !option_i32(env, args[0], "mtu", &mtu) ||
+        !option_i32(env, args[0], "udp4", &options.udp4) ||
+        !option_i32(env, args[0], "udp6", &options.udp6) ||
+        !option_i32(env, args[0], "wake", &options.wake) ||
+        !option_bool(env, args[0], "gso", &options.gso) ||
+        !option_bool(env, args[0], "uso", &options.uso) ||
+        !option_bool(env, args[0], "tso", &options.tso))
+        return NULL;
+    options.thread = (uint32_t)thread;
+    options.vnet = vnet != 0;
+    options.mtu = (uint32_t)mtu;
+
+    struct io **box = calloc(1, sizeof *box);
+    if (box == NULL) {
+        napi_throw_error(env, "ENOMEM", "no memory for an I/O thread");
+        return NULL;
+    }
+    int opened = io_open(&instance_of(env)->arena, &options, box);
+    if (opened < 0) {
+        free(box);
+        napi_throw_error(env, "IO_OPEN", strerror(-opened));
+        return NULL;
+    }
+    if (napi_create_external(env, box, finalize_io, NULL, &result) != napi_ok) {
+        io_close(*box);
+        free(box);
+        return NULL;
+    }
+    return napi_type_tag_object(env, result, &IO_TAG) == napi_ok ? result : NULL;
+}
+
+CALL(io_close_call)
+{
+    napi_value args[ARGS_MAX];
+    void *box = NULL;
+    bool tagged = false;
+    if (get_args(env, info, 1, args) &&
+        napi_check_object_type_tag(env, args[0], &IO_TAG, &tagged) == napi_ok && tagged &&
+        napi_get_value_external(env, args[0], &box) == napi_ok) {
+        io_close(*(struct io **)box);
+        *(struct io **)box = NULL;
+    }
+    return NULL;
+}
+
+CALL(io_poll_call)
+{
+    napi_value args[ARGS_MAX];
+    struct io *io;
+    int32_t timeout;
+    if (!get_args(env, info, 2, args) || !get_io(env, args[0], &io) ||
+        !get_i32(env, args[1], "timeoutMs", &timeout))
+        return NULL;
+    return make_i32(env, io_poll(io, timeout));
+}
+
+CALL(io_clock_call)
+{
+    napi_value args[ARGS_MAX];
+    struct io *io;
+    if (get_args(env, info, 1, args) && get_io(env, args[0], &io))
+        io_clock(io);
+    return NULL;
+}
+
+typedef int job_function(struct io *io, uint32_t job);
+
+static napi_value call_with_job(napi_env env, napi_callback_info info, job_function *function)
+{
+    napi_value args[ARGS_MAX];
+    struct io *io;
+    uint32_t job;
+    if (!get_args(env, info, 2, args) || !get_io(env, args[0], &io) ||
+        !get_u32(env, args[1], "job", &job))
+        return NULL;
+    return make_i32(env, function(io, job));
+}
+
+CALL(tun_read_call)
+{
+    return call_with_job(env, info, io_tun_read);
+}
+
+CALL(accept_call)
+{
+    return call_with_job(env, info, io_accept);
+}
+
+CALL(send_add_call)
+{
+    return call_with_job(env, info, io_send_add);
+}
+
+CALL(send_flush_call)
+{
+    napi_value args[ARGS_MAX];
+    struct io *io;
+    if (!get_args(env, info, 1, args) || !get_io(env, args[0], &io))
+        return NULL;
+    return make_i32(env, io_send_flush(io));
+}
+
+CALL(receive_call)
+{
+    napi_value args[ARGS_MAX];
+    struct io *io;
+    uint32_t job, offered;
+    if (!get_args(env, info, 3, args) || !get_io(env, args[0], &io) ||
+        !get_u32(env, args[1], "job", &job) || !get_u32(env, args[2], "count", &offered))
+        return NULL;
+    return make_i32(env, io_receive(io, job, offered));
+}
+
+CALL(prepare_call)
+{
+    napi_value args[ARGS_MAX];
+    uint32_t job;
+    double now;
+    if (!get_args(env, info, 2, args) || !get_u32(env, args[0], "job", &job) ||
+        napi_get_value_double(env, args[1], &now) != napi_ok)
+        return NULL;
+    return make_i32(env, io_prepare(&instance_of(env)->arena, job, now));
+}
+
+CALL(tun_write_call)
+{
+    napi_value args[ARGS_MAX];
+    struct io *io;
+    uint32_t job, low, high;
+    if (!get_args(env, info, 4, args) || !get_io(env, args[0], &io) ||
+        !get_u32(env, args[1], "job", &job) || !get_u32(env, args[2], "maskLow", &low) ||
+        !get_u32(env, args[3], "maskHigh", &high))
+        return NULL;
+    return make_i32(env, io_tun_write(io, job, low | (uint64_t)high << 32));
+}
+
+void register_io(napi_env env, napi_value exports)
+{
+    const struct call calls[] = {
+        { "ioOpen", io_open_call },     { "ioClose", io_close_call },
+        { "ioPoll", io_poll_call },     { "ioClock", io_clock_call },
+        { "tunRead", tun_read_call },   { "receive", receive_call },
+        { "prepare", prepare_call },    { "accept", accept_call },
+        { "tunWrite", tun_write_call }, { "sendAdd", send_add_call },
+        { "sendFlush", send_flush_call },
+    };
+    register_calls(env, exports, calls, sizeof calls / sizeof calls[0]);
+}

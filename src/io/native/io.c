@@ -1,0 +1,111 @@
+/* io.c — opening, closing and waiting; see io.h. Source: epoll(7), eventfd(2). */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io_state.h"
+
+#define WATCH_WAKE 0u
+#define WATCH_TUN 1u
+#define WATCH_UDP 2u /* and 3: IPv6 */
+#define EVENTS_MAX 8
+
+static int watch(struct io *io, int fd, uint32_t which)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data = { .u32 = which } };
+    if (fd < 0)
+        return 0;
+    return epoll_ctl(io->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int set_up(struct io *io, const struct io_options *options)
+{
+    io->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (io->epoll < 0)
+        return -errno;
+    int result = watch(io, options->wake, WATCH_WAKE);
+    if (result == 0)
+        result = watch(io, options->tun, WATCH_TUN);
+    if (result == 0)
+        result = watch(io, options->udp4, WATCH_UDP);
+    if (result == 0)
+        result = watch(io, options->udp6, WATCH_UDP + 1);
+    return result;
+}
+
+int io_open(const struct arena *arena, const struct io_options *options, struct io **out)
+{
+    struct io *io = calloc(1, sizeof *io);
+    if (io == NULL)
+        return -ENOMEM;
+    io->arena = arena;
+    io->thread = options->thread;
+    io->epoll = -1;
+    io->tun = options->tun;
+    io->wake = options->wake;
+    io->vnet = options->vnet;
+    io->mtu = options->mtu;
+    io->udp[0] = (struct udp_side){ .fd = options->udp4, .gso = options->gso };
+    io->udp[1] = (struct udp_side){ .fd = options->udp6, .gso = options->gso };
+    io->merge = (struct merge_options){ .tcp = options->tso, .udp = options->uso,
+                                        .vnet = options->vnet };
+    io->merge.locals = entry(arena, REGION_LOCALS, LOCAL_SIZE, 0);
+    io->counters = entry(arena, REGION_COUNTERS, 8u * COUNTERS_PER_THREAD, options->thread);
+    io->shared = entry(arena, REGION_IOS, IO_SIZE, options->thread);
+    int result = io->merge.locals == NULL || io->counters == NULL || io->shared == NULL
+                     ? -EINVAL
+                     : set_up(io, options);
+    if (result < 0) {
+        io_close(io);
+        return result;
+    }
+    *out = io;
+    return 0;
+}
+
+/* The descriptors belong to the main thread, which gives them to a replacement. */
+void io_close(struct io *io)
+{
+    if (io == NULL)
+        return;
+    if (io->epoll >= 0)
+        close(io->epoll);
+    explicit_bzero(io->read_buffer, sizeof io->read_buffer);
+    free(io);
+}
+
+void io_clock(struct io *io)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_BOOTTIME, &now) == 0)
+        store_f64(io->shared + IO_NOW_MS, (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6);
+}
+
+int io_poll(struct io *io, int timeout_ms)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int ready = 0;
+    int got = epoll_wait(io->epoll, events, EVENTS_MAX, timeout_ms);
+
+    io_clock(io);
+    if (got < 0)
+        return errno == EINTR ? 0 : -errno;
+    for (int i = 0; i < got; i++) {
+        uint32_t which = events[i].data.u32;
+        if (which == WATCH_WAKE) {
+            eventfd_t rings;
+            if (eventfd_read(io->wake, &rings) == 0 || errno == EAGAIN)
+                ready |= READY_WAKE;
+        } else if (which == WATCH_TUN) {
+            ready |= events[i].events & (EPOLLERR | EPOLLHUP) ? READY_TUN_GONE : READY_TUN;
+        } else if (which - WATCH_UDP < SOCKETS) {
+            io->udp[which - WATCH_UDP].ready = true;
+            ready |= READY_UDP;
+        }
+    }
+    return ready;
+}

@@ -1,0 +1,55 @@
+/*
+ * io.h — the packet path of one I/O thread.
+ *
+ *   outbound:  io_tun_read -> (route) -> io_prepare -> (seal) -> io_send_add -> io_send_flush
+ *   inbound:   io_receive  -> (session) -> (open) -> io_accept -> (route) -> io_tun_write
+ *
+ * What stands in brackets is TypeScript's or a worker's. Between the calls a run lives in a job of
+ * the arena (layout.gen.h). Nothing here allocates after io_open.
+ */
+#ifndef P2PVPN_IO_H
+#define P2PVPN_IO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena.h"
+
+#define READY_WAKE 1
+#define READY_TUN 2
+#define READY_UDP 4
+#define READY_TUN_GONE 8
+
+/* io_accept's result: sources in the low byte, then these. */
+#define ACCEPT_AUTHENTIC 0x100
+#define ACCEPT_ROAMED 0x200
+
+struct io;
+
+struct io_options {
+    uint32_t thread;
+    int tun, udp4, udp6, wake;
+    bool vnet, gso, tso, uso;
+    uint32_t mtu;
+};
+
+/* 0 or -errno. */
+int io_open(const struct arena *arena, const struct io_options *options, struct io **out);
+void io_close(struct io *io);
+
+/* Waits for any of the thread's descriptors; READY_ bits or -errno. Writes nowMs. */
+int io_poll(struct io *io, int timeout_ms);
+void io_clock(struct io *io);
+
+/* Outbound. `job` is an index of the jobs region. */
+int io_tun_read(struct io *io, uint32_t job);
+int io_prepare(const struct arena *arena, uint32_t job, double now_ms);
+int io_send_add(struct io *io, uint32_t job);
+int io_send_flush(struct io *io);
+
+/* Inbound. */
+int io_receive(struct io *io, uint32_t job, uint32_t count);
+int io_accept(struct io *io, uint32_t job);
+int io_tun_write(struct io *io, uint32_t job, uint64_t mask);
+
+#endif

@@ -1,0 +1,255 @@
+/* io_outbound.c — from the TUN device to the network; see io.h. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <netinet/udp.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "io_state.h"
+#include "replay.h"
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+/* Reads gathered into one run at most: beyond it, sealing should begin. */
+#define READS_PER_RUN 64u
+/* A full send buffer is waited for this long, this often; then datagrams are dropped. */
+#define SEND_WAIT_MS 2
+#define SEND_WAITS 5u
+
+/* Reads a packet into the splitter. 1, 0 when there is none, or -errno. */
+static int read_packet(struct io *io)
+{
+    ssize_t got = read(io->tun, io->read_buffer, sizeof io->read_buffer);
+    if (got < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    size_t header = io->vnet ? TUN_VNET_BYTES : 0;
+    struct vnet vnet = { 0 };
+    if (io->vnet && (size_t)got >= header)
+        vnet = vnet_decode(io->read_buffer);
+    if ((size_t)got < header ||
+        split_begin(&io->split, io->read_buffer + header, (size_t)got - header, vnet, io->mtu) < 0) {
+        count(io->counters, DROP_TUN_INVALID, 1);
+        io->split.pending = false;
+    }
+    return 1;
+}
+
+int io_tun_read(struct io *io, uint32_t job_index)
+{
+    uint8_t *job = job_entry(io->arena, job_index);
+    uint8_t *slot = job == NULL ? NULL : slot_of(io->arena, job);
+    struct run run = { 0 };
+    bool closed = false;
+    int result = 0;
+
+    if (slot == NULL)
+        return -EINVAL;
+    for (uint32_t reads = 0; !closed && reads <= READS_PER_RUN; reads++) {
+        if (!io->split.pending) {
+            if (reads == READS_PER_RUN)
+                break;
+            result = read_packet(io);
+            if (result <= 0)
+                break;
+        }
+        if (io->split.pending)
+            closed = split_next(&io->split, slot, &run);
+    }
+    if (run.count == 0)
+        return result < 0 ? result : 0;
+    store32(job + JOB_COUNT, run.count);
+    store32(job + JOB_SEGMENT_BYTES, run.segment_bytes);
+    store32(job + JOB_LAST_BYTES, run.last_bytes);
+    store32(job + JOB_TUN_BYTES, run.tun_bytes);
+    store32(job + JOB_INNER_VERSION, run.version);
+    memcpy(job + JOB_INNER_ADDRESS, run.address, sizeof run.address);
+    count(io->counters, COUNT_TUN_READS, 1);
+    count(io->counters, COUNT_TUN_PACKETS, run.count);
+    count(io->counters, COUNT_TUN_BYTES, run.tun_bytes);
+    return (int)run.count;
+}
+
+int io_prepare(const struct arena *arena, uint32_t job_index, double now_ms)
+{
+    uint8_t *job = job_entry(arena, job_index);
+    struct segments segments;
+    if (job == NULL || !segments_of(arena, job, &segments))
+        return -EINVAL;
+    uint8_t *session = entry(arena, REGION_SESSIONS, SESSION_SIZE, load32(job + JOB_SESSION));
+    uint8_t *peer = entry(arena, REGION_PEERS, PEER_SIZE, load32(job + JOB_PEER));
+    if (session == NULL || peer == NULL)
+        return -EINVAL;
+
+    uint64_t *next = (uint64_t *)(void *)(session + SESSION_SEND_COUNTER);
+    uint64_t first = __atomic_fetch_add(next, segments.count, __ATOMIC_RELAXED);
+    if (first >= REJECT_AFTER_MESSAGES - JOB_SEGMENTS)
+        return -EOVERFLOW;
+    store32(job + JOB_COUNTER_LOW, (uint32_t)first);
+    store32(job + JOB_COUNTER_HIGH, (uint32_t)(first >> 32));
+
+    uint32_t type = load32(job + JOB_MESSAGE_TYPE);
+    uint32_t index = load32(job + JOB_RECEIVER_INDEX);
+    for (uint32_t i = 0; i < segments.count; i++) {
+        uint8_t *header = segments.at + (size_t)i * segments.stride;
+        store32(header, type);
+        store32(header + 4, index);
+        store64(header + 8, first + i);
+    }
+    uint64_t bytes = (uint64_t)(segments.count - 1) * segments.stride + segments.last_bytes;
+    __atomic_fetch_add((uint64_t *)(void *)(peer + PEER_SENT_BYTES), bytes, __ATOMIC_RELAXED);
+    store_f64(peer + PEER_LAST_SENT_MS, now_ms);
+    if (load32(job + JOB_TUN_BYTES) > 0)
+        store_f64(peer + PEER_LAST_DATA_SENT_MS, now_ms);
+    return 0;
+}
+
+/* Copies the peer's endpoint while control may be writing it (seqlock). False: there is none. */
+static bool read_endpoint(const uint8_t *peer, union address *out)
+{
+    const uint32_t *lock = (const uint32_t *)(const void *)(peer + PEER_ENDPOINT_LOCK);
+    for (int tries = 0; tries < 1000; tries++) {
+        uint32_t before = __atomic_load_n(lock, __ATOMIC_ACQUIRE);
+        memcpy(out->bytes, peer + PEER_ENDPOINT, SOCKADDR_BYTES);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (!(before & 1u) && __atomic_load_n(lock, __ATOMIC_RELAXED) == before)
+            return address_length(out) != 0;
+    }
+    return false;
+}
+
+static void queue_message(struct io *io, size_t side, const union address *to, uint8_t *at,
+                          size_t bytes, uint32_t segment_bytes)
+{
+    uint32_t i = io->queued[side]++;
+    struct msghdr *message = &io->out[side][i].msg_hdr;
+
+    io->out_to[side][i] = *to;
+    io->out_iov[side][i] = (struct iovec){ .iov_base = at, .iov_len = bytes };
+    io->out_segment[side][i] = segment_bytes;
+    *message = (struct msghdr){ .msg_name = &io->out_to[side][i], .msg_namelen = address_length(to),
+                                .msg_iov = &io->out_iov[side][i], .msg_iovlen = 1 };
+    if (bytes > segment_bytes) {
+        uint16_t size = (uint16_t)segment_bytes;
+        struct cmsghdr *c = (struct cmsghdr *)(void *)io->out_control[side][i];
+        *c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof size), .cmsg_level = IPPROTO_UDP,
+                               .cmsg_type = UDP_SEGMENT };
+        memcpy(CMSG_DATA(c), &size, sizeof size);
+        message->msg_control = c;
+        message->msg_controllen = CMSG_SPACE(sizeof size);
+    }
+}
+
+/* One datagram a message, for kernels and paths that refuse UDP_SEGMENT. */
+static int send_unsegmented(struct io *io, size_t side, uint32_t i)
+{
+    const struct iovec *whole = &io->out_iov[side][i];
+    uint32_t segment = io->out_segment[side][i];
+    int sent = 0;
+
+    count(io->counters, COUNT_UNSEGMENTED_RESENDS, 1);
+    for (size_t at = 0; at < whole->iov_len; at += segment) {
+        size_t bytes = whole->iov_len - at < segment ? whole->iov_len - at : segment;
+        ssize_t got = sendto(io->udp[side].fd, (uint8_t *)whole->iov_base + at, bytes,
+                             MSG_DONTWAIT | MSG_NOSIGNAL, &io->out_to[side][i].any,
+                             address_length(&io->out_to[side][i]));
+        if (got >= 0)
+            sent++;
+        else
+            count(io->counters, errno == EAGAIN ? DROP_SEND_FULL : DROP_SEND_REFUSED, 1);
+    }
+    return sent;
+}
+
+static uint32_t datagrams(const struct io *io, size_t side, uint32_t i)
+{
+    size_t bytes = io->out_iov[side][i].iov_len;
+    uint32_t segment = io->out_segment[side][i];
+    return (uint32_t)((bytes + segment - 1) / segment);
+}
+
+/* Sends what is queued on one socket; a message that cannot go is counted and passed over. */
+static int flush_side(struct io *io, size_t side)
+{
+    uint32_t queued = io->queued[side], at = 0, waits = 0;
+    int sent = 0;
+
+    while (at < queued) {
+        int got = sendmmsg(io->udp[side].fd, &io->out[side][at], queued - at,
+                           MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (got > 0) {
+            for (uint32_t end = at + (uint32_t)got; at < end; at++) {
+                uint32_t n = datagrams(io, side, at);
+                sent += (int)n;
+                count(io->counters, COUNT_SENT_DATAGRAMS, n);
+                count(io->counters, COUNT_SENT_BYTES, (uint32_t)io->out_iov[side][at].iov_len);
+            }
+            count(io->counters, COUNT_SENDS, (uint32_t)got);
+            continue;
+        }
+        if (errno == EINTR)
+            continue;
+        uint32_t n = datagrams(io, side, at);
+        if ((errno == EAGAIN || errno == ENOBUFS) && waits++ < SEND_WAITS) {
+            struct pollfd wait = { .fd = io->udp[side].fd, .events = POLLOUT };
+            if (poll(&wait, 1, SEND_WAIT_MS) >= 0 || errno == EINTR)
+                continue;
+        }
+        if ((errno == EIO || errno == EINVAL) && n > 1) {
+            if (errno == EIO)
+                io->udp[side].gso = false;
+            sent += send_unsegmented(io, side, at);
+        } else {
+            count(io->counters, errno == EAGAIN ? DROP_SEND_FULL : DROP_SEND_REFUSED, n);
+        }
+        at++;
+    }
+    io->queued[side] = 0;
+    return sent;
+}
+
+int io_send_flush(struct io *io)
+{
+    int sent = 0;
+    for (size_t side = 0; side < SOCKETS; side++)
+        if (io->queued[side] > 0)
+            sent += flush_side(io, side);
+    return sent;
+}
+
+int io_send_add(struct io *io, uint32_t job_index)
+{
+    uint8_t *job = job_entry(io->arena, job_index);
+    struct segments segments;
+    union address to;
+
+    if (job == NULL || !segments_of(io->arena, job, &segments))
+        return -EINVAL;
+    uint8_t *peer = entry(io->arena, REGION_PEERS, PEER_SIZE, load32(job + JOB_PEER));
+    if (peer == NULL)
+        return -EINVAL;
+    size_t side = 0;
+    bool found = read_endpoint(peer, &to);
+    if (found && to.any.sa_family == AF_INET6)
+        side = 1;
+    if (!found || io->udp[side].fd < 0) {
+        count(io->counters, DROP_NO_ENDPOINT, segments.count);
+        return 0;
+    }
+    size_t bytes = (size_t)(segments.count - 1) * segments.stride + segments.last_bytes;
+    if (io->udp[side].gso || segments.count == 1) {
+        if (io->queued[side] == SEND_MESSAGES)
+            (void)flush_side(io, side);
+        queue_message(io, side, &to, segments.at, bytes, segments.stride);
+        return 0;
+    }
+    for (uint32_t i = 0; i < segments.count; i++) {
+        size_t size = i + 1 == segments.count ? segments.last_bytes : segments.stride;
+        if (io->queued[side] == SEND_MESSAGES)
+            (void)flush_side(io, side);
+        queue_message(io, side, &to, segments.at + (size_t)i * segments.stride, size,
+                      (uint32_t)size);
+    }
+    return 0;
+}

@@ -1,0 +1,58 @@
+/* io_state.h — what the io_*.c files share: one I/O thread's descriptors and buffers. */
+#ifndef P2PVPN_IO_STATE_H
+#define P2PVPN_IO_STATE_H
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "io.h"
+#include "job.h"
+#include "merge.h"
+#include "split.h"
+#include "tun.h"
+#include "udp.h"
+
+/* Messages of one recvmmsg: enough for small datagrams, few enough to stay in the cache. */
+#define RECEIVE_MESSAGES 16u
+/* Messages of one sendmmsg; each is one job, or one segment where the kernel cannot segment. */
+#define SEND_MESSAGES 64u
+#define CONTROL_BYTES 64u
+#define TUN_READ_BYTES (65535u + TUN_VNET_BYTES)
+#define SOCKETS 2u
+
+struct udp_side {
+    int fd;
+    bool ready;
+    bool gso; /* off for good after EIO: no checksum offload on the way out */
+};
+
+struct io {
+    const struct arena *arena;
+    uint32_t thread;
+    int epoll, tun, wake;
+    bool vnet;
+    uint32_t mtu;
+    struct udp_side udp[SOCKETS]; /* IPv4, IPv6 */
+    bool turn;                    /* which of them is asked first */
+    struct merge_options merge;
+    uint8_t *counters;
+    uint8_t *shared; /* this thread's entry of the ios region */
+
+    struct splitter split;
+    uint8_t read_buffer[TUN_READ_BYTES];
+
+    struct mmsghdr in[RECEIVE_MESSAGES];
+    struct iovec in_iov[RECEIVE_MESSAGES];
+    union address in_from[RECEIVE_MESSAGES];
+    _Alignas(struct cmsghdr) uint8_t in_control[RECEIVE_MESSAGES][CONTROL_BYTES];
+
+    uint32_t queued[SOCKETS];
+    struct mmsghdr out[SOCKETS][SEND_MESSAGES];
+    struct iovec out_iov[SOCKETS][SEND_MESSAGES];
+    union address out_to[SOCKETS][SEND_MESSAGES];
+    uint32_t out_segment[SOCKETS][SEND_MESSAGES]; /* segment size, for a resend */
+    _Alignas(struct cmsghdr) uint8_t out_control[SOCKETS][SEND_MESSAGES][CONTROL_BYTES];
+    struct merged merged;
+};
+
+#endif

@@ -1,0 +1,215 @@
+/* Made from src/memory/layout.ts by `npm run generate`; do not edit. */
+#ifndef P2PVPN_LAYOUT_GEN_H
+#define P2PVPN_LAYOUT_GEN_H
+
+#define DATA_HEADER_BYTES 16u
+#define TAG_BYTES 16u
+#define SEGMENT_OVERHEAD_BYTES 32u
+#define PADDING_BYTES 16u
+#define SLOT_BYTES 73728u
+#define JOB_SEGMENTS 64u
+#define JOB_BYTES 65340u
+#define RING_JOBS 128u
+#define REPLAY_BITS 8192u
+#define COUNTERS_PER_THREAD 64u
+
+/* What all threads watch. */
+#define ENGINE_SIZE 256u
+#define ENGINE_STOP 0u
+#define ENGINE_HAND_OVER 4u
+#define ENGINE_LOCAL_COUNT 8u
+#define ENGINE_ACTIVE_ROUTES 128u
+#define ENGINE_ROUTES4 132u
+#define ENGINE_ROUTES6 140u
+
+/* A worker of the pool, and the doorbell it sleeps on. */
+#define WORKER_SIZE 384u
+#define WORKER_STATE 0u
+#define WORKER_JOBS 8u
+#define WORKER_BEAT_MS 16u
+#define WORKER_BELL 128u
+#define WORKER_TAG 256u
+#define WORKER_DEAD_TAG 260u
+
+/* An I/O thread: what others must know of it. */
+#define IO_SIZE 512u
+#define IO_LOOPS 0u
+#define IO_HANDED_OVER 4u
+#define IO_STUCK_TAG 8u
+#define IO_NOW_MS 16u
+#define IO_TAIL 128u
+#define IO_HEAD 132u
+#define IO_HINT 256u
+#define IO_ASLEEP 384u
+
+/* One run: up to 64 segments of one slot and one session, equal in size but for the last. */
+#define JOB_SIZE 256u
+#define JOB_KIND 0u
+#define JOB_SLOT 4u
+#define JOB_SLOT_GENERATION 8u
+#define JOB_SESSION 12u
+#define JOB_SESSION_GENERATION 16u
+#define JOB_SUITE 20u
+#define JOB_COUNT 24u
+#define JOB_SEGMENT_BYTES 28u
+#define JOB_LAST_BYTES 32u
+#define JOB_COUNTER_LOW 36u
+#define JOB_COUNTER_HIGH 40u
+#define JOB_RECEIVER_INDEX 44u
+#define JOB_MESSAGE_TYPE 48u
+#define JOB_PEER 52u
+#define JOB_TUN_BYTES 56u
+#define JOB_INNER_VERSION 60u
+#define JOB_INNER_ADDRESS 64u
+#define JOB_SOURCE 80u
+#define JOB_DROP_REASON 108u
+#define JOB_STATE 128u
+#define JOB_FAILED_LOW 132u
+#define JOB_FAILED_HIGH 136u
+#define JOB_STALE 140u
+
+/* Segments of an opened run that share one inner source address. */
+#define SOURCE_SIZE 32u
+#define SOURCE_VERSION 0u
+#define SOURCE_ADDRESS 4u
+#define SOURCE_MASK_LOW 20u
+#define SOURCE_MASK_HIGH 24u
+
+/* Keys, counters and replay window of one session. Control fills it before it publishes its index. */
+#define SESSION_SIZE 1408u
+#define SESSION_GENERATION 0u
+#define SESSION_LOCAL_INDEX 4u
+#define SESSION_REMOTE_INDEX 8u
+#define SESSION_PEER 12u
+#define SESSION_SUITE 16u
+#define SESSION_INITIATOR 20u
+#define SESSION_OWNER 24u
+#define SESSION_REJECT_AT_MS 32u
+#define SESSION_SEND_KEY 64u
+#define SESSION_RECEIVE_KEY 96u
+#define SESSION_SEND_COUNTER 128u
+#define SESSION_LAST_COUNTER 256u
+#define SESSION_CONFIRMED 264u
+#define SESSION_WINDOW 384u
+
+/* Where a peer is, which session to use, and what the timers must know. */
+#define PEER_SIZE 384u
+#define PEER_CURRENT 0u
+#define PEER_GENERATION 4u
+#define PEER_ENDPOINT_LOCK 8u
+#define PEER_ENDPOINT 12u
+#define PEER_WANTED_AT_MS 128u
+#define PEER_LAST_SENT_MS 136u
+#define PEER_LAST_DATA_SENT_MS 144u
+#define PEER_SENT_BYTES 152u
+#define PEER_LAST_RECEIVED_MS 256u
+#define PEER_LAST_DATA_RECEIVED_MS 264u
+#define PEER_RECEIVED_BYTES 272u
+
+/* Cursors of a queue with one producer and one consumer. */
+#define QUEUE_SIZE 256u
+#define QUEUE_TAIL 0u
+#define QUEUE_HEAD 128u
+
+/* An event (I/O thread to control) or a command (control to I/O thread). */
+#define MESSAGE_SIZE 64u
+#define MESSAGE_KIND 0u
+#define MESSAGE_PEER 4u
+#define MESSAGE_SESSION 8u
+#define MESSAGE_GENERATION 12u
+#define MESSAGE_ADDRESS 16u
+
+/* An address of the tunnel interface; packets to it are not forwarded, so AEAD vouches for their checksum. */
+#define LOCAL_SIZE 32u
+#define LOCAL_VERSION 0u
+#define LOCAL_ADDRESS 4u
+
+#define DROP_TUN_INVALID 0u
+#define DROP_NO_ROUTE 1u
+#define DROP_NO_ENDPOINT 2u
+#define DROP_STAGED_FULL 3u
+#define DROP_STAGED_EXPIRED 4u
+#define DROP_NONCE_EXHAUSTED 5u
+#define DROP_SEND_REFUSED 6u
+#define DROP_SEND_FULL 7u
+#define DROP_TOO_SHORT 8u
+#define DROP_BAD_TYPE 9u
+#define DROP_UNKNOWN_INDEX 10u
+#define DROP_WRONG_SUITE 11u
+#define DROP_WRONG_THREAD 12u
+#define DROP_SESSION_EXPIRED 13u
+#define DROP_OPEN_FAILED 14u
+#define DROP_REPLAYED 15u
+#define DROP_INNER_INVALID 16u
+#define DROP_INNER_SOURCE 17u
+#define DROP_CONTROL_FRAME 18u
+#define DROP_TUN_REFUSED 19u
+#define DROP_WORKER_DIED 20u
+#define DROP_STALE_JOB 21u
+#define DROP_NO_SLOT 22u
+#define DROP_MAC_INVALID 23u
+#define DROP_HANDSHAKE_INVALID 24u
+#define DROP_HANDSHAKE_UNKNOWN_PEER 25u
+#define DROP_HANDSHAKE_REPLAYED 26u
+#define DROP_HANDSHAKE_RATE 27u
+#define DROP_HANDSHAKE_OVERLOAD 28u
+#define DROP_COOKIE_UNEXPECTED 29u
+#define DROP_NO_INDEX 30u
+#define DROP_QUEUE_FULL 31u
+
+#define COUNT_LOOPS 32u
+#define COUNT_WAKEUPS 33u
+#define COUNT_TUN_READS 34u
+#define COUNT_TUN_PACKETS 35u
+#define COUNT_TUN_BYTES 36u
+#define COUNT_TUN_WRITES 37u
+#define COUNT_TUN_WRITTEN_PACKETS 38u
+#define COUNT_TUN_WRITTEN_BYTES 39u
+#define COUNT_SENDS 40u
+#define COUNT_SENT_DATAGRAMS 41u
+#define COUNT_SENT_BYTES 42u
+#define COUNT_RECEIVES 43u
+#define COUNT_RECEIVED_DATAGRAMS 44u
+#define COUNT_RECEIVED_BYTES 45u
+#define COUNT_JOBS_INLINE 46u
+#define COUNT_JOBS_HANDED_OVER 47u
+#define COUNT_WORKER_WAKES 48u
+#define COUNT_KEEPALIVES 49u
+#define COUNT_UNSEGMENTED_RESENDS 50u
+#define COUNT_HANDSHAKES_INITIATED 51u
+#define COUNT_HANDSHAKES_ANSWERED 52u
+#define COUNT_SESSIONS_MADE 53u
+#define COUNT_ROAMED 54u
+
+#define SUITE_CHACHA20POLY1305 0u
+#define SUITE_AES256GCM 1u
+
+#define KIND_NONE 0u
+#define KIND_SEAL 1u
+#define KIND_OPEN 2u
+
+enum region {
+    REGION_ENGINE,
+    REGION_WORKERS,
+    REGION_IOS,
+    REGION_JOBS,
+    REGION_SOURCES,
+    REGION_EVENT_QUEUES,
+    REGION_EVENTS,
+    REGION_COMMAND_QUEUES,
+    REGION_COMMANDS,
+    REGION_COUNTERS,
+    REGION_LOCALS,
+    REGION_PEERS,
+    REGION_SESSIONS,
+    REGION_INDEX_TABLE,
+    REGION_ROUTE_KEYS4,
+    REGION_ROUTE_PEERS4,
+    REGION_ROUTE_KEYS6,
+    REGION_ROUTE_PEERS6,
+    REGION_SLOT_GENERATIONS,
+    REGION_SLOTS,
+    REGION_COUNT
+};
+
+#endif

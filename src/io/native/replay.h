@@ -1,0 +1,21 @@
+/*
+ * replay.h — sliding window over a session's received counters (RFC 6479).
+ *
+ * State is two fields of a session: `last` (highest counter accepted plus one; 0: none) and 128
+ * words of 64 bits. One thread writes them: the session's owner. Call only after the tag verified.
+ */
+#ifndef P2PVPN_REPLAY_H
+#define P2PVPN_REPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Counters this far behind the highest are always refused: one word is kept clear for sliding. */
+#define REPLAY_USABLE (8192u - 64u)
+/* Reject-After-Messages of the WireGuard paper, section 6.1: 2^64 - 2^13 - 1. */
+#define REJECT_AFTER_MESSAGES (UINT64_MAX - 8192u)
+
+/* Accepts `counter` once: marks it and returns true, or false when seen or too old. */
+bool replay_accept(uint64_t *last, uint64_t window[128], uint64_t counter);
+
+#endif

@@ -1,0 +1,24 @@
+/* tun.h — a queue of a TUN device. Source: Linux Documentation/networking/tuntap. */
+#ifndef P2PVPN_TUN_H
+#define P2PVPN_TUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TUN_NAME_BYTES 16u
+/* The virtio header padded to the size of our own header, so that one frame serves both. */
+#define TUN_VNET_BYTES 16u
+
+/*
+ * Opens one queue, non-blocking. All queues of a device need the same flags. Returns a file
+ * descriptor or -errno: ENOENT no /dev/net/tun, EPERM no CAP_NET_ADMIN, EBUSY the name is taken.
+ */
+int tun_open(const char *name, bool multi_queue, bool vnet_header);
+
+/* The interface's name, which changes when somebody renames it. 0 or -errno. */
+int tun_name(int fd, char name[TUN_NAME_BYTES]);
+
+/* What the device may hand us unsegmented: 0 nothing, 1 TCP, 2 TCP and UDP. 0 or -errno. */
+int tun_offload(int fd, int level);
+
+#endif

@@ -1,0 +1,264 @@
+/* udp.c — see udp.h. */
+#define _GNU_SOURCE
+#include "udp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "arena.h"
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+#define BUFFER_BYTES (7 * 1024 * 1024)
+#define FILTER_INSTRUCTIONS_MAX 4096u
+
+socklen_t address_length(const union address *address)
+{
+    if (address->any.sa_family == AF_INET)
+        return sizeof address->v4;
+    return address->any.sa_family == AF_INET6 ? sizeof address->v6 : 0;
+}
+
+static int set_int(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+static int make_address(const struct udp_options *options, union address *out)
+{
+    memset(out, 0, sizeof *out);
+    if (options->family == AF_INET) {
+        out->v4.sin_family = AF_INET;
+        out->v4.sin_port = htons(options->port);
+        if (options->address[0] == '\0')
+            return 0;
+        return inet_pton(AF_INET, options->address, &out->v4.sin_addr) == 1 ? 0 : -EINVAL;
+    }
+    out->v6.sin6_family = AF_INET6;
+    out->v6.sin6_port = htons(options->port);
+    if (options->address[0] == '\0')
+        return 0;
+    return inet_pton(AF_INET6, options->address, &out->v6.sin6_addr) == 1 ? 0 : -EINVAL;
+}
+
+/* The forced form needs CAP_NET_ADMIN; without it the system's limit has to do. */
+static int set_buffer(int fd, int name, int forced)
+{
+    return set_int(fd, SOL_SOCKET, forced, BUFFER_BYTES) == 0
+               ? 0
+               : set_int(fd, SOL_SOCKET, name, BUFFER_BYTES);
+}
+
+static int set_options(int fd, const struct udp_options *options)
+{
+    bool v6 = options->family == AF_INET6;
+    int result = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+
+    if (result == 0)
+        result = set_buffer(fd, SO_RCVBUF, SO_RCVBUFFORCE);
+    if (result == 0)
+        result = set_buffer(fd, SO_SNDBUF, SO_SNDBUFFORCE);
+    if (result == 0 && v6)
+        result = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (result == 0)
+        result = v6 ? set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+                    : set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
+    if (result == 0)
+        result = v6 ? set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE)
+                    : set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    if (result == 0 && options->mark != 0)
+        result = set_int(fd, SOL_SOCKET, SO_MARK, (int)options->mark);
+    if (result == 0 && options->device[0] != '\0') {
+        socklen_t length = (socklen_t)strlen(options->device);
+        if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, options->device, length) < 0)
+            result = -errno;
+    }
+    return result;
+}
+
+int udp_open(const struct udp_options *options)
+{
+    union address address;
+    int result = make_address(options, &address);
+    if (result < 0)
+        return result;
+    int fd = socket(options->family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
+    if (fd < 0)
+        return -errno;
+    result = set_options(fd, options);
+    if (result == 0 && bind(fd, &address.any, address_length(&address)) < 0)
+        result = -errno;
+    if (result < 0) {
+        close(fd);
+        return result;
+    }
+    return fd;
+}
+
+int udp_taken(const struct udp_options *options)
+{
+    union address address;
+    int result = make_address(options, &address);
+    if (result < 0)
+        return result;
+    int fd = socket(options->family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+    if (fd < 0)
+        return -errno;
+    if (options->family == AF_INET6)
+        result = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (result == 0 && options->device[0] != '\0') {
+        socklen_t length = (socklen_t)strlen(options->device);
+        if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, options->device, length) < 0)
+            result = -errno;
+    }
+    if (result == 0 && bind(fd, &address.any, address_length(&address)) < 0)
+        result = -errno;
+    close(fd);
+    return result;
+}
+
+int udp_port(int fd)
+{
+    union address address;
+    socklen_t length = sizeof address;
+
+    if (getsockname(fd, &address.any, &length) < 0)
+        return -errno;
+    return ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
+}
+
+int udp_probe(int fd)
+{
+    int value = 0, bits = 0;
+    socklen_t length = sizeof value;
+
+    if (getsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &value, &length) == 0)
+        bits |= 1;
+    /* Readable since 5.12; older kernels have it without our being able to tell (facts 1.5). */
+    length = sizeof value;
+    if (getsockopt(fd, IPPROTO_UDP, UDP_GRO, &value, &length) == 0)
+        bits |= 2;
+    return bits;
+}
+
+int udp_gro(int fd, bool on)
+{
+    return set_int(fd, IPPROTO_UDP, UDP_GRO, on ? 1 : 0);
+}
+
+int udp_connect(int fd, const union address *address)
+{
+    return connect(fd, &address->any, address_length(address)) < 0 ? -errno : 0;
+}
+
+int udp_filter(int fd, bool group, const uint8_t *program, size_t bytes)
+{
+    struct sock_filter instructions[FILTER_INSTRUCTIONS_MAX];
+    size_t length = bytes / sizeof instructions[0];
+
+    if (bytes == 0 || bytes % sizeof instructions[0] != 0 || length > FILTER_INSTRUCTIONS_MAX)
+        return -EINVAL;
+    memcpy(instructions, program, bytes);
+    struct sock_fprog attach = { .len = (unsigned short)length, .filter = instructions };
+    int name = group ? SO_ATTACH_REUSEPORT_CBPF : SO_ATTACH_FILTER;
+    return setsockopt(fd, SOL_SOCKET, name, &attach, sizeof attach) < 0 ? -errno : 0;
+}
+
+/* The address and interface that a datagram was sent to, for an answer from the same one. */
+static void read_local(struct msghdr *message, union address *local)
+{
+    memset(local, 0, sizeof *local);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO &&
+            c->cmsg_len >= CMSG_LEN(sizeof(struct in_pktinfo))) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            local->v4.sin_family = AF_INET;
+            local->v4.sin_addr = info.ipi_spec_dst;
+            /* sin_zero is free; the interface index travels there. */
+            memcpy(local->v4.sin_zero, &info.ipi_ifindex, sizeof info.ipi_ifindex);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO &&
+                   c->cmsg_len >= CMSG_LEN(sizeof(struct in6_pktinfo))) {
+            struct in6_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            local->v6.sin6_family = AF_INET6;
+            local->v6.sin6_addr = info.ipi6_addr;
+            local->v6.sin6_scope_id = info.ipi6_ifindex;
+        }
+    }
+}
+
+int datagram_receive(int fd, uint8_t *datagrams, uint8_t *meta, size_t room)
+{
+    struct mmsghdr messages[DATAGRAMS_MAX] = { 0 };
+    struct iovec iov[DATAGRAMS_MAX];
+    union address from[DATAGRAMS_MAX];
+    _Alignas(struct cmsghdr) uint8_t control[DATAGRAMS_MAX][64];
+    unsigned int want = room < DATAGRAMS_MAX ? (unsigned int)room : DATAGRAMS_MAX;
+
+    memset(from, 0, sizeof from);
+    for (unsigned int i = 0; i < want; i++) {
+        iov[i] = (struct iovec){ datagrams + (size_t)i * DATAGRAM_BYTES, DATAGRAM_BYTES };
+        messages[i].msg_hdr = (struct msghdr){
+            .msg_name = &from[i], .msg_namelen = sizeof from[i], .msg_iov = &iov[i],
+            .msg_iovlen = 1, .msg_control = control[i], .msg_controllen = sizeof control[i],
+        };
+    }
+    int got = recvmmsg(fd, messages, want, MSG_DONTWAIT, NULL);
+    if (got < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    for (int i = 0; i < got; i++) {
+        uint8_t *out = meta + (size_t)i * DATAGRAM_META_BYTES;
+        union address local;
+        bool cut = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+
+        read_local(&messages[i].msg_hdr, &local);
+        memset(out, 0, DATAGRAM_META_BYTES);
+        store32(out, cut ? DATAGRAM_BYTES + 1 : messages[i].msg_len);
+        memcpy(out + 8, from[i].bytes, SOCKADDR_BYTES);
+        memcpy(out + 36, local.bytes, SOCKADDR_BYTES);
+    }
+    return got;
+}
+
+int datagram_send(int fd, const uint8_t *datagram, size_t bytes, const union address *to,
+                  const union address *local)
+{
+    struct iovec iov = { .iov_base = (void *)(uintptr_t)datagram, .iov_len = bytes };
+    _Alignas(struct cmsghdr) uint8_t control[64] = { 0 };
+    union address name = *to;
+    struct msghdr message = {
+        .msg_name = &name, .msg_namelen = address_length(to), .msg_iov = &iov, .msg_iovlen = 1,
+    };
+
+    if (message.msg_namelen == 0)
+        return -EDESTADDRREQ;
+    if (local->any.sa_family == to->any.sa_family) {
+        struct cmsghdr *c = (struct cmsghdr *)(void *)control;
+        message.msg_control = control;
+        if (local->any.sa_family == AF_INET) {
+            struct in_pktinfo info = { .ipi_spec_dst = local->v4.sin_addr };
+            *c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof info), .cmsg_level = IPPROTO_IP,
+                                   .cmsg_type = IP_PKTINFO };
+            memcpy(CMSG_DATA(c), &info, sizeof info);
+            message.msg_controllen = CMSG_SPACE(sizeof info);
+        } else {
+            struct in6_pktinfo info = { .ipi6_addr = local->v6.sin6_addr };
+            *c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof info), .cmsg_level = IPPROTO_IPV6,
+                                   .cmsg_type = IPV6_PKTINFO };
+            memcpy(CMSG_DATA(c), &info, sizeof info);
+            message.msg_controllen = CMSG_SPACE(sizeof info);
+        }
+    }
+    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}

@@ -1,0 +1,231 @@
+/**
+ * send — outbound packets, from the TUN device to the network.
+ *
+ *   1. read a run from TUN            io/send.ts       ← here
+ *   2. find the peer, post a job      io/send.ts       ← here
+ *   3. encrypt in place               crypto/seal.ts
+ *   4. send the run (GSO)             io/send.ts       ← here
+ *
+ * Functions below are in this order. A run that can't go on is counted and its slot freed.
+ */
+import {
+  COUNT,
+  DATA_HEADER_BYTES,
+  DROP,
+  EVENT,
+  JOB_KIND,
+  PEER,
+  SEGMENT_OVERHEAD_BYTES,
+  SESSION,
+  STAGED_SLOTS,
+  UNRETIRED_SEGMENTS,
+} from "../memory/layout.ts";
+import { PEER_FIELD, peerWord } from "../memory/peers.ts";
+import { doubleAt } from "../memory/region.ts";
+import { jobIndex, jobWord } from "../memory/ring.ts";
+import { SESSION_FIELD, sessionWord } from "../memory/sessions.ts";
+import type { Jobs } from "./jobs.ts";
+import { addon } from "./native/addon.ts";
+import { Staged } from "./staged.ts";
+import { F, type Station } from "./station.ts";
+
+/** Message type of each suite. Source: WireGuard paper 5.4.6; docs/PROTOCOL.md. */
+const MESSAGE_TYPE = [4, 8] as const;
+/** Control is asked for a session at most this often per peer. */
+const WANT_EVERY_MS = 250;
+/** Sealed runs are sent when this many wait, or at the end of a turn. */
+const FLUSH_RUNS = 8;
+
+export class Send {
+  readonly #s: Station;
+  readonly #jobs: Jobs;
+  readonly #staged: Staged;
+  readonly #unsent = new Uint32Array(FLUSH_RUNS);
+  #unsentCount = 0;
+  #segmentsInFlight = 0;
+  readonly #segmentsMax: number;
+
+  constructor(station: Station, jobs: Jobs) {
+    this.#s = station;
+    this.#jobs = jobs;
+    this.#staged = new Staged(station);
+    this.#segmentsMax = Math.floor(UNRETIRED_SEGMENTS / station.arena.limits.ioThreads);
+  }
+
+  /** Reads and posts up to `runs` runs. Returns how many were read; fewer: the TUN is empty. */
+  read(runs: number): number {
+    const { poster, ring, slots, arena, io } = this.#s;
+    for (let done = 0; done < runs; done++) {
+      if (poster.free() === 0 || this.#segmentsInFlight >= this.#segmentsMax - 64) return runs;
+      const slot = slots.take();
+      if (slot < 0) return runs;
+      const word = jobWord(ring, poster.tail);
+      arena.u32[word + F.slot] = slot;
+      const count = addon.tunRead(io, jobIndex(ring, poster.tail));
+      if (count <= 0) {
+        slots.putBack(slot);
+        return done;
+      }
+      this.#route(word);
+    }
+    return runs;
+  }
+
+  /** Finds peer and session of the run in the job at the ring's tail. */
+  #route(word: number): void {
+    const { u32 } = this.#s.arena;
+    const peer =
+      u32[word + F.innerVersion] === 4
+        ? this.#s.routes.find4(u32[word + F.innerAddress]!)
+        : this.#s.routes.find6(word + F.innerAddress);
+    if (peer < 0) {
+      this.#drop(word, DROP.noRoute);
+      return;
+    }
+    u32[word + F.peer] = peer;
+    const session = this.#usableSession(peer);
+    if (session < 0) {
+      this.#want(peer);
+      this.#staged.add(word, this.#now());
+      return;
+    }
+    this.#post(word, session);
+  }
+
+  /** The peer's current session while it may seal, or -1. */
+  #usableSession(peer: number): number {
+    const { arena } = this.#s;
+    const current = Atomics.load(arena.u32, peerWord(arena, peer) + PEER_FIELD.current);
+    if (current === 0) return -1;
+    const reject = doubleAt(sessionWord(arena, current - 1), SESSION.fields.rejectAtMs);
+    return this.#now() < arena.f64[reject]! ? current - 1 : -1;
+  }
+
+  /** Takes nonces, writes headers, and posts. */
+  #post(word: number, session: number): void {
+    const { arena, poster, ring, slots } = this.#s;
+    const { u32 } = arena;
+    const at = sessionWord(arena, session);
+    const suite = u32[at + SESSION_FIELD.suite]!;
+    u32[word + F.kind] = JOB_KIND.seal;
+    u32[word + F.slotGeneration] = slots.generation(u32[word + F.slot]!);
+    u32[word + F.session] = session;
+    u32[word + F.sessionGeneration] = Atomics.load(u32, at + SESSION_FIELD.generation);
+    u32[word + F.suite] = suite;
+    u32[word + F.messageType] = MESSAGE_TYPE[suite]!;
+    u32[word + F.receiverIndex] = u32[at + SESSION_FIELD.remoteIndex]!;
+    if (addon.prepare(jobIndex(ring, poster.tail), this.#now()) < 0) {
+      this.#want(u32[word + F.peer]!);
+      this.#drop(word, DROP.nonceExhausted);
+      return;
+    }
+    this.#segmentsInFlight += u32[word + F.count]!;
+    this.#jobs.post();
+  }
+
+  /** Sends a sealed run; its slot is freed at the next flush. */
+  retire(word: number): void {
+    const { u32 } = this.#s.arena;
+    this.#segmentsInFlight -= u32[word + F.count]!;
+    if (u32[word + F.stale] !== 0) {
+      this.#drop(word, DROP.staleJob);
+      return;
+    }
+    addon.sendAdd(this.#s.io, jobIndex(this.#s.ring, this.#s.poster.head));
+    this.#unsent[this.#unsentCount++] = u32[word + F.slot]!;
+    if (this.#unsentCount === FLUSH_RUNS) this.flush();
+  }
+
+  /** A run whose worker died: its nonces stay burnt. */
+  abandon(word: number): void {
+    this.#segmentsInFlight -= this.#s.arena.u32[word + F.count]!;
+    this.#drop(word, DROP.workerDied);
+  }
+
+  flush(): void {
+    if (this.#unsentCount === 0) return;
+    addon.sendFlush(this.#s.io);
+    for (let i = 0; i < this.#unsentCount; i++) this.#s.slots.give(this.#unsent[i]!);
+    this.#unsentCount = 0;
+  }
+
+  /** Sends an empty message in the peer's session, or asks for one. */
+  keepalive(peer: number): void {
+    const { arena, poster, ring, slots } = this.#s;
+    const { u32 } = arena;
+    const session = this.#usableSession(peer);
+    if (session < 0) {
+      this.#want(peer);
+      return;
+    }
+    const slot = poster.free() === 0 ? -1 : slots.take();
+    if (slot < 0) {
+      this.#s.counters.add(DROP.noSlot, 1);
+      return;
+    }
+    const word = jobWord(ring, poster.tail);
+    u32[word + F.slot] = slot;
+    u32[word + F.peer] = peer;
+    u32[word + F.count] = 1;
+    u32[word + F.segmentBytes] = SEGMENT_OVERHEAD_BYTES;
+    u32[word + F.lastBytes] = SEGMENT_OVERHEAD_BYTES;
+    u32[word + F.tunBytes] = 0;
+    arena.u8.fill(0, slotStart(this.#s, slot), slotStart(this.#s, slot) + DATA_HEADER_BYTES);
+    this.#s.counters.add(COUNT.keepalives, 1);
+    this.#post(word, session);
+  }
+
+  /** The peer has a session: its staged runs take the way from the route look-up again. */
+  release(peer: number): boolean {
+    const { poster, ring } = this.#s;
+    let sent = false;
+    for (let left = this.#staged.count; left > 0; left--) {
+      if (this.#staged.oldestPeer() !== peer || poster.free() === 0) {
+        this.#staged.rotate();
+        continue;
+      }
+      const word = jobWord(ring, poster.tail);
+      this.#staged.takeOldest(word);
+      this.#route(word);
+      sent = true;
+    }
+    return sent;
+  }
+
+  /** The peer cannot be reached: drop what waits for it. */
+  discard(peer: number): void {
+    for (let left = this.#staged.count; left > 0; left--) {
+      if (this.#staged.oldestPeer() === peer) this.#staged.dropOldest();
+      else this.#staged.rotate();
+    }
+  }
+
+  expireStaged(): void {
+    this.#staged.expire(this.#now());
+  }
+
+  get stagedCount(): number {
+    return Math.min(this.#staged.count, STAGED_SLOTS);
+  }
+
+  #want(peer: number): void {
+    const { arena, events } = this.#s;
+    const wanted = doubleAt(peerWord(arena, peer), PEER.fields.wantedAtMs);
+    const now = this.#now();
+    if (now - arena.f64[wanted]! < WANT_EVERY_MS) return;
+    arena.f64[wanted] = now;
+    if (!events.put(EVENT.wanted, peer, 0, 0, 0)) this.#s.counters.add(DROP.queueFull, 1);
+  }
+
+  #drop(word: number, reason: number): void {
+    const { u32 } = this.#s.arena;
+    this.#s.counters.add(reason, u32[word + F.count]!);
+    this.#s.slots.give(u32[word + F.slot]!);
+  }
+
+  #now(): number {
+    return this.#s.arena.f64[this.#s.clock]!;
+  }
+}
+
+const slotStart = (station: Station, slot: number): number => station.segments.slotByte(slot);

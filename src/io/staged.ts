@@ -1,0 +1,86 @@
+/**
+ * staged — runs that wait for a session: one pool for all peers, bounded, oldest dropped first.
+ *
+ * Thread: the I/O thread that owns it. On release a run is routed again from the start
+ * (security.md 7): its peer may have lost the prefix meanwhile.
+ */
+import { DROP, STAGED_SLOTS } from "../memory/layout.ts";
+import { F, JOB_LINE_WORDS, type Station } from "./station.ts";
+
+/** A staged run is of no use to anybody after this long. */
+export const STAGED_MAX_MS = 90_000;
+
+export class Staged {
+  readonly #station: Station;
+  /** Copies of the jobs' first lines, one row each; `#count` rows from `#first` on, in a ring. */
+  readonly #lines = new Uint32Array(STAGED_SLOTS * JOB_LINE_WORDS);
+  readonly #sinceMs = new Float64Array(STAGED_SLOTS);
+  #first = 0;
+  #count = 0;
+
+  constructor(station: Station) {
+    this.#station = station;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Takes the run of the job at `word`, with its slot. */
+  add(word: number, nowMs: number): void {
+    if (this.#count === STAGED_SLOTS) this.#dropOldest(DROP.stagedFull);
+    const row = (this.#first + this.#count) % STAGED_SLOTS;
+    const { u32 } = this.#station.arena;
+    for (let i = 0; i < JOB_LINE_WORDS; i++) {
+      this.#lines[row * JOB_LINE_WORDS + i] = u32[word + i]!;
+    }
+    this.#sinceMs[row] = nowMs;
+    this.#count++;
+  }
+
+  /** Peer of the oldest run. */
+  oldestPeer(): number {
+    return this.#lines[this.#first * JOB_LINE_WORDS + F.peer]!;
+  }
+
+  /** Moves the oldest run into the job at `word`. */
+  takeOldest(word: number): void {
+    const { u32 } = this.#station.arena;
+    const start = this.#first * JOB_LINE_WORDS;
+    for (let i = 0; i < JOB_LINE_WORDS; i++) u32[word + i] = this.#lines[start + i]!;
+    this.#forgetOldest();
+  }
+
+  /** Drops the oldest run, whatever it is. */
+  dropOldest(): void {
+    this.#dropOldest(DROP.stagedExpired);
+  }
+
+  /** Drops what has waited for too long. */
+  expire(nowMs: number): void {
+    while (this.#count > 0 && nowMs - this.#sinceMs[this.#first]! > STAGED_MAX_MS) {
+      this.#dropOldest(DROP.stagedExpired);
+    }
+  }
+
+  /** Puts the oldest run behind the newest. */
+  rotate(): void {
+    const to = (this.#first + this.#count) % STAGED_SLOTS;
+    const from = this.#first;
+    this.#lines.copyWithin(to * JOB_LINE_WORDS, from * JOB_LINE_WORDS, (from + 1) * JOB_LINE_WORDS);
+    this.#sinceMs[to] = this.#sinceMs[from]!;
+    this.#first = (from + 1) % STAGED_SLOTS;
+  }
+
+  #dropOldest(reason: number): void {
+    const start = this.#first * JOB_LINE_WORDS;
+    this.#station.counters.add(reason, this.#lines[start + F.count]!);
+    this.#station.slots.give(this.#lines[start + F.slot]!);
+    this.#forgetOldest();
+  }
+
+  #forgetOldest(): void {
+    this.#first = (this.#first + 1) % STAGED_SLOTS;
+    this.#count--;
+  }
+}

@@ -1,0 +1,478 @@
+/**
+ * layout — every byte that two threads share, declared once.
+ *
+ * One SharedArrayBuffer, the arena, is cut into regions; a region is an array of one struct; a
+ * struct is a list of fields. From these tables come the typed-array indices used in hot code,
+ * `src/io/native/layout.gen.h` for C, `docs/MEMORY.md`, `docs/DROPS.md`, and a test that fails on
+ * overlap, on misalignment, and when two writers share a cache line.
+ *
+ * Rules: one writer per field; cursors are free-running u32 and wrap by mask; every load or store
+ * that another thread waits for goes through `Atomics` (C: `__atomic_*`); packet bytes are read
+ * and written plainly between taking and giving back a slot.
+ *
+ * Numbers that cross threads are u32, or f64 where they may pass 2^32 (counters and times: exact
+ * to 2^53, one aligned 8-byte store), or u64 where C alone does the arithmetic (nonces, windows).
+ */
+
+/** Lines are fetched in pairs on x86-64 and aarch64, so 128 rather than 64. */
+export const CACHE_LINE_BYTES = 128;
+
+/**
+ * Who may write a field. `control`, `main`: that thread. `io`: the I/O thread that owns the entry.
+ * `worker`: the worker that owns the entry. `claimer`: the thread that holds the job, by
+ * compare-and-swap. `any`: several threads, by atomic read-modify-write or where the last wins.
+ * `setup`: written before any thread starts, then constant.
+ */
+export type Writer = "main" | "control" | "io" | "worker" | "claimer" | "any" | "setup";
+
+export interface Field {
+  readonly at: number;
+  readonly bytes: number;
+  readonly writer: Writer;
+  readonly unit: string;
+  readonly doc: string;
+}
+
+export interface Struct {
+  readonly name: string;
+  readonly doc: string;
+  readonly size: number;
+  readonly fields: Readonly<Record<string, Field>>;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Protocol constants (changing one breaks peers)
+
+/** Transport header: type u32, receiver index u32, counter u64. Source: WireGuard paper 5.4.6. */
+export const DATA_HEADER_BYTES = 16;
+/** AEAD tag after each segment's payload. */
+export const TAG_BYTES = 16;
+/** Header and tag of one segment; the WireGuard overhead inside UDP. */
+export const SEGMENT_OVERHEAD_BYTES = DATA_HEADER_BYTES + TAG_BYTES;
+/** Plaintext is padded to a multiple of this, but never beyond the MTU. WireGuard paper 5.4.6. */
+export const PADDING_BYTES = 16;
+
+// ---------------------------------------------------------------------------------------------
+// Tuning constants (changing one changes speed or memory)
+
+/** A TUN read of 64 KiB, cut into segments with header and tag each, fits; 72 KiB. */
+export const SLOT_BYTES = 73_728;
+/** Most segments in one job: the kernel's limit for UDP_SEGMENT before 6.9. */
+export const JOB_SEGMENTS = 64;
+/** Most bytes of one job: a UDP GSO send above this is cut in software (facts 1.5). */
+export const JOB_BYTES = 65_340;
+/** Jobs one I/O thread may have posted and not yet retired; a power of two. */
+export const RING_JOBS = 128;
+/** Slots that may wait for a session in one I/O thread; the oldest is dropped. */
+export const STAGED_SLOTS = 64;
+/** Slots of one I/O thread: every job in flight, every staged packet, and one being filled. */
+export const SLOTS_PER_IO = RING_JOBS + STAGED_SLOTS + 1;
+/** Counters taken and not yet retired, over all I/O threads (security.md 2; the window is 8128). */
+export const UNRETIRED_SEGMENTS = 4_000;
+/** Bits of the replay window; 8192 - 64 of them are usable. Source: RFC 6479. */
+export const REPLAY_BITS = 8_192;
+/** Random bits of a receiver index; the other 12 are check bits (security.md 8). */
+export const INDEX_BITS = 20;
+/** Entries of the event and command queues; powers of two. */
+export const QUEUE_ENTRIES = 1_024;
+/** Addresses of the host's own interface that inbound packets may be trusted to reach. */
+export const LOCAL_ADDRESSES = 64;
+/** Most worker threads. */
+export const WORKERS_MAX = 64;
+/** Most I/O threads: a receiver index names its owner in three bits. */
+export const IO_MAX = 8;
+
+// ---------------------------------------------------------------------------------------------
+// Counters: what happened. Each thread has its own block; readers add the blocks.
+
+export interface CounterRow {
+  readonly name: string;
+  readonly unit: string;
+  readonly doc: string;
+}
+
+/** Why a packet or datagram went no further. `status --json` prints these under `drops`. */
+// biome-ignore format: a table
+export const DROPS = [
+  { name: "tunInvalid", unit: "packets", doc: "Read from the TUN device and not a whole IPv4 or IPv6 packet, or larger than the tunnel's MTU." },
+  { name: "noRoute", unit: "packets", doc: "No peer's allowed IPs contain the inner destination." },
+  { name: "noEndpoint", unit: "packets", doc: "The peer has no endpoint yet: it never sent and none is configured." },
+  { name: "stagedFull", unit: "packets", doc: "Waited for a session and was the oldest when the pool was full." },
+  { name: "stagedExpired", unit: "packets", doc: "Waited for a session that did not come in time." },
+  { name: "nonceExhausted", unit: "packets", doc: "The session's counter reached its limit; a new handshake is due." },
+  { name: "sendRefused", unit: "datagrams", doc: "The kernel refused to send: no route to the endpoint, or a datagram too large for the path." },
+  { name: "sendFull", unit: "datagrams", doc: "The socket's send buffer stayed full." },
+  { name: "tooShort", unit: "datagrams", doc: "Shorter than the smallest message of its type." },
+  { name: "badType", unit: "datagrams", doc: "Not a message type that this socket takes." },
+  { name: "unknownIndex", unit: "datagrams", doc: "The receiver index names no session." },
+  { name: "wrongSuite", unit: "datagrams", doc: "The message type does not belong to the session's cipher suite." },
+  { name: "wrongThread", unit: "datagrams", doc: "Data for a session that another I/O thread owns." },
+  { name: "sessionExpired", unit: "datagrams", doc: "The session is older than it may be used." },
+  { name: "openFailed", unit: "datagrams", doc: "The tag did not verify: forged, damaged, or under an old key." },
+  { name: "replayed", unit: "datagrams", doc: "The counter was seen before, or is older than the window." },
+  { name: "innerInvalid", unit: "packets", doc: "Decrypted, and not a whole IPv4 or IPv6 packet." },
+  { name: "innerSource", unit: "packets", doc: "Decrypted, and its source is not in the allowed IPs of the peer that sent it." },
+  { name: "controlFrame", unit: "packets", doc: "Decrypted, and a control frame of a kind that this version does not know." },
+  { name: "tunRefused", unit: "packets", doc: "The TUN device refused the packet: down, or a checksum or header it does not take." },
+  { name: "workerDied", unit: "packets", doc: "Claimed by a worker thread that ended before it was done." },
+  { name: "staleJob", unit: "packets", doc: "The session changed between posting a job and working on it." },
+  { name: "noSlot", unit: "packets", doc: "No slot was free." },
+  { name: "macInvalid", unit: "datagrams", doc: "A handshake message whose mac1 is wrong." },
+  { name: "handshakeInvalid", unit: "datagrams", doc: "A handshake message that did not authenticate, or answers none of ours." },
+  { name: "handshakeUnknownPeer", unit: "datagrams", doc: "A handshake from a static key that is no peer of ours." },
+  { name: "handshakeReplayed", unit: "datagrams", doc: "A handshake whose timestamp is not newer than the last one accepted." },
+  { name: "handshakeRate", unit: "datagrams", doc: "Handshakes of one peer came faster than one each 20 ms." },
+  { name: "handshakeOverload", unit: "datagrams", doc: "More handshakes arrived in one turn than control works on." },
+  { name: "cookieUnexpected", unit: "datagrams", doc: "A cookie reply that answers no message of ours." },
+  { name: "noIndex", unit: "handshakes", doc: "No session entry or receiver index was free." },
+  { name: "queueFull", unit: "messages", doc: "A queue between two threads was full." },
+] as const satisfies readonly CounterRow[];
+
+/** What went well. `stats` prints these. */
+// biome-ignore format: a table
+export const COUNTS = [
+  { name: "loops", unit: "turns", doc: "Turns of the thread's loop." },
+  { name: "wakeups", unit: "wakes", doc: "Times the thread slept and was woken." },
+  { name: "tunReads", unit: "reads", doc: "Runs read from the TUN device." },
+  { name: "tunPackets", unit: "packets", doc: "Packets read from the TUN device, after splitting." },
+  { name: "tunBytes", unit: "bytes", doc: "Bytes of packets read from the TUN device." },
+  { name: "tunWrites", unit: "writes", doc: "Writes to the TUN device." },
+  { name: "tunWrittenPackets", unit: "packets", doc: "Packets written to the TUN device, before merging." },
+  { name: "tunWrittenBytes", unit: "bytes", doc: "Bytes of packets written to the TUN device." },
+  { name: "sends", unit: "sends", doc: "Messages given to the kernel; one may hold many datagrams." },
+  { name: "sentDatagrams", unit: "datagrams", doc: "Datagrams sent." },
+  { name: "sentBytes", unit: "bytes", doc: "UDP payload sent." },
+  { name: "receives", unit: "receives", doc: "Messages taken from the kernel; one may hold many datagrams." },
+  { name: "receivedDatagrams", unit: "datagrams", doc: "Datagrams received." },
+  { name: "receivedBytes", unit: "bytes", doc: "UDP payload received." },
+  { name: "jobsInline", unit: "jobs", doc: "Jobs the I/O thread did itself." },
+  { name: "jobsHandedOver", unit: "jobs", doc: "Jobs a worker did." },
+  { name: "workerWakes", unit: "wakes", doc: "Workers woken for a backlog." },
+  { name: "keepalives", unit: "messages", doc: "Keepalives sent." },
+  { name: "unsegmentedResends", unit: "sends", doc: "Sends repeated without UDP_SEGMENT after EIO or EINVAL." },
+  { name: "handshakesInitiated", unit: "handshakes", doc: "Initiations sent." },
+  { name: "handshakesAnswered", unit: "handshakes", doc: "Responses sent." },
+  { name: "sessionsMade", unit: "sessions", doc: "Sessions established, in either role." },
+  { name: "roamed", unit: "moves", doc: "Endpoints moved after an authenticated packet from a new address." },
+] as const satisfies readonly CounterRow[];
+
+export type DropName = (typeof DROPS)[number]["name"];
+export type CountName = (typeof COUNTS)[number]["name"];
+
+const numbered = <Name extends string>(
+  rows: readonly { readonly name: Name }[],
+  from: number,
+): Readonly<Record<Name, number>> =>
+  Object.fromEntries(rows.map((row, i) => [row.name, from + i])) as Record<Name, number>;
+
+/** Index of each drop reason in a thread's counter block. */
+export const DROP = numbered<DropName>(DROPS, 0);
+/** Index of each count in a thread's counter block, after the drops. */
+export const COUNT = numbered<CountName>(COUNTS, DROPS.length);
+/** Counters in one thread's block. */
+export const COUNTERS_PER_THREAD = 64;
+
+// ---------------------------------------------------------------------------------------------
+// Structs
+
+/** One per process: what all threads watch. */
+// biome-ignore format: a table
+export const ENGINE = {
+  name: "engine",
+  doc: "What all threads watch.",
+  size: 256,
+  fields: {
+    stop: { at: 0, bytes: 4, writer: "main", unit: "flag", doc: "1: every thread leaves its loop." },
+    handOver: { at: 4, bytes: 4, writer: "main", unit: "mode", doc: "0 choose by measuring, 1 always inline, 2 always hand over." },
+    localCount: { at: 8, bytes: 4, writer: "main", unit: "entries", doc: "Entries of `locals` in use." },
+    activeRoutes: { at: 128, bytes: 4, writer: "control", unit: "index", doc: "Which of the two route tables readers use, 0 or 1." },
+    routes4: { at: 132, bytes: 8, writer: "control", unit: "entries", doc: "Boundaries in IPv4 table 0 and in table 1." },
+    routes6: { at: 140, bytes: 8, writer: "control", unit: "entries", doc: "Boundaries in IPv6 table 0 and in table 1." },
+  },
+} as const satisfies Struct;
+
+/** One per worker thread. */
+// biome-ignore format: a table
+export const WORKER = {
+  name: "worker",
+  doc: "A worker of the pool, and the doorbell it sleeps on.",
+  size: 384,
+  fields: {
+    state: { at: 0, bytes: 4, writer: "worker", unit: "state", doc: "0 absent, 1 awake, 2 asleep. Main clears it after the thread's exit." },
+    jobs: { at: 8, bytes: 8, writer: "worker", unit: "jobs (f64)", doc: "Jobs done." },
+    threadId: { at: 4, bytes: 4, writer: "worker", unit: "id", doc: "Node's id of the thread." },
+    bell: { at: 128, bytes: 4, writer: "any", unit: "rings", doc: "Counts up at each ring; the worker waits on it." },
+    tag: { at: 256, bytes: 4, writer: "main", unit: "tag", doc: "The running thread's claim tag; a replacement gets a new one." },
+    deadTag: { at: 260, bytes: 4, writer: "main", unit: "tag", doc: "Claim tag of the last thread here that has exited." },
+  },
+} as const satisfies Struct;
+
+/** One per I/O thread. */
+// biome-ignore format: a table
+export const IO = {
+  name: "io",
+  doc: "An I/O thread: what others must know of it.",
+  size: 512,
+  fields: {
+    loops: { at: 0, bytes: 4, writer: "io", unit: "turns", doc: "Free-running; odd while in a turn, even while asleep." },
+    handedOver: { at: 4, bytes: 4, writer: "io", unit: "flag", doc: "1 while jobs are handed to workers." },
+    nowMs: { at: 16, bytes: 8, writer: "io", unit: "ms (f64)", doc: "Boot clock, read once a turn." },
+    tail: { at: 128, bytes: 4, writer: "io", unit: "jobs", doc: "Next job to post; free-running u32." },
+    head: { at: 132, bytes: 4, writer: "io", unit: "jobs", doc: "Next job to retire; free-running u32." },
+    hint: { at: 256, bytes: 4, writer: "any", unit: "jobs", doc: "Where claimers begin to look; advisory." },
+    asleep: { at: 384, bytes: 4, writer: "any", unit: "flag", doc: "1: a finisher of the oldest job must signal the wake eventfd. CAS to 0 elects one." },
+  },
+} as const satisfies Struct;
+
+/** One super-packet's work; a ring of RING_JOBS per I/O thread. */
+// biome-ignore format: a table
+export const JOB = {
+  name: "job",
+  doc: "One run: up to 64 segments of one slot and one session, equal in size but for the last.",
+  size: 256,
+  fields: {
+    kind: { at: 0, bytes: 4, writer: "io", unit: "kind", doc: "0 none (only to be retired), 1 seal, 2 open." },
+    slot: { at: 4, bytes: 4, writer: "io", unit: "slot", doc: "Index into `slots`." },
+    slotGeneration: { at: 8, bytes: 4, writer: "io", unit: "generation", doc: "The slot's generation when the job was posted." },
+    session: { at: 12, bytes: 4, writer: "io", unit: "session", doc: "Index into `sessions`." },
+    sessionGeneration: { at: 16, bytes: 4, writer: "io", unit: "generation", doc: "The session's generation when the job was posted." },
+    suite: { at: 20, bytes: 4, writer: "io", unit: "suite", doc: "0 ChaCha20-Poly1305, 1 AES-256-GCM." },
+    count: { at: 24, bytes: 4, writer: "io", unit: "segments", doc: "1 to 64." },
+    segmentBytes: { at: 28, bytes: 4, writer: "io", unit: "bytes", doc: "Header, padded payload and tag of every segment but the last; also the stride." },
+    lastBytes: { at: 32, bytes: 4, writer: "io", unit: "bytes", doc: "The same of the last segment; at most segmentBytes." },
+    counterLow: { at: 36, bytes: 4, writer: "io", unit: "nonces", doc: "First counter of a seal job, low half." },
+    counterHigh: { at: 40, bytes: 4, writer: "io", unit: "nonces", doc: "First counter of a seal job, high half." },
+    receiverIndex: { at: 44, bytes: 4, writer: "io", unit: "index", doc: "Receiver index in every header of the run." },
+    messageType: { at: 48, bytes: 4, writer: "io", unit: "type", doc: "4 or 8." },
+    peer: { at: 52, bytes: 4, writer: "io", unit: "peer", doc: "Index into `peers`." },
+    tunBytes: { at: 56, bytes: 4, writer: "io", unit: "bytes", doc: "Seal: bytes of IP packets in the run, for the peer's account." },
+    innerVersion: { at: 60, bytes: 4, writer: "io", unit: "4 or 6", doc: "Seal: IP version of the run's packets." },
+    innerAddress: { at: 64, bytes: 16, writer: "io", unit: "u32 words", doc: "Seal: inner destination, four words in host order; IPv4 in the first." },
+    source: { at: 80, bytes: 28, writer: "io", unit: "sockaddr", doc: "Open: outer source, struct sockaddr_in or sockaddr_in6." },
+    dropReason: { at: 108, bytes: 4, writer: "io", unit: "reason", doc: "Kind 0: index into the counters, or none." },
+    state: { at: 128, bytes: 4, writer: "claimer", unit: "word", doc: "Lap, status and claim tag; see memory/ring.ts." },
+    failedLow: { at: 132, bytes: 4, writer: "claimer", unit: "mask", doc: "Segments 0-31 that did not open." },
+    failedHigh: { at: 136, bytes: 4, writer: "claimer", unit: "mask", doc: "Segments 32-63 that did not open." },
+    stale: { at: 140, bytes: 4, writer: "claimer", unit: "flag", doc: "1: slot or session generation had changed; nothing was done." },
+  },
+} as const satisfies Struct;
+
+/** One distinct inner source of a run that was opened; JOB_SEGMENTS per I/O thread. */
+// biome-ignore format: a table
+export const SOURCE = {
+  name: "source",
+  doc: "Segments of an opened run that share one inner source address.",
+  size: 32,
+  fields: {
+    version: { at: 0, bytes: 4, writer: "io", unit: "4 or 6", doc: "IP version." },
+    address: { at: 4, bytes: 16, writer: "io", unit: "u32 words", doc: "Source, four words in host order; IPv4 in the first." },
+    maskLow: { at: 20, bytes: 4, writer: "io", unit: "mask", doc: "Segments 0-31 with this source." },
+    maskHigh: { at: 24, bytes: 4, writer: "io", unit: "mask", doc: "Segments 32-63 with this source." },
+  },
+} as const satisfies Struct;
+
+/** One key pair of a peer. */
+// biome-ignore format: a table
+export const SESSION = {
+  name: "session",
+  doc: "Keys, counters and replay window of one session. Control fills it before it publishes its index.",
+  size: 1408,
+  fields: {
+    generation: { at: 0, bytes: 4, writer: "control", unit: "generation", doc: "Odd while in use; counts up at each fill and each clearing." },
+    localIndex: { at: 4, bytes: 4, writer: "control", unit: "index", doc: "Receiver index that the peer writes." },
+    remoteIndex: { at: 8, bytes: 4, writer: "control", unit: "index", doc: "Receiver index that we write." },
+    peer: { at: 12, bytes: 4, writer: "control", unit: "peer", doc: "Index into `peers`." },
+    suite: { at: 16, bytes: 4, writer: "control", unit: "suite", doc: "0 ChaCha20-Poly1305, 1 AES-256-GCM." },
+    initiator: { at: 20, bytes: 4, writer: "control", unit: "flag", doc: "1: we sent the initiation." },
+    owner: { at: 24, bytes: 4, writer: "control", unit: "io thread", doc: "The I/O thread that alone writes the replay window." },
+    rejectAtMs: { at: 32, bytes: 8, writer: "control", unit: "ms (f64)", doc: "Boot clock after which the session is not used." },
+    sendKey: { at: 64, bytes: 32, writer: "control", unit: "key", doc: "Seals." },
+    receiveKey: { at: 96, bytes: 32, writer: "control", unit: "key", doc: "Opens." },
+    sendCounter: { at: 128, bytes: 8, writer: "any", unit: "nonces (u64)", doc: "Next counter; fetch-and-add, never given back." },
+    lastCounter: { at: 256, bytes: 8, writer: "io", unit: "nonces (u64)", doc: "Highest counter accepted plus one; 0: none yet." },
+    confirmed: { at: 264, bytes: 4, writer: "io", unit: "flag", doc: "1: something authentic arrived on this session." },
+    window: { at: 384, bytes: 1024, writer: "io", unit: "bits", doc: "Replay window, 128 words of 64 bits (RFC 6479)." },
+  },
+} as const satisfies Struct;
+
+/** One peer. */
+// biome-ignore format: a table
+export const PEER = {
+  name: "peer",
+  doc: "Where a peer is, which session to use, and what the timers must know.",
+  size: 384,
+  fields: {
+    current: { at: 0, bytes: 4, writer: "control", unit: "session + 1", doc: "Session to seal with; 0: none." },
+    generation: { at: 4, bytes: 4, writer: "control", unit: "generation", doc: "Odd while the peer exists." },
+    endpointLock: { at: 8, bytes: 4, writer: "control", unit: "sequence", doc: "Odd while the endpoint is being written (seqlock)." },
+    endpoint: { at: 12, bytes: 28, writer: "control", unit: "sockaddr", doc: "struct sockaddr_in or sockaddr_in6; family 0: none." },
+    wantedAtMs: { at: 128, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When an I/O thread last asked for a session; the last one wins." },
+    lastSentMs: { at: 136, bytes: 8, writer: "any", unit: "ms (f64)", doc: "Anything sent in a session; the last one wins." },
+    lastDataSentMs: { at: 144, bytes: 8, writer: "any", unit: "ms (f64)", doc: "A packet (no keepalive) sent; the last one wins." },
+    sentBytes: { at: 152, bytes: 8, writer: "any", unit: "bytes (u64)", doc: "UDP payload sent; atomic add." },
+    lastReceivedMs: { at: 256, bytes: 8, writer: "any", unit: "ms (f64)", doc: "Anything authentic received; the last one wins." },
+    lastDataReceivedMs: { at: 264, bytes: 8, writer: "any", unit: "ms (f64)", doc: "A packet (no keepalive) received; the last one wins." },
+    receivedBytes: { at: 272, bytes: 8, writer: "any", unit: "bytes (u64)", doc: "UDP payload received and authentic; atomic add." },
+  },
+} as const satisfies Struct;
+
+/** Cursors of a queue of messages between an I/O thread and control, one direction each. */
+// biome-ignore format: a table
+export const QUEUE = {
+  name: "queue",
+  doc: "Cursors of a queue with one producer and one consumer.",
+  size: 256,
+  fields: {
+    tail: { at: 0, bytes: 4, writer: "any", unit: "messages", doc: "Next message to put; the producer's." },
+    head: { at: 128, bytes: 4, writer: "any", unit: "messages", doc: "Next message to take; the consumer's." },
+  },
+} as const satisfies Struct;
+
+/** One message between an I/O thread and control. */
+// biome-ignore format: a table
+export const MESSAGE = {
+  name: "message",
+  doc: "An event (I/O thread to control) or a command (control to I/O thread).",
+  size: 64,
+  fields: {
+    kind: { at: 0, bytes: 4, writer: "any", unit: "kind", doc: "EVENT or COMMAND number; the producer's." },
+    peer: { at: 4, bytes: 4, writer: "any", unit: "peer", doc: "Index into `peers`." },
+    session: { at: 8, bytes: 4, writer: "any", unit: "session", doc: "Index into `sessions`." },
+    generation: { at: 12, bytes: 4, writer: "any", unit: "generation", doc: "Of the session when the message was put." },
+    address: { at: 16, bytes: 28, writer: "any", unit: "sockaddr", doc: "An outer address." },
+  },
+} as const satisfies Struct;
+
+/** An address of this host's tunnel interface. */
+// biome-ignore format: a table
+export const LOCAL = {
+  name: "local",
+  doc: "An address of the tunnel interface; packets to it are not forwarded, so AEAD vouches for their checksum.",
+  size: 32,
+  fields: {
+    version: { at: 0, bytes: 4, writer: "main", unit: "4 or 6", doc: "IP version." },
+    address: { at: 4, bytes: 16, writer: "main", unit: "u32 words", doc: "Four words in host order; IPv4 in the first." },
+  },
+} as const satisfies Struct;
+
+/** What an I/O thread tells control. */
+export const EVENT = {
+  /** The peer has packets to send and no session, or one that is due for renewal. */
+  wanted: 1,
+  /** Something authentic arrived first on a session that we answered. */
+  confirmed: 2,
+  /** Something authentic arrived from another address than the peer's endpoint. */
+  roamed: 3,
+} as const;
+
+/** What control tells an I/O thread. */
+export const COMMAND = {
+  /** Send an empty message in the peer's current session. */
+  keepalive: 1,
+  /** The peer has a session now: route its staged packets again. */
+  release: 2,
+  /** The peer is unreachable or gone: drop its staged packets. */
+  discard: 3,
+  /** Like release, or a keepalive when nothing is staged: the responder waits for a packet. */
+  greet: 4,
+} as const;
+
+export const SUITE = { chacha20poly1305: 0, aes256gcm: 1 } as const;
+export const JOB_KIND = { none: 0, seal: 1, open: 2 } as const;
+export const WORKER_STATE = { absent: 0, awake: 1, asleep: 2 } as const;
+export const HAND_OVER = { auto: 0, inline: 1, always: 2 } as const;
+
+// ---------------------------------------------------------------------------------------------
+// Regions
+
+/** What decides the arena's size; from the configuration. */
+export interface Limits {
+  readonly ioThreads: number;
+  readonly workers: number;
+  readonly peers: number;
+  readonly routes: number;
+}
+
+/** Sessions per peer: previous, current, next, one being made, and one that is being cleared. */
+export const SESSIONS_PER_PEER = 5;
+
+export interface Region {
+  readonly name: string;
+  /** Bytes of one entry. */
+  readonly size: number;
+  readonly count: (limits: Limits) => number;
+  /** The struct that an entry is, or null for plain bytes or words. */
+  readonly struct: Struct | null;
+  readonly doc: string;
+}
+
+/** Order is the order in memory, and C's region numbers. */
+// biome-ignore format: a table
+export const REGIONS = [
+  { name: "engine", size: ENGINE.size, struct: ENGINE, count: () => 1, doc: "What all threads watch." },
+  { name: "workers", size: WORKER.size, struct: WORKER, count: (l) => Math.max(1, l.workers), doc: "One entry per worker." },
+  { name: "ios", size: IO.size, struct: IO, count: (l) => l.ioThreads, doc: "One entry per I/O thread." },
+  { name: "jobs", size: JOB.size, struct: JOB, count: (l) => l.ioThreads * RING_JOBS, doc: "One job ring per I/O thread." },
+  { name: "sources", size: SOURCE.size, struct: SOURCE, count: (l) => l.ioThreads * JOB_SEGMENTS, doc: "Inner sources of the run being accepted." },
+  { name: "eventQueues", size: QUEUE.size, struct: QUEUE, count: (l) => l.ioThreads, doc: "Cursors, I/O thread to control." },
+  { name: "events", size: MESSAGE.size, struct: MESSAGE, count: (l) => l.ioThreads * QUEUE_ENTRIES, doc: "Messages, I/O thread to control." },
+  { name: "commandQueues", size: QUEUE.size, struct: QUEUE, count: (l) => l.ioThreads, doc: "Cursors, control to I/O thread." },
+  { name: "commands", size: MESSAGE.size, struct: MESSAGE, count: (l) => l.ioThreads * QUEUE_ENTRIES, doc: "Messages, control to I/O thread." },
+  { name: "counters", size: COUNTERS_PER_THREAD * 8, struct: null, count: (l) => l.ioThreads + 1, doc: "f64 each: one block per I/O thread, then control's." },
+  { name: "locals", size: LOCAL.size, struct: LOCAL, count: () => LOCAL_ADDRESSES, doc: "Addresses of the tunnel interface." },
+  { name: "peers", size: PEER.size, struct: PEER, count: (l) => l.peers, doc: "One entry per peer." },
+  { name: "sessions", size: SESSION.size, struct: SESSION, count: (l) => l.peers * SESSIONS_PER_PEER, doc: "Locked in memory, kept out of core dumps." },
+  { name: "indexTable", size: 4, struct: null, count: () => 1 << INDEX_BITS, doc: "u32: session + 1 by the random bits of a receiver index; control writes." },
+  { name: "routeKeys4", size: 4, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32: sorted boundaries of two IPv4 tables; control writes the idle one." },
+  { name: "routePeers4", size: 4, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32: peer + 1 from each boundary on." },
+  { name: "routeKeys6", size: 16, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32 words: sorted boundaries of two IPv6 tables." },
+  { name: "routePeers6", size: 4, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32: peer + 1 from each boundary on." },
+  { name: "slotGenerations", size: 4, struct: null, count: (l) => l.ioThreads * SLOTS_PER_IO, doc: "u32: counts up when a slot is freed; its I/O thread writes." },
+  { name: "slots", size: SLOT_BYTES, struct: null, count: (l) => l.ioThreads * SLOTS_PER_IO, doc: "Packet bytes: segment after segment, each [header][payload][tag]." },
+] as const satisfies readonly Region[];
+
+export type RegionName = (typeof REGIONS)[number]["name"];
+
+/** All structs, for the generators and the layout test. */
+export const STRUCTS: readonly Struct[] = [
+  ENGINE,
+  WORKER,
+  IO,
+  JOB,
+  SOURCE,
+  SESSION,
+  PEER,
+  QUEUE,
+  MESSAGE,
+  LOCAL,
+];
+
+/** Byte offset of every region, and the arena's size; regions start on a cache-line pair. */
+export interface ArenaLayout {
+  readonly base: Readonly<Record<RegionName, number>>;
+  readonly count: Readonly<Record<RegionName, number>>;
+  readonly bytes: number;
+}
+
+/** Packet slots start on a page, so that untouched ones cost nothing. */
+const PAGE_BYTES = 4_096;
+
+/** Places the regions one after the other. Errors: RangeError when the arena would pass 4 GiB. */
+export const arenaLayout = (limits: Limits): ArenaLayout => {
+  const base: Record<string, number> = {};
+  const count: Record<string, number> = {};
+  let at = 0;
+  for (const region of REGIONS) {
+    at = Math.ceil(at / PAGE_BYTES) * PAGE_BYTES;
+    base[region.name] = at;
+    count[region.name] = region.count(limits);
+    at += region.size * region.count(limits);
+  }
+  const bytes = Math.ceil(at / PAGE_BYTES) * PAGE_BYTES;
+  if (bytes > 0xffff_ffff) {
+    throw new RangeError(
+      `the arena would need ${bytes} bytes; lower the limits on peers or routes`,
+    );
+  }
+  return { base: base as ArenaLayout["base"], count: count as ArenaLayout["count"], bytes };
+};

@@ -1,0 +1,92 @@
+/**
+ * peers — what threads share of a peer: endpoint, current session, times and bytes.
+ *
+ * The endpoint is under a sequence lock with one writer, control; C reads it when it sends.
+ */
+import { PEER } from "./layout.ts";
+import { type Arena, doubleAt, fieldWord, wordOf } from "./region.ts";
+
+export const PEER_FIELD = {
+  current: fieldWord(PEER.fields.current),
+  endpoint: fieldWord(PEER.fields.endpoint),
+  endpointLock: fieldWord(PEER.fields.endpointLock),
+} as const;
+
+/** Word index of a peer. */
+export const peerWord = (arena: Arena, peer: number): number =>
+  wordOf(arena, "peers", PEER.size, peer);
+
+export interface PeerTimes {
+  readonly wantedAtMs: number;
+  readonly lastSentMs: number;
+  readonly lastDataSentMs: number;
+  readonly lastReceivedMs: number;
+  readonly lastDataReceivedMs: number;
+}
+
+/** Control's end of the peers region. Thread: control. */
+export class PeerEntries {
+  readonly #arena: Arena;
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+  }
+
+  /** Session to seal with, or -1. */
+  current(peer: number): number {
+    const word = peerWord(this.#arena, peer) + PEER_FIELD.current;
+    return Atomics.load(this.#arena.u32, word) - 1;
+  }
+
+  setCurrent(peer: number, session: number): void {
+    Atomics.store(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.current, session + 1);
+  }
+
+  /** Writes a sockaddr of 28 bytes. */
+  setEndpoint(peer: number, sockaddr: Uint8Array): void {
+    const { u32, u8 } = this.#arena;
+    const word = peerWord(this.#arena, peer);
+    Atomics.add(u32, word + PEER_FIELD.endpointLock, 1);
+    u8.set(sockaddr.subarray(0, PEER.fields.endpoint.bytes), (word + PEER_FIELD.endpoint) * 4);
+    Atomics.add(u32, word + PEER_FIELD.endpointLock, 1);
+  }
+
+  /** A copy of the endpoint's sockaddr; family 0 (first two bytes): none. */
+  endpoint(peer: number): Uint8Array {
+    const at = (peerWord(this.#arena, peer) + PEER_FIELD.endpoint) * 4;
+    return this.#arena.u8.slice(at, at + PEER.fields.endpoint.bytes);
+  }
+
+  times(peer: number): PeerTimes {
+    const word = peerWord(this.#arena, peer);
+    const at = (
+      field: (typeof PEER.fields)[
+        | "lastSentMs"
+        | "wantedAtMs"
+        | "lastDataSentMs"
+        | "lastReceivedMs"
+        | "lastDataReceivedMs"],
+    ) => this.#arena.f64[doubleAt(word, field)] ?? 0;
+    return {
+      wantedAtMs: at(PEER.fields.wantedAtMs),
+      lastSentMs: at(PEER.fields.lastSentMs),
+      lastDataSentMs: at(PEER.fields.lastDataSentMs),
+      lastReceivedMs: at(PEER.fields.lastReceivedMs),
+      lastDataReceivedMs: at(PEER.fields.lastDataReceivedMs),
+    };
+  }
+
+  /** UDP payload bytes, received and sent. */
+  bytes(peer: number): { received: number; sent: number } {
+    const word = peerWord(this.#arena, peer);
+    const at = (field: typeof PEER.fields.sentBytes | typeof PEER.fields.receivedBytes) =>
+      Number(Atomics.load(this.#arena.u64, doubleAt(word, field)));
+    return { received: at(PEER.fields.receivedBytes), sent: at(PEER.fields.sentBytes) };
+  }
+
+  /** Zeroes an entry; no I/O thread holds it any more. */
+  clear(peer: number): void {
+    const start = peerWord(this.#arena, peer) * 4;
+    this.#arena.u8.fill(0, start, start + PEER.size);
+  }
+}

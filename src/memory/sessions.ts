@@ -1,0 +1,131 @@
+/**
+ * sessions — keys, counters and replay windows, and the table from receiver index to session.
+ *
+ * Control fills an entry, then publishes its index; it withdraws the index first, and clears the
+ * entry when no I/O thread and no job can still hold it (memory/epochs.ts; security.md 2).
+ */
+import { RANDOM_MASK } from "../wire/index.ts";
+import { SESSION } from "./layout.ts";
+import { type Arena, doubleAt, fieldWord, wordOf } from "./region.ts";
+
+export const SESSION_FIELD = {
+  generation: fieldWord(SESSION.fields.generation),
+  localIndex: fieldWord(SESSION.fields.localIndex),
+  remoteIndex: fieldWord(SESSION.fields.remoteIndex),
+  peer: fieldWord(SESSION.fields.peer),
+  suite: fieldWord(SESSION.fields.suite),
+  owner: fieldWord(SESSION.fields.owner),
+  confirmed: fieldWord(SESSION.fields.confirmed),
+} as const;
+
+/** Word index of a session. */
+export const sessionWord = (arena: Arena, session: number): number =>
+  wordOf(arena, "sessions", SESSION.size, session);
+
+/** What control knows of a session when its handshake is complete. */
+export interface SessionFill {
+  readonly peer: number;
+  readonly localIndex: number;
+  readonly remoteIndex: number;
+  readonly suite: number;
+  readonly initiator: boolean;
+  readonly owner: number;
+  readonly rejectAtMs: number;
+  readonly sendKey: Uint8Array;
+  readonly receiveKey: Uint8Array;
+}
+
+/** Control's end. Thread: control. */
+export class Sessions {
+  readonly #arena: Arena;
+  readonly #free: number[];
+  readonly #indexWord: number;
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+    const count = arena.layout.count.sessions;
+    this.#free = Array.from({ length: count }, (_, i) => count - 1 - i);
+    this.#indexWord = wordOf(arena, "indexTable", 4, 0);
+  }
+
+  /** Takes an unused entry, or -1. */
+  take(): number {
+    return this.#free.pop() ?? -1;
+  }
+
+  /** Is this random part of an index free? */
+  indexFree(random: number): boolean {
+    return Atomics.load(this.#arena.u32, this.#indexWord + (random & RANDOM_MASK)) === 0;
+  }
+
+  /** Writes keys and names and publishes the index. The entry was taken and is clear. */
+  fill(session: number, fill: SessionFill): void {
+    const { u8, u32, f64 } = this.#arena;
+    const word = sessionWord(this.#arena, session);
+    const start = word * 4;
+    u32[word + SESSION_FIELD.localIndex] = fill.localIndex;
+    u32[word + SESSION_FIELD.remoteIndex] = fill.remoteIndex;
+    u32[word + SESSION_FIELD.peer] = fill.peer;
+    u32[word + SESSION_FIELD.suite] = fill.suite;
+    u32[word + fieldWord(SESSION.fields.initiator)] = fill.initiator ? 1 : 0;
+    u32[word + SESSION_FIELD.owner] = fill.owner;
+    f64[doubleAt(word, SESSION.fields.rejectAtMs)] = fill.rejectAtMs;
+    u8.set(fill.sendKey, start + SESSION.fields.sendKey.at);
+    u8.set(fill.receiveKey, start + SESSION.fields.receiveKey.at);
+    Atomics.add(u32, word + SESSION_FIELD.generation, 1);
+    Atomics.store(u32, this.#indexWord + (fill.localIndex & RANDOM_MASK), session + 1);
+  }
+
+  /** Takes the index away: nothing new arrives for the session. */
+  withdraw(session: number): void {
+    const word = sessionWord(this.#arena, session);
+    const index = this.#arena.u32[word + SESSION_FIELD.localIndex]!;
+    Atomics.store(this.#arena.u32, this.#indexWord + (index & RANDOM_MASK), 0);
+  }
+
+  /** Zeroes everything but the generation, and frees the entry. */
+  clear(session: number): void {
+    const word = sessionWord(this.#arena, session);
+    Atomics.add(this.#arena.u32, word + SESSION_FIELD.generation, 1);
+    this.#arena.u8.fill(0, word * 4 + 4, word * 4 + SESSION.size);
+    this.#free.push(session);
+  }
+
+  generation(session: number): number {
+    return Atomics.load(
+      this.#arena.u32,
+      sessionWord(this.#arena, session) + SESSION_FIELD.generation,
+    );
+  }
+
+  /** Counters used for sealing so far. */
+  sent(session: number): bigint {
+    const at = doubleAt(sessionWord(this.#arena, session), SESSION.fields.sendCounter);
+    return Atomics.load(this.#arena.u64, at);
+  }
+
+  confirmed(session: number): boolean {
+    const word = sessionWord(this.#arena, session);
+    return Atomics.load(this.#arena.u32, word + SESSION_FIELD.confirmed) === 1;
+  }
+}
+
+/** An I/O thread's look-up; allocation-free. */
+export class SessionIndex {
+  readonly #arena: Arena;
+  readonly #indexWord: number;
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+    this.#indexWord = wordOf(arena, "indexTable", 4, 0);
+  }
+
+  /** Session of a receiver index, or -1. The exact index decides, not its random part alone. */
+  find(index: number): number {
+    const { u32 } = this.#arena;
+    const entry = Atomics.load(u32, this.#indexWord + (index & RANDOM_MASK));
+    if (entry === 0) return -1;
+    const word = sessionWord(this.#arena, entry - 1);
+    return u32[word + SESSION_FIELD.localIndex] === index ? entry - 1 : -1;
+  }
+}

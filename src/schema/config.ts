@@ -1,0 +1,248 @@
+/**
+ * config — every setting: type, default, limits, help; one table for the file and the flags.
+ *
+ * The three sections below are the table. From them come the type of a configuration file, its
+ * check (`toml.ts`), the flags of `start` and their help (`commands/start.ts`), and `SETTINGS` for
+ * docs. `EngineConfig` is what the engine gets: keys read, prefixes parsed (`load.ts`).
+ */
+import { availableParallelism } from "node:os";
+import * as v from "valibot";
+import { IO_MAX, LOCAL_ADDRESSES, WORKERS_MAX } from "../memory/layout.ts";
+import { type Cidr, maskCidr, parseAddress, parseCidr } from "../wire/cidr.ts";
+import { type Identity, parseWireguardKey } from "./identity.ts";
+import { isInterfaceName } from "./names.ts";
+
+/** Tuning: bounds on what one file may ask for; the arena grows with them. */
+const PEERS_MAX = 10_000;
+const ALLOWED_IPS_MAX = 10_000;
+export const ROUTES_MAX = 100_000;
+/** Smallest MTU where IPv6 is spoken. Source: RFC 8200 5. */
+export const IPV6_MTU_MIN = 1_280;
+
+export const DEFAULT_FILE = "/etc/p2pvpn/p2pvpn.toml";
+
+/** What a row says besides its type. */
+interface About {
+  readonly help: string;
+  /** Placeholder in help, e.g. "N"; also the unit where there is one. */
+  readonly value: string;
+  /** Flag of `start`, without dashes; a switch that is on by default becomes `--no-…`. */
+  readonly flag?: string;
+}
+
+/** Host and port as written; resolved by the engine, again and again. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+const LABEL = /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;
+
+const isHostName = (host: string): boolean => {
+  const labels = host.replace(/\.$/, "").split(".");
+  const last = labels.at(-1)!;
+  return host.length <= 253 && labels.every((label) => LABEL.test(label)) && !/^\d+$/.test(last);
+};
+
+/** Reads "host:port", "203.0.113.7:port" or "[fd00::1]:port"; null when it is none of them. */
+export const parseEndpoint = (text: string): Endpoint | null => {
+  const match = /^(?:\[([^[\]]+)\]|([^:[\]]+)):([1-9]\d{0,4})$/.exec(text);
+  if (match === null) return null;
+  const port = Number(match[3]);
+  const six = match[1];
+  const host = six ?? match[2]!;
+  const address = parseAddress(host);
+  const known =
+    six === undefined ? address?.length === 4 || isHostName(host) : address?.length === 16;
+  return known && port <= 65_535 ? { host, port } : null;
+};
+
+const text = v.string("must be text");
+const whole = (min: number, max: number) => {
+  const message = `must be a whole number from ${min} to ${max}`;
+  return v.pipe(
+    v.number(message),
+    v.integer(message),
+    v.minValue(min, message),
+    v.maxValue(max, message),
+  );
+};
+const onOff = v.boolean("must be true or false");
+const oneOf = <const Options extends readonly string[]>(options: Options) =>
+  v.picklist(options, `must be ${options.map((option) => `"${option}"`).join(" or ")}`);
+const name = v.pipe(
+  text,
+  v.check(isInterfaceName, "must be 1 to 15 letters, digits or _ = + . - and not . or .."),
+);
+const nameOrNone = v.union([v.literal(""), name], "must be the name of a network interface");
+const addressOrAny = v.pipe(
+  text,
+  v.check((value) => value === "" || parseAddress(value) !== null, "must be an IP address"),
+);
+const KEY_FILE = "must name a file that holds the key, not the key itself";
+const keyFile = v.pipe(
+  text,
+  v.check((value) => value !== "" && parseWireguardKey(value) === null, KEY_FILE),
+);
+const publicKey = v.pipe(
+  text,
+  v.check(
+    (value) => parseWireguardKey(value) !== null,
+    "must be the peer's WireGuard public key, 44 characters of base64 as keygen prints it",
+  ),
+  v.transform((value) => parseWireguardKey(value)!),
+);
+const cidr = v.pipe(
+  text,
+  v.check((value) => parseCidr(value) !== null, 'must be like "10.66.0.1/24" or "fd66::1/64"'),
+  v.transform((value): Cidr => parseCidr(value)!),
+);
+const prefix = v.pipe(cidr, v.transform(maskCidr));
+const endpoint = v.pipe(
+  text,
+  v.check(
+    (value) => parseEndpoint(value) !== null,
+    'must be like "host:51820", "203.0.113.7:51820" or "[2001:db8::7]:51820"',
+  ),
+  v.transform((value): Endpoint => parseEndpoint(value)!),
+);
+const list = <Item extends v.GenericSchema<string, Cidr>>(item: Item, max: number) =>
+  v.pipe(
+    v.array(item, 'must be a list like ["10.66.0.0/24"]'),
+    v.maxLength(max, `must hold at most ${max} prefixes`),
+  );
+
+/** One row: a type and what people read about it. */
+const row = <Type extends v.GenericSchema>(type: Type, about: About) =>
+  v.pipe(type, v.metadata(about as About & Record<string, unknown>));
+
+// biome-ignore format: a table
+const Interface = v.strictObject({
+  name: v.optional(row(name, { value: "NAME", help: "Name of the network interface." }), "p2p0"),
+  private_key_file: row(keyFile, { value: "FILE", help: "Identity from keygen, or a WireGuard private key; relative to the configuration." }),
+  addresses: v.optional(row(list(cidr, LOCAL_ADDRESSES), { value: "PREFIXES", help: "Addresses of the interface, with prefix length." }), []),
+  listen_port: v.optional(row(whole(0, 65_535), { value: "PORT", help: "UDP port; 0 lets the kernel choose." }), 51_820),
+  listen_address: v.optional(row(addressOrAny, { value: "ADDRESS", help: "Address to receive on; empty is any." }), ""),
+  bind_device: v.optional(row(nameOrNone, { value: "NAME", help: "Send and receive through this interface only; empty is any." }), ""),
+  fwmark: v.optional(row(whole(0, 0xffff_ffff), { value: "MARK", help: "Firewall mark on outgoing datagrams; 0 is none." }), 0),
+  mtu: v.optional(row(whole(576, 65_455), { value: "BYTES", help: "Largest packet inside the tunnel." }), 1_420),
+  cipher: v.optional(row(oneOf(["auto", "chacha20poly1305", "aes256gcm"]), { value: "NAME", help: "Cipher suite; auto is AES where both ends are this engine and have the instructions." }), "auto"),
+});
+
+// biome-ignore format: a table
+const Peer = v.strictObject({
+  public_key: row(publicKey, { value: "KEY", help: "The peer's WireGuard public key, in base64." }),
+  preshared_key_file: v.optional(row(keyFile, { value: "FILE", help: "File with a preshared key, as `wg genpsk` makes it; relative to the configuration." })),
+  allowed_ips: v.optional(row(list(prefix, ALLOWED_IPS_MAX), { value: "PREFIXES", help: "What is routed to the peer, and what it may send from." }), []),
+  endpoint: v.optional(row(endpoint, { value: "HOST:PORT", help: "Where the peer is reached at first; it may roam." })),
+  persistent_keepalive: v.optional(row(whole(0, 65_535), { value: "SECONDS", help: "Send something this often, to keep a NAT open; 0 is never." }), 0),
+});
+
+/** One core is left to the I/O thread. */
+const defaultThreads = (): number => Math.min(WORKERS_MAX, Math.max(1, availableParallelism() - 1));
+
+// biome-ignore format: a table
+const Engine = v.strictObject({
+  threads: v.optional(row(whole(0, WORKERS_MAX), { value: "N", flag: "threads", help: "Worker threads for encryption; 0 does it in the I/O threads." }), defaultThreads),
+  io_threads: v.optional(row(whole(1, IO_MAX), { value: "N", flag: "io-threads", help: "Threads that read and write packets." }), 1),
+  gso: v.optional(row(onOff, { value: "", flag: "gso", help: "UDP segmentation offload when sending." }), true),
+  gro: v.optional(row(onOff, { value: "", flag: "gro", help: "UDP receive offload." }), true),
+  tun_offload: v.optional(row(onOff, { value: "", flag: "tun-offload", help: "TCP and UDP segmentation offload on the tunnel interface." }), true),
+  hand_over: v.optional(row(oneOf(["auto", "inline", "always"]), { value: "RULE", flag: "hand-over", help: "When packets go to a worker: auto, inline (never) or always." }), "auto"),
+});
+
+/** The whole file. */
+export const ConfigFile = v.strictObject({
+  interface: Interface,
+  peer: v.optional(
+    v.pipe(
+      v.array(Peer, "must be written [[peer]], with two brackets"),
+      v.maxLength(PEERS_MAX, `may be there ${PEERS_MAX} times at most`),
+    ),
+    [],
+  ),
+  engine: v.optional(Engine, {}),
+});
+
+/** A configuration file after its check. */
+export type ConfigFile = v.InferOutput<typeof ConfigFile>;
+export type EngineSettings = ConfigFile["engine"];
+
+/** The sections and their rows. */
+export const SECTIONS = { interface: Interface, peer: Peer, engine: Engine } as const;
+export type SectionName = keyof typeof SECTIONS;
+
+/** One setting, for help and docs. */
+export interface Setting extends About {
+  readonly section: SectionName;
+  readonly key: string;
+  readonly required: boolean;
+  /** Undefined when there is none. */
+  readonly fallback: unknown;
+  /** Checks a value as the file's reader would; the text says what it must be. */
+  readonly check: (value: unknown) => { readonly value: unknown } | { readonly problem: string };
+}
+
+const settingsOf = (section: SectionName): Setting[] =>
+  Object.entries(SECTIONS[section].entries).map(([key, entry]) => {
+    const inner = entry.type === "optional" ? entry.wrapped : entry;
+    const about = v.getMetadata(inner as v.GenericSchema) as unknown as About;
+    return {
+      ...about,
+      section,
+      key,
+      required: entry.type !== "optional",
+      fallback: v.getDefault(entry as v.GenericSchema),
+      check: (value) => {
+        const result = v.safeParse(inner as v.GenericSchema, value);
+        return result.success ? { value: result.output } : { problem: result.issues[0].message };
+      },
+    };
+  });
+
+/** Every setting, in the order of the file. */
+export const SETTINGS: readonly Setting[] = (Object.keys(SECTIONS) as SectionName[]).flatMap(
+  settingsOf,
+);
+
+/** The interface as the engine gets it. Units: `mtu` in bytes; keys 32 bytes. */
+export interface InterfaceConfig {
+  readonly name: string;
+  readonly identity: Identity;
+  readonly addresses: readonly Cidr[];
+  /** 0 lets the kernel choose. */
+  readonly listenPort: number;
+  /** "" is any. */
+  readonly listenAddress: string;
+  /** "" is any. */
+  readonly bindDevice: string;
+  /** 0 is none. */
+  readonly fwmark: number;
+  readonly mtu: number;
+  readonly cipher: "auto" | "chacha20poly1305" | "aes256gcm";
+}
+
+/** A peer as the engine gets it; host bits of `allowedIps` are zero. */
+export interface PeerConfig {
+  readonly publicKey: Uint8Array;
+  readonly presharedKey: Uint8Array | null;
+  readonly allowedIps: readonly Cidr[];
+  readonly endpoint: Endpoint | null;
+  /** Seconds; 0 is never. */
+  readonly persistentKeepaliveS: number;
+}
+
+/** What `createEngine` takes. */
+export interface EngineConfig {
+  readonly interface: InterfaceConfig;
+  readonly peers: readonly PeerConfig[];
+  readonly engine: {
+    /** Worker threads; 0 is all inline. */
+    readonly threads: number;
+    readonly ioThreads: number;
+    readonly gso: boolean;
+    readonly gro: boolean;
+    readonly tunOffload: boolean;
+    readonly handOver: "auto" | "inline" | "always";
+  };
+}

@@ -1,0 +1,206 @@
+/**
+ * control — every request and reply on the control socket, and the frames that carry them.
+ *
+ *   frame   = length u32 LE, then that many bytes of msgpack; at most 1 MiB
+ *   request = { version, id, type, … }
+ *   reply   = { version, id, ok: true, value } or { version, id, ok: false, code, message }
+ *
+ * The socket is open to the user of the engine alone (a 0700 folder), which matters since msgpackr
+ * decodes extensions: these frames never come from the network.
+ */
+import { Packr } from "msgpackr";
+
+/** Protocol: raised when a frame of the old kind would be misread. */
+export const CONTROL_VERSION = 1;
+export const FRAME_BYTES_MAX = 1_048_576;
+const FRAME_HEADER_BYTES = 4;
+
+/** Where the sockets lie; the variable is for tests and for users without /run. */
+export const controlFolder = (): string => process.env.P2PVPN_RUN_DIR || "/run/p2pvpn";
+
+/** `/run/p2pvpn/p2p0.sock`. */
+export const controlFile = (name: string, folder = controlFolder()): string =>
+  `${folder}/${name}.sock`;
+
+/** Counts by name, as in the tables of `memory/layout.ts`. */
+export type Counts = Readonly<Record<string, number>>;
+
+/** What the engine is and does. Units: bytes, milliseconds. */
+export interface StatusValue {
+  readonly interface: string;
+  readonly nodeId: string | null;
+  readonly wireguardPublicKey: string;
+  readonly listenPort: number;
+  readonly mtu: number;
+  readonly cipher: string;
+  readonly threads: number;
+  readonly ioThreads: number;
+  readonly features: {
+    readonly gso: boolean;
+    readonly gro: boolean;
+    readonly tunOffload: boolean;
+    readonly uso: boolean;
+    readonly aesHardware: boolean;
+  };
+  readonly defence: { readonly state: string; readonly rung: number };
+  /** Age of the engine. */
+  readonly startedMs: number;
+  readonly counters: Counts;
+  readonly drops: Counts;
+}
+
+/** One peer. Units: bytes, milliseconds; an age is counted back from now. */
+export interface PeerValue {
+  readonly name: string | null;
+  readonly nodeId: string | null;
+  readonly wireguardPublicKey: string;
+  /** Allowed IPs. */
+  readonly addresses: readonly string[];
+  readonly endpoint: string | null;
+  readonly path: "direct" | "relay" | "none";
+  readonly cipher: string | null;
+  /** Age; null before the first handshake. */
+  readonly lastHandshakeMs: number | null;
+  readonly rxBytes: number;
+  readonly txBytes: number;
+  readonly rttMs: number | null;
+  readonly mtu: number;
+}
+
+/** What each thread did. */
+export interface StatsValue {
+  readonly threads: readonly { readonly name: string; readonly counters: Counts }[];
+  readonly workers: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly jobs: number;
+  }[];
+  readonly memory: { readonly arenaBytes: number; readonly rssBytes: number };
+}
+
+/** A part of the peers, since all of them may not fit one frame. */
+export interface PeersPage {
+  readonly peers: readonly PeerValue[];
+  /** Index to ask for next; null at the end. */
+  readonly next: number | null;
+}
+
+/** Value of the reply to each request. */
+export interface ControlValues {
+  readonly "status.get": StatusValue;
+  readonly "peers.get": PeersPage;
+  readonly "stats.get": StatsValue;
+  /** Sent before the engine stops; `pid` as the engine sees itself. */
+  readonly "engine.stop": { readonly pid: number };
+}
+
+/** What is asked, without envelope. */
+export type ControlRequest =
+  | { readonly type: "status.get" }
+  | { readonly type: "peers.get"; readonly from: number }
+  | { readonly type: "stats.get" }
+  | { readonly type: "engine.stop" };
+
+export type ControlReply =
+  | { readonly id: number; readonly ok: true; readonly value: unknown }
+  | {
+      readonly id: number;
+      readonly ok: false;
+      readonly code: string;
+      readonly message: string;
+    };
+
+/** The parts of a request, checked; `null` where a part is missing or of the wrong kind. */
+export interface RequestEnvelope {
+  readonly id: number;
+  /** As sent; unknown types are answered, so the text is kept, cut to 40 characters. */
+  readonly type: string;
+  readonly request: ControlRequest | null;
+}
+
+/** Maps and arrays only: no records, so that a frame is plain msgpack. */
+const packr = new Packr({ useRecords: false, mapsAsObjects: true, moreTypes: false });
+
+/** Why a frame cannot be read; becomes CONTROL_BAD_FRAME. */
+export class FrameError extends Error {
+  override readonly name = "FrameError";
+}
+
+/** One frame. Errors: FrameError when the value is larger than a frame. */
+export const encodeFrame = (value: unknown): Buffer => {
+  const body = packr.pack(value);
+  if (body.length > FRAME_BYTES_MAX) throw new FrameError("the value is larger than a frame");
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + body.length);
+  frame.writeUInt32LE(body.length);
+  body.copy(frame, FRAME_HEADER_BYTES);
+  return frame;
+};
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const decodeBody = (body: Uint8Array): Fields => {
+  let value: unknown;
+  try {
+    value = packr.unpack(body);
+  } catch (cause) {
+    throw new FrameError("the frame is no msgpack", { cause });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new FrameError("the frame holds no map");
+  }
+  return value as Fields;
+};
+
+const isIndex = (value: unknown): value is number =>
+  typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff;
+
+/** Collects bytes into frames; holds one frame and one read at most. */
+export class FrameReader {
+  #bytes: Buffer = Buffer.alloc(0);
+
+  /**
+   * Takes what was read and returns the whole frames so far, decoded.
+   *
+   * Errors: FrameError at the first damaged or oversized frame; the reader is of no use then.
+   */
+  push(bytes: Buffer): Fields[] {
+    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
+    const frames: Fields[] = [];
+    while (this.#bytes.length >= FRAME_HEADER_BYTES) {
+      const length = this.#bytes.readUInt32LE();
+      if (length > FRAME_BYTES_MAX) throw new FrameError("the frame is too large");
+      const end = FRAME_HEADER_BYTES + length;
+      if (this.#bytes.length < end) break;
+      frames.push(decodeBody(this.#bytes.subarray(FRAME_HEADER_BYTES, end)));
+      this.#bytes = this.#bytes.subarray(end);
+    }
+    return frames;
+  }
+}
+
+const checkedRequest = (fields: Fields): ControlRequest | null => {
+  const { type, from } = fields;
+  if (type === "peers.get") return isIndex(from) ? { type, from } : null;
+  if (type === "status.get" || type === "stats.get" || type === "engine.stop") return { type };
+  return null;
+};
+
+/** Reads a request. Errors: FrameError when it has no id, no type, or another version. */
+export const readRequest = (fields: Fields): RequestEnvelope => {
+  const { version, id, type } = fields;
+  if (version !== CONTROL_VERSION) throw new FrameError("the frame is of another version");
+  if (!isIndex(id) || typeof type !== "string") throw new FrameError("the frame is no request");
+  return { id, type: type.slice(0, 40), request: checkedRequest(fields) };
+};
+
+/** Reads a reply. Errors: FrameError when it is none, or of another version. */
+export const readReply = (fields: Fields): ControlReply => {
+  const { version, id, ok, value, code, message } = fields;
+  if (version !== CONTROL_VERSION) throw new FrameError("the frame is of another version");
+  if (!isIndex(id)) throw new FrameError("the frame is no reply");
+  if (ok === true) return { id, ok, value };
+  if (ok === false && typeof code === "string" && typeof message === "string") {
+    return { id, ok, code, message };
+  }
+  throw new FrameError("the frame is no reply");
+};

@@ -1,0 +1,74 @@
+/**
+ * errors — every way in which the world says no, with one sentence that says what to do.
+ *
+ * Packets never raise these: they are dropped and counted (memory/layout.ts). Mistakes of our own
+ * are assertions.
+ */
+
+/** `exit`: 1 failed, 2 wrong usage or configuration. `{name}` is filled from the details. */
+// biome-ignore format: a table
+export const ERRORS = {
+  ADDON_MISSING: { exit: 1, text: "The native addon is not built; run `npm run setup`, which needs cc (apt-get install gcc libc6-dev)." },
+  COMPILER_MISSING: { exit: 1, text: "No C compiler was found; run `apt-get install gcc libc6-dev` and try again." },
+  USAGE: { exit: 2, text: "{reason}" },
+  CONFIG_MISSING: { exit: 2, text: "The configuration {file} cannot be read ({reason}); name another with -c FILE." },
+  CONFIG_INVALID: { exit: 2, text: "{file}: {reason}" },
+  KEY_UNREADABLE: { exit: 2, text: "The key file {file} cannot be read: {reason}." },
+  KEY_INVALID: { exit: 2, text: "The key file {file} is no identity; make one with `p2pvpn-engine keygen --out {file}`." },
+  KEY_EXPOSED: { exit: 2, text: "The key file {file} can be read by others; run `chmod 600 {file}`." },
+  PSK_INVALID: { exit: 2, text: "The preshared key file {file} holds no key; make one with `wg genpsk`." },
+  FILE_EXISTS: { exit: 1, text: "{file} exists already; remove it or choose another name." },
+  FILE_UNWRITABLE: { exit: 1, text: "{file} cannot be written: {reason}." },
+  TUN_MISSING: { exit: 1, text: "/dev/net/tun is not there; run `modprobe tun`, or give the container that device." },
+  TUN_DENIED: { exit: 1, text: "Making the TUN device {name} was refused; run as root or with CAP_NET_ADMIN." },
+  TUN_BUSY: { exit: 1, text: "The interface {name} is in use already; stop what uses it or choose another name." },
+  TUN_FAILED: { exit: 1, text: "The TUN device {name} cannot be set up: {reason}." },
+  ADDRESS_FAILED: { exit: 1, text: "The address {address} cannot be set on {name}: {reason}." },
+  ROUTE_FAILED: { exit: 1, text: "The route {prefix} cannot be set on {name}: {reason}." },
+  PORT_TAKEN: { exit: 1, text: "UDP port {port} is in use; stop what uses it or set another listen_port." },
+  SOCKET_FAILED: { exit: 1, text: "The UDP socket cannot be opened: {reason}." },
+  CONTROL_SOCKET_FAILED: { exit: 1, text: "The control socket {file} cannot be opened: {reason}." },
+  START_FAILED: { exit: 1, text: "The engine ended before it was up ({reason}); run `p2pvpn-engine start` without --daemon to see why." },
+  STOP_TIMEOUT: { exit: 1, text: "The engine on {name} (process {pid}) was still there after {seconds} seconds; look at its log." },
+  ENGINE_SAID: { exit: 1, text: "{reason}" },
+  ALREADY_RUNNING: { exit: 1, text: "An engine is running on {name} already; stop it with `p2pvpn-engine stop -i {name}`." },
+  NOT_RUNNING: { exit: 1, text: "No engine is running on {name}; start one with `p2pvpn-engine start`." },
+  NONE_RUNNING: { exit: 1, text: "No engine is running; start one with `p2pvpn-engine start`." },
+  SEVERAL_RUNNING: { exit: 2, text: "Several engines are running ({names}); choose one with -i." },
+  CONTROL_DENIED: { exit: 1, text: "The control socket of {name} may not be opened; run as the user that started the engine." },
+  CONTROL_LOST: { exit: 1, text: "The engine on {name} closed the connection before it answered." },
+  CONTROL_TIMEOUT: { exit: 1, text: "The engine on {name} did not answer in {seconds} seconds." },
+  CONTROL_BAD_FRAME: { exit: 1, text: "A frame on the control socket was damaged or too large." },
+  CONTROL_UNKNOWN: { exit: 1, text: "The engine does not know the request {type}; it may be of another version." },
+  RESOLVE_FAILED: { exit: 1, text: "The endpoint {name} cannot be resolved: {reason}." },
+  MEMORY: { exit: 1, text: "Not enough memory: {reason}." },
+  THREAD_DIED: { exit: 1, text: "The {thread} thread ended: {reason}." },
+  TOOL_MISSING: { exit: 1, text: "{tool} is not installed; run `apt-get install {packages}`." },
+  PRIVILEGE: { exit: 1, text: "{what} needs root; run it with sudo." },
+  DEMO_FAILED: { exit: 1, text: "The demo failed: {reason}." },
+} as const satisfies Record<string, { readonly exit: 1 | 2; readonly text: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface ErrorDetails {
+  readonly cause?: unknown;
+  readonly [detail: string]: unknown;
+}
+
+/** An error for people: `message` is one sentence that says what to do. */
+export class EngineError extends Error {
+  override readonly name = "EngineError";
+  readonly code: ErrorCode;
+  /** Exit code of the command line: 1 failed, 2 wrong usage. */
+  readonly exit: 1 | 2;
+
+  constructor(code: ErrorCode, details: ErrorDetails = {}) {
+    const { cause, ...values } = details;
+    const text = ERRORS[code].text.replace(/\{(\w+)\}/g, (_, key: string) =>
+      String(values[key] ?? "?"),
+    );
+    super(text, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.exit = ERRORS[code].exit;
+  }
+}

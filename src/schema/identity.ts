@@ -1,0 +1,212 @@
+/**
+ * identity — who this host is: 32 random bytes in a file, and the two key pairs made from them.
+ *
+ *   p2pvpn-identity-1
+ *   <base64url of the 32 bytes, 43 characters>
+ *
+ * The ed25519 pair of the seed signs, and its public key is the node id. The X25519 secret of the
+ * handshake is derived one-way (keyed BLAKE2b), so that revealing it cannot be turned into a
+ * signature (security.md 4). A plain WireGuard private key (44 characters of base64) is taken too;
+ * such a host has no node id.
+ *
+ * Files are read only when nobody else may read them, and written new, 0600, whole or not at all.
+ */
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { basename, dirname, join } from "node:path";
+import { EngineError } from "./errors.ts";
+
+/** Public and handshake keys of this host. X25519 keys are 32 bytes each. */
+export interface Identity {
+  /** `p2p:` and base64url of the ed25519 public key; null for a plain WireGuard key. */
+  readonly nodeId: string | null;
+  readonly privateKey: Uint8Array;
+  readonly publicKey: Uint8Array;
+}
+
+/** Protocol: a change makes every host another one. */
+const FILE_HEAD = "p2pvpn-identity-1";
+const HANDSHAKE_LABEL = "p2pvpn/1/handshake-key";
+const KEY_BYTES = 32;
+/** Tuning: a key file is under 100 bytes; anything beyond this is another kind of file. */
+const FILE_BYTES_MAX = 4_096;
+
+/** What is used here of libsodium. */
+interface Sodium {
+  crypto_generichash(out: Uint8Array, message: Uint8Array, key: Uint8Array): void;
+  crypto_scalarmult_base(out: Uint8Array, secret: Uint8Array): void;
+  crypto_sign_seed_keypair(publicKey: Uint8Array, secret: Uint8Array, seed: Uint8Array): void;
+}
+
+/** Loaded at first use: most commands need no key. */
+const sodium = (): Sodium => createRequire(import.meta.url)("sodium-native") as Sodium;
+
+/** X25519 secrets have fixed bits. Source: RFC 7748 5. */
+const clamp = (secret: Uint8Array): void => {
+  secret[0]! &= 248;
+  secret[31] = (secret[31]! & 127) | 64;
+};
+
+/** The X25519 public key of a secret. Units: 32 bytes each.   Thread: main, control. */
+const handshakePublicKey = (privateKey: Uint8Array): Uint8Array => {
+  const publicKey = new Uint8Array(KEY_BYTES);
+  sodium().crypto_scalarmult_base(publicKey, privateKey);
+  return publicKey;
+};
+
+/**
+ * Both key pairs of a seed.
+ *
+ * Units: 32 bytes.   Thread: main.   Borrows: `seed`; the caller zeroes it.
+ */
+export const identityFromSeed = (seed: Uint8Array): Identity => {
+  const { crypto_generichash, crypto_sign_seed_keypair } = sodium();
+  const signPublic = new Uint8Array(KEY_BYTES);
+  const signSecret = new Uint8Array(2 * KEY_BYTES);
+  crypto_sign_seed_keypair(signPublic, signSecret, seed);
+  signSecret.fill(0);
+  const privateKey = new Uint8Array(KEY_BYTES);
+  crypto_generichash(privateKey, Buffer.from(HANDSHAKE_LABEL), seed);
+  clamp(privateKey);
+  const nodeId = `p2p:${Buffer.from(signPublic).toString("base64url")}`;
+  return { nodeId, privateKey, publicKey: handshakePublicKey(privateKey) };
+};
+
+/** A WireGuard key as text: 44 characters of base64 that stand for exactly 32 bytes, or null. */
+export const parseWireguardKey = (text: string): Uint8Array | null => {
+  if (!/^[A-Za-z0-9+/]{43}=$/.test(text)) return null;
+  const bytes = Buffer.from(text, "base64");
+  return bytes.toString("base64") === text ? Uint8Array.from(bytes) : null;
+};
+
+/** base64 of a key, as `wg` prints it. */
+export const formatWireguardKey = (key: Uint8Array): string => Buffer.from(key).toString("base64");
+
+const parseSeed = (line: string): Uint8Array | null => {
+  if (!/^[A-Za-z0-9_-]{43}$/.test(line)) return null;
+  const bytes = Buffer.from(line, "base64url");
+  return bytes.toString("base64url") === line ? Uint8Array.from(bytes) : null;
+};
+
+const errnoText = (error: unknown): string => {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT") return "there is no such file";
+  if (code === "EACCES" || code === "EPERM") return "permission denied";
+  if (code === "EISDIR") return "it is a folder";
+  if (code === "ENOTDIR") return "a part of its path is no folder";
+  if (code === "ENOSPC") return "the disk is full";
+  if (code === "EROFS") return "the disk is read-only";
+  return code ?? message;
+};
+
+/** Text of a file that only its owner may read. Errors: KEY_UNREADABLE, KEY_EXPOSED. */
+const readSecret = (file: string): Buffer => {
+  let fd: number;
+  try {
+    fd = openSync(file, "r");
+  } catch (error) {
+    throw new EngineError("KEY_UNREADABLE", { file, reason: errnoText(error), cause: error });
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) {
+      throw new EngineError("KEY_UNREADABLE", { file, reason: "it is no plain file" });
+    }
+    if ((stat.mode & 0o077) !== 0) throw new EngineError("KEY_EXPOSED", { file });
+    const bytes = Buffer.alloc(FILE_BYTES_MAX);
+    return bytes.subarray(0, readSync(fd, bytes, 0, FILE_BYTES_MAX, 0));
+  } finally {
+    closeSync(fd);
+  }
+};
+
+/**
+ * Reads an identity, or a plain WireGuard private key.
+ *
+ * Thread: main.   Errors: EngineError KEY_UNREADABLE, KEY_EXPOSED, KEY_INVALID.
+ */
+export const loadIdentity = (file: string): Identity => {
+  const bytes = readSecret(file);
+  const text = bytes.toString("latin1").trim();
+  bytes.fill(0);
+  const plain = parseWireguardKey(text);
+  if (plain !== null) {
+    clamp(plain);
+    return { nodeId: null, privateKey: plain, publicKey: handshakePublicKey(plain) };
+  }
+  const [head, line = "", ...rest] = text.split(/\r?\n/);
+  const seed = head === FILE_HEAD && rest.length === 0 ? parseSeed(line) : null;
+  if (seed === null) throw new EngineError("KEY_INVALID", { file });
+  const identity = identityFromSeed(seed);
+  seed.fill(0);
+  return identity;
+};
+
+/**
+ * Reads a preshared key: 44 characters of base64.
+ *
+ * Units: 32 bytes.   Thread: main.   Errors: EngineError KEY_UNREADABLE, KEY_EXPOSED, PSK_INVALID.
+ */
+export const loadPresharedKey = (file: string): Uint8Array => {
+  const bytes = readSecret(file);
+  const key = parseWireguardKey(bytes.toString("latin1").trim());
+  bytes.fill(0);
+  if (key === null) throw new EngineError("PSK_INVALID", { file });
+  return key;
+};
+
+/** Makes a new identity and the text of its file, which ends in a newline. Thread: main. */
+export const makeIdentity = (): { readonly identity: Identity; readonly text: string } => {
+  const seed = randomBytes(KEY_BYTES);
+  const text = `${FILE_HEAD}\n${seed.toString("base64url")}\n`;
+  const identity = identityFromSeed(seed);
+  seed.fill(0);
+  return { identity, text };
+};
+
+/**
+ * Writes a new file that only its owner may read: a temporary file, fsync, then `link`, which
+ * unlike `rename` refuses to replace what is there.
+ *
+ * Thread: main.   Errors: EngineError FILE_EXISTS, FILE_UNWRITABLE.
+ */
+export const writeSecret = (file: string, text: string): void => {
+  const part = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString("hex")}`);
+  let made = false;
+  try {
+    const fd = openSync(part, "wx", 0o600);
+    made = true;
+    try {
+      writeSync(fd, text);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    linkSync(part, file);
+    const folder = openSync(dirname(file), "r");
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") {
+      throw new EngineError("FILE_EXISTS", { file, cause: error });
+    }
+    const gone = (error as NodeJS.ErrnoException).code === "ENOENT";
+    const reason = gone ? "there is no such folder" : errnoText(error);
+    throw new EngineError("FILE_UNWRITABLE", { file, reason, cause: error });
+  } finally {
+    if (made) unlinkSync(part);
+  }
+};

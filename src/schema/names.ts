@@ -1,0 +1,7 @@
+/**
+ * names — what an interface may be called.
+ */
+
+/** security.md 34; the name becomes a part of file names, so nothing else may pass. */
+export const isInterfaceName = (name: string): boolean =>
+  /^[A-Za-z0-9_=+.-]{1,15}$/.test(name) && name !== "." && name !== "..";

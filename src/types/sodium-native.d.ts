@@ -1,0 +1,31 @@
+/** The part of sodium-native 5 that the engine uses; the package brings no types. */
+declare module "sodium-native" {
+  type Bytes = Uint8Array;
+  const sodium: {
+    crypto_aead_chacha20poly1305_ietf_encrypt(
+      sealed: Bytes,
+      plain: Bytes,
+      ad: Bytes | null,
+      secret: null,
+      nonce: Bytes,
+      key: Bytes,
+    ): number;
+    /** Throws when the tag does not verify. */
+    crypto_aead_chacha20poly1305_ietf_decrypt(
+      plain: Bytes,
+      secret: null,
+      sealed: Bytes,
+      ad: Bytes | null,
+      nonce: Bytes,
+      key: Bytes,
+    ): number;
+    crypto_scalarmult(out: Bytes, secret: Bytes, point: Bytes): void;
+    crypto_scalarmult_base(out: Bytes, secret: Bytes): void;
+    crypto_sign_seed_keypair(publicKey: Bytes, secretKey: Bytes, seed: Bytes): void;
+    crypto_generichash(out: Bytes, input: Bytes, key?: Bytes): void;
+    randombytes_buf(out: Bytes): void;
+    sodium_memcmp(a: Bytes, b: Bytes): boolean;
+    sodium_memzero(bytes: Bytes): void;
+  };
+  export default sodium;
+}

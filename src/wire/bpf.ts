@@ -1,0 +1,50 @@
+/**
+ * bpf — classic BPF programs for the kernel, 8 bytes an instruction: code u16, jt u8, jf u8, k u32.
+ *
+ * Source: Linux Documentation/networking/filter; facts: a reuseport program sees the UDP payload at
+ * offset 0, loads are big-endian.
+ */
+
+const LOAD_WORD = 0x20;
+const LOAD_BYTE = 0x30;
+const JUMP_EQUAL = 0x15;
+const AND_K = 0x54;
+const MODULO = 0x94;
+const RETURN = 0x06;
+const RETURN_A = 0x16;
+
+type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, k: number];
+
+const assemble = (instructions: readonly Instruction[]): Uint8Array => {
+  const out = new Uint8Array(instructions.length * 8);
+  const view = new DataView(out.buffer);
+  instructions.forEach(([code, jumpTrue, jumpFalse, k], i) => {
+    view.setUint16(8 * i, code, true);
+    view.setUint8(8 * i + 2, jumpTrue);
+    view.setUint8(8 * i + 3, jumpFalse);
+    view.setUint32(8 * i + 4, k >>> 0, true);
+  });
+  return out;
+};
+
+/** Message types 4 and 8, with three zero bytes, as a big-endian load sees them. */
+const DATA = 0x0400_0000;
+const DATA_AES = 0x0800_0000;
+
+/**
+ * Sorts one port's datagrams over a reuseport group: transport data to the I/O thread that the
+ * lowest 3 bits of its receiver index name, everything else to control.
+ *
+ * The group's sockets were bound in this order: I/O thread 0 to n - 1, then control.
+ */
+export const steeringProgram = (ioThreads: number): Uint8Array =>
+  assemble([
+    [LOAD_WORD, 0, 0, 0],
+    [JUMP_EQUAL, 2, 0, DATA],
+    [JUMP_EQUAL, 1, 0, DATA_AES],
+    [RETURN, 0, 0, ioThreads],
+    [LOAD_BYTE, 0, 0, 4],
+    [AND_K, 0, 0, 7],
+    [MODULO, 0, 0, ioThreads],
+    [RETURN_A, 0, 0, 0],
+  ]);

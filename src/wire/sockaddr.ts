@@ -1,0 +1,57 @@
+/**
+ * sockaddr — an outer address as the kernel and shared memory hold it: 28 bytes.
+ *
+ *      0 family u16 (host order) · 2 port u16 (network order)
+ *      IPv4:  4 address (4)
+ *      IPv6:  4 flow label · 8 address (16) · 24 scope id u32 (host order)
+ *
+ * Source: ip(7), ipv6(7). Family 0 is "none".
+ */
+import { formatAddress } from "./cidr.ts";
+
+export const SOCKADDR_BYTES = 28;
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+/** From 4 or 16 address bytes. An IPv4-mapped address becomes IPv4 (security.md 27). */
+export const makeSockaddr = (address: Uint8Array, port: number, scope = 0): Uint8Array => {
+  const out = new Uint8Array(SOCKADDR_BYTES);
+  const view = new DataView(out.buffer);
+  const mapped = address.length === 16 && isMapped(address);
+  const bytes = mapped ? address.subarray(12) : address;
+  view.setUint16(0, bytes.length === 4 ? AF_INET : AF_INET6, true);
+  view.setUint16(2, port, false);
+  out.set(bytes, bytes.length === 4 ? 4 : 8);
+  if (bytes.length === 16) view.setUint32(24, scope, true);
+  return out;
+};
+
+const isMapped = (address: Uint8Array): boolean =>
+  address.subarray(0, 10).every((byte) => byte === 0) &&
+  address[10] === 0xff &&
+  address[11] === 0xff;
+
+/** 4, 6, or 0 for none. */
+export const sockaddrFamily = (sockaddr: Uint8Array): 0 | 4 | 6 => {
+  const family = sockaddr[0]! | (sockaddr[1]! << 8);
+  return family === AF_INET ? 4 : family === AF_INET6 ? 6 : 0;
+};
+
+/** "203.0.113.7:51820", "[fd00::1]:51820", or null for none. */
+export const formatSockaddr = (sockaddr: Uint8Array): string | null => {
+  const family = sockaddrFamily(sockaddr);
+  const port = (sockaddr[2]! << 8) | sockaddr[3]!;
+  if (family === 4) return `${formatAddress(sockaddr.subarray(4, 8))}:${port}`;
+  return family === 6 ? `[${formatAddress(sockaddr.subarray(8, 24))}]:${port}` : null;
+};
+
+/** The same address, port and scope? */
+export const sameSockaddr = (a: Uint8Array, b: Uint8Array): boolean => {
+  if (sockaddrFamily(a) !== sockaddrFamily(b)) return false;
+  const end = sockaddrFamily(a) === 4 ? 8 : 28;
+  for (let i = 2; i < end; i++) {
+    const flow = end === 28 && i >= 4 && i < 8;
+    if (!flow && a[i] !== b[i]) return false;
+  }
+  return true;
+};

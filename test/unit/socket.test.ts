@@ -1,0 +1,274 @@
+/** control socket — a real socket in a temporary folder, with good and bad clients. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { ask, askPeers, chooseEngine, runningEngines, stopEngine } from "../../src/client.ts";
+import {
+  CLIENTS_MAX,
+  type ControlHandlers,
+  openControlSocket,
+  pageOf,
+} from "../../src/control/socket.ts";
+import {
+  CONTROL_VERSION,
+  encodeFrame,
+  FRAME_BYTES_MAX,
+  FrameReader,
+  type PeerValue,
+  type StatusValue,
+} from "../../src/schema/control.ts";
+import { EngineError } from "../../src/schema/errors.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "p2pvpn-socket-"));
+after(() => rmSync(folder, { recursive: true }));
+
+const status: StatusValue = {
+  interface: "t0",
+  nodeId: null,
+  wireguardPublicKey: "key",
+  listenPort: 51_820,
+  mtu: 1_420,
+  cipher: "auto",
+  threads: 1,
+  ioThreads: 1,
+  features: { gso: true, gro: true, tunOffload: true, uso: false, aesHardware: true },
+  defence: { state: "calm", rung: 0 },
+  startedMs: 12.5,
+  counters: { tunPackets: 2 ** 40 },
+  drops: {},
+};
+
+const peer = (i: number, addresses = 1): PeerValue => ({
+  name: null,
+  nodeId: null,
+  wireguardPublicKey: Buffer.alloc(32, i & 0xff).toString("base64"),
+  addresses: Array.from({ length: addresses }, () => "2001:db8:1111:2222:3333:4444:5555:6666/128"),
+  endpoint: "[2001:db8:1111:2222:3333:4444:5555:6666]:51820",
+  path: "direct",
+  cipher: "chacha20poly1305",
+  lastHandshakeMs: i,
+  rxBytes: 2 ** 50,
+  txBytes: 2 ** 50,
+  rttMs: null,
+  mtu: 1_420,
+});
+
+let stops = 0;
+const handlers: ControlHandlers = {
+  "status.get": () => status,
+  "peers.get": async () => [peer(1), peer(2)],
+  "stats.get": () => {
+    throw new Error("no figures");
+  },
+  "engine.stop": () => {
+    stops++;
+  },
+};
+
+const open = (name: string, more: Partial<ControlHandlers> = {}) =>
+  openControlSocket({ name, folder, handlers: { ...handlers, ...more } });
+
+const hasCode = (code: string) => (error: unknown) =>
+  error instanceof EngineError && error.code === code;
+
+/** Sends bytes and collects the replies until the server closes. */
+const converse = (file: string, bytes: Buffer): Promise<Record<string, unknown>[]> =>
+  new Promise((resolve, reject) => {
+    const reader = new FrameReader();
+    const replies: Record<string, unknown>[] = [];
+    const client: Socket = connect(file, () => client.write(bytes));
+    client.on("data", (data: Buffer) => replies.push(...reader.push(data)));
+    client.on("error", reject);
+    client.on("close", () => resolve(replies));
+  });
+
+test("requests are answered; folder and socket are the user's alone", async () => {
+  const socket = await open("t0");
+  try {
+    assert.equal(statSync(folder).mode & 0o777, 0o700);
+    assert.equal(statSync(socket.file).mode & 0o777, 0o600);
+    assert.deepEqual(await ask("t0", { type: "status.get" }, { folder }), status);
+    assert.deepEqual(await askPeers("t0", { folder }), [peer(1), peer(2)]);
+    await assert.rejects(
+      ask("t0", { type: "stats.get" }, { folder }),
+      /The engine failed: no figures/,
+    );
+  } finally {
+    await socket.close();
+  }
+  assert.equal(existsSync(socket.file), false);
+  await assert.rejects(ask("t0", { type: "status.get" }, { folder }), hasCode("NOT_RUNNING"));
+});
+
+test("a folder that others may enter is closed to them", async () => {
+  chmodSync(folder, 0o755);
+  await (await open("t0")).close();
+  assert.equal(statSync(folder).mode & 0o777, 0o700);
+  writeFileSync(join(folder, "file"), "");
+  const bad = { name: "t0", folder: join(folder, "file"), handlers };
+  await assert.rejects(openControlSocket(bad), hasCode("CONTROL_SOCKET_FAILED"));
+});
+
+test("a second engine of the same name is refused, a dead one's socket replaced", async () => {
+  const socket = await open("t1");
+  await assert.rejects(open("t1"), hasCode("ALREADY_RUNNING"));
+  await socket.close();
+  const script = `require("node:net").createServer()
+    .listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))`;
+  spawnSync(process.execPath, ["-e", script, socket.file]);
+  assert.equal(statSync(socket.file).isSocket(), true);
+  assert.deepEqual(await runningEngines({ folder }), []);
+  await (await open("t1")).close();
+  writeFileSync(socket.file, "no socket");
+  await assert.rejects(open("t1"), hasCode("CONTROL_SOCKET_FAILED"));
+  rmSync(socket.file);
+});
+
+const request = (fields: object): Buffer =>
+  encodeFrame({ version: CONTROL_VERSION, id: 5, ...fields });
+const oversized = Buffer.alloc(4);
+oversized.writeUInt32LE(FRAME_BYTES_MAX + 1);
+
+test("a damaged frame gets one reply, then the client is closed, and others go on", async () => {
+  const socket = await open("t2");
+  const bad = [
+    oversized,
+    Buffer.concat([oversized, Buffer.alloc(200_000)]),
+    Buffer.from([1, 0, 0, 0, 0xc1]),
+    Buffer.from([1, 0, 0, 0, 0x05]),
+    Buffer.from([0, 0, 0, 0]),
+    encodeFrame({ version: 9, id: 5, type: "status.get" }),
+    encodeFrame({ version: CONTROL_VERSION, type: "status.get" }),
+  ];
+  try {
+    for (const bytes of bad) {
+      const replies = await converse(socket.file, bytes);
+      assert.deepEqual(
+        replies.map(({ ok, code }) => ({ ok, code })),
+        [{ ok: false, code: "CONTROL_BAD_FRAME" }],
+      );
+    }
+    const good = request({ type: "status.get" });
+    const replies = await converse(socket.file, Buffer.concat([good, good, bad[2]!]));
+    assert.deepEqual(
+      replies.map(({ id, ok }) => [id, ok]),
+      [
+        [5, true],
+        [5, true],
+        [0, false],
+      ],
+    );
+    assert.deepEqual(await ask("t2", { type: "status.get" }, { folder }), status);
+  } finally {
+    await socket.close();
+  }
+});
+
+test("an unknown request is named and the client kept", async () => {
+  const socket = await open("t3");
+  try {
+    const client = connect(socket.file);
+    const reader = new FrameReader();
+    const next = (): Promise<Record<string, unknown>> =>
+      new Promise((resolve) =>
+        client.once("data", (data: Buffer) => resolve(reader.push(data)[0]!)),
+      );
+    client.write(request({ type: "engine.explode" }));
+    const refused = await next();
+    assert.equal(refused.code, "CONTROL_UNKNOWN");
+    assert.match(String(refused.message), /engine\.explode/);
+    client.write(request({ type: "status.get" }));
+    assert.deepEqual((await next()).value, status);
+    client.destroy();
+  } finally {
+    await socket.close();
+  }
+});
+
+test("one client too many is told so; a place that becomes free is used again", async () => {
+  const socket = await open("t4");
+  const clients = Array.from({ length: CLIENTS_MAX }, () => connect(socket.file));
+  try {
+    await Promise.all(clients.map((client) => new Promise((done) => client.once("connect", done))));
+    await new Promise((done) => setTimeout(done, 50));
+    await assert.rejects(ask("t4", { type: "status.get" }, { folder }), /More than 16 clients/);
+    clients.pop()!.destroy();
+    await new Promise((done) => setTimeout(done, 50));
+    assert.deepEqual(await ask("t4", { type: "status.get" }, { folder }), status);
+  } finally {
+    for (const client of clients) client.destroy();
+    await socket.close();
+  }
+});
+
+test("peers come in pages that fit a frame, however many and however large", async () => {
+  const many = Array.from({ length: 10_000 }, (_, i) => peer(i));
+  const wide = Array.from({ length: 5 }, (_, i) => peer(i, i === 4 ? 10_000 : 1_249));
+  for (const all of [many, wide, [], [peer(0)]]) {
+    const socket = await open("t5", { "peers.get": () => all });
+    try {
+      assert.deepEqual(await askPeers("t5", { folder }), all);
+    } finally {
+      await socket.close();
+    }
+  }
+  assert.deepEqual(pageOf([peer(0)], 5), { peers: [], next: null });
+});
+
+test("stop is answered before the engine is told, and waited for", async () => {
+  const before = stops;
+  const socket = await open("t6", {
+    "engine.stop": () => {
+      stops++;
+      setTimeout(() => void socket.close(), 100);
+    },
+  });
+  const startedMs = performance.now();
+  await stopEngine("t6", { folder });
+  assert.ok(performance.now() - startedMs >= 95);
+  assert.equal(stops, before + 1);
+});
+
+test("an engine that does not answer is given up", async () => {
+  const server = createServer((client) => client.resume()).listen(join(folder, "t7.sock"));
+  try {
+    const waiting = ask("t7", { type: "status.get" }, { folder, timeoutMs: 50 });
+    await assert.rejects(waiting, hasCode("CONTROL_TIMEOUT"));
+  } finally {
+    server.close();
+  }
+});
+
+test("an engine that hangs up, or answers nonsense, is an error of one sentence", async () => {
+  const answers = [Buffer.alloc(0), Buffer.from([1, 0, 0, 0, 0xc1]), oversized];
+  const codes = ["CONTROL_LOST", "CONTROL_BAD_FRAME", "CONTROL_BAD_FRAME"];
+  for (const [i, bytes] of answers.entries()) {
+    const server = createServer((client) => client.resume().end(bytes)).listen(
+      join(folder, "t8.sock"),
+    );
+    try {
+      await assert.rejects(ask("t8", { type: "status.get" }, { folder }), hasCode(codes[i]!));
+    } finally {
+      await new Promise((done) => server.close(done));
+    }
+  }
+});
+
+test("the only running engine is chosen; none and several are told apart", async () => {
+  await assert.rejects(chooseEngine(undefined, { folder }), hasCode("NONE_RUNNING"));
+  const none = { folder: join(folder, "nowhere") };
+  await assert.rejects(chooseEngine(undefined, none), hasCode("NONE_RUNNING"));
+  const one = await open("a0");
+  assert.equal(await chooseEngine(undefined, { folder }), "a0");
+  const two = await open("b0");
+  await assert.rejects(
+    chooseEngine(undefined, { folder }),
+    /Several engines are running \(a0, b0\)/,
+  );
+  assert.equal(await chooseEngine("b0", { folder }), "b0");
+  await Promise.all([one.close(), two.close()]);
+});

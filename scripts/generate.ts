@@ -1,11 +1,13 @@
 /**
- * generate — files made from the tables in src/memory/layout.ts: the C header and two documents.
+ * generate — files made from tables: the C header and two documents from src/memory/layout.ts, a
+ * third from src/schema/config.ts.
  *
  * `npm run generate` writes them; test/tidy/generated.test.ts fails when one is out of date.
  */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as layout from "../src/memory/layout.ts";
+import { DEFAULT_FILE, SETTINGS, type Setting } from "../src/schema/config.ts";
 
 export interface Generated {
   /** Path from the project's root. */
@@ -14,8 +16,7 @@ export interface Generated {
 }
 
 /** camelCase to UPPER_CASE. */
-const upper = (name: string): string =>
-  name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toUpperCase();
+const upper = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toUpperCase();
 
 const constants: readonly (readonly [string, number])[] = [
   ["DATA_HEADER_BYTES", layout.DATA_HEADER_BYTES],
@@ -87,7 +88,10 @@ const memoryPage = (): string => {
   );
   for (const struct of layout.STRUCTS) {
     lines.push("", `## ${struct.name}`, "", struct.doc, "");
-    lines.push("| at | bytes | field | writer | unit | what |", "| --- | --- | --- | --- | --- | --- |");
+    lines.push(
+      "| at | bytes | field | writer | unit | what |",
+      "| --- | --- | --- | --- | --- | --- |",
+    );
     for (const [name, f] of Object.entries(struct.fields)) {
       lines.push(`| ${f.at} | ${f.bytes} | ${name} | ${f.writer} | ${f.unit} | ${cell(f.doc)} |`);
     }
@@ -136,11 +140,64 @@ const dropsPage = (): string => {
   return `${lines.join("\n")}\n`;
 };
 
+/** What a setting must be, as its own check says it. */
+const rule = (setting: Setting): string => {
+  // A word, nothing and a number: together they meet every check of the table.
+  for (const wrong of ["\u0000", "", 0.5]) {
+    const result = setting.check(wrong);
+    if ("problem" in result && result.problem !== "must be text") return result.problem;
+  }
+  return "must be text";
+};
+
+/** Defaults that the machine decides are said in words; a value would differ from host to host. */
+const COMPUTED: Readonly<Record<string, string>> = { threads: "cores − 1, at least 1" };
+
+const fallback = ({ key, required, fallback: value }: Setting): string => {
+  if (required) return "none: required";
+  return COMPUTED[key] ?? (value === undefined ? "none" : `\`${JSON.stringify(value)}\``);
+};
+
+const flagOf = ({ flag, value }: Setting): string => {
+  if (flag === undefined) return "";
+  return value === "" ? `\`--no-${flag}\`` : `\`--${flag} ${value}\``;
+};
+
+// biome-ignore format: a table
+const CONFIG_SECTIONS = [
+  { section: "interface", title: "[interface]", about: "Once." },
+  { section: "peer", title: "[[peer]]", about: "Once for each peer, or not at all." },
+  { section: "engine", title: "[engine]", about: "Once, or not at all. Flags of `start` go before the file." },
+] as const;
+
+const configPage = (): string => {
+  const lines = [
+    "# Configuration",
+    "",
+    "Made from `src/schema/config.ts` by `npm run generate`; do not edit.",
+    "",
+    `A TOML file, \`${DEFAULT_FILE}\` unless \`start -c FILE\` names another. A key that is not below is`,
+    "an error that names the nearest one. Paths are relative to the file. README.md has an example,",
+    "and `p2pvpn-engine check -c FILE` tests one.",
+  ];
+  for (const { section, title, about } of CONFIG_SECTIONS) {
+    lines.push("", `## ${title}`, "", about, "");
+    lines.push("| key | default | it must … | flag | what |", "| --- | --- | --- | --- | --- |");
+    for (const one of SETTINGS.filter((setting) => setting.section === section)) {
+      const must = rule(one).replace(/^must /, "");
+      const cells = [`\`${one.key}\``, fallback(one), must, flagOf(one), one.help];
+      lines.push(`| ${cells.map(cell).join(" | ")} |`);
+    }
+  }
+  return `${lines.join("\n")}\n`;
+};
+
 /** Everything that is made from tables. */
 export const generated = (): Generated[] => [
   { path: "src/io/native/layout.gen.h", text: header() },
   { path: "docs/MEMORY.md", text: memoryPage() },
   { path: "docs/DROPS.md", text: dropsPage() },
+  { path: "docs/CONFIG.md", text: configPage() },
 ];
 
 const isMain = process.argv[1] === fileURLToPath(import.meta.url);

@@ -181,7 +181,11 @@ const openWith = (opener: Opener, config: EngineConfig): Device => {
   for (const { udp4, udp6 } of pairs.slice(0, engine.ioThreads)) {
     for (const fd of [udp4, udp6]) if (fd >= 0 && gro) addon.udpGro(fd, true);
   }
-  const event = (): number => opener.keep(addon.eventOpen());
+  const event = (): number => {
+    const fd = addon.eventOpen();
+    if (fd < 0) throw new EngineError("SOCKET_FAILED", { reason: reasonOf(fd) });
+    return opener.keep(fd);
+  };
   return {
     name,
     index,

@@ -10,7 +10,8 @@
  * Main owns every file descriptor, so that a thread that dies takes none with it.
  */
 import { EventEmitter, once } from "node:events";
-import { Worker } from "node:worker_threads";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ResourceLimits, Worker } from "node:worker_threads";
 import type { ControlReport, ControlTask } from "./control/main.ts";
 import type { Opened } from "./control/report.ts";
 import { TIMING, type Timing } from "./control/timers.ts";
@@ -18,6 +19,7 @@ import { closeDevice, type Device, openDevice, readyDevice } from "./device.ts";
 import type { IoReport } from "./io/main.ts";
 import { addon } from "./io/native/addon.ts";
 import type { IoTask } from "./io/station.ts";
+import { optimiseEarly } from "./jit.ts";
 import {
   ENGINE,
   HAND_OVER,
@@ -34,6 +36,7 @@ import {
   shareOf,
   wordOf,
 } from "./memory/region.ts";
+import { hasClaims, openRing, resetRing } from "./memory/ring.ts";
 import type { EngineConfig } from "./schema/config.ts";
 import { EngineError } from "./schema/errors.ts";
 import { WorkerPool } from "./workers/pool.ts";
@@ -53,16 +56,24 @@ export interface Internals {
   readonly timing?: Timing;
   /** Suite of data messages on both ends, until suites are negotiated. */
   readonly suite?: keyof typeof SUITE;
+  /** Gets the shared memory, to look into; called before any thread starts. */
+  readonly onArena?: (arena: Arena) => void;
 }
 
 /** Prefixes and peers that the arena has room for, at least. */
 const ROUTES_MIN = 1_024;
 /** Heap of an I/O thread: it allocates at start and no more. */
-const IO_LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 } as const;
+const IO_LIMITS: ResourceLimits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 };
 /** Heap of control: 10,000 peers need about 30 MB. */
-const CONTROL_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 } as const;
+const CONTROL_LIMITS: ResourceLimits = {
+  maxOldGenerationSizeMb: 256,
+  maxYoungGenerationSizeMb: 16,
+};
 /** Threads that do not end by themselves when told to are ended after this long. */
 const STOP_MS = 2_000;
+/** I/O threads replaced before the engine gives up: something is wrong that comes back. */
+const IO_RESTARTS_MAX = 10;
+const RESTART_LOOK_MS = 5;
 
 const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
 const entryOf = (room: string): URL => new URL(`./${room}/main${extension}`, import.meta.url);
@@ -115,7 +126,9 @@ class RunningEngine implements Engine {
   readonly #device: Device;
   readonly #pool: WorkerPool;
   readonly #control: Worker;
-  readonly #ios: readonly Worker[];
+  readonly #ios: Worker[];
+  #started = false;
+  #ioRestarts = 0;
   readonly #ended = new EventEmitter();
   #stopping: Promise<void> | null = null;
 
@@ -134,16 +147,14 @@ class RunningEngine implements Engine {
       fullSegmentBytes,
       onDeath: () => this.#wakeIos(),
     });
-    this.#ios = device.queues.map((tun, thread) => {
-      const io = { ...device.io, thread, tun, wake: ioWakes[thread]!, ...device.sockets[thread]! };
-      const task: IoTask = {
+    this.#ios = device.queues.map((tun, thread) =>
+      this.#ioThread({
         share: shareOf(arena),
-        io,
+        io: { ...device.io, thread, tun, wake: ioWakes[thread]!, ...device.sockets[thread]! },
         controlWake: device.controlWake,
         fullSegmentBytes,
-      };
-      return this.#thread("io", task, IO_LIMITS);
-    });
+      }),
+    );
     const opened: Opened = {
       name: device.name,
       listenPort: device.listenPort,
@@ -161,22 +172,14 @@ class RunningEngine implements Engine {
       wake: device.controlWake,
       ioWakes,
     };
-    this.#control = this.#thread("control", task, CONTROL_LIMITS);
+    this.#control = this.#controlThread(task);
   }
 
   /** Resolves when every thread has said that it is ready. Errors: EngineError. */
   async ready(): Promise<void> {
     const threads = [...this.#ios, this.#control];
     await Promise.all(threads.map((thread) => readyOf(thread)));
-    this.#control.on("message", (report: ControlReport) => {
-      if (report.type === "stop") void this.stop();
-    });
-    for (const io of this.#ios) {
-      io.on("message", (report: IoReport) => {
-        if (report.type === "stuck") void this.#pool.replace(report.tag);
-        if (report.type === "tunGone") void this.stop();
-      });
-    }
+    this.#started = true;
   }
 
   stop(): Promise<void> {
@@ -208,26 +211,59 @@ class RunningEngine implements Engine {
     for (const wake of this.#device.ioWakes) addon.eventSignal(wake);
   }
 
-  #thread(
-    room: string,
-    workerData: unknown,
-    resourceLimits: typeof IO_LIMITS | typeof CONTROL_LIMITS,
-  ): Worker {
-    const thread = new Worker(entryOf(room), {
-      workerData,
-      resourceLimits,
-      trackUnmanagedFds: false,
-    });
-    thread.on("error", (error: Error) => {
-      if (this.#stopping !== null) return;
-      const failure = new EngineError("THREAD_DIED", { thread: room, reason: error.message });
-      this.#stopping = this.#stop().then(() => {
-        this.#ended.emit("error", failure);
-      });
+  #controlThread(task: ControlTask): Worker {
+    const thread = makeThread("control", task, CONTROL_LIMITS);
+    thread.on("error", (error: Error) => this.#fail("control", error));
+    thread.on("message", (report: ControlReport) => {
+      if (report.type === "stop") void this.stop();
     });
     return thread;
   }
+
+  #ioThread(task: IoTask): Worker {
+    const thread = makeThread("io", task, IO_LIMITS);
+    thread.on("error", (error: Error) => void this.#restartIo(task, error));
+    thread.on("message", (report: IoReport) => {
+      if (report.type === "stuck") void this.#pool.replace(report.tag);
+      if (report.type === "tunGone") void this.stop();
+    });
+    return thread;
+  }
+
+  /**
+   * A dead I/O thread is replaced: main has its descriptors. What it held is lost and nothing else;
+   * the nonces that it took stay burnt. Workers finish the jobs that they hold of it first.
+   */
+  async #restartIo(task: IoTask, error: Error): Promise<void> {
+    this.#ioRestarts++;
+    const { thread } = task.io;
+    const ring = openRing(this.#arena, thread);
+    let waitedMs = 0;
+    while (hasClaims(ring, thread) && waitedMs < STOP_MS) {
+      await sleep(RESTART_LOOK_MS);
+      waitedMs += RESTART_LOOK_MS;
+    }
+    if (!this.#started || this.#ioRestarts > IO_RESTARTS_MAX || hasClaims(ring, thread)) {
+      this.#fail("io", error);
+      return;
+    }
+    if (this.#stopping !== null) return;
+    resetRing(ring);
+    this.#ios[thread] = this.#ioThread(task);
+  }
+
+  /** A thread ended by itself: stop, and tell whoever waits. */
+  #fail(room: string, error: Error): void {
+    if (this.#stopping !== null) return;
+    const failure = new EngineError("THREAD_DIED", { thread: room, reason: error.message });
+    this.#stopping = this.#stop().then(() => {
+      this.#ended.emit("error", failure);
+    });
+  }
 }
+
+const makeThread = (room: string, workerData: unknown, limits: ResourceLimits): Worker =>
+  new Worker(entryOf(room), { workerData, resourceLimits: limits, trackUnmanagedFds: false });
 
 /** Waits for a thread's "ready", or for why there will be none. */
 const readyOf = (thread: Worker): Promise<void> =>
@@ -267,7 +303,9 @@ export const createEngine = async (
   config: EngineConfig,
   internals: Internals = {},
 ): Promise<Engine> => {
+  optimiseEarly();
   const arena = allocate(config);
+  internals.onArena?.(arena);
   const { bases, counts } = regionTables(arena);
   addon.attach(arena.u8, bases, counts);
   fillArena(arena, config);

@@ -112,7 +112,7 @@ const checkCrypto = (addon: Addon): Result => {
 };
 
 const checkOffload = (addon: Addon): Result[] => {
-  const fd = addon.udpOpen(4, "127.0.0.1", 0, 0, "");
+  const fd = addon.udpOpen(4, "", 0, 0, "");
   if (fd < 0) return [result("UDP socket", "missing", addon.errorText(-fd))];
   const bits = addon.udpProbe(fd);
   addon.close(fd);

@@ -24,6 +24,9 @@ interface Options {
   readonly daemon?: boolean;
 }
 
+/** Set across the second execution. */
+const LIMITED = "P2PVPN_LIMITED";
+
 type Flags = Readonly<Partial<EngineSettings>>;
 
 const FLAGS = SETTINGS.filter((setting) => setting.flag !== undefined);
@@ -121,7 +124,19 @@ const run = async (file: string, flags: Flags): Promise<void> => {
   await engine.stop();
 };
 
+/**
+ * Keeps CAP_NET_ADMIN alone: executes the program again, once (security.md 33). Where the process
+ * may not limit itself, as in some containers, it goes on as it is.
+ */
+const limitPrivileges = async (): Promise<void> => {
+  const { addon } = await import("../io/native/addon.ts");
+  if (addon.privilegesExcess() !== 1 || process.env[LIMITED] === "1") return;
+  process.env[LIMITED] = "1"; // whatever happens, only once
+  addon.privilegesReexecute([process.argv0, ...process.execArgv, ...process.argv.slice(1)]);
+};
+
 const start = async (options: Options, command: Command): Promise<void> => {
+  await limitPrivileges();
   const flags = givenFlags(command);
   if (options.daemon) {
     printText(await startDaemon(options.config, flagWords(flags)));

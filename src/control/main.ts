@@ -84,6 +84,8 @@ class Control {
   readonly #report: (report: ControlReport) => void;
   #socket: ControlSocket | null = null;
   #timer: NodeJS.Timeout | null = null;
+  /** When `#timer` is due. */
+  #timerMs = 0;
   #resolveTimer: NodeJS.Timeout | null = null;
 
   constructor(task: ControlTask, report: (report: ControlReport) => void) {
@@ -204,7 +206,10 @@ class Control {
         const { endpoint } = peer.config;
         if (endpoint === null || this.#entries.current(peer.index) >= 0) return;
         const sockaddr = await resolveEndpoint(endpoint, families);
-        if (sockaddr !== null) this.#entries.setEndpoint(peer.index, sockaddr);
+        // A peer that called meanwhile is where it called from, whatever its name says.
+        if (sockaddr !== null && this.#entries.current(peer.index) < 0) {
+          this.#entries.setEndpoint(peer.index, sockaddr);
+        }
       }),
     );
   }
@@ -212,7 +217,8 @@ class Control {
   #onDatagram(datagram: Uint8Array, from: Uint8Array, local: Uint8Array): void {
     const nowMs = addon.bootMs();
     this.#exchange.receive(datagram, from, local, nowMs);
-    this.#wakeAt(nowMs);
+    // A timer that is due soon stays: strangers' datagrams must not put it off again and again.
+    if (this.#timer === null || this.#timerMs > nowMs) this.#wakeAt(nowMs);
   }
 
   /** Messages of the I/O threads. */
@@ -262,6 +268,7 @@ class Control {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     if (dueMs === Number.POSITIVE_INFINITY) return;
+    this.#timerMs = dueMs;
     const delay = Math.min(TIMEOUT_MAX_MS, Math.max(1, Math.ceil(dueMs - addon.bootMs())));
     this.#timer = setTimeout(() => this.#tick(), delay);
   }

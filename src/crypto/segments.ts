@@ -43,6 +43,7 @@ export class Segments {
   /** Segment size whose views are kept. */
   readonly #keptBytes: number;
   readonly #kept: ((SegmentViews | undefined)[] | undefined)[];
+  readonly #lastFirst: (SegmentViews | undefined)[];
   readonly #sendKeys: (Uint8Array | undefined)[] = [];
   readonly #receiveKeys: (Uint8Array | undefined)[] = [];
   readonly #slotsBase: number;
@@ -54,6 +55,7 @@ export class Segments {
     this.arena = arena;
     this.#keptBytes = fullSegmentBytes;
     this.#kept = new Array(arena.layout.count.slots).fill(undefined);
+    this.#lastFirst = new Array(arena.layout.count.slots).fill(undefined);
     this.#slotsBase = arena.layout.base.slots;
     this.#sessionsBase = arena.layout.base.sessions;
     this.#generationWord = wordOf(arena, "slotGenerations", 4, 0);
@@ -67,7 +69,7 @@ export class Segments {
   /** Segment `i` of `bytes` in a slot whose segments are `stride` apart. */
   views(slot: number, i: number, stride: number, bytes: number): SegmentViews {
     if (bytes !== this.#keptBytes || stride !== this.#keptBytes) {
-      return this.#make(slot, i, stride, bytes);
+      return i === 0 ? this.#first(slot, bytes) : this.#make(slot, i, stride, bytes);
     }
     let row = this.#kept[slot] ?? NO_VIEWS;
     if (row === NO_VIEWS) {
@@ -79,6 +81,15 @@ export class Segments {
     if (kept !== undefined) return kept;
     const made = this.#make(slot, i, stride, bytes);
     (row as (SegmentViews | undefined)[])[i] = made;
+    return made;
+  }
+
+  /** Single small packets mostly have the size of the one before: the last views are kept. */
+  #first(slot: number, bytes: number): SegmentViews {
+    const last = this.#lastFirst[slot];
+    if (last !== undefined && last.sealed.length === bytes - DATA_HEADER_BYTES) return last;
+    const made = this.#make(slot, 0, 0, bytes);
+    this.#lastFirst[slot] = made;
     return made;
   }
 

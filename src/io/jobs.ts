@@ -7,7 +7,7 @@
  * are retired in the order in which they were posted.
  */
 import { work } from "../crypto/work.ts";
-import { COUNT, HAND_OVER, JOB_KIND, WORKER, WORKER_STATE, WORKERS_MAX } from "../memory/layout.ts";
+import { COUNT, HAND_OVER, JOB_KIND, WORKER, WORKER_STATE } from "../memory/layout.ts";
 import { fieldWord, wordOf } from "../memory/region.ts";
 import { claim, finish, ioTag, jobWord, NOTHING, STATUS, workerOfTag } from "../memory/ring.ts";
 import { F, type Station } from "./station.ts";
@@ -102,7 +102,7 @@ export class Jobs {
   #retireHead(): void {
     const { arena, poster, ring, counters } = this.#s;
     const word = jobWord(ring, poster.head);
-    if (poster.claimer() > WORKERS_MAX) counters.add(COUNT.jobsHandedOver, 1);
+    if (workerOfTag(poster.claimer()) >= 0) counters.add(COUNT.jobsHandedOver, 1);
     const retirer = arena.u32[word + F.kind] === JOB_KIND.seal ? this.#send : this.#receive;
     retirer?.retire(word);
     poster.retire();
@@ -179,18 +179,22 @@ export class Dispatch {
     this.#handingOver = mode === HAND_OVER.always && workers > 0;
   }
 
-  /** Notes a turn: bytes moved so far in all (a running total), and the time slept before it. */
-  turn(nowMs: number, totalBytes: number, sleptMs: number): boolean {
-    if (this.#mode !== HAND_OVER.auto || this.#workers === 0) return this.#handingOver;
-    this.#sleptMs += sleptMs;
-    if (nowMs < this.#windowEndMs) return this.#handingOver;
-    const elapsed = nowMs - (this.#windowEndMs - WINDOW_MS);
-    const moved = (totalBytes - this.#bytes) / elapsed;
-    const saturated = this.#sleptMs < SATURATED_SLEEP_SHARE * elapsed;
-    this.#decide(moved, saturated, elapsed < 2 * WINDOW_MS);
+  /** Is a window over? Asked each turn, so it is one comparison. */
+  due(nowMs: number): boolean {
+    return nowMs >= this.#windowEndMs;
+  }
+
+  /** Closes a window. `bytes` and `sleptMs` are running totals. True: hand jobs over. */
+  choose(nowMs: number, bytes: number, sleptMs: number): boolean {
+    if (this.#mode === HAND_OVER.auto && this.#workers > 0) {
+      const elapsed = nowMs - (this.#windowEndMs - WINDOW_MS);
+      const moved = (bytes - this.#bytes) / elapsed;
+      const saturated = sleptMs - this.#sleptMs < SATURATED_SLEEP_SHARE * elapsed;
+      this.#decide(moved, saturated, elapsed < 2 * WINDOW_MS);
+    }
     this.#windowEndMs = nowMs + WINDOW_MS;
-    this.#sleptMs = 0;
-    this.#bytes = totalBytes;
+    this.#sleptMs = sleptMs;
+    this.#bytes = bytes;
     return this.#handingOver;
   }
 

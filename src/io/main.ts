@@ -10,7 +10,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { COMMAND, COUNT, ENGINE, IO } from "../memory/layout.ts";
 import { Consumer } from "../memory/queue.ts";
-import { fieldWord, openArena, regionTables, wordOf } from "../memory/region.ts";
+import { doubleAt, fieldWord, openArena, regionTables, wordOf } from "../memory/region.ts";
 import { Dispatch, Jobs } from "./jobs.ts";
 import { addon } from "./native/addon.ts";
 import { Receive } from "./receive.ts";
@@ -26,6 +26,7 @@ const IDLE_MS = 5_000;
 const PENDING_MS = 100;
 const COMMANDS_A_TURN = 256;
 
+const HANDED_OVER = fieldWord(IO.fields.handedOver);
 const READY_WAKE = 1;
 const READY_TUN = 2;
 const READY_UDP = 4;
@@ -82,29 +83,18 @@ class IoThread {
     addon.ioClose(this.#s.io);
   }
 
-  /** Sleeps until something is ready; odd `loops` mean a turn, even ones sleep. */
+  /** Sleeps until something is ready. */
   #wait(): number {
-    const { poster, io, arena, counters } = this.#s;
-    const { i32, f64 } = arena;
-    const loops = this.#ioWord + fieldWord(IO.fields.loops);
-    const pending = poster.pending() > 0;
-    addon.ioClock(io);
-    const before = f64[this.#s.clock]!;
-    Atomics.store(i32, loops, (i32[loops]! + 1) & ~1);
-    const mayBlock = !pending || poster.fallAsleep();
-    const ready = addon.ioPoll(io, mayBlock ? (pending ? PENDING_MS : IDLE_MS) : 0);
-    if (pending) poster.wake();
-    Atomics.store(i32, loops, i32[loops]! | 1);
-    counters.add(COUNT.loops, 1);
-    const now = f64[this.#s.clock]!;
-    const bytes = counters.get(COUNT.tunBytes) + counters.get(COUNT.receivedBytes);
-    this.#jobs.handingOver = this.#dispatch.turn(now, bytes, now - before);
-    i32[this.#ioWord + fieldWord(IO.fields.handedOver)] = this.#jobs.handingOver ? 1 : 0;
-    return ready < 0 ? 0 : ready;
+    const { poster, io } = this.#s;
+    if (poster.pending() === 0) return addon.ioPoll(io, IDLE_MS);
+    const ready = addon.ioPoll(io, poster.fallAsleep() ? PENDING_MS : 0);
+    poster.wake();
+    return ready;
   }
 
   #turn(ready: number): void {
     const now = this.#s.arena.f64[this.#s.clock]!;
+    if (this.#dispatch.due(now)) this.#choose(now);
     if (ready & READY_WAKE) this.#obey();
     if (ready & READY_UDP) {
       for (let i = 0; i < RECEIVES && this.#receive.read() > 0; i++);
@@ -112,9 +102,18 @@ class IoThread {
     if (ready & READY_TUN) this.#send.read(TUN_RUNS);
     if (this.#s.poster.pending() > 0) this.#jobs.settle(now);
     this.#send.flush();
-    this.#send.expireStaged();
+    if (this.#send.stagedCount > 0) this.#send.expireStaged();
     this.#s.events.ring();
-    this.#reportStuck(now);
+    if (this.#s.poster.pending() > 0) this.#reportStuck(now);
+  }
+
+  /** Once in a while: who does the jobs from now on. */
+  #choose(now: number): void {
+    const { counters, arena } = this.#s;
+    const bytes = counters.get(COUNT.tunBytes) + counters.get(COUNT.receivedBytes);
+    const slept = arena.f64[doubleAt(this.#ioWord, IO.fields.sleptMs)]!;
+    this.#jobs.handingOver = this.#dispatch.choose(now, bytes, slept);
+    arena.i32[this.#ioWord + HANDED_OVER] = this.#jobs.handingOver ? 1 : 0;
   }
 
   #obey(): void {

@@ -144,8 +144,10 @@ export class Receive {
     const generation = u32[word + F.sessionGeneration]!;
     const peer = u32[word + F.peer]!;
     if (u32[at + SESSION_FIELD.confirmed] === 0) {
-      Atomics.store(u32, at + SESSION_FIELD.confirmed, 1);
-      if (!events.put(EVENT.confirmed, peer, session, generation, 0)) this.#queueFull();
+      // Control must hear of it, or never uses the session: told again until the queue takes it.
+      const told = events.put(EVENT.confirmed, peer, session, generation, 0);
+      if (told) Atomics.store(u32, at + SESSION_FIELD.confirmed, 1);
+      else this.#queueFull();
     }
     if (roamed && !events.put(EVENT.roamed, peer, session, generation, word + F.source)) {
       this.#queueFull();

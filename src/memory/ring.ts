@@ -84,17 +84,11 @@ export const jobIndex = (ring: Ring, at: number): number => ring.firstJob + (at 
 /** Result of claim() when there is nothing to claim: no position, since positions are i32. */
 export const NOTHING = 0x1_0000_0000;
 
-/**
- * Claims the oldest unclaimed job. Thread: any; `tag` is the caller's own.
- * Returns its position, or NOTHING. Bounded by the ring's size.
- */
-export const claim = (ring: Ring, tag: number): number => {
+/** Claims the first unclaimed job from `at` up to `end`; moves the hint along. */
+const claimFrom = (ring: Ring, from: number, end: number, tag: number): number => {
   const { i32 } = ring;
-  const tail = Atomics.load(i32, ring.tailWord);
-  const head = Atomics.load(i32, ring.headWord);
-  let at = Atomics.load(i32, ring.hintWord);
-  if (((at - head) | 0) < 0 || ((tail - at) | 0) < 0) at = head;
-  for (let step = 0; step < RING_JOBS && ((tail - at) | 0) > 0; step++) {
+  let at = from;
+  for (let step = 0; step < RING_JOBS && ((end - at) | 0) > 0; step++) {
     const state = jobWord(ring, at) + STATE;
     const posted = word(at, STATUS.posted, 0);
     const taken =
@@ -106,6 +100,23 @@ export const claim = (ring: Ring, tag: number): number => {
     at = next;
   }
   return NOTHING;
+};
+
+/**
+ * Claims the oldest unclaimed job. Thread: any; `tag` is the caller's own.
+ * Returns its position, or NOTHING. Bounded by the ring's size.
+ */
+export const claim = (ring: Ring, tag: number): number => {
+  const { i32 } = ring;
+  const tail = Atomics.load(i32, ring.tailWord);
+  const head = Atomics.load(i32, ring.headWord);
+  const hint = Atomics.load(i32, ring.hintWord);
+  const inside = ((hint - head) | 0) >= 0 && ((tail - hint) | 0) >= 0;
+  if (!inside) Atomics.compareExchange(i32, ring.hintWord, hint, head);
+  const at = claimFrom(ring, inside ? hint : head, tail, tag);
+  if (at !== NOTHING || !inside || hint === head || ((tail - head) | 0) <= 0) return at;
+  // A hint left behind for 2^32 jobs may lie ahead of unclaimed ones: the oldest is looked at too.
+  return claimFrom(ring, head, (head + 1) | 0, tag);
 };
 
 /**
@@ -198,3 +209,29 @@ export class Poster {
     Atomics.store(this.ring.i32, this.ring.asleepWord, 0);
   }
 }
+
+/** Is any job of the ring still claimed by a thread other than its I/O thread? Thread: main. */
+export const hasClaims = (ring: Ring, io: number): boolean => {
+  const head = Atomics.load(ring.i32, ring.headWord);
+  for (let step = 0; step < RING_JOBS; step++) {
+    const at = (head + step) | 0;
+    const state = Atomics.load(ring.i32, jobWord(ring, at) + STATE);
+    const claimed = statusIn(state, at) === STATUS.claimed;
+    if (claimed && (state & TAG_MASK) !== ioTag(io)) return true;
+  }
+  return false;
+};
+
+/**
+ * Empties the ring of an I/O thread that has died, after hasClaims() said no: its jobs are lost,
+ * and whatever is posted next is of a new lap. Thread: main, before the replacement starts.
+ */
+export const resetRing = (ring: Ring): void => {
+  const { i32 } = ring;
+  const tail = Atomics.load(i32, ring.tailWord);
+  const head = Atomics.load(i32, ring.headWord);
+  const last = ((tail - head) | 0) > 0 ? tail : head;
+  const next = (last + RING_JOBS) | 0;
+  for (const word of [ring.tailWord, ring.headWord, ring.hintWord]) Atomics.store(i32, word, next);
+  Atomics.store(i32, ring.asleepWord, 0);
+};

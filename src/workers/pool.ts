@@ -59,6 +59,8 @@ export class WorkerPool {
             trackUnmanagedFds: false,
           });
     this.#piscina?.on("workerCreate", () => this.#watchExits());
+    // A thread that failed before it had a task held no job; without this, main would end with it.
+    this.#piscina?.on("error", () => {});
     this.#watchExits();
     for (let worker = 0; worker < workers; worker++) {
       this.#start(worker, { incarnation: 0, restarts: [] });
@@ -119,6 +121,8 @@ export class WorkerPool {
     if (this.#stopping) return;
     const { arena, onDeath } = this.#options;
     const id = this.#threadId(worker);
+    // A task that threw leaves its thread alive, and the job that it held claimed.
+    await this.#piscina?.threads.find((thread) => thread.threadId === id)?.terminate();
     await this.#exits.get(id);
     this.#exits.delete(id);
     const word = this.#word(worker);

@@ -356,6 +356,7 @@ NAPI_MODULE_INIT()
     }
     instance->aead = aead_open(); /* NULL: node has no OpenSSL; cryptoProbe() says so */
     register_calls(env, exports, CALLS, sizeof CALLS / sizeof CALLS[0]);
+    register_process(env, exports);
     register_watch(env, exports);
     register_net(env, exports);
     register_udp(env, exports);

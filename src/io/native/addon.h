@@ -36,6 +36,7 @@ void register_net(napi_env env, napi_value exports);   /* addon_net.c: links, ro
 void register_udp(napi_env env, napi_value exports);   /* addon_udp.c: sockets, datagrams */
 void register_io(napi_env env, napi_value exports);    /* addon_io.c: the packet path */
 void register_aead(napi_env env, napi_value exports);  /* addon_aead.c: seal, open, BLAKE2s */
+void register_process(napi_env env, napi_value exports); /* addon_process.c: privileges */
 void register_watch(napi_env env, napi_value exports); /* addon_watch.c: event loop, eventfd */
 
 /*

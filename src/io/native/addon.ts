@@ -1,8 +1,9 @@
 /**
  * addon — the typed face of the C addon, and the only place that loads it.
  *
- * The addon keeps no policy. Calls return a count or a value ≥ 0, or `-errno`; they never throw for
- * what the kernel says and throw TypeError only for arguments of the wrong kind. Each thread that
+ * The addon keeps no policy. Calls return a count or a value ≥ 0, or `-errno`, and throw TypeError
+ * for arguments of the wrong kind. Only calls whose result has no room for an errno (watch,
+ * addressList, netlinkRead, ioOpen) throw an Error with a `code` for what the kernel says. Each thread that
  * imports this file has its own instance (Node-API instance data); nothing is static in C.
  *
  * Packet calls name a job by its index in the `jobs` region and read and write the job's fields
@@ -79,6 +80,13 @@ export interface Addon {
   lockMemory(offset: number, bytes: number): number;
   /** prctl(PR_SET_DUMPABLE, 0) and RLIMIT_CORE 0. */
   noCoreDumps(): number;
+  /** 1: the process can get more than CAP_NET_ADMIN. */
+  privilegesExcess(): number;
+  /**
+   * Gives up all capabilities but CAP_NET_ADMIN and executes node again with these words (argv[0]
+   * included). Returns only when that failed: -errno. Thread: main, before any other thread.
+   */
+  privilegesReexecute(argv: string[]): number;
   eventOpen(): number;
   eventSignal(fd: number): number;
   eventClear(fd: number): number;
@@ -143,10 +151,8 @@ export interface Addon {
   // The packet path (I/O thread)
   ioOpen(options: IoOptions): IoHandle;
   ioClose(io: IoHandle): void;
-  /** Waits; bits: 1 woken, 2 TUN readable, 4 UDP readable, 8 TUN gone. Writes the thread's nowMs. */
+  /** Waits; bits: 1 woken, 2 TUN readable, 4 UDP readable, 8 TUN gone. Writes `loops`, `nowMs`, `sleptMs`. */
   ioPoll(io: IoHandle, timeoutMs: number): number;
-  /** Reads the clock into the thread's nowMs without waiting. */
-  ioClock(io: IoHandle): void;
   /** Reads and splits one run into the job's slot. Segments, 0 (nothing there), or -errno. */
   tunRead(io: IoHandle, job: number): number;
   /** Receives into up to `count` jobs from `job` on (ring order). Runs, 0, or -errno. */

@@ -78,20 +78,30 @@ void io_close(struct io *io)
     free(io);
 }
 
-void io_clock(struct io *io)
+static double boot_ms(void)
 {
     struct timespec now;
-    if (clock_gettime(CLOCK_BOOTTIME, &now) == 0)
-        store_f64(io->shared + IO_NOW_MS, (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6);
+    if (clock_gettime(CLOCK_BOOTTIME, &now) != 0)
+        return 0;
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
 int io_poll(struct io *io, int timeout_ms)
 {
     struct epoll_event events[EVENTS_MAX];
     int ready = 0;
-    int got = epoll_wait(io->epoll, events, EVENTS_MAX, timeout_ms);
+    uint32_t *loops = (uint32_t *)(void *)(io->shared + IO_LOOPS);
+    uint32_t turn = __atomic_load_n(loops, __ATOMIC_RELAXED);
+    double slept, before = boot_ms();
 
-    io_clock(io);
+    /* Odd in a turn, even in a wait: memory/epochs.ts reads it. */
+    __atomic_store_n(loops, (turn + 1) & ~1u, __ATOMIC_SEQ_CST);
+    int got = epoll_wait(io->epoll, events, EVENTS_MAX, timeout_ms);
+    __atomic_store_n(loops, ((turn + 1) & ~1u) | 1u, __ATOMIC_SEQ_CST);
+    double now = boot_ms();
+    memcpy(&slept, io->shared + IO_SLEPT_MS, sizeof slept);
+    store_f64(io->shared + IO_SLEPT_MS, slept + now - before);
+    store_f64(io->shared + IO_NOW_MS, now);
     if (got < 0)
         return errno == EINTR ? 0 : -errno;
     for (int i = 0; i < got; i++) {

@@ -37,9 +37,8 @@ struct io_options {
 int io_open(const struct arena *arena, const struct io_options *options, struct io **out);
 void io_close(struct io *io);
 
-/* Waits for any of the thread's descriptors; READY_ bits or -errno. Writes nowMs. */
+/* Waits for any of the thread's descriptors; READY_ bits or -errno. Writes loops, nowMs, sleptMs. */
 int io_poll(struct io *io, int timeout_ms);
-void io_clock(struct io *io);
 
 /* Outbound. `job` is an index of the jobs region. */
 int io_tun_read(struct io *io, uint32_t job);

@@ -83,6 +83,9 @@ int io_prepare(const struct arena *arena, uint32_t job_index, double now_ms)
         return -EINVAL;
 
     uint64_t *next = (uint64_t *)(void *)(session + SESSION_SEND_COUNTER);
+    /* Looked at first: refusals must not drive an exhausted counter on until it wraps. */
+    if (__atomic_load_n(next, __ATOMIC_RELAXED) >= REJECT_AFTER_MESSAGES - JOB_SEGMENTS)
+        return -EOVERFLOW;
     uint64_t first = __atomic_fetch_add(next, segments.count, __ATOMIC_RELAXED);
     if (first >= REJECT_AFTER_MESSAGES - JOB_SEGMENTS)
         return -EOVERFLOW;

@@ -26,7 +26,7 @@
 #define WORKER_SIZE 384u
 #define WORKER_STATE 0u
 #define WORKER_JOBS 8u
-#define WORKER_BEAT_MS 16u
+#define WORKER_THREAD_ID 4u
 #define WORKER_BELL 128u
 #define WORKER_TAG 256u
 #define WORKER_DEAD_TAG 260u
@@ -35,8 +35,8 @@
 #define IO_SIZE 512u
 #define IO_LOOPS 0u
 #define IO_HANDED_OVER 4u
-#define IO_STUCK_TAG 8u
 #define IO_NOW_MS 16u
+#define IO_SLEPT_MS 24u
 #define IO_TAIL 128u
 #define IO_HEAD 132u
 #define IO_HINT 256u

@@ -1,0 +1,164 @@
+/**
+ * measure — round-trip time, throughput and processor time through a tunnel.
+ *
+ * One machine runs both ends, the sender and the receiver, so processor time is that of all four
+ * and of the kernel, from /proc/stat.
+ */
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Host, type Lab, LabError } from "./lab.ts";
+
+/** Clock ticks of /proc/stat. Source: proc(5); USER_HZ is 100 on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+/** Tuning: a tunnel that has no answer after this many pings of a second each is not up. */
+const FIRST_TRIES = 15;
+const IPERF_PORT = "5201";
+
+/** Median; of an even number of values, the mean of the middle two. */
+export const median = (values: readonly number[]): number => {
+  if (values.length === 0) return Number.NaN;
+  const sorted = [...values].sort((x, y) => x - y);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+};
+
+/** Value below which a share of all values lies. */
+export const quantile = (values: readonly number[], share: number): number =>
+  [...values].sort((x, y) => x - y)[
+    Math.min(values.length - 1, Math.floor(values.length * share))
+  ]!;
+
+/** Processor time spent so far by everything on the machine, in seconds; idle, waiting, stolen not. */
+export const busySeconds = (): number => {
+  const [, user, nice, system, , , irq, softirq] = readFileSync("/proc/stat", "utf8")
+    .split("\n")[0]!
+    .split(/\s+/)
+    .map(Number);
+  return (user! + nice! + system! + irq! + softirq!) / TICKS_PER_SECOND;
+};
+
+export interface Pings {
+  readonly sent: number;
+  /** In milliseconds, of those that were answered. */
+  readonly times: readonly number[];
+}
+
+/** Pings an address. Units: `intervalMs` in milliseconds. Errors: LabError. */
+export const ping = async (
+  lab: Lab,
+  from: Host,
+  address: string,
+  count: number,
+  intervalMs: number,
+): Promise<Pings> => {
+  const interval = (intervalMs / 1_000).toFixed(3);
+  const words = ["ping", "-n", "-c", String(count), "-i", interval, "-W", "2", address];
+  const { output, errors } = await lab.run(from, words);
+  const sent = Number(/(\d+) packets transmitted/.exec(output)?.[1] ?? Number.NaN);
+  if (Number.isNaN(sent)) throw new LabError(`ping failed: ${errors.trim()}`);
+  return { sent, times: Array.from(output.matchAll(/time=([\d.]+) ms/g), (m) => Number(m[1])) };
+};
+
+/** Waits for the first answer; the first packet also makes the session. Errors: LabError. */
+export const firstPing = async (lab: Lab, from: Host, address: string): Promise<void> => {
+  for (let i = 0; i < FIRST_TRIES; i++) {
+    const { code } = await lab.run(from, ["ping", "-n", "-c", "1", "-W", "1", address]);
+    if (code === 0) return;
+    await sleep(100);
+  }
+  throw new LabError(`Nothing came back from ${address} through the tunnel.`);
+};
+
+export interface Flow {
+  readonly megabitsPerSecond: number;
+  /** Everything that was sent, the omitted second too. */
+  readonly bytes: number;
+  readonly retransmits: number;
+  readonly lostPct: number;
+  /** Processor time of the whole machine while it ran. */
+  readonly cpuSeconds: number;
+}
+
+interface IperfSum {
+  readonly bits_per_second: number;
+  readonly bytes: number;
+  readonly retransmits?: number;
+  readonly lost_percent?: number;
+}
+
+interface IperfReport {
+  readonly error?: string;
+  readonly intervals: readonly { readonly sum: IperfSum }[];
+  readonly end: {
+    readonly sum?: IperfSum;
+    readonly sum_sent?: IperfSum;
+    readonly sum_received?: IperfSum;
+  };
+}
+
+export interface FlowOptions {
+  readonly seconds: number;
+  /** Seconds at the start that do not count. */
+  readonly omit?: number;
+  /** UDP at this rate instead of TCP; 1,200 bytes a datagram. */
+  readonly udpMegabits?: number;
+  /** From the server to the client. */
+  readonly reverse?: boolean;
+}
+
+/** One iperf3 stream from a host to an address of the other. Errors: LabError. */
+export const flow = async (
+  lab: Lab,
+  from: Host,
+  address: string,
+  { seconds, omit = 0, udpMegabits, reverse = false }: FlowOptions,
+): Promise<Flow> => {
+  const server = lab.start(lab.peerOf(from), [
+    "iperf3",
+    "-s",
+    "-1",
+    "-p",
+    IPERF_PORT,
+    "--forceflush",
+  ]);
+  await server.says("Server listening");
+  const udp = udpMegabits === undefined ? [] : ["-u", "-b", `${udpMegabits}M`, "-l", "1200"];
+  const options = [...udp, ...(omit > 0 ? ["-O", String(omit)] : []), ...(reverse ? ["-R"] : [])];
+  const words = [
+    "iperf3",
+    "-c",
+    address,
+    "-p",
+    IPERF_PORT,
+    "-t",
+    String(seconds),
+    "-J",
+    ...options,
+  ];
+  const before = busySeconds();
+  const { output } = await lab.run(from, words);
+  const cpuSeconds = busySeconds() - before;
+  await server.stop();
+  const report = readReport(output);
+  const { sum, sum_sent, sum_received } = report.end;
+  const received = udp.length > 0 ? sum : sum_received;
+  if (received === undefined) throw new LabError("iperf3 gave no result.");
+  return {
+    megabitsPerSecond: received.bits_per_second / 1e6,
+    bytes: report.intervals.reduce((total, interval) => total + interval.sum.bytes, 0),
+    retransmits: sum_sent?.retransmits ?? 0,
+    lostPct: sum?.lost_percent ?? 0,
+    cpuSeconds,
+  };
+};
+
+const readReport = (output: string): IperfReport => {
+  let report: IperfReport;
+  try {
+    report = JSON.parse(output) as IperfReport;
+  } catch (cause) {
+    throw new LabError("iperf3 printed no JSON.", { cause });
+  }
+  if (report.error !== undefined) throw new LabError(`iperf3 failed: ${report.error}.`);
+  return report;
+};

@@ -1,0 +1,123 @@
+/**
+ * node — one engine with settings that no configuration reaches; run as a program on a lab's host.
+ *
+ *   node node.js CONFIG OPTIONS      OPTIONS: JSON of NodeOptions; needs an IPC channel
+ *
+ * Says "up" when it is. Asked for a "sample", it looks into the shared memory; told to "endWorker",
+ * it ends one worker thread as a crash would. Stops at SIGTERM and when its parent goes away.
+ */
+import type { Worker } from "node:worker_threads";
+import { TIMING, type Timing } from "../src/control/timers.ts";
+import { createEngine, type Internals } from "../src/engine.ts";
+import { sumCounters } from "../src/memory/counters.ts";
+import { IO, SESSION } from "../src/memory/layout.ts";
+import { type Arena, fieldWord, wordOf } from "../src/memory/region.ts";
+import type { EngineSettings } from "../src/schema/config.ts";
+import { loadConfig } from "../src/schema/load.ts";
+
+export interface NodeOptions {
+  readonly suite?: NonNullable<Internals["suite"]>;
+  /** Milliseconds; the paper's where left out. */
+  readonly timing?: Partial<Omit<Timing, "rekeyAfterMessages" | "rejectAfterMessages">>;
+  readonly flags?: Partial<EngineSettings>;
+}
+
+/** What the shared memory shows. */
+export interface Sample {
+  /** Entries that hold keys. */
+  readonly sessions: number;
+  /** Jobs posted and not retired. */
+  readonly jobsInFlight: number;
+  /** Slots that were given back at least once: a leak pushes the engine to ever new ones. */
+  readonly slotsTouched: number;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+export type NodeRequest = "sample" | "endWorker";
+export type NodeReport =
+  | { readonly type: "up" }
+  | { readonly type: "sample"; readonly sample: Sample }
+  | { readonly type: "workerEnded"; readonly threadId: number }
+  | { readonly type: "failed"; readonly message: string };
+
+const count = (entries: number, holds: (index: number) => boolean): number => {
+  let found = 0;
+  for (let index = 0; index < entries; index++) if (holds(index)) found++;
+  return found;
+};
+
+const look = (arena: Arena): Sample => {
+  const { u32, i32, limits, layout } = arena;
+  const generation = fieldWord(SESSION.fields.generation);
+  const touched = wordOf(arena, "slotGenerations", 4, 0);
+  let jobsInFlight = 0;
+  for (let thread = 0; thread < limits.ioThreads; thread++) {
+    const io = wordOf(arena, "ios", IO.size, thread);
+    const tail = Atomics.load(i32, io + fieldWord(IO.fields.tail));
+    jobsInFlight += (tail - Atomics.load(i32, io + fieldWord(IO.fields.head))) | 0;
+  }
+  return {
+    sessions: count(layout.count.sessions, (session) => {
+      const word = wordOf(arena, "sessions", SESSION.size, session);
+      return (Atomics.load(u32, word + generation) & 1) === 1;
+    }),
+    jobsInFlight,
+    slotsTouched: count(layout.count.slotGenerations, (slot) => u32[touched + slot]! > 0),
+    ...sumCounters(arena, 0, limits.ioThreads + 1),
+  };
+};
+
+const say = (report: NodeReport): void => void process.send?.(report);
+
+/** Threads of the pool; the engine's own say what they are in their first message. */
+const watchPool = (): Set<Worker> => {
+  const pool = new Set<Worker>();
+  process.on("worker", (worker: Worker) => {
+    worker.once("message", (message: unknown) => {
+      const own = typeof message === "object" && message !== null && "type" in message;
+      if (!own) pool.add(worker);
+    });
+    worker.once("exit", () => pool.delete(worker));
+  });
+  return pool;
+};
+
+const endWorker = async (pool: ReadonlySet<Worker>): Promise<void> => {
+  const [worker] = pool;
+  if (worker === undefined) {
+    say({ type: "failed", message: "there is no worker thread" });
+    return;
+  }
+  const { threadId } = worker;
+  await worker.terminate();
+  say({ type: "workerEnded", threadId });
+};
+
+const main = async (file: string, options: NodeOptions): Promise<void> => {
+  const pool = watchPool();
+  let arena: Arena | null = null;
+  const engine = await createEngine(loadConfig(file, options.flags), {
+    timing: { ...TIMING, ...options.timing },
+    ...(options.suite === undefined ? {} : { suite: options.suite }),
+    onArena: (made) => {
+      arena = made;
+    },
+  });
+  process.on("message", (request: NodeRequest) => {
+    if (request === "sample" && arena !== null) say({ type: "sample", sample: look(arena) });
+    if (request === "endWorker") void endWorker(pool);
+  });
+  for (const event of ["SIGTERM", "SIGINT", "disconnect"]) process.on(event, () => engine.stop());
+  say({ type: "up" });
+  await engine.stopped;
+};
+
+const [file = "", options = "{}"] = process.argv.slice(2);
+main(file, JSON.parse(options) as NodeOptions).then(
+  () => process.exit(0),
+  (error: Error) => {
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  },
+);

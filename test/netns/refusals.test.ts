@@ -1,0 +1,86 @@
+/** refusals — what the world says no to: one sentence, exit code 1, nothing left behind. */
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { after, before, test } from "node:test";
+import {
+  cliWords,
+  interfaceOf,
+  type Keys,
+  makeKeys,
+  type Plan,
+  PORT,
+  runCli,
+  writeConfig,
+} from "../../bench/engines.ts";
+import { cannotRun, Lab } from "../../bench/lab.ts";
+
+const skip = cannotRun([]);
+let lab: Lab;
+let keys: Keys;
+let peer: Keys;
+before(async () => {
+  if (skip !== false) return;
+  lab = await Lab.make();
+  keys = makeKeys(lab, lab.a, "wireguard");
+  peer = makeKeys(lab, lab.b, "wireguard");
+});
+after(() => lab?.remove());
+
+const configure = (plan: Plan): string => writeConfig(lab, lab.a, keys, peer.publicKey, plan);
+
+/** Starts one that has to fail; nothing of it may be left. */
+const refuse = async (plan: Plan, sentence: RegExp): Promise<void> => {
+  const links = await lab.must(lab.a, ["ip", "-brief", "link"]);
+  const sockets = readdirSync(lab.runFolder);
+  const program = lab.start(lab.a, cliWords(["start", "-c", configure(plan)]));
+  assert.equal(await program.ended, 1, program.errors);
+  assert.equal(program.output, "");
+  assert.match(program.errors, /^p2pvpn-engine: [^\n]+\n$/);
+  assert.match(program.errors, sentence);
+  assert.equal(await lab.must(lab.a, ["ip", "-brief", "link"]), links);
+  assert.deepEqual(readdirSync(lab.runFolder), sockets);
+};
+
+test("the UDP port is taken", { skip }, async () => {
+  const engine = await runCli(lab, lab.a, configure({}));
+  try {
+    const taken = new RegExp(`UDP port ${PORT} is in use; stop what uses it or set another`);
+    await refuse({ interfaceName: "p2pz" }, taken);
+  } finally {
+    assert.equal(await engine.stop(), 0);
+  }
+});
+
+test("the interface's name is taken by another device", { skip }, async () => {
+  const name = "p2pdummy";
+  for (const kind of [["veth", "peer", "name", "p2pother"], ["bridge"]]) {
+    await lab.must(lab.a, ["ip", "link", "add", name, "type", ...kind]);
+    await refuse({ interfaceName: name }, /^p2pvpn-engine: The (interface|TUN device) p2pdummy /);
+    await lab.must(lab.a, ["ip", "link", "delete", name]);
+  }
+});
+
+test("a second engine on the same name", { skip }, async () => {
+  const engine = await runCli(lab, lab.a, configure({}));
+  try {
+    await refuse({ listenPort: PORT + 1 }, /An engine is running on p2pa already; stop it with /);
+  } finally {
+    assert.equal(await engine.stop(), 0);
+  }
+});
+
+test("the name is taken by a TUN device that something else holds", { skip }, async () => {
+  const engine = await runCli(lab, lab.a, configure({}));
+  try {
+    // Another run folder: the second one cannot know of the first by its socket.
+    const words = cliWords(["start", "-c", configure({ listenPort: PORT + 1 })]);
+    const { code, errors } = await lab.run(lab.a, [
+      ...["env", `P2PVPN_RUN_DIR=${lab.folder}/elsewhere`, ...words],
+    ]);
+    assert.equal(code, 1, errors);
+    assert.match(errors, new RegExp(`^p2pvpn-engine: The .*${interfaceOf(lab.a)} [^\\n]+\\n$`));
+    assert.match(await lab.must(lab.a, ["ip", "-brief", "link"]), /p2pa/);
+  } finally {
+    assert.equal(await engine.stop(), 0);
+  }
+});

@@ -1,0 +1,54 @@
+/** worker — worker threads end while traffic flows; the traffic goes on. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { makeKeys, type NodeEngine, runNode, writeConfig } from "../../bench/engines.ts";
+import { cannotRun, Lab } from "../../bench/lab.ts";
+import { firstPing, flow, ping } from "../../bench/measure.ts";
+import type { NodeOptions } from "../../bench/node.ts";
+
+const skip = cannotRun(["iperf3"]);
+let lab: Lab;
+before(async () => {
+  if (skip === false) lab = await Lab.make();
+});
+after(() => lab?.remove());
+
+const SECONDS = 4;
+const KILLS = 4;
+
+const open = async (options: NodeOptions): Promise<readonly [NodeEngine, NodeEngine]> => {
+  const a = makeKeys(lab, lab.a, "wireguard");
+  const b = makeKeys(lab, lab.b, "wireguard");
+  return Promise.all([
+    runNode(lab, lab.a, writeConfig(lab, lab.a, a, b.publicKey), options),
+    runNode(lab, lab.b, writeConfig(lab, lab.b, b, a.publicKey), options),
+  ]);
+};
+
+test("workers of both ends are killed under TCP; the stream goes on", { skip }, async () => {
+  const engines = await open({ flags: { threads: 2, hand_over: "always" } });
+  try {
+    await firstPing(lab, lab.a, lab.b.inner4);
+    const stream = flow(lab, lab.a, lab.b.inner4, { seconds: SECONDS });
+    for (let i = 0; i < KILLS; i++) {
+      await sleep((SECONDS * 1_000) / (KILLS + 1));
+      await engines[i % 2]!.endWorker();
+    }
+    const { megabitsPerSecond } = await stream;
+    assert.ok(megabitsPerSecond > 20, `${megabitsPerSecond} Mbit/s`);
+    const { sent, times } = await ping(lab, lab.a, lab.b.inner4, 50, 10);
+    assert.equal(times.length, sent, "pings were lost after the last kill");
+    for (const engine of engines) {
+      const { counters, drops, jobsInFlight } = await engine.sample();
+      assert.ok(counters.jobsHandedOver! > 1_000, `${counters.jobsHandedOver} jobs handed over`);
+      assert.equal(drops.openFailed! + drops.replayed! + drops.staleJob!, 0);
+      // Each kill may have met one job of up to 64 packets.
+      assert.ok(drops.workerDied! <= 64 * KILLS, `${drops.workerDied} packets`);
+      assert.equal(jobsInFlight, 0);
+      assert.equal(engine.program.errors, "");
+    }
+  } finally {
+    for (const engine of engines) assert.equal(await engine.program.stop(), 0);
+  }
+});

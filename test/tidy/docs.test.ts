@@ -1,0 +1,65 @@
+/** docs — one title a page, links that lead somewhere, no path of somebody's machine. */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { deadLinks, machinePaths, wrongTitles } from "./docs.ts";
+import { filesIn, report, root, rootFiles, sourceFile } from "./tree.ts";
+
+const TEXTS = [".ts", ".mjs", ".js", ".c", ".h", ".md", ".sh", ".json", ".toml", ".yml"];
+const pages = [
+  ...rootFiles((name) => name.endsWith(".md")),
+  ...filesIn(["docs", "src", "bench", "test"], [".md"]),
+];
+
+test("every page has one title, on its first line", () => {
+  assert(pages.length >= 3);
+  const findings = wrongTitles(pages);
+  assert.equal(findings.length, 0, report(findings));
+});
+
+test("links between pages lead somewhere", () => {
+  const findings = deadLinks(pages, (path) => existsSync(join(root, path)));
+  assert.equal(findings.length, 0, report(findings));
+});
+
+test("no absolute path of somebody's machine", () => {
+  const texts = [
+    ...rootFiles((name) => TEXTS.some((end) => name.endsWith(end))),
+    ...filesIn(["src", "test", "bench", "scripts", "bin", "docs"], TEXTS),
+  ].filter((file) => !file.path.startsWith("test/tidy/docs"));
+  const findings = machinePaths(texts);
+  assert.equal(findings.length, 0, report(findings));
+});
+
+const page = (text: string) => [sourceFile("docs/X.md", text)];
+
+test("a page with no title, with two, or with a late one is found", () => {
+  assert.equal(wrongTitles(page("# One\n\ntext\n")).length, 0);
+  assert.equal(wrongTitles(page("# One\n\n```\n# a comment\n```\n")).length, 0);
+  assert.equal(wrongTitles(page("text\n")).length, 1);
+  assert.equal(wrongTitles(page("# One\n\n# Two\n")).length, 1);
+  assert.equal(wrongTitles(page("\n# One\n")).length, 1);
+});
+
+test("a dead link is found", () => {
+  const exists = (path: string): boolean => path === "docs/Y.md" || path === "README.md";
+  assert.equal(deadLinks(page("[y](Y.md) [r](../README.md) [w](https://a.b/c)"), exists).length, 0);
+  assert.equal(deadLinks(page("[z](Z.md#part)"), exists).length, 1);
+});
+
+// biome-ignore format: a table
+const BAD = ["cd /home/ann/vpn", "`/work/thing`", '"/root/x"', 'path = "/tmp/out-ann/x"', "in /Users/ann"];
+// biome-ignore format: a table
+const GOOD = ["/dev/net/tun", "/etc/p2pvpn/x.toml", "https://a.b/work/c", "/tmp/p2pvpn-1", "/tmp/a-test-XXXXXX", "/home/user/x", "./work/x", "in /tmp"];
+
+for (const text of BAD) {
+  test(`a machine's path is found: ${text}`, () => {
+    assert.equal(machinePaths(page(text)).length, 1);
+  });
+}
+for (const text of GOOD) {
+  test(`no machine's path: ${text}`, () => {
+    assert.equal(machinePaths(page(text)).length, 0);
+  });
+}

@@ -1,0 +1,76 @@
+/** imports — the tables of imports.ts hold, and break on bad samples. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cycles, importsOf, PACKAGES, ROOMS, wrongExports, wrongImports } from "./imports.ts";
+import { filesIn, report, root, rootFiles, sourceFile } from "./tree.ts";
+
+const sources = filesIn(["src"], [".ts"]);
+
+test("rooms and packages are imported only where the tables say", () => {
+  assert(sources.length > 50, `only ${sources.length} sources below ${root}`);
+  const findings = wrongImports(sources);
+  assert.equal(findings.length, 0, report(findings));
+});
+
+test("no cycle of imports remains at run time", () => {
+  assert.deepEqual(cycles(sources), []);
+});
+
+test("no default export, no barrel", () => {
+  const findings = wrongExports(sources);
+  assert.equal(findings.length, 0, report(findings));
+});
+
+test("every room exists, and every dependency has a home", () => {
+  const rooms = new Set(sources.map((file) => file.path.split("/").slice(1, -1).join("/")));
+  for (const room of Object.keys(ROOMS)) assert(rooms.has(room), `no room ${room}`);
+  const manifest = rootFiles((name) => name === "package.json")[0]!.lines.join("\n");
+  const { dependencies } = JSON.parse(manifest) as { dependencies: Record<string, string> };
+  const homeless = Object.keys(dependencies).filter(
+    // Headers only: the build script gives them to the C compiler.
+    (name) => name !== "node-api-headers" && PACKAGES[name] === undefined,
+  );
+  assert.deepEqual(homeless, []);
+});
+
+// biome-ignore format: a table
+const BAD: readonly (readonly [path: string, text: string, says: RegExp])[] = [
+  ["src/wire/x.ts", 'import { a } from "../memory/ring.ts";', /wire may not import memory/],
+  ["src/memory/x.ts", 'import type { A } from "../io/main.ts";', /memory may not import io/],
+  ["src/io/x.ts", 'import {\n  a,\n} from "../schema/config.ts";', /io may not import schema/],
+  ["src/io/x.ts", 'import { a } from "../control/peer.ts";', /io may not import control/],
+  ["src/workers/x.ts", 'const a = await import("../io/send.ts");', /workers may not import io/],
+  ["src/control/x.ts", 'export { a } from "../crypto/seal.ts";', /control may not import crypto/],
+  ["src/crypto/x.ts", 'import "../wire/index.ts";', /crypto may not import wire/],
+  ["src/control/x.ts", 'import sodium from "sodium-native";', /sodium-native may be imported in/],
+  ["src/io/x.ts", 'import { Piscina } from "piscina";', /piscina may be imported in/],
+  ["src/io/x.ts", 'import left from "left-pad";', /has no home/],
+  ["src/control/x.ts", 'import { Worker } from "node:worker_threads";', /node:worker_threads may/],
+  ["src/commands/x.ts", 'import { a } from "../engine.ts";', /engine.ts starts things/],
+  ["src/control/x.ts", 'import { a } from "./peer.js";', /must end in .ts/],
+  ["src/attic/x.ts", 'import { a } from "../wire/index.ts";', /room attic/],
+  ["src/wire/x.ts", 'import { a } from "../../test/unit/a.ts";', /not in src/],
+];
+
+for (const [path, text, says] of BAD) {
+  test(`a bad import is found: ${path} ${text.replaceAll("\n", " ")}`, () => {
+    const findings = wrongImports([sourceFile(path, text)]);
+    assert.equal(findings.length, 1);
+    assert.match(findings[0]!.text, says);
+  });
+}
+
+test("a cycle is found, and one through types is none", () => {
+  const a = sourceFile("src/io/a.ts", 'import { b } from "./b.ts";');
+  const b = sourceFile("src/io/b.ts", 'import { a } from "./a.ts";');
+  assert.deepEqual(cycles([a, b]), ["src/io/a.ts -> src/io/b.ts -> src/io/a.ts"]);
+  const typed = sourceFile("src/io/b.ts", 'import type { A } from "./a.ts";');
+  assert.deepEqual(cycles([a, typed]), []);
+  assert.equal(importsOf(typed)[0]!.typeOnly, true);
+});
+
+test("a default export and a barrel are found", () => {
+  assert.equal(wrongExports([sourceFile("src/io/a.ts", "export default 1;")]).length, 1);
+  assert.equal(wrongExports([sourceFile("src/io/a.ts", 'export * from "./b.ts";')]).length, 1);
+  assert.equal(wrongExports([sourceFile("src/io/a.ts", 'export { a } from "./b.ts";')]).length, 1);
+});

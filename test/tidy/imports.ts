@@ -1,0 +1,145 @@
+/**
+ * imports — who may import what: the rooms of src/, and the one home of each package.
+ *
+ * A room is a folder of src/; files directly in src/ are the room "top", which may import anything.
+ */
+import { dirname, join, normalize } from "node:path";
+import type { Finding, SourceFile } from "./tree.ts";
+
+/** Every room may import itself. */
+// biome-ignore format: a table
+export const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  wire: [],
+  memory: ["wire"],
+  schema: ["wire", "memory"],
+  "io/native": ["schema"],
+  crypto: ["memory", "io/native"],
+  workers: ["memory", "crypto", "io/native"],
+  io: ["memory", "wire", "crypto", "io/native"],
+  control: ["memory", "wire", "schema", "io/native"],
+  commands: ["schema", "memory", "io/native", "demo", "top"],
+  demo: ["schema", "commands", "top"],
+  types: [],
+};
+
+/** A package's files; a trailing "/" means the room. */
+// biome-ignore format: a table
+export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  commander: ["src/cli.ts", "src/commands/"],
+  msgpackr: ["src/schema/control.ts"],
+  piscina: ["src/workers/pool.ts"],
+  pino: ["src/log.ts", "src/control/", "src/commands/"],
+  "smol-toml": ["src/schema/toml.ts", "src/schema/load.ts"],
+  "sodium-native": ["src/crypto/seal.ts", "src/crypto/open.ts", "src/control/transcript.ts"],
+  valibot: ["src/schema/"],
+  "node:worker_threads": ["src/engine.ts", "src/io/main.ts", "src/workers/main.ts", "src/control/main.ts"],
+};
+
+/** Files that start things: top files may import them, and the command that starts an engine. */
+const ENTRY = /^src\/(cli|engine)\.ts$/;
+const STARTS = "src/commands/start.ts";
+
+export interface Import {
+  readonly line: number;
+  /** As written. */
+  readonly target: string;
+  /** Erased by the compiler. */
+  readonly typeOnly: boolean;
+}
+
+/** Imports and re-exports of a file, static and dynamic; a statement may span lines. */
+export const importsOf = (file: SourceFile): Import[] => {
+  const found: Import[] = [];
+  let typeOnly = false;
+  file.lines.forEach((text, i) => {
+    if (/^(import|export)\b/.test(text)) typeOnly = /^(import|export) type\b/.test(text);
+    const fixed = /^(?:import|export|\}).*?\bfrom "([^"]+)"|^import "([^"]+)"/.exec(text);
+    const target = fixed?.[1] ?? fixed?.[2];
+    if (target !== undefined) found.push({ line: i + 1, target, typeOnly });
+    for (const call of text.matchAll(/\bimport\("([^"]+)"\)/g)) {
+      found.push({ line: i + 1, target: call[1]!, typeOnly: false });
+    }
+  });
+  return found;
+};
+
+/** The room of a path below src/. */
+export const roomOf = (path: string): string => {
+  const parts = path.split("/");
+  if (parts.length === 2) return "top";
+  return parts[1] === "io" && parts[2] === "native" ? "io/native" : parts[1]!;
+};
+
+const resolved = (file: SourceFile, target: string): string =>
+  normalize(join(dirname(file.path), target));
+
+const inHome = (path: string, homes: readonly string[]): boolean =>
+  homes.some((home) => (home.endsWith("/") ? path.startsWith(home) : path === home));
+
+const wrongImport = (file: SourceFile, target: string): string | null => {
+  if (!target.startsWith(".")) {
+    const homes = PACKAGES[target];
+    if (homes === undefined) {
+      return target.startsWith("node:") ? null : `${target} has no home in test/tidy/imports.ts`;
+    }
+    return inHome(file.path, homes)
+      ? null
+      : `${target} may be imported in ${homes.join(", ")} only`;
+  }
+  if (!target.endsWith(".ts")) return `${target} must end in .ts`;
+  const path = resolved(file, target);
+  if (!path.startsWith("src/")) return `${path} is not in src/`;
+  const [from, to] = [roomOf(file.path), roomOf(path)];
+  if (from === "top" || from === to) return null;
+  if (ENTRY.test(path) && file.path !== STARTS)
+    return `${path} starts things: only top files and ${STARTS} may import it`;
+  const allowed = ROOMS[from];
+  if (allowed === undefined) return `the room ${from} is not in test/tidy/imports.ts`;
+  return allowed.includes(to) ? null : `${from} may not import ${to} (${path})`;
+};
+
+/** Imports that the two tables do not allow. */
+export const wrongImports = (files: readonly SourceFile[]): Finding[] =>
+  files.flatMap((file) =>
+    importsOf(file).flatMap(({ line, target }) => {
+      const text = wrongImport(file, target);
+      return text === null ? [] : [{ path: file.path, line, text }];
+    }),
+  );
+
+/** Cycles of imports that remain at run time, each once, as "a -> b -> a". */
+export const cycles = (files: readonly SourceFile[]): string[] => {
+  const edges = new Map<string, string[]>();
+  for (const file of files) {
+    const local = importsOf(file).filter((row) => !row.typeOnly && row.target.startsWith("."));
+    edges.set(
+      file.path,
+      local.map((row) => resolved(file, row.target)),
+    );
+  }
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): void => {
+    const at = trail.indexOf(path);
+    if (at >= 0) found.push([...trail.slice(at), path].join(" -> "));
+    if (at >= 0 || done.has(path)) return;
+    for (const next of edges.get(path) ?? []) visit(next, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of edges.keys()) visit(path, []);
+  return found;
+};
+
+/** Default exports (but a piscina worker's entry) and files that only pass exports on. */
+export const wrongExports = (files: readonly SourceFile[]): Finding[] =>
+  files.flatMap((file) =>
+    file.lines.flatMap((text, i) => {
+      const at = { path: file.path, line: i + 1 };
+      if (/^export default\b/.test(text) && file.path !== "src/workers/main.ts") {
+        return [{ ...at, text: "default export; give it a name" }];
+      }
+      return /^export (type )?(\*|\{[^}]*\}) from\b/.test(text)
+        ? [{ ...at, text: "passes an export on; import it where it is made" }]
+        : [];
+    }),
+  );

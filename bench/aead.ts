@@ -1,7 +1,7 @@
 /**
  * aead — nanoseconds per packet of every way to seal and open that is at hand.
  *
- * `npm run bench:aead`; under another Node: `PATH_OF_NODE dist/bench/aead.js`. The first rows are the
+ * `npm run bench:aead`; under another Node: `PATH_OF_NODE dist/bench/aead.js`. The first row is the
  * engine's own (src/crypto); the others are what was not chosen, or not yet.
  */
 import assert from "node:assert";

@@ -144,7 +144,7 @@ const measure = async (lab: Lab, scheme: Scheme, seconds: number): Promise<Run> 
       megabitsPerSecond: tcp.megabitsPerSecond,
       pingBeforeMs: median(before.times),
       pingAfterMs: median(after.times),
-      pingsLost: before.sent + after.sent - before.times.length - after.times.length,
+      pingsLost: before.lost + after.lost,
       retransmits: tcp.retransmits,
       cpuSecondsPerGb: tcp.cpuSeconds / (tcp.bytes / 1e9),
     };

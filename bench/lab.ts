@@ -9,10 +9,19 @@
  * Clean-up is synchronous and hangs on the process's exit: it happens after errors and Ctrl-C too.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { inside, runTool, type ToolResult } from "../src/demo/tools.ts";
+import { EngineError } from "../src/schema/errors.ts";
 
 /** Protocol: documentation addresses (RFC 5737, RFC 3849) under, private ones in the tunnel. */
 // biome-ignore format: a table
@@ -197,6 +206,12 @@ export class Lab {
     return must(inside(host.namespace, words));
   }
 
+  /** Process ids of what runs on a host. */
+  async programs(host: Host): Promise<number[]> {
+    const list = await must(["ip", "netns", "pids", host.namespace]);
+    return list.split("\n").filter(Boolean).map(Number);
+  }
+
   /** Starts a program on a host; it ends with the lab. `ipc`: with a channel for messages. */
   start(host: Host, words: readonly string[], options: { readonly ipc?: boolean } = {}): Program {
     const [tool = "", ...rest] = inside(host.namespace, words);
@@ -306,7 +321,11 @@ export const cannotRun = (tools: readonly string[]): string | false => {
   if (process.geteuid?.() !== 0) return "needs root";
   const missing = missingTools(["ip", "ping", ...tools]);
   if (missing !== null) return missing;
-  if (!existsSync("/dev/net/tun")) return "/dev/net/tun is not there; run `modprobe tun`";
+  try {
+    closeSync(openSync("/dev/net/tun", "r+"));
+  } catch (error) {
+    return `/dev/net/tun cannot be opened (${(error as NodeJS.ErrnoException).code})`;
+  }
   const { namespace } = hostOf("a", process.pid);
   const { status, stderr } = spawnSync("ip", ["netns", "add", namespace], { encoding: "utf8" });
   removeNamespace(namespace);
@@ -321,13 +340,19 @@ export const missingTools = (tools: readonly string[]): string | null => {
   return `${missing.join(", ")} not installed; run \`apt-get install ${packages}\`.`;
 };
 
+/** Errors that are the user's to mend: their message is enough. */
+const isPlain = (error: unknown): error is Error =>
+  error instanceof LabError ||
+  error instanceof EngineError ||
+  (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") === true;
+
 /** Runs a benchmark's main function: an error is one sentence and exit code 1. */
 export const runMain = async (main: () => Promise<number>): Promise<void> => {
   try {
     process.exit(await main());
   } catch (error) {
-    const known = error instanceof Error && /Error$/.test(error.name) && error.name !== "TypeError";
-    process.stderr.write(`${known ? error.message : String((error as Error)?.stack ?? error)}\n`);
+    const text = isPlain(error) ? error.message : String((error as Error)?.stack ?? error);
+    process.stderr.write(`${text}\n`);
     process.exit(1);
   }
 };

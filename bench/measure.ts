@@ -13,6 +13,8 @@ const TICKS_PER_SECOND = 100;
 /** Tuning: a tunnel that has no answer after this many pings of a second each is not up. */
 const FIRST_TRIES = 15;
 const IPERF_PORT = "5201";
+/** Tuning: an iperf3 whose tunnel died would wait for minutes. */
+const IPERF_GRACE_SECONDS = 15;
 
 /** Median; of an even number of values, the mean of the middle two. */
 export const median = (values: readonly number[]): number => {
@@ -22,14 +24,8 @@ export const median = (values: readonly number[]): number => {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 };
 
-/** Value below which a share of all values lies. */
-export const quantile = (values: readonly number[], share: number): number =>
-  [...values].sort((x, y) => x - y)[
-    Math.min(values.length - 1, Math.floor(values.length * share))
-  ]!;
-
 /** Processor time spent so far by everything on the machine, in seconds; idle, waiting, stolen not. */
-export const busySeconds = (): number => {
+const busySeconds = (): number => {
   const [, user, nice, system, , , irq, softirq] = readFileSync("/proc/stat", "utf8")
     .split("\n")[0]!
     .split(/\s+/)
@@ -39,7 +35,8 @@ export const busySeconds = (): number => {
 
 export interface Pings {
   readonly sent: number;
-  /** In milliseconds, of those that were answered. */
+  readonly lost: number;
+  /** In milliseconds, of those that were answered; of very many, the last thousands. */
   readonly times: readonly number[];
 }
 
@@ -54,9 +51,15 @@ export const ping = async (
   const interval = (intervalMs / 1_000).toFixed(3);
   const words = ["ping", "-n", "-c", String(count), "-i", interval, "-W", "2", address];
   const { output, errors } = await lab.run(from, words);
-  const sent = Number(/(\d+) packets transmitted/.exec(output)?.[1] ?? Number.NaN);
-  if (Number.isNaN(sent)) throw new LabError(`ping failed: ${errors.trim()}`);
-  return { sent, times: Array.from(output.matchAll(/time=([\d.]+) ms/g), (m) => Number(m[1])) };
+  const totals = /(\d+) packets transmitted, (\d+) received/.exec(output);
+  if (totals === null) throw new LabError(`ping failed: ${errors.trim()}`);
+  const sent = Number(totals[1]);
+  const lost = sent - Number(totals[2]);
+  return {
+    sent,
+    lost,
+    times: Array.from(output.matchAll(/time=([\d.]+) ms/g), (m) => Number(m[1])),
+  };
 };
 
 /** Waits for the first answer; the first packet also makes the session. Errors: LabError. */
@@ -113,28 +116,14 @@ export const flow = async (
   address: string,
   { seconds, omit = 0, udpMegabits, reverse = false }: FlowOptions,
 ): Promise<Flow> => {
-  const server = lab.start(lab.peerOf(from), [
-    "iperf3",
-    "-s",
-    "-1",
-    "-p",
-    IPERF_PORT,
-    "--forceflush",
-  ]);
+  const listen = ["iperf3", "-s", "-1", "-p", IPERF_PORT, "--forceflush"];
+  const server = lab.start(lab.peerOf(from), listen);
   await server.says("Server listening");
   const udp = udpMegabits === undefined ? [] : ["-u", "-b", `${udpMegabits}M`, "-l", "1200"];
   const options = [...udp, ...(omit > 0 ? ["-O", String(omit)] : []), ...(reverse ? ["-R"] : [])];
-  const words = [
-    "iperf3",
-    "-c",
-    address,
-    "-p",
-    IPERF_PORT,
-    "-t",
-    String(seconds),
-    "-J",
-    ...options,
-  ];
+  const limit = String(seconds + omit + IPERF_GRACE_SECONDS);
+  const to = ["-c", address, "-p", IPERF_PORT, "-t", String(seconds), "-J"];
+  const words = ["timeout", limit, "iperf3", ...to, ...options];
   const before = busySeconds();
   const { output } = await lab.run(from, words);
   const cpuSeconds = busySeconds() - before;

@@ -55,7 +55,9 @@ const look = (arena: Arena): Sample => {
   for (let thread = 0; thread < limits.ioThreads; thread++) {
     const io = wordOf(arena, "ios", IO.size, thread);
     const tail = Atomics.load(i32, io + fieldWord(IO.fields.tail));
-    jobsInFlight += (tail - Atomics.load(i32, io + fieldWord(IO.fields.head))) | 0;
+    // The tail stays behind while the thread does every job at once: none is in flight then.
+    const ahead = (tail - Atomics.load(i32, io + fieldWord(IO.fields.head))) | 0;
+    jobsInFlight += Math.max(0, ahead);
   }
   return {
     sessions: count(layout.count.sessions, (session) => {

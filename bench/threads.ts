@@ -74,7 +74,8 @@ const tryWith = async (count: number): Promise<string> => {
   await Promise.all(threads.slice(1).map((thread) => thread.terminate()));
   const loadMs = Math.max(...loaded).toFixed(0);
   const rate = (packets / SEAL_MS / 1_000).toFixed(2);
-  return `| ${count} | ${loadMs} | ${eachMb.toFixed(1)} | ${rate} | exit ${code}, ${survivors} went on |`;
+  const ended = `exit ${code}, ${survivors} went on`;
+  return `| ${[count, loadMs, eachMb.toFixed(1), rate, ended].join(" | ")} |`;
 };
 
 if (isMainThread) {

@@ -12,9 +12,19 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const nativeDir = join(root, "src/io/native");
 const addon = join(root, "build/addon.node");
 const FLAGS = [
-  "-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden",
-  "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow",
-  "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", "-Wl,-z,relro,-z,now",
+  "-std=c11",
+  "-O3",
+  "-fPIC",
+  "-shared",
+  "-fvisibility=hidden",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-Wconversion",
+  "-Wshadow",
+  "-fstack-protector-strong",
+  "-D_FORTIFY_SOURCE=2",
+  "-Wl,-z,relro,-z,now",
 ];
 
 const fail = (text) => {

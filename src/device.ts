@@ -26,6 +26,8 @@ export interface Device {
   readonly sockets: readonly Pair[];
   readonly ioWakes: readonly number[];
   readonly controlWake: number;
+  /** Handshake messages that came to an I/O thread: its end, and control's. */
+  readonly passOn: { readonly io: number; readonly control: number };
   readonly features: {
     readonly gso: boolean;
     readonly gro: boolean;
@@ -164,8 +166,17 @@ const configureLink = (name: string, index: number, config: EngineConfig): void 
   for (const cidr of config.interface.addresses) setAddress({ name, index }, cidr);
 };
 
+const openPair = (opener: Opener): Device["passOn"] => {
+  const fds = new Int32Array(2);
+  const result = addon.datagramPair(new Uint8Array(fds.buffer));
+  if (result < 0) throw new EngineError("SOCKET_FAILED", { reason: reasonOf(result) });
+  return { io: opener.keep(fds[0]!), control: opener.keep(fds[1]!) };
+};
+
 const openWith = (opener: Opener, config: EngineConfig): Device => {
   const { engine, interface: link } = config;
+  // A multiqueue device takes a further queue of the same user without a word: another engine's.
+  if (addon.linkIndex(link.name) >= 0) throw new EngineError("TUN_BUSY", { name: link.name });
   const queues = [openQueue(opener, link.name, true)];
   const offload = setOffload(queues[0]!, engine.tunOffload);
   const name = addon.tunName(queues[0]!) || link.name;
@@ -194,6 +205,7 @@ const openWith = (opener: Opener, config: EngineConfig): Device => {
     sockets: pairs,
     ioWakes: queues.map(event),
     controlWake: event(),
+    passOn: openPair(opener),
     features: {
       gso,
       gro,

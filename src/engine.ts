@@ -16,9 +16,9 @@ import type { ControlReport, ControlTask } from "./control/main.ts";
 import type { Opened } from "./control/report.ts";
 import { TIMING, type Timing } from "./control/timers.ts";
 import { closeDevice, type Device, openDevice, readyDevice } from "./device.ts";
-import type { IoReport } from "./io/main.ts";
 import { addon } from "./io/native/addon.ts";
 import type { IoTask } from "./io/station.ts";
+import type { IoReport } from "./io/thread.ts";
 import { optimiseEarly } from "./jit.ts";
 import {
   ENGINE,
@@ -36,7 +36,7 @@ import {
   shareOf,
   wordOf,
 } from "./memory/region.ts";
-import { hasClaims, openRing, resetRing } from "./memory/ring.ts";
+import { claim, hasClaims, ioTag, NOTHING, openRing, resetRing } from "./memory/ring.ts";
 import type { EngineConfig } from "./schema/config.ts";
 import { EngineError } from "./schema/errors.ts";
 import { WorkerPool } from "./workers/pool.ts";
@@ -152,6 +152,7 @@ class RunningEngine implements Engine {
         share: shareOf(arena),
         io: { ...device.io, thread, tun, wake: ioWakes[thread]!, ...device.sockets[thread]! },
         controlWake: device.controlWake,
+        passOn: device.passOn.io,
         fullSegmentBytes,
       }),
     );
@@ -170,6 +171,7 @@ class RunningEngine implements Engine {
       suite: SUITE[internals.suite ?? "chacha20poly1305"],
       udp: { v4: last.udp4, v6: last.udp6 },
       wake: device.controlWake,
+      passOn: device.passOn.control,
       ioWakes,
     };
     this.#control = this.#controlThread(task);
@@ -238,6 +240,8 @@ class RunningEngine implements Engine {
     this.#ioRestarts++;
     const { thread } = task.io;
     const ring = openRing(this.#arena, thread);
+    // Nobody may begin a job of it any more: its slots are given to others (security.md 1).
+    while (claim(ring, ioTag(thread)) !== NOTHING);
     let waitedMs = 0;
     while (hasClaims(ring, thread) && waitedMs < STOP_MS) {
       await sleep(RESTART_LOOK_MS);

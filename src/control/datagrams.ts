@@ -24,9 +24,10 @@ export class Datagrams {
   readonly #onDatagram: OnDatagram;
   readonly #onOversize: () => void;
 
-  /** File descriptors of -1 are left out. */
+  /** File descriptors of -1 are left out. `passOn`: what I/O threads hand on, see io_pass.c. */
   constructor(
     fds: { readonly v4: number; readonly v6: number },
+    passOn: number,
     onDatagram: OnDatagram,
     onOversize: () => void,
   ) {
@@ -36,6 +37,7 @@ export class Datagrams {
     for (const fd of [fds.v4, fds.v6]) {
       if (fd >= 0) this.#watches.push(addon.watch(fd, () => this.#receive(fd)));
     }
+    if (passOn >= 0) this.#watches.push(addon.watch(passOn, () => this.#receivePassed(passOn)));
   }
 
   /** Sends one datagram from `local` (empty: the kernel chooses). False: it was refused. */
@@ -61,6 +63,21 @@ export class Datagrams {
         this.#bytes.subarray(i * DATAGRAM_BYTES, i * DATAGRAM_BYTES + length),
         this.#meta.subarray(meta + FROM_AT, meta + FROM_AT + SOCKADDR_BYTES),
         this.#meta.subarray(meta + LOCAL_AT, meta + LOCAL_AT + SOCKADDR_BYTES),
+      );
+    }
+  }
+
+  /** Messages that came to an I/O thread, each behind its source and its local address. */
+  #receivePassed(fd: number): void {
+    const count = addon.datagramReceive(fd, this.#bytes, this.#meta);
+    for (let i = 0; i < count; i++) {
+      const meta = i * META_BYTES;
+      const length = this.#meta[meta]! | (this.#meta[meta + 1]! << 8);
+      const start = i * DATAGRAM_BYTES;
+      this.#onDatagram(
+        this.#bytes.subarray(start + 2 * SOCKADDR_BYTES, start + length),
+        this.#bytes.subarray(start, start + SOCKADDR_BYTES),
+        this.#bytes.subarray(start + SOCKADDR_BYTES, start + 2 * SOCKADDR_BYTES),
       );
     }
   }

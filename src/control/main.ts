@@ -5,6 +5,7 @@
  * the control socket, or the earliest timer of any peer wakes it.
  */
 import { randomBytes, randomFillSync } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { addon, type WatchHandle } from "../io/native/addon.ts";
 import { Counters, controlBlock } from "../memory/counters.ts";
@@ -37,6 +38,8 @@ export interface ControlTask {
   readonly suite: number;
   /** Control's members of the reuseport groups, or -1. */
   readonly udp: { readonly v4: number; readonly v6: number };
+  /** What I/O threads hand on. */
+  readonly passOn: number;
   /** Control's wake-up eventfd, and each I/O thread's. */
   readonly wake: number;
   readonly ioWakes: readonly number[];
@@ -53,6 +56,7 @@ const EVENTS_A_WAKE = 4_096;
 const SWEEP_MS = 20;
 /** Names of peers without a session are asked again this often. */
 const RESOLVE_EVERY_MS = 60_000;
+const RESOLVE_START_MS = 1_000;
 /** setTimeout's largest delay. */
 const TIMEOUT_MAX_MS = 2_147_483_647;
 
@@ -109,6 +113,7 @@ class Control {
     });
     this.#datagrams = new Datagrams(
       task.udp,
+      task.passOn,
       (datagram, from, local) => this.#onDatagram(datagram, from, local),
       () => this.#counters.add(DROP.badType, 1),
     );
@@ -136,7 +141,8 @@ class Control {
   async start(): Promise<void> {
     for (const [index, config] of this.#task.config.peers.entries()) this.#addPeer(config, index);
     this.#publishRoutes();
-    await this.#resolveAll();
+    // Names may take their time; the engine does not wait for a dead name server.
+    await Promise.race([this.#resolveAll(), sleep(RESOLVE_START_MS, undefined, { ref: false })]);
     this.#socket = await openControlSocket({
       name: this.#task.opened.name,
       handlers: {
@@ -160,7 +166,6 @@ class Control {
     if (this.#resolveTimer !== null) clearInterval(this.#resolveTimer);
     this.#datagrams.close();
     addon.unwatch(this.#eventWatch);
-    await this.#socket?.close();
     const nowMs = addon.bootMs();
     for (const peer of this.#peers) {
       this.#exchange.forget(peer, nowMs);
@@ -168,6 +173,8 @@ class Control {
       peer.staticStatic.fill(0);
     }
     this.#local.privateKey.fill(0);
+    // Last, since a client that does not read may hold it up until main ends this thread.
+    await this.#socket?.close();
   }
 
   #addPeer(config: PeerConfig, index: number): void {

@@ -20,6 +20,7 @@ export interface Retirer {
 
 const STATE = fieldWord(WORKER.fields.state);
 const BELL = fieldWord(WORKER.fields.bell);
+const TAG = fieldWord(WORKER.fields.tag);
 const DEAD_TAG = fieldWord(WORKER.fields.deadTag);
 /** Unclaimed jobs from which a worker is woken: this thread does the first itself. */
 const WAKE_BACKLOG = 2;
@@ -115,7 +116,11 @@ export class Jobs {
     const worker = workerOfTag(tag);
     if (worker < 0) return false;
     const entry = wordOf(arena, "workers", WORKER.size, worker);
-    if (Atomics.load(arena.i32, entry + DEAD_TAG) !== tag) return false;
+    // A new tag is stored only after the exit of the thread before it.
+    const dead =
+      Atomics.load(arena.i32, entry + DEAD_TAG) === tag ||
+      Atomics.load(arena.i32, entry + TAG) !== tag;
+    if (!dead) return false;
     // It may have finished between our look at the job and its exit.
     if (poster.status() === STATUS.done) return true;
     const word = jobWord(ring, poster.head);

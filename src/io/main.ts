@@ -1,141 +1,15 @@
 /**
- * io/main — the I/O thread: entry and the loop.
- *
- *      wait ── commands ── receive ── send ── settle ── flush ── tell control
- *        ^                                                            │
- *        └────────────────────────────────────────────────────────────┘
- *
- * One wait (epoll) a turn; the clock is read there, once. Nothing in a turn allocates.
+ * io/main — entry of the I/O thread: a rehearsal, then the loop.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { COMMAND, COUNT, ENGINE, IO } from "../memory/layout.ts";
-import { Consumer } from "../memory/queue.ts";
-import { doubleAt, fieldWord, openArena, regionTables, wordOf } from "../memory/region.ts";
-import { Dispatch, Jobs } from "./jobs.ts";
-import { addon } from "./native/addon.ts";
-import { Receive } from "./receive.ts";
-import { Send } from "./send.ts";
-import { type IoTask, openStation, type Station } from "./station.ts";
-
-/** Runs read from the TUN in one turn, and receives: neither side waits long for the other. */
-const TUN_RUNS = 8;
-const RECEIVES = 4;
-/** A belt: looks around this often when nothing happens. */
-const IDLE_MS = 5_000;
-/** The same while a worker holds jobs. */
-const PENDING_MS = 100;
-const COMMANDS_A_TURN = 256;
-
-const HANDED_OVER = fieldWord(IO.fields.handedOver);
-const READY_WAKE = 1;
-const READY_TUN = 2;
-const READY_UDP = 4;
-const READY_TUN_GONE = 8;
-
-/** What an I/O thread tells main. */
-export type IoReport =
-  | { readonly type: "ready" }
-  | { readonly type: "tunGone" }
-  | { readonly type: "stuck"; readonly tag: number };
-
-class IoThread {
-  readonly #s: Station;
-  readonly #jobs: Jobs;
-  readonly #send: Send;
-  readonly #receive: Receive;
-  readonly #commands: Consumer;
-  readonly #dispatch: Dispatch;
-  readonly #report: (report: IoReport) => void;
-  readonly #ioWord: number;
-  readonly #stopWord: number;
-  #stuckTag = 0;
-
-  constructor(task: IoTask, report: (report: IoReport) => void) {
-    const arena = openArena(task.share);
-    const { bases, counts } = regionTables(arena);
-    addon.attach(arena.u8, bases, counts);
-    this.#s = openStation(arena, task);
-    this.#jobs = new Jobs(this.#s);
-    this.#send = new Send(this.#s, this.#jobs);
-    this.#receive = new Receive(this.#s, this.#jobs);
-    this.#jobs.retireWith(this.#send, this.#receive);
-    this.#commands = new Consumer(arena, "commands", this.#s.thread);
-    const engine = wordOf(arena, "engine", ENGINE.size, 0);
-    const mode = arena.u32[engine + fieldWord(ENGINE.fields.handOver)]!;
-    this.#dispatch = new Dispatch(mode, arena.limits.workers);
-    this.#report = report;
-    this.#ioWord = wordOf(arena, "ios", IO.size, this.#s.thread);
-    this.#stopWord = engine + fieldWord(ENGINE.fields.stop);
-  }
-
-  /** Until main says stop, or the device is gone. */
-  run(): void {
-    const { i32 } = this.#s.arena;
-    this.#report({ type: "ready" });
-    while (Atomics.load(i32, this.#stopWord) === 0) {
-      const ready = this.#wait();
-      if (ready & READY_TUN_GONE) {
-        this.#report({ type: "tunGone" });
-        break;
-      }
-      this.#turn(ready);
-    }
-    addon.ioClose(this.#s.io);
-  }
-
-  /** Sleeps until something is ready. */
-  #wait(): number {
-    const { poster, io } = this.#s;
-    if (poster.pending() === 0) return addon.ioPoll(io, IDLE_MS);
-    const ready = addon.ioPoll(io, poster.fallAsleep() ? PENDING_MS : 0);
-    poster.wake();
-    return ready;
-  }
-
-  #turn(ready: number): void {
-    const now = this.#s.arena.f64[this.#s.clock]!;
-    if (this.#dispatch.due(now)) this.#choose(now);
-    if (ready & READY_WAKE) this.#obey();
-    if (ready & READY_UDP) {
-      for (let i = 0; i < RECEIVES && this.#receive.read() > 0; i++);
-    }
-    if (ready & READY_TUN) this.#send.read(TUN_RUNS);
-    if (this.#s.poster.pending() > 0) this.#jobs.settle(now);
-    this.#send.flush();
-    if (this.#send.stagedCount > 0) this.#send.expireStaged();
-    this.#s.events.ring();
-    if (this.#s.poster.pending() > 0) this.#reportStuck(now);
-  }
-
-  /** Once in a while: who does the jobs from now on. */
-  #choose(now: number): void {
-    const { counters, arena } = this.#s;
-    const bytes = counters.get(COUNT.tunBytes) + counters.get(COUNT.receivedBytes);
-    const slept = arena.f64[doubleAt(this.#ioWord, IO.fields.sleptMs)]!;
-    this.#jobs.handingOver = this.#dispatch.choose(now, bytes, slept);
-    arena.i32[this.#ioWord + HANDED_OVER] = this.#jobs.handingOver ? 1 : 0;
-  }
-
-  #obey(): void {
-    for (let i = 0; i < COMMANDS_A_TURN && this.#commands.next(); i++) {
-      const { kind, peer } = this.#commands;
-      if (kind === COMMAND.keepalive) this.#send.keepalive(peer);
-      else if (kind === COMMAND.release) this.#send.release(peer);
-      else if (kind === COMMAND.discard) this.#send.discard(peer);
-      else if (kind === COMMAND.greet && !this.#send.release(peer)) this.#send.keepalive(peer);
-    }
-  }
-
-  #reportStuck(now: number): void {
-    const tag = this.#jobs.stuckTag(now);
-    if (tag === 0 || tag === this.#stuckTag) return;
-    this.#stuckTag = tag;
-    this.#report({ type: "stuck", tag });
-  }
-}
+import { rehearse } from "./rehearsal.ts";
+import type { IoTask } from "./station.ts";
+import { IoThread } from "./thread.ts";
 
 if (parentPort !== null) {
   const port = parentPort;
-  new IoThread(workerData as IoTask, (report) => port.postMessage(report)).run();
+  const task = workerData as IoTask;
+  rehearse(task);
+  new IoThread(task, (report) => port.postMessage(report)).run();
   port.close();
 }

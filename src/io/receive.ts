@@ -51,7 +51,7 @@ export class Receive {
     }
     const first = poster.tail;
     const runs = offered === 0 ? 0 : addon.receive(io, jobIndex(ring, first), offered);
-    const used = runs < 0 ? 0 : runs;
+    const used = Math.max(0, runs);
     for (let i = offered - 1; i >= used; i--) {
       slots.putBack(arena.u32[jobWord(ring, first + i) + F.slot]!);
     }

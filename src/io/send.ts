@@ -71,8 +71,8 @@ export class Send {
     return runs;
   }
 
-  /** Finds peer and session of the run in the job at the ring's tail. */
-  #route(word: number): void {
+  /** Finds peer and session of the run in the job at the ring's tail. True: it is on its way. */
+  #route(word: number): boolean {
     const { u32 } = this.#s.arena;
     const peer =
       u32[word + F.innerVersion] === 4
@@ -80,16 +80,16 @@ export class Send {
         : this.#s.routes.find6(word + F.innerAddress);
     if (peer < 0) {
       this.#drop(word, DROP.noRoute);
-      return;
+      return false;
     }
     u32[word + F.peer] = peer;
     const session = this.#usableSession(peer);
     if (session < 0) {
       this.#want(peer);
       this.#staged.add(word, this.#now());
-      return;
+      return false;
     }
-    this.#post(word, session);
+    return this.#post(word, session);
   }
 
   /** The peer's current session while it may seal, or -1. */
@@ -102,7 +102,7 @@ export class Send {
   }
 
   /** Takes nonces, writes headers, and posts. */
-  #post(word: number, session: number): void {
+  #post(word: number, session: number): boolean {
     const { arena, poster, ring, slots } = this.#s;
     const { u32 } = arena;
     const at = sessionWord(arena, session);
@@ -117,10 +117,11 @@ export class Send {
     if (addon.prepare(jobIndex(ring, poster.tail), this.#now()) < 0) {
       this.#want(u32[word + F.peer]!);
       this.#drop(word, DROP.nonceExhausted);
-      return;
+      return false;
     }
     this.#segmentsInFlight += u32[word + F.count]!;
     this.#jobs.post();
+    return true;
   }
 
   /** Sends a sealed run; its slot is freed at the next flush. */
@@ -186,8 +187,7 @@ export class Send {
       }
       const word = jobWord(ring, poster.tail);
       this.#staged.takeOldest(word);
-      this.#route(word);
-      sent = true;
+      sent = this.#route(word) || sent;
     }
     return sent;
   }

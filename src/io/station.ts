@@ -21,6 +21,8 @@ export interface IoTask {
   readonly io: IoOptions;
   /** Control's wake-up eventfd. */
   readonly controlWake: number;
+  /** Where handshake messages go that came behind data; none: they are dropped. */
+  readonly passOn?: number;
   /** Wire size of a full packet at the tunnel's MTU. */
   readonly fullSegmentBytes: number;
 }
@@ -98,10 +100,12 @@ export class Events {
 export const openStation = (arena: Arena, task: IoTask): Station => {
   const { thread } = task.io;
   const ring = openRing(arena, thread);
+  const io = addon.ioOpen(task.io);
+  if (task.passOn !== undefined) addon.ioPassTo(io, task.passOn);
   return {
     arena,
     thread,
-    io: addon.ioOpen(task.io),
+    io,
     ring,
     poster: new Poster(ring),
     slots: new Slots(arena, thread),

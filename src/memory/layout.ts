@@ -122,7 +122,6 @@ export const DROPS = [
   { name: "handshakeUnknownPeer", unit: "datagrams", doc: "A handshake from a static key that is no peer of ours." },
   { name: "handshakeReplayed", unit: "datagrams", doc: "A handshake whose timestamp is not newer than the last one accepted." },
   { name: "handshakeRate", unit: "datagrams", doc: "Handshakes of one peer came faster than one each 20 ms." },
-  { name: "handshakeOverload", unit: "datagrams", doc: "More handshakes arrived in one turn than control works on." },
   { name: "cookieUnexpected", unit: "datagrams", doc: "A cookie reply that answers no message of ours." },
   { name: "noIndex", unit: "handshakes", doc: "No session entry or receiver index was free." },
   { name: "queueFull", unit: "messages", doc: "A queue between two threads was full." },
@@ -132,7 +131,6 @@ export const DROPS = [
 // biome-ignore format: a table
 export const COUNTS = [
   { name: "loops", unit: "turns", doc: "Turns of the thread's loop." },
-  { name: "wakeups", unit: "wakes", doc: "Times the thread slept and was woken." },
   { name: "tunReads", unit: "reads", doc: "Runs read from the TUN device." },
   { name: "tunPackets", unit: "packets", doc: "Packets read from the TUN device, after splitting." },
   { name: "tunBytes", unit: "bytes", doc: "Bytes of packets read from the TUN device." },

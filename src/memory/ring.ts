@@ -142,8 +142,10 @@ export class Poster {
 
   constructor(ring: Ring) {
     this.ring = ring;
-    this.tail = Atomics.load(ring.i32, ring.tailWord);
     this.head = Atomics.load(ring.i32, ring.headWord);
+    // The shared tail lags behind jobs that a thread before us did inline and retired.
+    const tail = Atomics.load(ring.i32, ring.tailWord);
+    this.tail = ((tail - this.head) | 0) > 0 ? tail : this.head;
   }
 
   /** Positions not in use. */

@@ -126,7 +126,7 @@ const Interface = v.strictObject({
   bind_device: v.optional(row(nameOrNone, { value: "NAME", help: "Send and receive through this interface only; empty is any." }), ""),
   fwmark: v.optional(row(whole(0, 0xffff_ffff), { value: "MARK", help: "Firewall mark on outgoing datagrams; 0 is none." }), 0),
   mtu: v.optional(row(whole(576, 65_455), { value: "BYTES", help: "Largest packet inside the tunnel." }), 1_420),
-  cipher: v.optional(row(oneOf(["auto", "chacha20poly1305", "aes256gcm"]), { value: "NAME", help: "Cipher suite; auto is AES where both ends are this engine and have the instructions." }), "auto"),
+  cipher: v.optional(row(oneOf(["auto", "chacha20poly1305", "aes256gcm"]), { value: "NAME", help: "Cipher suite; auto is ChaCha20-Poly1305 until the AES suite is negotiated." }), "auto"),
 });
 
 // biome-ignore format: a table

@@ -44,6 +44,7 @@ const FILE_BYTES_MAX = 4_096;
 /** What is used here of libsodium. */
 interface Sodium {
   crypto_generichash(out: Uint8Array, message: Uint8Array, key: Uint8Array): void;
+  crypto_scalarmult(out: Uint8Array, secret: Uint8Array, publicKey: Uint8Array): void;
   crypto_scalarmult_base(out: Uint8Array, secret: Uint8Array): void;
   crypto_sign_seed_keypair(publicKey: Uint8Array, secret: Uint8Array, seed: Uint8Array): void;
 }
@@ -87,6 +88,20 @@ export const parseWireguardKey = (text: string): Uint8Array | null => {
   if (!/^[A-Za-z0-9+/]{43}=$/.test(text)) return null;
   const bytes = Buffer.from(text, "base64");
   return bytes.toString("base64") === text ? Uint8Array.from(bytes) : null;
+};
+
+/**
+ * Could this be somebody's X25519 public key? A point of small order gives the same product with
+ * every secret, so nobody's handshake may depend on it. Source: RFC 7748 6.1.
+ */
+export const isPublicKey = (key: Uint8Array): boolean => {
+  const product = new Uint8Array(KEY_BYTES);
+  try {
+    sodium().crypto_scalarmult(product, new Uint8Array(KEY_BYTES), key);
+  } catch {
+    return false;
+  }
+  return product.some((byte) => byte !== 0);
 };
 
 /** base64 of a key, as `wg` prints it. */

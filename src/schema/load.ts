@@ -14,7 +14,7 @@ import {
   ROUTES_MAX,
 } from "./config.ts";
 import { EngineError } from "./errors.ts";
-import { formatWireguardKey, loadIdentity, loadPresharedKey } from "./identity.ts";
+import { formatWireguardKey, isPublicKey, loadIdentity, loadPresharedKey } from "./identity.ts";
 import { parseConfig } from "./toml.ts";
 
 /** Tuning: 10,000 peers with a few prefixes each are under 4 MiB. */
@@ -58,6 +58,9 @@ const peersProblem = (peers: ConfigFile["peer"], own: string): string | null => 
   const byPrefix = new Map<string, number>();
   for (const [i, peer] of peers.entries()) {
     const key = formatWireguardKey(peer.public_key);
+    if (!isPublicKey(peer.public_key)) {
+      return `public_key in [[peer]] ${i + 1} is nobody's; copy it again from the peer's keygen.`;
+    }
     if (key === own) return `[[peer]] ${i + 1} has this host's own public key; remove it.`;
     const twin = byKey.get(key);
     if (twin !== undefined) {
@@ -83,7 +86,10 @@ const interfaceProblem = (config: ConfigFile["interface"]): string | null => {
   if (six && config.mtu < IPV6_MTU_MIN) {
     return `mtu in [interface] must be at least ${IPV6_MTU_MIN} with IPv6 addresses.`;
   }
-  return null;
+  // Never silently another cipher than the one that was asked for.
+  return config.cipher === "aes256gcm"
+    ? 'cipher "aes256gcm" is not built yet; use "auto" or "chacha20poly1305".'
+    : null;
 };
 
 /**

@@ -7,7 +7,9 @@
 
 const LOAD_WORD = 0x20;
 const LOAD_BYTE = 0x30;
+const LOAD_LENGTH = 0x80;
 const JUMP_EQUAL = 0x15;
+const JUMP_AT_LEAST = 0x35;
 const AND_K = 0x54;
 const MODULO = 0x94;
 const RETURN = 0x06;
@@ -30,6 +32,8 @@ const assemble = (instructions: readonly Instruction[]): Uint8Array => {
 /** Message types 4 and 8, with three zero bytes, as a big-endian load sees them. */
 const DATA = 0x0400_0000;
 const DATA_AES = 0x0800_0000;
+/** Type and receiver index. A load beyond the datagram would end the program with socket 0. */
+const STEERED_BYTES = 8;
 
 /**
  * Sorts one port's datagrams over a reuseport group: transport data to the I/O thread that the
@@ -39,6 +43,8 @@ const DATA_AES = 0x0800_0000;
  */
 export const steeringProgram = (ioThreads: number): Uint8Array =>
   assemble([
+    [LOAD_LENGTH, 0, 0, 0],
+    [JUMP_AT_LEAST, 0, 3, STEERED_BYTES],
     [LOAD_WORD, 0, 0, 0],
     [JUMP_EQUAL, 2, 0, DATA],
     [JUMP_EQUAL, 1, 0, DATA_AES],

@@ -62,7 +62,7 @@ const close = async ({ programs }: Tunnel): Promise<void> => {
 const assertGone = async (host: Host): Promise<void> => {
   const links = await lab.must(host, ["ip", "-brief", "link"]);
   assert.doesNotMatch(links, new RegExp(interfaceOf(host)));
-  assert.equal(await lab.must(host, ["ip", "netns", "pids", host.namespace]), "");
+  assert.deepEqual(await lab.programs(host), []);
 };
 
 const closeByForce = async ({ programs }: Tunnel): Promise<void> => {
@@ -80,8 +80,8 @@ const withTunnel = async (tunnel: Tunnel, body: () => Promise<void>): Promise<vo
 
 const assertPings = async (address: string): Promise<void> => {
   await firstPing(lab, lab.a, address);
-  const { sent, times } = await ping(lab, lab.a, address, 20, 10);
-  assert.equal(times.length, sent, `pings of ${address} were lost`);
+  const { lost } = await ping(lab, lab.a, address, 20, 10);
+  assert.equal(lost, 0, `pings of ${address} were lost`);
 };
 
 const assertHealthy = async (host: Host): Promise<StatusValue> => {
@@ -218,7 +218,7 @@ test("a source outside the peer's allowed IPs is dropped and counted", { skip },
     assert.equal(code, 1, "the stray address had an answer");
     const before = await cliJson<StatusValue>(lab, lab.b, "status");
     assert.equal(before.drops.innerSource, 4);
-    const { sent, times } = await ping(lab, lab.a, lab.b.inner4, 5, 10);
-    assert.equal(times.length, sent);
+    const { lost } = await ping(lab, lab.a, lab.b.inner4, 5, 10);
+    assert.equal(lost, 0);
   });
 });

@@ -33,7 +33,7 @@ import {
 } from "../../src/memory/region.ts";
 import { ioTag, jobIndex, jobWord } from "../../src/memory/ring.ts";
 import { SESSION_FIELD, Sessions, sessionWord } from "../../src/memory/sessions.ts";
-import { type Orders, noteUse, ordersOf, routesFor } from "./orders.ts";
+import { noteUse, type Orders, ordersOf, routesFor } from "./orders.ts";
 
 const ALGORITHM = "chacha20-poly1305";
 /** An IPv4 header and the packet's number, a multiple of 16. */

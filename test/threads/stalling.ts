@@ -6,6 +6,7 @@
  * Each segment that is about to be sealed is counted by its nonce.
  */
 import { threadId } from "node:worker_threads";
+import { openChaCha } from "../../src/crypto/open.ts";
 import { sealChaCha } from "../../src/crypto/seal.ts";
 import { Segments } from "../../src/crypto/segments.ts";
 import { work } from "../../src/crypto/work.ts";
@@ -86,20 +87,22 @@ class Stalling {
     work(this.#segments, this.#ring, at);
   }
 
-  /** Seals the first half of a run, stalls, and, if it wakes up, seals the rest. */
+  /** Works on the first half of a run, in place, and stalls; it is never told to go on. */
   #half(word: number): void {
     const { u32 } = this.#arena;
     const count = u32[word + COUNT]!;
     const first = Math.floor(count / 2);
     this.#noteUses(word, count - first);
-    // The whole of sealing, but fewer segments: count and last size are put back afterwards.
+    // A whole run's work with fewer segments; count and last size are put back afterwards.
     const last = u32[word + LAST_BYTES]!;
     u32[word + COUNT] = first;
     u32[word + LAST_BYTES] = u32[word + SEGMENT_BYTES]!;
-    sealChaCha(this.#segments, word);
+    if (u32[word + KIND] === JOB_KIND.seal) sealChaCha(this.#segments, word);
+    else openChaCha(this.#segments, word);
     u32[word + COUNT] = count;
     u32[word + LAST_BYTES] = last;
     this.#stall();
+    throw new Error("a half-done job went on");
   }
 
   /** Counts the nonces of all segments but the last `spared`. */

@@ -41,7 +41,7 @@ listen_address = "192.0.2.1"
 bind_device = "eth0"
 fwmark = 0xca6c
 mtu = 1400
-cipher = "aes256gcm"
+cipher = "chacha20poly1305"
 [[peer]]
 public_key = "${keyOf(1)}"
 allowed_ips = ["10.66.0.2/24", "10.66.0.9/24", "fd66::2/128"]
@@ -61,7 +61,7 @@ hand_over = "always"
     bindDevice: "eth0",
     fwmark: 0xca6c,
     mtu: 1_400,
-    cipher: "aes256gcm",
+    cipher: "chacha20poly1305",
   });
   assert.equal(formatWireguardKey(identity.publicKey), own);
   assert.deepEqual(addresses.map(formatCidr), ["10.66.0.1/24", "fd66::1/64"]);
@@ -121,6 +121,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ["name path", `${HEAD}name = "../x"`, /must be 1 to 15/],
   ["name dots", `${HEAD}name = ".."`, /must be 1 to 15/],
   ["cipher", `${HEAD}cipher = "des"`, /must be "auto" or "chacha20poly1305" or "aes256gcm", not "des"/],
+  ["cipher that is not built", `${HEAD}cipher = "aes256gcm"`, /cipher "aes256gcm" is not built yet; use "auto" or "chacha20poly1305"/],
   ["address", `${HEAD}addresses = ["10.0.0.1/33"]`, /addresses\[0\] in \[interface\] must be like/],
   ["address twice", `${HEAD}addresses = ["10.0.0.1/24", "10.0.0.1/24"]`, /10\.0\.0\.1\/24 is in addresses twice/],
   ["addresses no list", `${HEAD}addresses = "10.0.0.1/24"`, /must be a list/],
@@ -131,6 +132,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ["gso", `${HEAD}[engine]\ngso = 1`, /must be true or false, not 1/],
   ["key text", `${HEAD}[[peer]]\npublic_key = "abc"`, /public_key in \[\[peer\]\] 1 must be the peer's WireGuard public key.*prints it\.$/],
   ["own key", `${HEAD}[[peer]]\npublic_key = "${own}"`, /\[\[peer\]\] 1 has this host's own public key/],
+  ["key of small order", `${HEAD}[[peer]]\npublic_key = "${Buffer.alloc(32).toString("base64")}"`, /public_key in \[\[peer\]\] 1 is nobody's/],
   ["key twice", HEAD + peer(1) + peer(2) + peer(1), /\[\[peer\]\] 1 and \[\[peer\]\] 3 have the same public_key/],
   ["prefix twice", HEAD + peer(1, route("10.0.0.1/24")) + peer(2, route("10.0.0.2/24")), /1 and \[\[peer\]\] 2 both have 10\.0\.0\.0\/24/],
   ["endpoint", HEAD + peer(1, 'endpoint = "1.2.3.4"'), /endpoint in \[\[peer\]\] 1 must be like/],

@@ -148,9 +148,17 @@ export interface Addon {
   /** `local` is a sockaddr as datagramReceive gave it, or empty. */
   datagramSend(fd: number, datagram: Uint8Array, sockaddr: Uint8Array, local: Uint8Array): number;
 
+  /** A pair of connected Unix datagram sockets, as two i32 in native order. */
+  datagramPair(fds: Uint8Array): number;
+
   // The packet path (I/O thread)
   ioOpen(options: IoOptions): IoHandle;
   ioClose(io: IoHandle): void;
+  /**
+   * Handshake messages that the kernel merged behind data are sent on to this socket as
+   * [source 28][local 28][datagram]; -1: they are dropped.
+   */
+  ioPassTo(io: IoHandle, fd: number): void;
   /** Waits; bits: 1 woken, 2 TUN readable, 4 UDP readable, 8 TUN gone. Writes `loops`, `nowMs`, `sleptMs`. */
   ioPoll(io: IoHandle, timeoutMs: number): number;
   /** Reads and splits one run into the job's slot. Segments, 0 (nothing there), or -errno. */

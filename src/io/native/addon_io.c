@@ -111,6 +111,17 @@ CALL(io_poll_call)
     return make_i32(env, io_poll(io, timeout));
 }
 
+CALL(io_pass_to_call)
+{
+    napi_value args[ARGS_MAX];
+    struct io *io;
+    int32_t fd;
+    if (get_args(env, info, 2, args) && get_io(env, args[0], &io) &&
+        get_i32(env, args[1], "fd", &fd))
+        io_pass_to(io, fd);
+    return NULL;
+}
+
 typedef int job_function(struct io *io, uint32_t job);
 
 static napi_value call_with_job(napi_env env, napi_callback_info info, job_function *function)
@@ -186,7 +197,7 @@ void register_io(napi_env env, napi_value exports)
 {
     const struct call calls[] = {
         { "ioOpen", io_open_call },     { "ioClose", io_close_call },
-        { "ioPoll", io_poll_call },
+        { "ioPoll", io_poll_call },     { "ioPassTo", io_pass_to_call },
         { "tunRead", tun_read_call },   { "receive", receive_call },
         { "prepare", prepare_call },    { "accept", accept_call },
         { "tunWrite", tun_write_call }, { "sendAdd", send_add_call },

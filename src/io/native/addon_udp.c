@@ -1,6 +1,8 @@
 /* addon_udp.c — TUN queues, UDP sockets and control's datagrams; see addon.ts. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "addon.h"
 #include "tun.h"
@@ -78,6 +80,23 @@ CALL(udp_taken_call)
         result = result6 == -EADDRINUSE ? result6 : 0;
     }
     return make_i32(env, result);
+}
+
+/* datagramPair(fds): a bound pair of Unix sockets; two i32 in native order. */
+CALL(datagram_pair_call)
+{
+    napi_value args[ARGS_MAX];
+    uint8_t *out;
+    size_t length;
+    int fds[2];
+    if (!get_args(env, info, 1, args) || !get_bytes(env, args[0], "fds", &out, &length))
+        return NULL;
+    if (length != sizeof fds)
+        return make_i32(env, -EINVAL);
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
+        return make_i32(env, -errno);
+    memcpy(out, fds, sizeof fds);
+    return make_i32(env, 0);
 }
 
 static napi_value call_with_fd(napi_env env, napi_callback_info info, int (*function)(int fd))
@@ -190,7 +209,7 @@ void register_udp(napi_env env, napi_value exports)
         { "udpTaken", udp_taken_call },           { "udpProbe", udp_probe_call },
         { "udpGro", udp_gro_call },             { "udpConnect", udp_connect_call },
         { "filterAttach", filter_attach_call }, { "datagramReceive", datagram_receive_call },
-        { "datagramSend", datagram_send_call },
+        { "datagramSend", datagram_send_call },  { "datagramPair", datagram_pair_call },
     };
     register_calls(env, exports, calls, sizeof calls / sizeof calls[0]);
 }

@@ -89,16 +89,20 @@ static double boot_ms(void)
 int io_poll(struct io *io, int timeout_ms)
 {
     struct epoll_event events[EVENTS_MAX];
-    int ready = 0;
+    int ready = io->split.pending ? READY_TUN : 0;
     uint32_t *loops = (uint32_t *)(void *)(io->shared + IO_LOOPS);
     uint32_t turn = __atomic_load_n(loops, __ATOMIC_RELAXED);
     double slept, before = boot_ms();
 
+    /* A packet that was read and not yet split does not show on the descriptor any more. */
+    if (io->split.pending)
+        timeout_ms = 0;
     /* Odd in a turn, even in a wait: memory/epochs.ts reads it. */
     __atomic_store_n(loops, (turn + 1) & ~1u, __ATOMIC_SEQ_CST);
     int got = epoll_wait(io->epoll, events, EVENTS_MAX, timeout_ms);
     __atomic_store_n(loops, ((turn + 1) & ~1u) | 1u, __ATOMIC_SEQ_CST);
     double now = boot_ms();
+    count(io->counters, COUNT_LOOPS, 1);
     memcpy(&slept, io->shared + IO_SLEPT_MS, sizeof slept);
     store_f64(io->shared + IO_SLEPT_MS, slept + now - before);
     store_f64(io->shared + IO_NOW_MS, now);

@@ -40,6 +40,9 @@ void io_close(struct io *io);
 /* Waits for any of the thread's descriptors; READY_ bits or -errno. Writes loops, nowMs, sleptMs. */
 int io_poll(struct io *io, int timeout_ms);
 
+/* Handshake messages that the kernel merged behind data go to this socket; see io_pass.c. */
+void io_pass_to(struct io *io, int fd);
+
 /* Outbound. `job` is an index of the jobs region. */
 int io_tun_read(struct io *io, uint32_t job);
 int io_prepare(const struct arena *arena, uint32_t job, double now_ms);

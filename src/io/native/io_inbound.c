@@ -1,18 +1,11 @@
 /* io_inbound.c — from the network to the TUN device; see io.h. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include "io_state.h"
 #include "replay.h"
 
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
-
-#define TYPE_DATA 4u
-#define TYPE_DATA_AES 8u
 /* Runs that one receive may make; a message can hold several where keys change. */
 #define RUNS_MAX RING_JOBS
 
@@ -40,21 +33,6 @@ static uint32_t ring_job(const struct io *io, uint32_t job, uint32_t step)
 static uint8_t *slot_bytes(const struct io *io, uint32_t slot)
 {
     return entry(io->arena, REGION_SLOTS, SLOT_BYTES, slot);
-}
-
-/* Counts and refuses what is no transport datagram. */
-static bool is_data(struct io *io, const uint8_t *datagram, size_t bytes)
-{
-    if (bytes < SEGMENT_OVERHEAD_BYTES) {
-        count(io->counters, DROP_TOO_SHORT, 1);
-        return false;
-    }
-    uint32_t type = load32(datagram);
-    if (type != TYPE_DATA && type != TYPE_DATA_AES) {
-        count(io->counters, DROP_BAD_TYPE, 1);
-        return false;
-    }
-    return true;
 }
 
 /* Can a datagram of `bytes` be appended to this run? */
@@ -110,8 +88,9 @@ static void place(struct io *io, struct harvest *harvest, const uint8_t *datagra
  * stays where it is; then *kept is set and its slot belongs to the run.
  */
 static void sort_message(struct io *io, struct harvest *harvest, uint32_t slot, size_t bytes,
-                         size_t stride, const union address *from, bool *kept)
+                         size_t stride, struct msghdr *message, bool *kept)
 {
+    const union address *from = message->msg_name;
     uint8_t *at = slot_bytes(io, slot);
     struct found *own = NULL;
 
@@ -123,7 +102,7 @@ static void sort_message(struct io *io, struct harvest *harvest, uint32_t slot, 
         uint8_t *datagram = at + offset;
         size_t size = bytes - offset < stride ? bytes - offset : stride;
 
-        if (!is_data(io, datagram, size))
+        if (!is_data(io, datagram, size, message))
             continue;
         if (own != NULL && offset == (size_t)own->count * own->segment_bytes &&
             own == &harvest->runs[harvest->run_count - 1] && continues(own, datagram, size, from)) {
@@ -141,21 +120,6 @@ static void sort_message(struct io *io, struct harvest *harvest, uint32_t slot, 
         }
         place(io, harvest, datagram, size, from);
     }
-}
-
-/* Size of the datagrams in a message that the kernel merged, or all of it. */
-static size_t gro_stride(struct msghdr *message, size_t bytes)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
-        int size = 0;
-        if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO ||
-            c->cmsg_len < CMSG_LEN(sizeof size))
-            continue;
-        memcpy(&size, CMSG_DATA(c), sizeof size);
-        if (size > 0)
-            return (size_t)size;
-    }
-    return bytes;
 }
 
 static void prepare_messages(struct io *io, const struct harvest *harvest, uint32_t want)
@@ -218,6 +182,9 @@ int io_receive(struct io *io, uint32_t job, uint32_t offered)
         harvest.slots[harvest.slot_count++] = load32(entry_of + JOB_SLOT);
     }
     uint32_t want = offered < RECEIVE_MESSAGES ? offered : RECEIVE_MESSAGES;
+    /* A message may hold two runs, when keys change: one slot is kept for the second. */
+    if (want == offered && want > 1)
+        want--;
     prepare_messages(io, &harvest, want);
     int got = recvmmsg(side->fd, io->in, want, MSG_DONTWAIT, NULL);
     if (got < (int)want)
@@ -233,7 +200,7 @@ int io_receive(struct io *io, uint32_t job, uint32_t offered)
             count(io->counters, DROP_BAD_TYPE, 1);
         else if (bytes > 0)
             sort_message(io, &harvest, harvest.slots[i], bytes,
-                         gro_stride(&io->in[i].msg_hdr, bytes), &io->in_from[i], &kept);
+                         udp_stride(&io->in[i].msg_hdr, bytes), &io->in[i].msg_hdr, &kept);
         else
             count(io->counters, DROP_TOO_SHORT, 1);
         if (!kept)
@@ -378,6 +345,9 @@ static bool write_merged(struct io *io, struct merged *merged)
 
     if (writev(io->tun, iov, iov_count) < 0) {
         count(io->counters, DROP_TUN_REFUSED, merged->packets);
+        /* Some kernels refuse merged packets that are right (facts 1.7); then none are merged. */
+        if (errno == EINVAL && merged->packets > 1)
+            io->merge.tcp = io->merge.udp = false;
         return false;
     }
     count(io->counters, COUNT_TUN_WRITES, 1);

@@ -34,6 +34,8 @@ struct io {
     uint32_t mtu;
     struct udp_side udp[SOCKETS]; /* IPv4, IPv6 */
     bool turn;                    /* which of them is asked first */
+    bool passes;                  /* pass_fd is control's */
+    int pass_fd;
     struct merge_options merge;
     uint8_t *counters;
     uint8_t *shared; /* this thread's entry of the ios region */
@@ -54,5 +56,11 @@ struct io {
     _Alignas(struct cmsghdr) uint8_t out_control[SOCKETS][SEND_MESSAGES][CONTROL_BYTES];
     struct merged merged;
 };
+
+/*
+ * io_pass.c: is the datagram transport data? What is none is counted as dropped, or handed on to
+ * control when it is a handshake message.
+ */
+bool is_data(struct io *io, const uint8_t *datagram, size_t bytes, struct msghdr *message);
 
 #endif

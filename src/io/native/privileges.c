@@ -3,6 +3,7 @@
 #include "privileges.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <stdint.h>
 #include <sys/prctl.h>
@@ -71,6 +72,10 @@ int privileges_reexecute(char *const argv[])
         return result;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
+    /* node marks every descriptor close-on-exec, its standard streams too. */
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_SETFD, 0) < 0 && errno != EBADF)
+            return -errno;
     (void)execve("/proc/self/exe", argv, environ);
     return -errno;
 }

@@ -17,7 +17,7 @@ bool replay_accept(uint64_t *last, uint64_t window[128], uint64_t counter)
         for (uint64_t word = from; word <= to; word++)
             window[word % WORDS] = 0;
         *last = counter + 1;
-    } else if (end - 1 - counter >= REPLAY_USABLE) {
+    } else if (end - 1 - counter > REPLAY_USABLE) {
         return false;
     }
     uint64_t bit = UINT64_C(1) << (counter & 63u);

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Counters this far behind the highest are always refused: one word is kept clear for sliding. */
+/* Counters farther behind the highest are refused: one word is kept clear for sliding. */
 #define REPLAY_USABLE (8192u - 64u)
 /* Reject-After-Messages of the WireGuard paper, section 6.1: 2^64 - 2^13 - 1. */
 #define REJECT_AFTER_MESSAGES (UINT64_MAX - 8192u)

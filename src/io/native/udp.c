@@ -174,8 +174,7 @@ int udp_filter(int fd, bool group, const uint8_t *program, size_t bytes)
     return setsockopt(fd, SOL_SOCKET, name, &attach, sizeof attach) < 0 ? -errno : 0;
 }
 
-/* The address and interface that a datagram was sent to, for an answer from the same one. */
-static void read_local(struct msghdr *message, union address *local)
+void udp_local(struct msghdr *message, union address *local)
 {
     memset(local, 0, sizeof *local);
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
@@ -196,6 +195,20 @@ static void read_local(struct msghdr *message, union address *local)
             local->v6.sin6_scope_id = info.ipi6_ifindex;
         }
     }
+}
+
+size_t udp_stride(struct msghdr *message, size_t bytes)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        int size = 0;
+        if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO ||
+            c->cmsg_len < CMSG_LEN(sizeof size))
+            continue;
+        memcpy(&size, CMSG_DATA(c), sizeof size);
+        if (size > 0)
+            return (size_t)size;
+    }
+    return bytes;
 }
 
 int datagram_receive(int fd, uint8_t *datagrams, uint8_t *meta, size_t room)
@@ -222,7 +235,7 @@ int datagram_receive(int fd, uint8_t *datagrams, uint8_t *meta, size_t room)
         union address local;
         bool cut = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
 
-        read_local(&messages[i].msg_hdr, &local);
+        udp_local(&messages[i].msg_hdr, &local);
         memset(out, 0, DATAGRAM_META_BYTES);
         store32(out, cut ? DATAGRAM_BYTES + 1 : messages[i].msg_len);
         memcpy(out + 8, from[i].bytes, SOCKADDR_BYTES);

@@ -48,6 +48,13 @@ int udp_probe(int fd);
 int udp_gro(int fd, bool on);
 int udp_connect(int fd, const union address *address);
 
+/* The address and interface that a datagram was sent to, for an answer from the same one. */
+struct msghdr;
+void udp_local(struct msghdr *message, union address *local);
+
+/* Size of the datagrams in a message that the kernel merged, or all of its `bytes`. */
+size_t udp_stride(struct msghdr *message, size_t bytes);
+
 /* Attaches classic BPF, 8 bytes an instruction: to the socket, or to its reuseport group. */
 int udp_filter(int fd, bool group, const uint8_t *program, size_t bytes);
 

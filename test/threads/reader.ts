@@ -1,0 +1,53 @@
+/**
+ * reader — a thread that looks addresses up in turns, as an I/O thread does, while the route tables
+ * are swapped under it. Answers with what it saw when the engine's stop flag is set.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { ENGINE, IO } from "../../src/memory/layout.ts";
+import { type ArenaShare, fieldWord, openArena, wordOf } from "../../src/memory/region.ts";
+import { RouteLookup } from "../../src/memory/routes.ts";
+
+export interface ReaderTask {
+  readonly share: ArenaShare;
+  readonly thread: number;
+}
+
+/** What a reader saw. Peer 2 k and peer 2 k + 1 are the two tables' answers for address k. */
+export interface ReaderReport {
+  readonly lookups: number;
+  /** Look-ups that gave neither table's answer. */
+  readonly wrong: number;
+  /** Answers of the one table and of the other. */
+  readonly even: number;
+  readonly odd: number;
+}
+
+/** Addresses that both tables know, in different places. */
+export const ADDRESSES = 50;
+export const addressOf = (k: number): number => (0x0a00_0000 + (k << 16)) >>> 0;
+
+const LOOKUPS_A_TURN = 64;
+
+const read = ({ share, thread }: ReaderTask): ReaderReport => {
+  const arena = openArena(share);
+  const { i32 } = arena;
+  const loops = wordOf(arena, "ios", IO.size, thread) + fieldWord(IO.fields.loops);
+  const stop = wordOf(arena, "engine", ENGINE.size, 0) + fieldWord(ENGINE.fields.stop);
+  const table = new RouteLookup(arena);
+  let [lookups, wrong, even, odd] = [0, 0, 0, 0];
+  while (Atomics.load(i32, stop) === 0) {
+    // A turn begins and ends as in io.c: odd while in it, even while asleep.
+    Atomics.add(i32, loops, 1);
+    for (let i = 0; i < LOOKUPS_A_TURN; i++) {
+      const k = lookups++ % ADDRESSES;
+      const peer = table.find4(addressOf(k));
+      if (peer >>> 1 !== k) wrong++;
+      else if (peer & 1) odd++;
+      else even++;
+    }
+    Atomics.add(i32, loops, 1);
+  }
+  return { lookups, wrong, even, odd };
+};
+
+parentPort?.postMessage(read(workerData as ReaderTask));

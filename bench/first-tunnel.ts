@@ -232,7 +232,8 @@ const main = async (): Promise<number> => {
       say(
         `run ${i} of ${options.runs}  ${scheme.name.padEnd(12)}  ` +
           `${gigabits(run.megabitsPerSecond)} Gbit/s  ping ${run.pingBeforeMs.toFixed(3)} ms, ` +
-          `then ${run.pingAfterMs.toFixed(3)} ms  ${run.cpuSecondsPerGb.toFixed(2)} CPU-s per GB  ` +
+          `then ${run.pingAfterMs.toFixed(3)} ms  ` +
+          `${run.cpuSecondsPerGb.toFixed(2)} CPU-s per GB  ` +
           `${run.retransmits} retransmits  ${run.pingsLost} pings lost`,
       );
     }

@@ -24,7 +24,7 @@ export const median = (values: readonly number[]): number => {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 };
 
-/** Processor time spent so far by everything on the machine, in seconds; idle, waiting, stolen not. */
+/** Processor time spent so far by the whole machine, in seconds; idle, waiting, stolen not. */
 const busySeconds = (): number => {
   const [, user, nice, system, , , irq, softirq] = readFileSync("/proc/stat", "utf8")
     .split("\n")[0]!

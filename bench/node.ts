@@ -10,7 +10,7 @@ import type { Worker } from "node:worker_threads";
 import { TIMING, type Timing } from "../src/control/timers.ts";
 import { createEngine, type Internals } from "../src/engine.ts";
 import { sumCounters } from "../src/memory/counters.ts";
-import { IO, SESSION } from "../src/memory/layout.ts";
+import { IO, SESSION, SLOTS_PER_IO } from "../src/memory/layout.ts";
 import { type Arena, fieldWord, wordOf } from "../src/memory/region.ts";
 import type { EngineSettings } from "../src/schema/config.ts";
 import { loadConfig } from "../src/schema/load.ts";
@@ -28,8 +28,8 @@ export interface Sample {
   readonly sessions: number;
   /** Jobs posted and not retired. */
   readonly jobsInFlight: number;
-  /** Slots that were given back at least once: a leak pushes the engine to ever new ones. */
-  readonly slotsTouched: number;
+  /** Slots that a job, a staged packet or a leak holds. */
+  readonly slotsHeld: number;
   readonly counters: Readonly<Record<string, number>>;
   readonly drops: Readonly<Record<string, number>>;
 }
@@ -50,14 +50,15 @@ const count = (entries: number, holds: (index: number) => boolean): number => {
 const look = (arena: Arena): Sample => {
   const { u32, i32, limits, layout } = arena;
   const generation = fieldWord(SESSION.fields.generation);
-  const touched = wordOf(arena, "slotGenerations", 4, 0);
   let jobsInFlight = 0;
+  let slotsHeld = 0;
   for (let thread = 0; thread < limits.ioThreads; thread++) {
     const io = wordOf(arena, "ios", IO.size, thread);
     const tail = Atomics.load(i32, io + fieldWord(IO.fields.tail));
     // The tail stays behind while the thread does every job at once: none is in flight then.
     const ahead = (tail - Atomics.load(i32, io + fieldWord(IO.fields.head))) | 0;
     jobsInFlight += Math.max(0, ahead);
+    slotsHeld += SLOTS_PER_IO - u32[io + fieldWord(IO.fields.freeSlots)]!;
   }
   return {
     sessions: count(layout.count.sessions, (session) => {
@@ -65,7 +66,7 @@ const look = (arena: Arena): Sample => {
       return (Atomics.load(u32, word + generation) & 1) === 1;
     }),
     jobsInFlight,
-    slotsTouched: count(layout.count.slotGenerations, (slot) => u32[touched + slot]! > 0),
+    slotsHeld,
     ...sumCounters(arena, 0, limits.ioThreads + 1),
   };
 };

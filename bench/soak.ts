@@ -1,13 +1,13 @@
 /**
- * soak — two engines with short timers under changing traffic: does anything grow, is anything lost?
+ * soak — two engines, short timers, changing traffic: does anything grow, is anything lost?
  *
  *   npm run soak -- --minutes 5 [--sample-seconds 5] [--json FILE]
  *
  * Sessions are replaced every three seconds. Traffic changes all the time: pings throughout, and
  * TCP both ways, UDP, large and small, pauses. Each sample reads both processes and their shared
- * memory. Verdict, exit code 1 when it is no: memory, descriptors and slots are flat after the
- * first third (which warms up); no ping was lost; drops are those that UDP without flow control
- * explains; at the end nothing is in flight.
+ * memory. Verdict, exit code 1 when it is no: memory and descriptors are flat after the first
+ * third (which warms up); no ping was lost; nothing was dropped but the kernel's own multicast,
+ * which has no peer; at the end no job is in flight and no slot is held.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -20,7 +20,7 @@ const line = (looks: readonly Look[]): string => {
   const parts = looks.map(
     (look) =>
       `${look.rssMb.toFixed(0)} MB, ${look.fds} fds, ${look.sessions} sessions, ` +
-      `${look.jobsInFlight} jobs, ${look.slotsTouched} slots, ` +
+      `${look.jobsInFlight} jobs, ${look.slotsHeld} slots, ` +
       `${look.counters.sessionsMade} made`,
   );
   return `${looks[0]!.second.toFixed(0).padStart(5)} s   ${parts.join("   |   ")}`;

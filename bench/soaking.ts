@@ -26,11 +26,10 @@ const SESSIONS_MAX = 4;
 /** Limits of the verdict: what still counts as flat. */
 const RSS_RISE_MB = 16;
 const FDS_RISE = 1;
-const SLOTS_RISE = 16;
 /** The share of the run that warms up. */
 const WARM_SHARE = 1 / 3;
-/** Drops that say nothing against the engine: the kernel's multicast; full queues under UDP. */
-const EXPLAINED = new Set(["noRoute", "sendFull"]);
+/** Drops that say nothing against the engine: the kernel's own multicast has no peer. */
+const EXPLAINED = new Set(["noRoute"]);
 
 /** One sample of one engine. */
 export interface Look extends Sample {
@@ -84,11 +83,11 @@ const unexplained = (look: Look): string[] =>
     .map(([name, count]) => `${count} ${name}`);
 
 /** What the samples of one engine say against it. */
-const judge = (name: string, looks: readonly Look[]): string[] => {
+export const judge = (name: string, looks: readonly Look[]): string[] => {
   const warm = looks.slice(Math.ceil(looks.length * WARM_SHARE));
   const last = looks.at(-1)!;
   const seconds = warm.map((look) => look.second);
-  const rises = (what: "rssMb" | "fds" | "slotsTouched", limit: number, unit: string): string[] => {
+  const rises = (what: "rssMb" | "fds", limit: number, unit: string): string[] => {
     const risen = rise(
       seconds,
       warm.map((look) => look[what]),
@@ -99,9 +98,9 @@ const judge = (name: string, looks: readonly Look[]): string[] => {
   return [
     ...rises("rssMb", RSS_RISE_MB, "MB"),
     ...rises("fds", FDS_RISE, "descriptors"),
-    ...rises("slotsTouched", SLOTS_RISE, "slots"),
     ...(sessions > SESSIONS_MAX ? [`${name}: ${sessions} sessions of one peer`] : []),
     ...(last.jobsInFlight > 0 ? [`${name}: ${last.jobsInFlight} jobs in flight at the end`] : []),
+    ...(last.slotsHeld > 0 ? [`${name}: ${last.slotsHeld} slots held at the end`] : []),
     ...unexplained(last).map((drop) => `${name}: drops: ${drop}`),
   ];
 };

@@ -71,7 +71,8 @@ const memoryPage = (): string => {
     "",
     "Made from `src/memory/layout.ts` by `npm run generate`; do not edit.",
     "",
-    "All of it is one SharedArrayBuffer, the arena, allocated once at start. Its size is the sum of",
+    "All of it is one SharedArrayBuffer, the arena, allocated once at start. Its size is the " +
+      "sum of",
     "the regions below, each rounded up to a page; untouched pages cost nothing. `io`, `workers`,",
     "`peers` and `routes` are the numbers of the configuration.",
     "",
@@ -84,7 +85,8 @@ const memoryPage = (): string => {
   const sum = layout.arenaLayout({ ...one, workers: 1, peers: 1000, routes: 16_384 });
   lines.push(
     "",
-    `With one I/O thread, one worker, 1,000 peers and 16,384 routes: ${sum.bytes} bytes of address space.`,
+    "With one I/O thread, one worker, 1,000 peers and 16,384 routes: " +
+      `${sum.bytes} bytes of address space.`,
   );
   for (const struct of layout.STRUCTS) {
     lines.push("", `## ${struct.name}`, "", struct.doc, "");
@@ -176,8 +178,10 @@ const configPage = (): string => {
     "",
     "Made from `src/schema/config.ts` by `npm run generate`; do not edit.",
     "",
-    `A TOML file, \`${DEFAULT_FILE}\` unless \`start -c FILE\` names another. A key that is not below is`,
-    "an error that names the nearest one. Paths are relative to the file. README.md has an example,",
+    `A TOML file, \`${DEFAULT_FILE}\` unless \`start -c FILE\` names another. A key that is not ` +
+      "below is",
+    "an error that names the nearest one. Paths are relative to the file. README.md has an " +
+      "example,",
     "and `p2pvpn-engine check -c FILE` tests one.",
   ];
   for (const { section, title, about } of CONFIG_SECTIONS) {

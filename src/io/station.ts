@@ -7,7 +7,7 @@
 import { Segments } from "../crypto/segments.ts";
 import { Slots } from "../memory/buffers.ts";
 import { Counters } from "../memory/counters.ts";
-import { IO, JOB, MESSAGE } from "../memory/layout.ts";
+import { IO, JOB } from "../memory/layout.ts";
 import { Producer } from "../memory/queue.ts";
 import { type Arena, type ArenaShare, doubleAt, fieldWord, wordOf } from "../memory/region.ts";
 import { openRing, Poster, type Ring } from "../memory/ring.ts";
@@ -117,6 +117,3 @@ export const openStation = (arena: Arena, task: IoTask): Station => {
     clock: doubleAt(wordOf(arena, "ios", IO.size, thread), IO.fields.nowMs),
   };
 };
-
-/** Bytes of a sockaddr in a message; kept equal to a job's source. */
-export const SOCKADDR_WORDS = MESSAGE.fields.address.bytes >>> 2;

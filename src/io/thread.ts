@@ -26,6 +26,7 @@ const PENDING_MS = 100;
 const COMMANDS_A_TURN = 256;
 
 const HANDED_OVER = fieldWord(IO.fields.handedOver);
+const FREE_SLOTS = fieldWord(IO.fields.freeSlots);
 const READY_WAKE = 1;
 const READY_TUN = 2;
 const READY_UDP = 4;
@@ -114,6 +115,7 @@ export class IoThread {
     if (this.#send.stagedCount > 0) this.#send.expireStaged();
     this.#s.events.ring();
     if (this.#s.poster.pending() > 0) this.#reportStuck(now);
+    this.#s.arena.u32[this.#ioWord + FREE_SLOTS] = this.#s.slots.free;
   }
 
   /** Once in a while: who does the jobs from now on. */

@@ -12,7 +12,7 @@ const LOOPS = fieldWord(IO.fields.loops);
 const TAIL = fieldWord(IO.fields.tail);
 const HEAD = fieldWord(IO.fields.head);
 
-/** What each I/O thread was at; three words each: loops, tail, and 1 while the tail may yet grow. */
+/** What each I/O thread was at; three words: loops, tail, and 1 while the tail may yet grow. */
 export type Mark = Int32Array;
 
 /** Takes a mark. Thread: control. */

@@ -214,6 +214,7 @@ export const IO = {
   fields: {
     loops: { at: 0, bytes: 4, writer: "io", unit: "turns", doc: "Free-running; odd while in a turn, even while asleep." },
     handedOver: { at: 4, bytes: 4, writer: "io", unit: "flag", doc: "1 while jobs are handed to workers." },
+    freeSlots: { at: 8, bytes: 4, writer: "io", unit: "slots", doc: "Slots that nothing held at the end of the last turn." },
     nowMs: { at: 16, bytes: 8, writer: "io", unit: "ms (f64)", doc: "Boot clock, read once a turn." },
     sleptMs: { at: 24, bytes: 8, writer: "io", unit: "ms (f64)", doc: "Time spent waiting, in all." },
     tail: { at: 128, bytes: 4, writer: "io", unit: "jobs", doc: "Next job to post; free-running u32." },

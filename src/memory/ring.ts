@@ -11,10 +11,10 @@
  *    Poster.done(at)                finish(ring, at, tag)
  *    Poster.status(at)
  *
- * The state word holds lap, status and the claimer's tag in one, so that a claim and who made it are
- * one atomic step: a thread that dies holding a job can be named. A claimed job is never claimed
- * again (security.md 1). The lap keeps a claimer that slept through a turn of the ring from taking
- * a job that it saw long ago. Positions are free-running i32; compare by difference.
+ * The state word holds lap, status and the claimer's tag in one, so that a claim and who made it
+ * are one atomic step: a thread that dies holding a job can be named. A claimed job is never
+ * claimed again (security.md 1). The lap keeps a claimer that slept through a turn of the ring from
+ * taking a job that it saw long ago. Positions are free-running i32; compare by difference.
  */
 import { IO, JOB, RING_JOBS } from "./layout.ts";
 import { type Arena, fieldWord, wordOf } from "./region.ts";

@@ -16,7 +16,8 @@
 #define TCP 6u
 #define UDP 17u
 
-/* A seeded generator (xorshift64*; Vigna, "An experimental exploration of Marsaglia's xorshift"). */
+/* A seeded generator, xorshift64*. Source: Vigna, "An experimental exploration of Marsaglia's
+ * xorshift generators, scrambled". */
 struct chance {
     uint64_t state;
 };
@@ -88,7 +89,8 @@ static inline uint32_t slow_transport_sum(const uint8_t *packet, size_t bytes)
 {
     size_t ip = ip_header_bytes(packet);
     uint32_t sum = packet[0] >> 4 == 4 ? slow_add(0, packet + 12, 8) : slow_add(0, packet + 8, 32);
-    uint8_t tail[4] = { 0, protocol_of(packet), (uint8_t)((bytes - ip) >> 8), (uint8_t)(bytes - ip) };
+    uint8_t tail[4] = { 0, protocol_of(packet), (uint8_t)((bytes - ip) >> 8),
+                        (uint8_t)(bytes - ip) };
     sum = slow_add(sum, tail, sizeof tail);
     return slow_add(sum, packet + ip, bytes - ip);
 }
@@ -119,6 +121,19 @@ static inline void seal_checksums(uint8_t *packet, size_t bytes)
     put16(packet + at, 0);
     uint32_t check = ~slow_transport_sum(packet, bytes) & 0xffff;
     put16(packet + at, check == 0 && protocol_of(packet) == UDP ? 0xffff : check);
+}
+
+/*
+ * Two bytes of payload that make a UDP checksum 0. It is sent as ffff, since 0 says "none".
+ */
+static inline void zero_checksum(uint8_t *packet, size_t bytes, size_t at)
+{
+    put16(packet + at, 0);
+    seal_checksums(packet, bytes);
+    uint32_t check = get16(packet + ip_header_bytes(packet) + 6);
+    put16(packet + at, check);
+    seal_checksums(packet, bytes);
+    CHECK_EQUAL(get16(packet + ip_header_bytes(packet) + 6), 0xffff);
 }
 
 struct shape {
@@ -181,12 +196,13 @@ static inline size_t make_packet(uint8_t *at, const struct shape *shape)
     return bytes;
 }
 
-/* Leaves the checksum to the device, as the kernel does: the pseudo-header's sum, uncomplemented. */
+/* Leaves the checksum to the device as the kernel does: the pseudo-header's sum, as it is. */
 static inline void leave_checksum(uint8_t *packet, size_t bytes)
 {
     size_t ip = ip_header_bytes(packet);
     uint32_t sum = packet[0] >> 4 == 4 ? slow_add(0, packet + 12, 8) : slow_add(0, packet + 8, 32);
-    uint8_t tail[4] = { 0, protocol_of(packet), (uint8_t)((bytes - ip) >> 8), (uint8_t)(bytes - ip) };
+    uint8_t tail[4] = { 0, protocol_of(packet), (uint8_t)((bytes - ip) >> 8),
+                        (uint8_t)(bytes - ip) };
     put16(packet + ip + (protocol_of(packet) == TCP ? 16 : 6), slow_add(sum, tail, sizeof tail));
 }
 

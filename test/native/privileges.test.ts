@@ -1,4 +1,4 @@
-/** privileges — the program executes itself again and holds CAP_NET_ADMIN alone, in every thread. */
+/** privileges — the program executes itself again, with CAP_NET_ADMIN alone in every thread. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";

@@ -218,6 +218,35 @@ static void test_single_checksum(struct bench *bench)
     }
 }
 
+static void test_checksum_zero(struct bench *bench)
+{
+    for (unsigned version = 4; version <= 6; version += 2) {
+        struct shape shape = { .version = version, .protocol = UDP, .payload = 100 };
+        size_t bytes = make_packet(bench->packet, &shape), header = shape_header_bytes(&shape);
+        struct vnet vnet = gso_vnet(&shape, 0);
+        struct splitter split;
+        struct run run = { 0 };
+
+        zero_checksum(bench->packet, bytes, header);
+        leave_checksum(bench->packet, bytes);
+        vnet.gso_type = VNET_GSO_NONE;
+        CHECK_EQUAL(split_begin(&split, bench->packet, bytes, vnet, MTU), 0);
+        (void)split_next(&split, bench->slot, &run);
+        CHECK_EQUAL(get16(segment_packet(bench, &run, 0) + header - 2), 0xffff);
+        /* And as the first of two segments. */
+        uint8_t first[2] = { bench->packet[header], bench->packet[header + 1] };
+        shape.payload = 200;
+        bytes = make_packet(bench->packet, &shape);
+        memcpy(bench->packet + header, first, 2);
+        leave_checksum(bench->packet, bytes);
+        CHECK_EQUAL(split_begin(&split, bench->packet, bytes, gso_vnet(&shape, 100), MTU), 0);
+        run = (struct run){ 0 };
+        (void)split_next(&split, bench->slot, &run);
+        CHECK_EQUAL(run.count, 2);
+        CHECK_EQUAL(get16(segment_packet(bench, &run, 0) + header - 2), 0xffff);
+    }
+}
+
 static int begin(struct bench *bench, const struct shape *shape, struct vnet vnet, size_t cut)
 {
     struct splitter split;
@@ -352,6 +381,8 @@ int main(void)
     PASSED("padding to 16 bytes, never beyond the MTU");
     test_single_checksum(bench);
     PASSED("a checksum left to us is completed");
+    test_checksum_zero(bench);
+    PASSED("a UDP checksum of 0 is sent as ffff");
     test_malformed(bench);
     PASSED("malformed packets and virtio headers are refused");
     test_fuzz(bench, &chance);

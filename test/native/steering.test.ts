@@ -119,7 +119,7 @@ const collected = async (fds: readonly number[], count: number): Promise<number[
 };
 
 for (const family of [4, 6] as const) {
-  test(`IPv${family}: types 4 and 8 by index, the rest to control, a connected socket beside`, async (t) => {
+  test(`IPv${family}: data by index, the rest to control, a connected socket beside`, async (t) => {
     const group = openGroup(family);
     if (group === null) {
       t.skip(`no IPv${family} on loopback`);

@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { IO, RING_JOBS } from "../../src/memory/layout.ts";
-import type { Arena } from "../../src/memory/region.ts";
+import { IO, JOB, RING_JOBS } from "../../src/memory/layout.ts";
+import { type Arena, wordOf } from "../../src/memory/region.ts";
 import {
   claim,
   finish,
@@ -43,6 +43,8 @@ class Bench {
       arena.i32[ioWord(arena, THREAD, field)] = start;
     }
     arena.i32[ioWord(arena, THREAD, IO.fields.asleep)] = 0;
+    const jobs = wordOf(arena, "jobs", JOB.size, 0);
+    arena.i32.fill(0, jobs, jobs + (arena.layout.count.jobs * JOB.size) / 4);
     this.ring = openRing(arena, THREAD);
     this.poster = new Poster(this.ring);
   }
@@ -104,7 +106,11 @@ class Bench {
     assert.equal(this.poster.pending(), this.twin.length);
     assert.equal(this.poster.free(), RING_JOBS - this.twin.length);
     const oldest = this.twin[0];
-    if (oldest === undefined) return;
+    if (oldest === undefined) {
+      // The entry is another lap's, or was never used.
+      assert.equal(this.poster.status(), STATUS.free);
+      return;
+    }
     const status = oldest.status === "appended" ? STATUS.done : STATUS[oldest.status];
     assert.equal(this.poster.status(), status);
   }
@@ -125,7 +131,7 @@ const apply = (bench: Bench, what: string, choice: number, abandon: boolean): vo
   else bench.retire(abandon);
 };
 
-test("the ring is an array: the oldest unclaimed job is claimed, once, and retired in order", () => {
+test("the ring is an array: the oldest unclaimed job is claimed once, retired in order", () => {
   let claims = 0;
   fc.assert(
     fc.property(starts, fc.array(step, { maxLength: 600, size: "max" }), (start, steps) => {
@@ -177,7 +183,7 @@ test("a hint that points anywhere delays, and loses nothing", () => {
 
 /** Runs `between` before every atomic operation of `during`, but not within itself. */
 const preempted = (between: () => void, during: () => number): number => {
-  const { load, compareExchange } = Atomics;
+  const { load, store, compareExchange } = Atomics;
   let inside = false;
   const interrupt = (): void => {
     if (inside) return;
@@ -196,11 +202,15 @@ const preempted = (between: () => void, during: () => number): number => {
       return operation(...given);
     };
   };
-  Object.assign(Atomics, { load: wrap(load), compareExchange: wrap(compareExchange) });
+  Object.assign(Atomics, {
+    load: wrap(load),
+    store: wrap(store),
+    compareExchange: wrap(compareExchange),
+  });
   try {
     return during();
   } finally {
-    Object.assign(Atomics, { load, compareExchange });
+    Object.assign(Atomics, { load, store, compareExchange });
   }
 };
 
@@ -232,6 +242,45 @@ test("no job is claimed twice, whatever comes between two steps of a claim", () 
     { numRuns: runs(300) },
   );
   assert(interrupted > 1_000, `only ${interrupted} interruptions`);
+});
+
+test("a claimer that sleeps through turns of the ring takes nothing that it saw before", () => {
+  // Before each of its steps up to the compare-and-swap: the fifth.
+  fc.assert(
+    fc.property(starts, fc.integer({ min: 1, max: 5 }), fc.nat(4), (start, laps, sleepsAt) => {
+      const bench = new Bench(start);
+      bench.post();
+      let steps = 0;
+      const at = preempted(
+        () => {
+          if (steps++ !== sleepsAt) return;
+          // Others do the job, and as many turns of jobs; then as many wait again.
+          for (let job = 0; job < laps * RING_JOBS; job++) {
+            noteClaim(bench, workerTag(2, 0));
+            bench.finish(0);
+            bench.retire(false);
+            bench.post();
+          }
+        },
+        () => claim(bench.ring, workerTag(1, 0)),
+      );
+      if (at !== NOTHING) bench.note(at, workerTag(1, 0));
+      bench.check();
+    }),
+    { numRuns: runs(500) },
+  );
+});
+
+test("an empty ring's entry is free, whatever was done in it a turn ago", () => {
+  const bench = new Bench(-200);
+  for (let job = 0; job < 3 * RING_JOBS; job++) {
+    bench.check();
+    bench.post();
+    noteClaim(bench, workerTag(0, 0));
+    bench.finish(0);
+    bench.retire(false);
+  }
+  bench.check();
 });
 
 const noteClaim = (bench: Bench, tag: number): void => {

@@ -12,17 +12,19 @@ export interface ReaderTask {
   readonly thread: number;
 }
 
-/** What a reader saw. Peer 2 k and peer 2 k + 1 are the two tables' answers for address k. */
+/** Tables that follow one another: the idle one is never filled with what it held before. */
+export const TABLES = 3;
+
+/** What a reader saw. Table t answers peer TABLES * k + t for address k. */
 export interface ReaderReport {
   readonly lookups: number;
-  /** Look-ups that gave neither table's answer. */
+  /** Look-ups that gave no table's answer. */
   readonly wrong: number;
-  /** Answers of the one table and of the other. */
-  readonly even: number;
-  readonly odd: number;
+  /** Answers of each table. */
+  readonly of: readonly number[];
 }
 
-/** Addresses that both tables know, in different places. */
+/** Addresses that all tables know, in different places. */
 export const ADDRESSES = 50;
 export const addressOf = (k: number): number => (0x0a00_0000 + (k << 16)) >>> 0;
 
@@ -34,20 +36,21 @@ const read = ({ share, thread }: ReaderTask): ReaderReport => {
   const loops = wordOf(arena, "ios", IO.size, thread) + fieldWord(IO.fields.loops);
   const stop = wordOf(arena, "engine", ENGINE.size, 0) + fieldWord(ENGINE.fields.stop);
   const table = new RouteLookup(arena);
-  let [lookups, wrong, even, odd] = [0, 0, 0, 0];
+  const of = new Array<number>(TABLES).fill(0);
+  let [lookups, wrong] = [0, 0];
   while (Atomics.load(i32, stop) === 0) {
     // A turn begins and ends as in io.c: odd while in it, even while asleep.
     Atomics.add(i32, loops, 1);
     for (let i = 0; i < LOOKUPS_A_TURN; i++) {
       const k = lookups++ % ADDRESSES;
       const peer = table.find4(addressOf(k));
-      if (peer >>> 1 !== k) wrong++;
-      else if (peer & 1) odd++;
-      else even++;
+      const answer = peer - TABLES * k;
+      if (answer in of) of[answer]!++;
+      else wrong++;
     }
     Atomics.add(i32, loops, 1);
   }
-  return { lookups, wrong, even, odd };
+  return { lookups, wrong, of };
 };
 
 parentPort?.postMessage(read(workerData as ReaderTask));

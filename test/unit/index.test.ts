@@ -1,4 +1,4 @@
-/** index — receiver indices: the random part stays, the check bits depend on key and random part. */
+/** index — receiver indices: the random part stays, check bits depend on it and on the key. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";

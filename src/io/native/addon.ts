@@ -3,8 +3,9 @@
  *
  * The addon keeps no policy. Calls return a count or a value ≥ 0, or `-errno`, and throw TypeError
  * for arguments of the wrong kind. Only calls whose result has no room for an errno (watch,
- * addressList, netlinkRead, ioOpen) throw an Error with a `code` for what the kernel says. Each thread that
- * imports this file has its own instance (Node-API instance data); nothing is static in C.
+ * addressList, netlinkRead, ioOpen) throw an Error with a `code` for what the kernel says. Each
+ * thread that imports this file has its own instance (Node-API instance data); nothing is static
+ * in C.
  *
  * Packet calls name a job by its index in the `jobs` region and read and write the job's fields
  * there, so that no call allocates. See `layout.ts` for every field.
@@ -137,7 +138,7 @@ export interface Addon {
   udpProbe(fd: number): number;
   udpGro(fd: number, on: boolean): number;
   udpConnect(fd: number, sockaddr: Uint8Array): number;
-  /** Classic BPF, 8 bytes an instruction; kind 0: socket filter, 1: the reuseport group's program. */
+  /** Classic BPF, 8 bytes an instruction; kind 0: socket filter, 1: reuseport group's program. */
   filterAttach(fd: number, kind: 0 | 1, program: Uint8Array): number;
   /**
    * Receives up to 32 datagrams of at most 2048 bytes each. Datagram i is at i * 2048 of `bytes`;
@@ -159,7 +160,10 @@ export interface Addon {
    * [source 28][local 28][datagram]; -1: they are dropped.
    */
   ioPassTo(io: IoHandle, fd: number): void;
-  /** Waits; bits: 1 woken, 2 TUN readable, 4 UDP readable, 8 TUN gone. Writes `loops`, `nowMs`, `sleptMs`. */
+  /**
+   * Waits; bits: 1 woken, 2 TUN readable, 4 UDP readable, 8 TUN gone. Writes `loops`, `nowMs`,
+   * `sleptMs`.
+   */
   ioPoll(io: IoHandle, timeoutMs: number): number;
   /** Reads and splits one run into the job's slot. Segments, 0 (nothing there), or -errno. */
   tunRead(io: IoHandle, job: number): number;
@@ -175,7 +179,7 @@ export interface Addon {
    * Returns the number of `sources` entries; keepalives and drops are counted on the way.
    */
   accept(io: IoHandle, job: number): number;
-  /** Merges and writes the segments of a run that the two masks name. Packets written, or -errno. */
+  /** Merges and writes the segments of a run that the masks name. Packets written, or -errno. */
   tunWrite(io: IoHandle, job: number, maskLow: number, maskHigh: number): number;
   /** Queues a sealed job for the next flush; its slot must stay until then. */
   sendAdd(io: IoHandle, job: number): number;
@@ -185,7 +189,7 @@ export interface Addon {
   // BLAKE2s (RFC 7693)
   /** Keyed BLAKE2s; out.length is the digest size, 1 to 32; key at most 32 bytes. */
   blake2sMac(out: Uint8Array, key: Uint8Array, data: Uint8Array): number;
-  /** MACs of `count` messages of `messageBytes` at `stride`; 16-byte results one after the other. */
+  /** MACs of `count` messages of `messageBytes` at `stride`; 16-byte results side by side. */
   blake2sMacBatch(
     out: Uint8Array,
     key: Uint8Array,

@@ -37,7 +37,7 @@ struct io_options {
 int io_open(const struct arena *arena, const struct io_options *options, struct io **out);
 void io_close(struct io *io);
 
-/* Waits for any of the thread's descriptors; READY_ bits or -errno. Writes loops, nowMs, sleptMs. */
+/* Waits for any of the descriptors; READY_ bits or -errno. Writes loops, nowMs, sleptMs. */
 int io_poll(struct io *io, int timeout_ms);
 
 /* Handshake messages that the kernel merged behind data go to this socket; see io_pass.c. */

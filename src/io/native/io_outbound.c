@@ -29,7 +29,8 @@ static int read_packet(struct io *io)
     if (io->vnet && (size_t)got >= header)
         vnet = vnet_decode(io->read_buffer);
     if ((size_t)got < header ||
-        split_begin(&io->split, io->read_buffer + header, (size_t)got - header, vnet, io->mtu) < 0) {
+        split_begin(&io->split, io->read_buffer + header, (size_t)got - header, vnet,
+                    io->mtu) < 0) {
         count(io->counters, DROP_TUN_INVALID, 1);
         io->split.pending = false;
     }

@@ -35,6 +35,7 @@
 #define IO_SIZE 512u
 #define IO_LOOPS 0u
 #define IO_HANDED_OVER 4u
+#define IO_FREE_SLOTS 8u
 #define IO_NOW_MS 16u
 #define IO_SLEPT_MS 24u
 #define IO_TAIL 128u

@@ -25,8 +25,9 @@ static bool view_of(uint8_t *at, uint32_t bytes, struct view *view)
 {
     *view = (struct view){ .at = at, .bytes = bytes };
     if ((at[0] >> 4) == 4) {
-        /* No options; neither More Fragments nor an offset. */
-        if (at[0] != 0x45 || bytes < 28 || (load16_be(at + 6) & 0x3fff) != 0)
+        /* No options; neither More Fragments nor an offset; a header that is whole. */
+        if (at[0] != 0x45 || bytes < 28 || (load16_be(at + 6) & 0x3fff) != 0 ||
+            sum_fold(sum_bytes(at, 20)) != 0xffff)
             return false;
         view->ip_bytes = 20;
         view->protocol = at[9];

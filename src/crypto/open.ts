@@ -6,10 +6,10 @@
  *   3. decrypt in place               crypto/open.ts   ← here, by a worker or inline
  *   4. replay, source, write to TUN   io/receive.ts
  */
-import sodium from "sodium-native";
 import { JOB } from "../memory/layout.ts";
 import { fieldWord } from "../memory/region.ts";
 import type { Segments } from "./segments.ts";
+import { open } from "./sodium.ts";
 
 const SLOT = fieldWord(JOB.fields.slot);
 const SESSION_OF = fieldWord(JOB.fields.session);
@@ -21,8 +21,7 @@ const FAILED_HIGH = fieldWord(JOB.fields.failedHigh);
 
 /**
  * Opens every segment of the job at `word` with ChaCha20-Poly1305 by sodium-native and notes in the
- * job which ones did not verify. Thread: the job's claimer. Errors: never; sodium-native throws on
- * a forged packet, and that is caught here.
+ * job which ones did not verify. Thread: the job's claimer. Errors: never.
  */
 export const openChaCha = (segments: Segments, word: number): void => {
   const { u32 } = segments.arena;
@@ -36,9 +35,7 @@ export const openChaCha = (segments: Segments, word: number): void => {
     const bytes = i === count - 1 ? u32[word + LAST_BYTES]! : stride;
     const { plain, sealed } = segments.views(slot, i, stride, bytes);
     const nonce = segments.setNonce(slot, i, stride);
-    try {
-      sodium.crypto_aead_chacha20poly1305_ietf_decrypt(plain, null, sealed, null, nonce, key);
-    } catch {
+    if (open(plain, sealed, undefined, nonce, key) < 0) {
       if (i < 32) failedLow |= 1 << i;
       else failedHigh |= 1 << (i - 32);
     }

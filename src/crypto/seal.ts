@@ -6,10 +6,10 @@
  *   3. encrypt in place               crypto/seal.ts   ← here, by a worker or inline
  *   4. send the run (GSO)             io/send.ts
  */
-import sodium from "sodium-native";
 import { JOB } from "../memory/layout.ts";
 import { fieldWord } from "../memory/region.ts";
 import type { Segments } from "./segments.ts";
+import { seal } from "./sodium.ts";
 
 const SLOT = fieldWord(JOB.fields.slot);
 const SESSION_OF = fieldWord(JOB.fields.session);
@@ -31,6 +31,6 @@ export const sealChaCha = (segments: Segments, word: number): void => {
     const bytes = i === count - 1 ? u32[word + LAST_BYTES]! : stride;
     const { plain, sealed } = segments.views(slot, i, stride, bytes);
     const nonce = segments.setNonce(slot, i, stride);
-    sodium.crypto_aead_chacha20poly1305_ietf_encrypt(sealed, plain, null, null, nonce, key);
+    seal(sealed, plain, undefined, nonce, key);
   }
 };

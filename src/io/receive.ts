@@ -42,8 +42,8 @@ export class Receive {
     this.#sources = wordOf(station.arena, "sources", SOURCE.size, station.thread * JOB_SEGMENTS);
   }
 
-  /** One receive: makes jobs of what came. Returns the number of runs; 0: nothing was there. */
-  read(): number {
+  /** One receive: makes jobs of what came. True: all that was offered was used, so ask again. */
+  read(): boolean {
     const { arena, poster, ring, slots, io } = this.#s;
     const offered = Math.min(OFFERED, poster.free(), slots.free);
     for (let i = 0; i < offered; i++) {
@@ -56,7 +56,7 @@ export class Receive {
       slots.putBack(arena.u32[jobWord(ring, first + i) + F.slot]!);
     }
     for (let i = 0; i < used; i++) this.#classify(jobWord(ring, first + i));
-    return used;
+    return used > 0 && used === offered;
   }
 
   /** Finds the session of the run at `word`, which is the job at the ring's tail. */

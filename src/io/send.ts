@@ -31,6 +31,8 @@ import { F, type Station } from "./station.ts";
 
 /** Message type of each suite. Source: WireGuard paper 5.4.6; docs/PROTOCOL.md. */
 const MESSAGE_TYPE = [4, 8] as const;
+/** Bit of addon.tunRead()'s result: the device is empty. */
+const DRAINED = 0x100;
 /** Control is asked for a session at most this often per peer. */
 const WANT_EVERY_MS = 250;
 /** Sealed runs are sent when this many wait, or at the end of a turn. */
@@ -67,6 +69,7 @@ export class Send {
         return done;
       }
       this.#route(word);
+      if (count & DRAINED) return done + 1;
     }
     return runs;
   }

@@ -107,7 +107,7 @@ export class IoThread {
     if (this.#dispatch.due(now)) this.#choose(now);
     if (ready & READY_WAKE) this.#obey();
     if (ready & READY_UDP) {
-      for (let i = 0; i < RECEIVES && this.#receive.read() > 0; i++);
+      for (let i = 0; i < RECEIVES && this.#receive.read(); i++);
     }
     if (ready & READY_TUN) this.#send.read(TUN_RUNS);
     if (this.#s.poster.pending() > 0) this.#jobs.settle(now);

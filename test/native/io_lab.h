@@ -209,7 +209,7 @@ static inline void read_run(struct lab *lab, uint32_t packets)
             (void)ready_for(lab, READY_TUN);
         else if (load32(job + JOB_INNER_VERSION) == 4 &&
                  load32(job + JOB_INNER_ADDRESS) == 0x0a090002) {
-            CHECK_EQUAL(got, packets);
+            CHECK_EQUAL(got & ~TUN_DRAINED, packets);
             return;
         }
     }

@@ -20,7 +20,9 @@ const header = (bytes: number): Buffer => {
 
 test("frames come out whole and in order, however the bytes are cut", () => {
   const noNull = { noNullPrototype: true };
-  const value = fc.record({ id: fc.nat(), type: fc.string(), list: fc.array(fc.double()) }, noNull);
+  // msgpack writes -0 as the integer 0.
+  const number = fc.double().map((value) => (Object.is(value, -0) ? 0 : value));
+  const value = fc.record({ id: fc.nat(), type: fc.string(), list: fc.array(number) }, noNull);
   fc.assert(
     fc.property(fc.array(value, { maxLength: 5 }), fc.array(fc.nat(40)), (values, cuts) => {
       const bytes = Buffer.concat(values.map(encodeFrame));

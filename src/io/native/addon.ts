@@ -165,7 +165,10 @@ export interface Addon {
    * `sleptMs`.
    */
   ioPoll(io: IoHandle, timeoutMs: number): number;
-  /** Reads and splits one run into the job's slot. Segments, 0 (nothing there), or -errno. */
+  /**
+   * Reads and splits one run into the job's slot. Segments, plus 256 when the device is empty now;
+   * 0: nothing was there; or -errno.
+   */
   tunRead(io: IoHandle, job: number): number;
   /** Receives into up to `count` jobs from `job` on (ring order). Runs, 0, or -errno. */
   receive(io: IoHandle, job: number, count: number): number;

@@ -20,6 +20,8 @@
 #define READY_UDP 4
 #define READY_TUN_GONE 8
 
+/* io_tun_read's result: segments in the low byte, then this bit when the device is empty. */
+#define TUN_DRAINED 0x100
 /* io_accept's result: sources in the low byte, then these. */
 #define ACCEPT_AUTHENTIC 0x100
 #define ACCEPT_ROAMED 0x200

@@ -69,7 +69,9 @@ int io_tun_read(struct io *io, uint32_t job_index)
     count(io->counters, COUNT_TUN_READS, 1);
     count(io->counters, COUNT_TUN_PACKETS, run.count);
     count(io->counters, COUNT_TUN_BYTES, run.tun_bytes);
-    return (int)run.count;
+    /* The last read said that nothing is left: the caller need not ask again. */
+    bool drained = !io->split.pending && !closed && result == 0;
+    return (int)run.count | (drained ? TUN_DRAINED : 0);
 }
 
 int io_prepare(const struct arena *arena, uint32_t job_index, double now_ms)

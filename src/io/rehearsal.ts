@@ -27,8 +27,8 @@ import { IoThread } from "./thread.ts";
  */
 const SCENES = 10;
 /** Rounds of a scene, and the time after which the rest are left out. */
-const ROUNDS = 150;
-const TIME_MS = 20;
+const ROUNDS = 400;
+const TIME_MS = 60;
 /** Rounds without a packet back after which loopback is taken to be down. */
 const SILENT_ROUNDS = 3;
 /** Steps that one round may need: send, receive, and one in hand. */
@@ -95,7 +95,13 @@ const stage = (limits: Limits, port: number): ReturnType<typeof makeArena> => {
 };
 
 /** Sends packets round until the time is up. False: nothing came back. */
-const play = (thread: IoThread, host: number, tunPort: number, vnetBytes: number): boolean => {
+const play = (
+  thread: IoThread,
+  host: number,
+  tunPort: number,
+  vnetBytes: number,
+  wake: number,
+): boolean => {
   const frames = [frameOf(vnetBytes, PING_BYTES, PROTOCOL_ICMP)];
   if (vnetBytes > 0) frames.push(frameOf(vnetBytes, STREAM_BYTES, PROTOCOL_TCP));
   const to = makeSockaddr(LOOPBACK, tunPort);
@@ -106,6 +112,7 @@ const play = (thread: IoThread, host: number, tunPort: number, vnetBytes: number
   for (let round = 0; round < ROUNDS && silent < SILENT_ROUNDS; round++) {
     const frame = frames[round % frames.length]!;
     if (addon.datagramSend(host, frame, to, NOWHERE) < 0) return false;
+    if (round % 16 === 0) addon.eventSignal(wake);
     for (let step = 0; step < STEPS; step++) thread.step(0);
     silent = addon.datagramReceive(host, bytes, meta) > 0 ? 0 : silent + 1;
     if (addon.bootMs() > endMs) break;
@@ -133,7 +140,7 @@ export const rehearse = (task: IoTask): void => {
       const { fullSegmentBytes } = task;
       const own: IoTask = { share: shareOf(arena), io, controlWake, fullSegmentBytes };
       const thread = new IoThread(own, () => {});
-      playing = play(thread, host, tunPort, task.io.vnetHeaderBytes);
+      playing = play(thread, host, tunPort, task.io.vnetHeaderBytes, wake);
       thread.close();
     }
   } catch {

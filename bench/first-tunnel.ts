@@ -1,26 +1,36 @@
 /**
  * first-tunnel — ours beside wireguard-go: TCP throughput, idle ping, processor time per gigabyte.
  *
- *   npm run bench:first -- [--runs N] [--seconds N] [--only chacha,aes,wireguard-go]
+ *   npm run bench:first -- [--runs N] [--seconds N] [--only chacha,aes,wireguard-go,bare]
  *                          [--threads N] [--hand-over RULE] [--node PATH]
- *                          [--wireguard-go PATH] [--no-offloads] [--json FILE]
+ *                          [--wireguard-go PATH] [--no-offloads] [--ping-interval MS] [--json FILE]
  *
  * Two network namespaces and a veth pair; one tunnel at a time, A-B-C-A-B-C. Each run: 200 pings
  * 10 ms apart, one TCP stream by iperf3 whose first second does not count, 200 pings again.
  * `--no-offloads` makes the veth pair segment and merge as a network card does.
  */
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Keys, makeKeys, runNode, runWireguardGo, writeConfig } from "./engines.ts";
 import { fetchWireguardGo, WIREGUARD_GO_VERSION } from "./fetch.ts";
-import { Lab, LabError, missingTools, type Program, runMain } from "./lab.ts";
+import {
+  type Host,
+  Lab,
+  LabError,
+  missingTools,
+  type Program,
+  runMain,
+  wireguardName,
+} from "./lab.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { firstPing, flow, median, ping } from "./measure.ts";
 import type { NodeOptions } from "./node.ts";
 
 const PINGS = 200;
-const PING_INTERVAL_MS = 10;
+const BARE_UP_MS = 5_000;
 const OMIT_SECONDS = 1;
 const REFERENCE = "wireguard-go";
 
@@ -50,6 +60,8 @@ interface Options {
   readonly only: readonly string[];
   readonly flags: NonNullable<NodeOptions["flags"]>;
   readonly wireguardGo: string | undefined;
+  /** Between two pings; the shorter, the warmer the caches. */
+  readonly pingIntervalMs: number;
   readonly json: string | undefined;
 }
 
@@ -65,10 +77,11 @@ const readOptions = (): Options => {
       runs: { type: "string", default: "5" },
       seconds: { type: "string", default: "5" },
       node: { type: "string", default: process.execPath },
-      only: { type: "string", default: "chacha,aes,wireguard-go" },
+      only: { type: "string", default: "chacha,aes,wireguard-go,bare" },
       threads: { type: "string" },
       "hand-over": { type: "string" },
       "wireguard-go": { type: "string" },
+      "ping-interval": { type: "string", default: "10" },
       "no-offloads": { type: "boolean", default: false },
       json: { type: "string" },
     },
@@ -91,6 +104,7 @@ const readOptions = (): Options => {
       ...(mode === undefined ? {} : { hand_over: mode }),
     },
     wireguardGo: values["wireguard-go"],
+    pingIntervalMs: whole("ping-interval", values["ping-interval"], 1, 10_000),
     json: values.json,
   };
 };
@@ -131,14 +145,39 @@ const wireguardGo = (title: string, binary: string): Scheme => ({
   },
 });
 
-const measure = async (lab: Lab, scheme: Scheme, seconds: number): Promise<Run> => {
+/** bare.c on both hosts: what no cipher and no protocol would cost. */
+const bare = (): Scheme => ({
+  name: "bare",
+  title: "no protocol, no cipher (bare.c): the floor",
+  start: async (lab) => {
+    const binary = join(lab.folder, "bare");
+    const here = dirname(fileURLToPath(import.meta.url));
+    const source = ["bare.c", "../../bench/bare.c"]
+      .map((path) => join(here, path))
+      .find(existsSync);
+    const built = spawnSync("cc", ["-O2", "-o", binary, source ?? "bare.c"], { encoding: "utf8" });
+    if (built.status !== 0) throw new LabError(`cc could not compile bare.c: ${built.stderr}`);
+    const start = async (host: Host): Promise<Program> => {
+      const name = wireguardName(host);
+      const program = lab.start(host, [binary, name, lab.peerOf(host).under4]);
+      await program.says("bare is up", BARE_UP_MS);
+      lab.must(host, ["ip", "address", "add", `${host.inner4}/24`, "dev", name]);
+      lab.must(host, ["ip", "link", "set", name, "mtu", "1420", "up"]);
+      return program;
+    };
+    return [await start(lab.a), await start(lab.b)];
+  },
+});
+
+const measure = async (lab: Lab, scheme: Scheme, options: Options): Promise<Run> => {
+  const { seconds, pingIntervalMs } = options;
   const programs = await scheme.start(lab);
   try {
     const to = lab.b.inner4;
     await firstPing(lab, lab.a, to);
-    const before = await ping(lab, lab.a, to, PINGS, PING_INTERVAL_MS);
+    const before = await ping(lab, lab.a, to, PINGS, pingIntervalMs);
     const tcp = await flow(lab, lab.a, to, { seconds, omit: OMIT_SECONDS });
-    const after = await ping(lab, lab.a, to, PINGS, PING_INTERVAL_MS);
+    const after = await ping(lab, lab.a, to, PINGS, pingIntervalMs);
     return {
       scheme: scheme.name,
       megabitsPerSecond: tcp.megabitsPerSecond,
@@ -192,6 +231,7 @@ const describe = (machine: Machine, options: Options, cubic: boolean): string =>
     `Node ${machine.node}`,
     `iperf3 ${machine.iperf3}`,
     cubic ? "TCP cubic" : "TCP: the kernel's default algorithm (cubic was refused)",
+    `a ping each ${options.pingIntervalMs} ms`,
     options.offloads ? "veth as it is" : "veth with segmentation off, GRO on",
     ...flags,
   ];
@@ -214,6 +254,7 @@ const main = async (): Promise<number> => {
   const all: Scheme[] = [
     ours("ours, ChaCha20-Poly1305 (sodium-native)", "chacha", undefined, options),
     ours("ours, AES-256-GCM (addon)", "aes", "aes256gcm", options),
+    bare(),
   ];
   if (options.only.includes(REFERENCE)) {
     if (options.wireguardGo === undefined) say(`fetching wireguard-go ${WIREGUARD_GO_VERSION}`);
@@ -227,7 +268,7 @@ const main = async (): Promise<number> => {
   const runs: Run[] = [];
   for (let i = 1; i <= options.runs; i++) {
     for (const scheme of schemes) {
-      const run = await measure(lab, scheme, options.seconds);
+      const run = await measure(lab, scheme, options);
       runs.push(run);
       say(
         `run ${i} of ${options.runs}  ${scheme.name.padEnd(12)}  ` +

@@ -42,9 +42,10 @@ export class PeerEntries {
     Atomics.store(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.current, session + 1);
   }
 
-  /** Writes a sockaddr of 28 bytes. */
+  /** Writes a sockaddr of 28 bytes; not when it is there already, since readers would wait. */
   setEndpoint(peer: number, sockaddr: Uint8Array): void {
     const { u32, u8 } = this.#arena;
+    if (this.endpoint(peer).every((byte, i) => byte === sockaddr[i])) return;
     const word = peerWord(this.#arena, peer);
     Atomics.add(u32, word + PEER_FIELD.endpointLock, 1);
     u8.set(sockaddr.subarray(0, PEER.fields.endpoint.bytes), (word + PEER_FIELD.endpoint) * 4);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "io_state.h"
@@ -17,6 +18,9 @@
 /* A full send buffer is waited for this long, this often; then datagrams are dropped. */
 #define SEND_WAIT_MS 2
 #define SEND_WAITS 5u
+/* Looks at an endpoint that is being written: at once, then each time giving up the processor. */
+#define ENDPOINT_SPINS 100
+#define ENDPOINT_TRIES 10000
 
 /* Reads a packet into the splitter. 1, 0 when there is none, or -errno. */
 static int read_packet(struct io *io)
@@ -115,7 +119,10 @@ int io_prepare(const struct arena *arena, uint32_t job_index, double now_ms)
 static bool read_endpoint(const uint8_t *peer, union address *out)
 {
     const uint32_t *lock = (const uint32_t *)(const void *)(peer + PEER_ENDPOINT_LOCK);
-    for (int tries = 0; tries < 1000; tries++) {
+    for (int tries = 0; tries < ENDPOINT_TRIES; tries++) {
+        /* The writer was interrupted half-way: let it run. */
+        if (tries >= ENDPOINT_SPINS)
+            (void)sched_yield();
         uint32_t before = __atomic_load_n(lock, __ATOMIC_ACQUIRE);
         memcpy(out->bytes, peer + PEER_ENDPOINT, SOCKADDR_BYTES);
         __atomic_thread_fence(__ATOMIC_ACQUIRE);

@@ -79,6 +79,13 @@ const usageSentence = (message: string): string =>
     .replace(/\s*\n\(Did you mean (.*)\?\)$/s, ", did you mean $1?")
     .replace(/\?$/, "");
 
+/** Where the options of the command that was meant are told. */
+const helpWords = (): string => {
+  const word = process.argv.slice(2).find((one) => !one.startsWith("-"));
+  const known = COMMANDS.some((row) => row.name === word);
+  return known ? `p2pvpn-engine ${word} --help` : "p2pvpn-engine --help";
+};
+
 /** Says what went wrong; returns the exit code. */
 const explain = (error: unknown): number => {
   if (process.env.P2PVPN_DEBUG === "1" && !(error instanceof CommanderError)) {
@@ -87,7 +94,7 @@ const explain = (error: unknown): number => {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
     if (error.code === "commander.help") return 2;
-    say(`${usageSentence(error.message)}; see p2pvpn-engine --help.`);
+    say(`${usageSentence(error.message)}; see ${helpWords()}.`);
     return 2;
   }
   if (error instanceof EngineError) {

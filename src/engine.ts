@@ -202,11 +202,12 @@ class RunningEngine implements Engine {
     closeDevice(this.#device);
     const { base } = this.#arena.layout;
     this.#arena.u8.fill(0, base.sessions, base.indexTable);
+    await endOf(this.#control);
   }
 
   async #endControl(): Promise<void> {
     this.#control.postMessage("stop");
-    await endOf(this.#control);
+    await endedOf(this.#control);
   }
 
   #wakeIos(): void {
@@ -287,6 +288,21 @@ const readyOf = (thread: Worker): Promise<void> =>
     };
     thread.on("message", onMessage);
     thread.once("exit", onExit);
+  });
+
+/** Waits until control has done its last work, which a name look-up under way does not hold up. */
+const endedOf = (control: Worker): Promise<void> =>
+  new Promise((resolve) => {
+    if (control.threadId < 0) resolve();
+    const timer = setTimeout(resolve, STOP_MS);
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    control.once("exit", done);
+    control.on("message", (report: ControlReport) => {
+      if (report.type === "ended") done();
+    });
   });
 
 /** Waits until a thread has ended by itself; ends it when that takes too long. */

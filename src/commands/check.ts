@@ -3,7 +3,10 @@
  *
  * Exit code 1 when something is missing that the engine needs; warnings do not count.
  */
+import { lookup } from "node:dns/promises";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { runningEngines } from "../client.ts";
 import type { Addon } from "../io/native/addon.ts";
@@ -148,10 +151,17 @@ const checkForwarding = (): Result[] => {
   ];
 };
 
-/** Binds the port for a moment, with the families that the engine would use. */
+/** Negative errno of `udpTaken`. Source: errno(3). */
+const EADDRINUSE = -98;
+
+/** Binds the port for a moment: alone, as `start` does first, and then as the engine would. */
 const checkPort = (addon: Addon, config: EngineConfig, running: boolean): Result => {
   const { listenPort: port, listenAddress: address, bindDevice, name } = config.interface;
   if (running) return result("UDP port", "ok", `${port}, held by the engine on ${name}`);
+  if (port > 0 && addon.udpTaken(address, port, bindDevice) === EADDRINUSE) {
+    const advice = "stop what uses it or set another listen_port";
+    return result("UDP port", "missing", `${port} is in use; ${advice}`);
+  }
   const family = address.includes(":") ? 6 : 4;
   const fd = addon.udpOpen(family, address, port, 0, bindDevice);
   if (fd >= 0) {
@@ -159,7 +169,29 @@ const checkPort = (addon: Addon, config: EngineConfig, running: boolean): Result
     return result("UDP port", "ok", port === 0 ? "the kernel chooses" : `${port} is free`);
   }
   const reason = addon.errorText(-fd);
-  return result("UDP port", "missing", `${port}: ${reason}; set another listen_port`);
+  const advice = "look at listen_port, listen_address and bind_device";
+  return result("UDP port", "missing", `${port}: ${reason}; ${advice}`);
+};
+
+/** Tuning: more names of endpoints than this are not looked up, and none for longer. */
+const NAMES_MAX = 16;
+const LOOKUP_MS = 5_000;
+
+/** Endpoints that are names: the engine asks again and again, so that none is needed to start. */
+const checkNames = async (config: EngineConfig): Promise<Result[]> => {
+  const hosts = config.peers.map((peer) => peer.endpoint?.host ?? "");
+  const names = [...new Set(hosts)].filter((host) => host !== "" && isIP(host) === 0);
+  const one = async (name: string): Promise<Result> => {
+    const late = sleep(LOOKUP_MS, null, { ref: false });
+    const found = await Promise.race([lookup(name).catch(() => null), late]);
+    if (found !== null) return result("endpoint", "ok", `${name} is ${found.address}`);
+    return result(
+      "endpoint",
+      "warning",
+      `${name} cannot be resolved; write it right, or an address`,
+    );
+  };
+  return Promise.all(names.slice(0, NAMES_MAX).map(one));
 };
 
 const checkLink = (config: EngineConfig, running: boolean): Result => {
@@ -191,6 +223,7 @@ const runTests = async (file: string | undefined): Promise<Result[]> => {
     ...(addon === null ? [] : [checkCrypto(addon), ...checkOffload(addon)]),
     ...(config === null ? [] : [checkLink(config, running), ...checkSix(config)]),
     ...(config === null || addon === null ? [] : [checkPort(addon, config, running)]),
+    ...(config === null ? [] : await checkNames(config)),
     checkReversePath(),
     ...checkForwarding(),
   ];

@@ -49,6 +49,8 @@ export interface ControlTask {
 export type ControlReport =
   | { readonly type: "ready" }
   | { readonly type: "stop" }
+  /** Its work is done; the thread itself may have to wait for a name server. */
+  | { readonly type: "ended" }
   | { readonly type: "failed"; readonly message: string };
 
 const EVENTS_A_WAKE = 4_096;
@@ -333,7 +335,11 @@ class Control {
 const main = async (port: NonNullable<typeof parentPort>, task: ControlTask): Promise<void> => {
   const control = new Control(task, (report) => port.postMessage(report));
   port.on("message", (message: unknown) => {
-    if (message === "stop") void control.stop().then(() => port.close());
+    if (message !== "stop") return;
+    void control.stop().then(() => {
+      port.postMessage({ type: "ended" } satisfies ControlReport);
+      port.close();
+    });
   });
   try {
     await control.start();

@@ -14,7 +14,7 @@ export const ERRORS = {
   CONFIG_MISSING: { exit: 2, text: "The configuration {file} cannot be read ({reason}); name another with -c FILE." },
   CONFIG_INVALID: { exit: 2, text: "{file}: {reason}" },
   KEY_UNREADABLE: { exit: 2, text: "The key file {file} cannot be read: {reason}." },
-  KEY_INVALID: { exit: 2, text: "The key file {file} is no identity; make one with `p2pvpn-engine keygen --out {file}`." },
+  KEY_INVALID: { exit: 2, text: "The key file {file} is no identity; remove it and make one with `p2pvpn-engine keygen --out {file}`." },
   KEY_EXPOSED: { exit: 2, text: "The key file {file} can be read by others; run `chmod 600 {file}`." },
   PSK_INVALID: { exit: 2, text: "The preshared key file {file} holds no key; make one with `wg genpsk`." },
   FILE_EXISTS: { exit: 1, text: "{file} exists already; remove it or choose another name." },

@@ -14,6 +14,7 @@
 import { randomBytes } from "node:crypto";
 import {
   closeSync,
+  constants,
   fstatSync,
   fsyncSync,
   linkSync,
@@ -124,13 +125,18 @@ const errnoText = (error: unknown): string => {
   return code ?? message;
 };
 
-/** Text of a file that only its owner may read. Errors: KEY_UNREADABLE, KEY_EXPOSED. */
-const readSecret = (file: string): Buffer => {
+/**
+ * Text of a file that only its owner may read; `absent` is said when there is none. A pipe without
+ * a writer would block its opening, hence O_NONBLOCK. Errors: KEY_UNREADABLE, KEY_EXPOSED.
+ */
+const readSecret = (file: string, absent = errnoText({ code: "ENOENT" })): Buffer => {
   let fd: number;
   try {
-    fd = openSync(file, "r");
+    fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    throw new EngineError("KEY_UNREADABLE", { file, reason: errnoText(error), cause: error });
+    const gone = (error as NodeJS.ErrnoException).code === "ENOENT";
+    const reason = gone ? absent : errnoText(error);
+    throw new EngineError("KEY_UNREADABLE", { file, reason, cause: error });
   }
   try {
     const stat = fstatSync(fd);
@@ -151,7 +157,8 @@ const readSecret = (file: string): Buffer => {
  * Thread: main.   Errors: EngineError KEY_UNREADABLE, KEY_EXPOSED, KEY_INVALID.
  */
 export const loadIdentity = (file: string): Identity => {
-  const bytes = readSecret(file);
+  const remedy = `there is no such file; make one with \`p2pvpn-engine keygen --out ${file}\``;
+  const bytes = readSecret(file, remedy);
   const text = bytes.toString("latin1").trim();
   bytes.fill(0);
   const plain = parseWireguardKey(text);

@@ -31,7 +31,12 @@ const reasonOf = (error: unknown): string => {
 const readText = (file: string): string => {
   let bytes: Buffer;
   try {
-    if (statSync(file).size > FILE_BYTES_MAX) {
+    const stat = statSync(file);
+    // A pipe or a device may never end. A folder gets its own sentence below.
+    if (!stat.isFile() && !stat.isDirectory()) {
+      throw new EngineError("CONFIG_MISSING", { file, reason: "it is no plain file" });
+    }
+    if (stat.size > FILE_BYTES_MAX) {
       const reason = `it is larger than ${FILE_BYTES_MAX} bytes`;
       throw new EngineError("CONFIG_MISSING", { file, reason });
     }

@@ -2,6 +2,9 @@
  * names — what an interface may be called.
  */
 
+/** Linux keeps the settings of no single interface under these, and refuses them. */
+const RESERVED = [".", "..", "all", "default"];
+
 /** security.md 34; the name becomes a part of file names, so nothing else may pass. */
 export const isInterfaceName = (name: string): boolean =>
-  /^[A-Za-z0-9_=+.-]{1,15}$/.test(name) && name !== "." && name !== "..";
+  /^[A-Za-z0-9_=+.-]{1,15}$/.test(name) && !RESERVED.includes(name);

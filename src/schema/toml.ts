@@ -54,17 +54,22 @@ const place = (path: Path): string => {
   return `${bracketed(String(section))}${number}`;
 };
 
+const sectionWith = (key: string): SectionName | undefined =>
+  (Object.keys(SECTIONS) as SectionName[]).find((one) => keysOf(one).includes(key));
+
 const SECTION_LIST = "[interface], [[peer]] and [engine]";
 
 const unknownKey = (path: Path): string => {
   const key = String(path.at(-1)).slice(0, KEY_CHARACTERS);
   const [section] = path;
   if (path.length === 1 || !isSection(section)) {
-    const home = (Object.keys(SECTIONS) as SectionName[]).find((one) => keysOf(one).includes(key));
+    const home = sectionWith(key);
     if (home !== undefined) return `${key} belongs into ${bracketed(home)}.`;
     const near = bracketed(nearest(key, Object.keys(SECTIONS)));
     return `unknown section or key ${key}; the nearest is ${near} (there are ${SECTION_LIST}).`;
   }
+  const home = sectionWith(key);
+  if (home !== undefined) return `${key} belongs into ${bracketed(home)}, not ${place(path)}.`;
   const near = nearest(key, keysOf(section));
   return `unknown key ${key} in ${place(path)}; did you mean ${near}?`;
 };

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { addon } from "../../src/io/native/addon.ts";
 import type { PeerValue, StatsValue, StatusValue } from "../../src/schema/control.ts";
 import { loadIdentity } from "../../src/schema/identity.ts";
 
@@ -21,7 +22,12 @@ interface Run {
 
 const env = { ...process.env, P2PVPN_RUN_DIR: join(folder, "run"), P2PVPN_DEBUG: "" };
 const run = (...words: string[]): Run =>
-  spawnSync(process.execPath, [cli, ...words], { encoding: "utf8", env, cwd: folder });
+  spawnSync(process.execPath, [cli, ...words], {
+    encoding: "utf8",
+    env,
+    cwd: folder,
+    timeout: 60_000,
+  });
 
 const COMMANDS = ["keygen", "start", "stop", "status", "peers", "stats", "check", "demo"];
 
@@ -61,7 +67,7 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
   ["statsu", 2, /unknown command 'statsu', did you mean .*stat/],
   ["--frob", 2, /unknown option '--frob'/],
   ["start --treads 3", 2, /unknown option '--treads', did you mean --threads; see/],
-  ["start --threads 65", 2, /'--threads <N>' must be a whole number from 0 to 64, not '65'; see/],
+  ["start --threads 65", 2, /'--threads <N>' must be a whole number from 0 to 64, not '65'; see p2pvpn-engine start --help\.$/m],
   ["start --threads 1.5", 2, /from 0 to 64, not '1\.5'/],
   ["start --threads", 2, /argument missing/],
   ["start --io-threads 0", 2, /'--io-threads <N>' must be a whole number from 1 to 8, not '0'/],
@@ -69,6 +75,8 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
   ["start -c none.toml", 2, /none\.toml cannot be read \(there is no such file\)/],
   ["start -c bad.toml", 2, /bad\.toml: unknown key mtuu in \[interface\]; did you mean mtu\?/],
   ["start -c exposed.toml", 2, /exposed\.key can be read by others; run `chmod 600 /],
+  ["start -c pipe", 2, /pipe cannot be read \(it is no plain file\)/],
+  ["start -c piped.toml", 2, /pipe cannot be read: it is no plain file/],
   ["start -c none.toml --daemon", 2, /none\.toml cannot be read/],
   ["status extra", 2, /too many arguments for 'status', which takes 0/],
   ["status -i ../p2p0", 2, /'-i, --interface <NAME>' must be 1 to 15/],
@@ -85,6 +93,9 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
 writeFileSync(join(folder, "bad.toml"), "[interface]\nmtuu = 3");
 writeFileSync(join(folder, "exposed.key"), "x", { mode: 0o644 });
 writeFileSync(join(folder, "exposed.toml"), '[interface]\nprivate_key_file = "exposed.key"');
+writeFileSync(join(folder, "piped.toml"), '[interface]\nprivate_key_file = "pipe"');
+// Nobody writes to it: whoever opens it to read and waits, waits for ever.
+assert.equal(spawnSync("mkfifo", ["-m", "600", join(folder, "pipe")]).status, 0);
 
 for (const [words, code, sentence] of MISTAKES) {
   test(`mistake: ${words}`, () => {
@@ -113,6 +124,20 @@ test("keygen writes a file that loads, or prints the secret and the ids apart", 
   assert.ok(printed.stderr.includes(nodeId!));
   const object = JSON.parse(run("keygen", "--json").stdout) as Record<string, string>;
   assert.match(object.identity!, /^p2pvpn-identity-1\n.{43}\n$/);
+});
+
+test("check sees a port that another engine holds", () => {
+  const fd = addon.udpOpen(4, "127.0.0.1", 0, 0, "");
+  assert.ok(fd >= 0);
+  const port = addon.udpPort(fd);
+  const lines = ["[interface]", 'private_key_file = "port.key"', 'listen_address = "127.0.0.1"'];
+  writeFileSync(join(folder, "port.toml"), `${lines.join("\n")}\nlisten_port = ${port}\n`);
+  run("keygen", "--out", "port.key");
+  const line = (): string =>
+    /^.*UDP port.*$/m.exec(run("check", "-c", "port.toml").stdout)?.[0] ?? "";
+  assert.match(line(), new RegExp(`^missing .* ${port} is in use; `));
+  addon.close(fd);
+  assert.match(line(), new RegExp(`^ok .* ${port} is free$`));
 });
 
 test("check names every mistake on a line of its own and ends with 1", () => {

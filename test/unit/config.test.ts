@@ -99,6 +99,7 @@ const route = (text: string): string => `allowed_ips = ["${text}"]`;
 const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ["unknown key", `${HEAD}listen_prot = 1`, /unknown key listen_prot in \[interface\]; did you mean listen_port\?/],
   ["unknown key of a peer", `${HEAD}${peer(1)}${peer(2, 'allowed_ip = []')}`, /unknown key allowed_ip in \[\[peer\]\] 2; did you mean allowed_ips\?/],
+  ["key of another section", `${HEAD}allowed_ips = []`, /allowed_ips belongs into \[\[peer\]\], not \[interface\]\./],
   ["inline secret", `${HEAD}private_key = "x"`, /unknown key private_key in .* did you mean private_key_file\?/],
   ["prototype key", `${HEAD}__proto__ = 1`, /__proto__|line 3/],
   ["unknown section", `${HEAD}[engin]`, /unknown section or key engin; the nearest is \[engine\]/],
@@ -119,6 +120,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ["port negative", `${HEAD}listen_port = -1`, /from 0 to 65535/],
   ["name long", `${HEAD}name = "abcdefghijklmnop"`, /name in \[interface\] must be 1 to 15/],
   ["name path", `${HEAD}name = "../x"`, /must be 1 to 15/],
+  ["name that Linux keeps", `${HEAD}name = "all"`, /must be 1 to 15.* not \. \.\. all default, not "all"/],
   ["name dots", `${HEAD}name = ".."`, /must be 1 to 15/],
   ["cipher", `${HEAD}cipher = "des"`, /must be "auto" or "chacha20poly1305" or "aes256gcm", not "des"/],
   ["cipher that is not built", `${HEAD}cipher = "aes256gcm"`, /cipher "aes256gcm" is not built yet; use "auto" or "chacha20poly1305"/],
@@ -140,7 +142,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ["psk inline", HEAD + peer(1, `preshared_key_file = "${keyOf(7)}"`), /preshared_key_file in \[\[peer\]\] 1 must name a file that holds the key, not the key itself\.$/],
   ["psk missing", HEAD + peer(1, 'preshared_key_file = "none"'), /none cannot be read: there is no such file/],
   ["psk bad", HEAD + peer(1, 'preshared_key_file = "bad"'), /bad holds no key/],
-  ["key missing", '[interface]\nprivate_key_file = "none.key"', /none\.key cannot be read/],
+  ["key missing", '[interface]\nprivate_key_file = "none.key"', /none\.key cannot be read: .* make one with `p2pvpn-engine keygen --out .*none\.key`\.$/],
   ["key bad", '[interface]\nprivate_key_file = "bad"', /bad is no identity/],
 ];
 

@@ -82,7 +82,10 @@ const converse = (file: string, bytes: Buffer): Promise<Record<string, unknown>[
     const replies: Record<string, unknown>[] = [];
     const client: Socket = connect(file, () => client.write(bytes));
     client.on("data", (data: Buffer) => replies.push(...reader.push(data)));
-    client.on("error", reject);
+    // A close with bytes unread is a reset for whoever sent them; the reply came before it.
+    client.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ECONNRESET" && error.code !== "EPIPE") reject(error);
+    });
     client.on("close", () => resolve(replies));
   });
 

@@ -79,7 +79,7 @@ test("ours with ours: a handshake completes, and status says what is going on", 
   assert.deepEqual(status.defence, { state: "under load", rung: 4 });
   assert.ok(status.drops.cookieAsked! > 1_000, `${status.drops.cookieAsked} cookie replies`);
   assert.ok(status.counters.handshakesVerified! >= 1);
-  assert.equal(status.counters.sessionsMade, 1);
+  assert.ok(status.counters.sessionsMade! >= 1);
   const { counters } = await caller.sample();
   assert.ok(counters.cookiesTaken! >= 1);
 });
@@ -96,7 +96,7 @@ for (const binary of WIREGUARDS) {
     await firstPing(lab, lab.a, lab.b.inner4);
     const { counters, drops } = await caller.sample();
     assert.ok(counters.cookiesTaken! > 0, "it was not under load");
-    assert.equal(counters.sessionsMade, 1);
+    assert.ok(counters.sessionsMade! >= 1);
     assert.equal(drops.cookieUnexpected, 0);
   });
 
@@ -112,6 +112,6 @@ for (const binary of WIREGUARDS) {
     const { counters, drops } = await callee.sample();
     assert.ok(drops.cookieAsked! > 0);
     assert.ok(counters.handshakesVerified! >= 1);
-    assert.equal(counters.sessionsMade, 1);
+    assert.ok(counters.sessionsMade! >= 1);
   });
 }

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ToolResult } from "../src/demo/tools.ts";
 import { formatWireguardKey, makeIdentity, writeSecret } from "../src/schema/identity.ts";
+import type { FloodOptions } from "./flood.ts";
 import { type Host, type Lab, LabError, type Program, wireguardName } from "./lab.ts";
 import type { NodeOptions, NodeReport, NodeRequest, Sample } from "./node.ts";
 
@@ -25,6 +26,7 @@ const ours = (path: string): string =>
 
 const CLI = ours("../src/cli");
 const NODE = ours("./node");
+const FLOOD = ours("./flood");
 
 export interface Keys {
   /** Path of the secret. */
@@ -251,3 +253,10 @@ export const setWireguardPeer = async (
 /** Takes the peer away: the next packet after it is set again needs a handshake. */
 export const removeWireguardPeer = (lab: Lab, host: Host, peerKey: string): Promise<string> =>
   lab.must(host, ["wg", "set", wireguardName(host), "peer", peerKey, "remove"]);
+
+/** Starts a flood of initiations from a host, and waits until it flows. Errors: LabError. */
+export const runFlood = async (lab: Lab, host: Host, options: FloodOptions): Promise<Program> => {
+  const program = lab.start(host, [process.execPath, FLOOD, JSON.stringify(options)]);
+  await program.says("flooding");
+  return program;
+};

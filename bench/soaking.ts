@@ -3,8 +3,8 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { makeKeys, type NodeEngine, runNode, writeConfig } from "./engines.ts";
-import type { Lab } from "./lab.ts";
+import { interfaceOf, makeKeys, type NodeEngine, runNode, writeConfig } from "./engines.ts";
+import type { Host, Lab } from "./lab.ts";
 import { firstPing, flow, ping } from "./measure.ts";
 import type { NodeOptions, Sample } from "./node.ts";
 import { rise } from "./trend.ts";
@@ -105,6 +105,24 @@ export const judge = (name: string, looks: readonly Look[]): string[] => {
   ];
 };
 
+/**
+ * Packets that the kernel itself dropped on a host, since a queue or a socket buffer was full,
+ * as happens when a busy machine does not run us for a while. No engine sees them.
+ */
+const kernelDrops = async (lab: Lab, host: Host): Promise<number> => {
+  const link = ["ip", "-s", "-j", "link", "show", "dev", interfaceOf(host)];
+  const [device] = JSON.parse(await lab.must(host, link)) as [
+    { stats64: { tx: { dropped: number } } },
+  ];
+  const snmp = (await lab.must(host, ["cat", "/proc/net/snmp", "/proc/net/snmp6"])).split("\n");
+  const [names, values] = snmp
+    .filter((line) => line.startsWith("Udp: "))
+    .map((line) => line.split(" "));
+  const udp4 = Number(values?.[names?.indexOf("RcvbufErrors") ?? -1] ?? 0);
+  const six = snmp.find((line) => line.startsWith("Udp6RcvbufErrors"));
+  return device.stats64.tx.dropped + udp4 + Number(six?.split(/\s+/)[1] ?? 0);
+};
+
 /** Each session is one more; the first is no rekey. */
 const rekeysOf = (looks: readonly Look[]): number => (looks.at(-1)?.counters.sessionsMade ?? 1) - 1;
 
@@ -149,12 +167,14 @@ export const soak = async (
     await look();
     const pingsSent = pings.reduce((sum, { sent }) => sum + sent, 0);
     const pingsLost = pings.reduce((sum, { lost }) => sum + lost, 0);
+    const dropped = (await kernelDrops(lab, lab.a)) + (await kernelDrops(lab, lab.b));
+    const unknown = pingsLost > dropped;
     const rekeys = rekeysOf(looks[0]);
     const expected = Math.floor((minutes * 60_000) / (3 * REKEY_MS));
     const faults = [
       ...judge("a", looks[0]),
       ...judge("b", looks[1]),
-      ...(pingsLost > 0 ? [`${pingsLost} of ${pingsSent} pings were lost`] : []),
+      ...(unknown ? [`${pingsLost} of ${pingsSent} pings lost, ${dropped} by the kernel`] : []),
       ...(rekeys < expected ? [`${rekeys} rekeys, expected ${expected} or more`] : []),
     ];
     return { looks, rekeys, pingsSent, pingsLost, gigabytes: bytes / 1e9, faults };

@@ -23,17 +23,23 @@ export class Datagrams {
   readonly #watches: WatchHandle[] = [];
   readonly #onDatagram: OnDatagram;
   readonly #onOversize: () => void;
+  readonly #onFull: () => void;
 
-  /** File descriptors of -1 are left out. `passOn`: what I/O threads hand on, see io_pass.c. */
+  /**
+   * File descriptors of -1 are left out. `passOn`: what I/O threads hand on, see io_pass.c.
+   * `onFull` comes before the datagrams of a batch that left no room: more of them are waiting.
+   */
   constructor(
     fds: { readonly v4: number; readonly v6: number },
     passOn: number,
     onDatagram: OnDatagram,
     onOversize: () => void,
+    onFull: () => void,
   ) {
     this.#fds = fds;
     this.#onDatagram = onDatagram;
     this.#onOversize = onOversize;
+    this.#onFull = onFull;
     for (const fd of [fds.v4, fds.v6]) {
       if (fd >= 0) this.#watches.push(addon.watch(fd, () => this.#receive(fd)));
     }
@@ -52,6 +58,7 @@ export class Datagrams {
 
   #receive(fd: number): void {
     const count = addon.datagramReceive(fd, this.#bytes, this.#meta);
+    if (count === BATCH) this.#onFull();
     for (let i = 0; i < count; i++) {
       const meta = i * META_BYTES;
       const length = this.#meta[meta]! | (this.#meta[meta + 1]! << 8);
@@ -70,6 +77,7 @@ export class Datagrams {
   /** Messages that came to an I/O thread, each behind its source and its local address. */
   #receivePassed(fd: number): void {
     const count = addon.datagramReceive(fd, this.#bytes, this.#meta);
+    if (count === BATCH) this.#onFull();
     for (let i = 0; i < count; i++) {
       const meta = i * META_BYTES;
       const length = this.#meta[meta]! | (this.#meta[meta + 1]! << 8);

@@ -1,8 +1,9 @@
 /**
  * exchange — handshake messages in and out: what arrives on control's sockets, what peers need.
  *
- *   datagram ── mac1 ── es ── known peer? ── ss, timestamp ── newer? ── response, next session
- *   response ── ours? ── keys ── current session ── staged packets or a keepalive
+ *   initiation ── mac1 ── load ── es ── known peer? ── ss, timestamp ── newer? ── response
+ *   response ── ours? ── mac1 ── load ── keys ── current session ── staged packets or a keepalive
+ *   cookie ── answers our last message? ── that message again, once, with mac2
  *
  * Everything here comes from strangers until it has authenticated: each step is cheaper than the
  * next, and each refusal is counted. Thread: control.
@@ -10,9 +11,11 @@
 import type { Counters } from "../memory/counters.ts";
 import { COMMAND, COUNT, DROP } from "../memory/layout.ts";
 import type { PeerEntries } from "../memory/peers.ts";
-import { messageKind, RESPONSE, readU32 } from "../wire/handshake.ts";
+import { COOKIE, INITIATION, messageKind, RESPONSE, readU32 } from "../wire/handshake.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
 import { compareTai64n, nextTai64n } from "../wire/tai64n.ts";
+import type { CookieChecker } from "./cookie.ts";
+import type { Load, Verdict } from "./load.ts";
 import {
   beginInitiation,
   consumeResponse,
@@ -20,6 +23,7 @@ import {
   createResponse,
   finishInitiation,
   type Mac,
+  macValid,
   type PendingInitiation,
   type ResponderState,
   type StaticKeys,
@@ -36,6 +40,8 @@ const INITIATION_EVERY_MS = 20;
 export interface World {
   readonly local: StaticKeys;
   readonly mac: Mac;
+  readonly load: Load;
+  readonly cookies: CookieChecker;
   readonly keeper: SessionKeeper;
   readonly entries: PeerEntries;
   readonly counters: Counters;
@@ -55,6 +61,8 @@ export class Exchange {
   readonly #byKey = new Map<string, Peer>();
   /** Peers whose initiation is on its way, by its sender index. */
   readonly #bySender = new Map<number, Peer>();
+  /** Peers whose cookie reply would be ours, by the sender index of the last message to each. */
+  readonly #byLastIndex = new Map<number, Peer>();
 
   constructor(world: World) {
     this.#world = world;
@@ -92,43 +100,54 @@ export class Exchange {
     ephemeralSeed.fill(0);
     peer.initiation = state;
     this.#bySender.set(senderIndex, peer);
+    this.#sign(peer, datagram, to, NO_LOCAL, nowMs);
     if (world.send(datagram, to, NO_LOCAL)) world.counters.add(COUNT.handshakesInitiated, 1);
   }
 
-  /** Takes one datagram from control's socket. Borrows: `datagram`. */
-  receive(datagram: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): void {
+  /**
+   * Takes one datagram from control's socket. True: a session was made, and timers have changed.
+   * Borrows: `datagram`, `from`, `local`.
+   */
+  receive(datagram: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): boolean {
     const message = messageKind(datagram);
     if (message === null || message.suite !== 0) {
       this.#world.counters.add(DROP.badType, 1);
-    } else if (message.kind === "initiation") {
-      this.#initiation(datagram, from, local, nowMs);
-    } else if (message.kind === "response") {
-      this.#response(datagram, from, nowMs);
-    } else {
-      this.#world.counters.add(DROP.cookieUnexpected, 1);
+      return false;
     }
+    if (message.kind === "initiation") return this.#initiation(datagram, from, local, nowMs);
+    if (message.kind === "response") return this.#response(datagram, from, nowMs);
+    this.#cookie(datagram, nowMs);
+    return false;
   }
 
   /** Zeroes the state of an initiation that will not be answered any more. */
   forget(peer: Peer, nowMs: number): void {
     this.#forgetInitiation(peer, nowMs);
+    this.#settle(peer);
   }
 
-  #initiation(datagram: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): void {
-    const { counters, mac, local: keys } = this.#world;
+  #initiation(datagram: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): boolean {
+    const { counters, mac, local: keys, load } = this.#world;
+    if (!macValid(datagram, INITIATION.fields.mac1, keys.mac1Key, mac)) {
+      counters.add(DROP.macInvalid, 1);
+      return false;
+    }
+    const verdict = load.initiation(datagram, from, nowMs);
+    if (verdict === "cookieAsked") this.#askCookie(datagram, from, local, nowMs);
+    if (!this.#admitted(verdict)) return false;
     const begun = beginInitiation({ local: keys, datagram, mac });
     if (!begun.ok) {
       counters.add(DROP[begun.reason], 1);
-      return;
+      return false;
     }
     const peer = this.#byKey.get(keyText(begun.pending.remotePublicKey));
     if (peer === undefined) {
       wipe(begun.pending);
       counters.add(DROP.handshakeUnknownPeer, 1);
-      return;
+      return false;
     }
     const state = this.#authenticate(peer, begun.pending, nowMs);
-    if (state !== null) this.#respond(peer, state, from, local, nowMs);
+    return state !== null && this.#respond(peer, state, from, local, nowMs);
   }
 
   /** The second half of an initiation, and its timestamp. */
@@ -157,13 +176,13 @@ export class Exchange {
     from: Uint8Array,
     local: Uint8Array,
     nowMs: number,
-  ): void {
+  ): boolean {
     const world = this.#world;
     const senderIndex = world.keeper.reserveIndex(peer.owner);
     if (senderIndex < 0) {
       world.counters.add(DROP.noIndex, 1);
       wipe(state);
-      return;
+      return false;
     }
     const { remoteIndex } = state;
     const ephemeralSeed = world.seed();
@@ -183,23 +202,30 @@ export class Exchange {
     if (made === null) {
       world.keeper.releaseIndex(senderIndex, nowMs);
       world.counters.add(DROP.noIndex, 1);
-      return;
+      return false;
     }
     world.keeper.useAnswered(peer, made, nowMs);
     world.entries.setEndpoint(peer.index, from);
     peer.timers.handshakeReceived(nowMs);
+    this.#sign(peer, datagram, from, local, nowMs);
     if (world.send(datagram, from, local)) world.counters.add(COUNT.handshakesAnswered, 1);
+    return true;
   }
 
-  #response(datagram: Uint8Array, from: Uint8Array, nowMs: number): void {
+  #response(datagram: Uint8Array, from: Uint8Array, nowMs: number): boolean {
     const world = this.#world;
     const index = readU32(datagram, RESPONSE.fields.receiverIndex);
     const peer = this.#bySender.get(index);
     const state = peer?.initiation ?? null;
     if (peer === undefined || state === null || state.senderIndex !== index) {
       world.counters.add(DROP.handshakeInvalid, 1);
-      return;
+      return false;
     }
+    if (!macValid(datagram, RESPONSE.fields.mac1, world.local.mac1Key, world.mac)) {
+      world.counters.add(DROP.macInvalid, 1);
+      return false;
+    }
+    if (!this.#admitted(world.load.response(datagram, from, nowMs))) return false;
     const result = consumeResponse({
       local: world.local,
       state,
@@ -209,10 +235,11 @@ export class Exchange {
     });
     if (!result.ok) {
       world.counters.add(DROP[result.reason], 1);
-      return;
+      return false;
     }
     this.#bySender.delete(index);
     peer.initiation = null;
+    this.#settle(peer);
     const { remoteIndex, keys } = result;
     const made = world.keeper.create(
       { peer, localIndex: index, remoteIndex, initiator: true, keys },
@@ -222,12 +249,61 @@ export class Exchange {
     if (made === null) {
       world.keeper.releaseIndex(index, nowMs);
       world.counters.add(DROP.noIndex, 1);
-      return;
+      return false;
     }
     world.keeper.useInitiated(peer, made, nowMs);
     world.entries.setEndpoint(peer.index, from);
     peer.timers.handshakeDone(nowMs);
     world.command(peer, COMMAND.greet);
+    return true;
+  }
+
+  /** A cookie reply: the message that it answers goes out again, once, with mac2. */
+  #cookie(datagram: Uint8Array, nowMs: number): void {
+    const world = this.#world;
+    const peer = this.#byLastIndex.get(readU32(datagram, COOKIE.fields.receiverIndex));
+    const sent = peer?.cookie.sent ?? null;
+    if (peer === undefined || sent === null || !peer.cookie.take(datagram, nowMs)) {
+      world.counters.add(DROP.cookieUnexpected, 1);
+      return;
+    }
+    world.counters.add(COUNT.cookiesTaken, 1);
+    if (sent.again) return;
+    sent.again = true;
+    world.send(sent.datagram, sent.to, sent.local);
+  }
+
+  #askCookie(datagram: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): void {
+    const world = this.#world;
+    world.send(world.cookies.reply(datagram, from, nowMs), from, local);
+  }
+
+  /** Counts what load decided; true: look into the message. */
+  #admitted(verdict: Verdict): boolean {
+    const { counters } = this.#world;
+    if (verdict === "pass") return true;
+    if (verdict === "passVerified") {
+      counters.add(COUNT.handshakesVerified, 1);
+      return true;
+    }
+    counters.add(DROP[verdict], 1);
+    return false;
+  }
+
+  /** Writes mac2 where there is a cookie, and waits for a cookie reply. Takes: `datagram`. */
+  #sign(peer: Peer, datagram: Uint8Array, to: Uint8Array, local: Uint8Array, nowMs: number): void {
+    this.#settle(peer);
+    const { index } = peer.cookie.sign(datagram, to, local, nowMs);
+    this.#byLastIndex.set(index, peer);
+  }
+
+  /** No cookie reply is waited for any more. */
+  #settle(peer: Peer): void {
+    const index = peer.cookie.sent?.index;
+    if (index !== undefined && this.#byLastIndex.get(index) === peer) {
+      this.#byLastIndex.delete(index);
+    }
+    peer.cookie.settle();
   }
 
   #forgetInitiation(peer: Peer, nowMs: number): void {

@@ -15,12 +15,16 @@ import { Consumer, Producer } from "../memory/queue.ts";
 import { type Arena, type ArenaShare, openArena, regionTables } from "../memory/region.ts";
 import { publishRoutes, type RouteEntry } from "../memory/routes.ts";
 import type { EngineConfig, PeerConfig } from "../schema/config.ts";
+import type { StatusValue } from "../schema/control.ts";
 import type { Cidr } from "../wire/cidr.ts";
 import { makeIndexKey } from "../wire/index.ts";
 import { sameSockaddr } from "../wire/sockaddr.ts";
+import { CookieChecker, CookieHolder } from "./cookie.ts";
 import { Datagrams } from "./datagrams.ts";
 import { Exchange } from "./exchange.ts";
-import { type StaticKeys, staticKeys, staticStatic } from "./noise.ts";
+import { Limiter, type SourceHash } from "./limiter.ts";
+import { Load } from "./load.ts";
+import { type Mac, type StaticKeys, staticKeys, staticStatic } from "./noise.ts";
 import type { Peer } from "./peer.ts";
 import { type Opened, peerValue, statsValue, statusValue } from "./report.ts";
 import { type Families, resolveEndpoint } from "./resolve.ts";
@@ -62,6 +66,26 @@ const RESOLVE_START_MS = 1_000;
 /** setTimeout's largest delay. */
 const TIMEOUT_MAX_MS = 2_147_483_647;
 
+/** Keyed BLAKE2s with 16 bytes of output. */
+const mac: Mac = (key, data) => {
+  const out = new Uint8Array(16);
+  addon.blake2sMac(out, key, data);
+  return out;
+};
+
+/** Where a source lies in the limiter's table; nobody outside can make sources meet there. */
+const sourceHash = (key: Uint8Array): SourceHash => {
+  const words = new Uint32Array(3);
+  const bytes = new Uint8Array(words.buffer);
+  const out = new Uint8Array(16);
+  const outWords = new Uint32Array(out.buffer);
+  return (family, high, low) => {
+    words.set([family, high, low]);
+    addon.blake2sMac(out, key, bytes);
+    return outWords[0]!;
+  };
+};
+
 /** A prefix as the route table takes it. */
 export const routeEntry = (cidr: Cidr, peer: number): RouteEntry => {
   const view = new DataView(cidr.bytes.buffer, cidr.bytes.byteOffset, cidr.bytes.byteLength);
@@ -81,6 +105,8 @@ class Control {
   readonly #entries: PeerEntries;
   readonly #local: StaticKeys;
   readonly #keeper: SessionKeeper;
+  readonly #cookies: CookieChecker;
+  readonly #load: Load;
   readonly #exchange: Exchange;
   readonly #datagrams: Datagrams;
   readonly #events: readonly Consumer[];
@@ -113,19 +139,26 @@ class Control {
       suite: task.suite,
       random32: () => randomFillSync(randoms)[0]!,
     });
+    this.#cookies = new CookieChecker({
+      publicKey: this.#local.publicKey,
+      mac,
+      random: (bytes) => randomBytes(bytes),
+    });
+    this.#load = new Load(this.#cookies, new Limiter(sourceHash(randomBytes(16))), () =>
+      this.#counters.add(COUNT.underLoad, 1),
+    );
     this.#datagrams = new Datagrams(
       task.udp,
       task.passOn,
       (datagram, from, local) => this.#onDatagram(datagram, from, local),
       () => this.#counters.add(DROP.badType, 1),
+      () => this.#load.full(addon.bootMs()),
     );
     this.#exchange = new Exchange({
       local: this.#local,
-      mac: (key, data) => {
-        const out = new Uint8Array(16);
-        addon.blake2sMac(out, key, data);
-        return out;
-      },
+      mac,
+      load: this.#load,
+      cookies: this.#cookies,
       keeper: this.#keeper,
       entries: this.#entries,
       counters: this.#counters,
@@ -148,8 +181,7 @@ class Control {
     this.#socket = await openControlSocket({
       name: this.#task.opened.name,
       handlers: {
-        "status.get": () =>
-          statusValue(this.#arena, this.#task.config, this.#task.opened, addon.bootMs()),
+        "status.get": () => this.#status(addon.bootMs()),
         "peers.get": () => {
           const { mtu } = this.#task.config.interface;
           return this.#peers.map((p) => peerValue(p, this.#entries, mtu, addon.bootMs()));
@@ -160,6 +192,11 @@ class Control {
     });
     this.#resolveTimer = setInterval(() => void this.#resolveAll(), RESOLVE_EVERY_MS);
     this.#tick();
+  }
+
+  #status(nowMs: number): StatusValue {
+    const { config, opened } = this.#task;
+    return statusValue(this.#arena, config, opened, this.#load.under(nowMs), nowMs);
   }
 
   /** Zeroes keys and closes what was opened. */
@@ -175,6 +212,7 @@ class Control {
       peer.staticStatic.fill(0);
     }
     this.#local.privateKey.fill(0);
+    this.#cookies.wipe();
     // Last, since a client that does not read may hold it up until main ends this thread.
     await this.#socket?.close();
   }
@@ -187,6 +225,7 @@ class Control {
       config,
       staticStatic: shared,
       timers: new PeerTimers(Math.random, this.#task.timing),
+      cookie: new CookieHolder(config.publicKey, mac),
       owner: index % this.#task.ioWakes.length,
       current: null,
       previous: null,
@@ -225,8 +264,8 @@ class Control {
 
   #onDatagram(datagram: Uint8Array, from: Uint8Array, local: Uint8Array): void {
     const nowMs = addon.bootMs();
-    this.#exchange.receive(datagram, from, local, nowMs);
-    // A timer that is due soon stays: strangers' datagrams must not put it off again and again.
+    // What strangers send changes no timer, and puts none off.
+    if (!this.#exchange.receive(datagram, from, local, nowMs)) return;
     if (this.#timer === null || this.#timerMs > nowMs) this.#wakeAt(nowMs);
   }
 

@@ -123,7 +123,8 @@ export const staticKeys = (privateKey: Uint8Array): StaticKeys => {
 export const staticStatic = (local: StaticKeys, remotePublicKey: Uint8Array): Uint8Array | null =>
   x25519(local.privateKey, remotePublicKey);
 
-const mac1Valid = (datagram: Uint8Array, range: Range, key: Uint8Array, mac: Mac): boolean =>
+/** Is mac1 made with this key? */
+export const macValid = (datagram: Uint8Array, range: Range, key: Uint8Array, mac: Mac): boolean =>
   equal(mac(key, before(datagram, range)), field(datagram, range));
 
 const ownedSeed = (seed: Uint8Array): Uint8Array => {
@@ -141,7 +142,7 @@ const knownProduct = (product: Uint8Array | null): Uint8Array => {
 const mixForKey = (transcript: Transcript, product: Uint8Array): Uint8Array =>
   mixKey(transcript, product, 2)[0] as Uint8Array;
 
-/** Writes mac1; mac2 stays zero until a cookie is known. */
+/** Writes mac1. mac2 stays zero: who holds a cookie writes it afterwards, see cookie.ts. */
 const finishMessage = (message: Uint8Array, range: Range, remote: Uint8Array, mac: Mac): void =>
   field(message, range).set(mac(mac1Key(remote), before(message, range)));
 
@@ -218,7 +219,7 @@ export const beginInitiation = (
   const { local, datagram, mac, suite = CHACHA20_POLY1305 } = input;
   const { fields } = INITIATION;
   if (!checkMessage(datagram, INITIATION, suite.initiationType)) return HANDSHAKE_INVALID;
-  if (!mac1Valid(datagram, fields.mac1, local.mac1Key, mac)) return MAC_INVALID;
+  if (!macValid(datagram, fields.mac1, local.mac1Key, mac)) return MAC_INVALID;
 
   const remoteEphemeral = copyBytes(field(datagram, fields.ephemeral));
   const es = x25519(local.privateKey, remoteEphemeral);
@@ -350,7 +351,7 @@ export const consumeResponse = (
   const { local, state, datagram, mac } = input;
   const { fields } = RESPONSE;
   if (!checkMessage(datagram, RESPONSE, state.suite.responseType)) return HANDSHAKE_INVALID;
-  if (!mac1Valid(datagram, fields.mac1, local.mac1Key, mac)) return MAC_INVALID;
+  if (!macValid(datagram, fields.mac1, local.mac1Key, mac)) return MAC_INVALID;
   if (readU32(datagram, fields.receiverIndex) !== state.senderIndex) return HANDSHAKE_INVALID;
 
   const ephemeral = field(datagram, fields.ephemeral);

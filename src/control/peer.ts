@@ -7,6 +7,7 @@
  * Source: WireGuard paper, section 6; security.md 1, 2 and 10.
  */
 import type { PeerConfig } from "../schema/config.ts";
+import type { CookieHolder } from "./cookie.ts";
 import type { InitiatorState } from "./noise.ts";
 import type { PeerTimers } from "./timers.ts";
 
@@ -28,6 +29,7 @@ export interface Peer {
   /** Product of the two static keys; made once. */
   readonly staticStatic: Uint8Array;
   readonly timers: PeerTimers;
+  readonly cookie: CookieHolder;
   /** I/O thread that owns this peer's sessions. */
   readonly owner: number;
   current: SessionRef | null;

@@ -25,12 +25,17 @@ export interface Opened {
 const SUITE_NAMES = ["chacha20poly1305", "aes256gcm"] as const;
 const STATE_NAMES = ["absent", "awake", "asleep"] as const;
 
+/** Rungs of the ladder in docs/SECURITY.md; cookies and token buckets are the fourth. */
+const CALM = { state: "calm", rung: 0 };
+const UNDER_LOAD = { state: "under load", rung: 4 };
+
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
 export const statusValue = (
   arena: Arena,
   config: EngineConfig,
   opened: Opened,
+  underLoad: boolean,
   nowMs: number,
 ): StatusValue => ({
   interface: opened.name,
@@ -42,7 +47,7 @@ export const statusValue = (
   threads: config.engine.threads,
   ioThreads: config.engine.ioThreads,
   features: opened.features,
-  defence: { state: "calm", rung: 0 },
+  defence: underLoad ? UNDER_LOAD : CALM,
   startedMs: Math.max(0, nowMs - opened.startedMs),
   ...sumCounters(arena, 0, controlBlock(arena) + 1),
 });

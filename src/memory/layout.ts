@@ -123,6 +123,10 @@ export const DROPS = [
   { name: "handshakeReplayed", unit: "datagrams", doc: "A handshake whose timestamp is not newer than the last one accepted." },
   { name: "handshakeRate", unit: "datagrams", doc: "Handshakes of one peer came faster than one each 20 ms." },
   { name: "cookieUnexpected", unit: "datagrams", doc: "A cookie reply that answers no message of ours." },
+  { name: "cookieAsked", unit: "datagrams", doc: "Under load, an initiation without a valid mac2: a cookie reply was its answer." },
+  { name: "handshakeUnverified", unit: "datagrams", doc: "Under load, a handshake message without a valid mac2, when the budgets of such and of cookie replies were used up." },
+  { name: "handshakeVerified", unit: "datagrams", doc: "Under load, a handshake message with a valid mac2, when the budget of such was used up." },
+  { name: "handshakeSource", unit: "datagrams", doc: "Under load, handshake messages with a valid mac2 of one IPv4 address or IPv6 /64 came faster than 20 a second." },
   { name: "noIndex", unit: "handshakes", doc: "No session entry or receiver index was free." },
   { name: "queueFull", unit: "messages", doc: "A queue between two threads was full." },
 ] as const satisfies readonly CounterRow[];
@@ -150,6 +154,9 @@ export const COUNTS = [
   { name: "unsegmentedResends", unit: "sends", doc: "Sends repeated without UDP_SEGMENT after EIO or EINVAL." },
   { name: "handshakesInitiated", unit: "handshakes", doc: "Initiations sent." },
   { name: "handshakesAnswered", unit: "handshakes", doc: "Responses sent." },
+  { name: "handshakesVerified", unit: "datagrams", doc: "Handshake messages with a valid mac2 that were let through under load." },
+  { name: "cookiesTaken", unit: "cookies", doc: "Cookie replies to messages of ours." },
+  { name: "underLoad", unit: "times", doc: "Times that handshakes came faster than can be answered." },
   { name: "sessionsMade", unit: "sessions", doc: "Sessions established, in either role." },
   { name: "roamed", unit: "moves", doc: "Endpoints moved after an authenticated packet from a new address." },
 ] as const satisfies readonly CounterRow[];

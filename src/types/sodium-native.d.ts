@@ -19,6 +19,23 @@ declare module "sodium-native" {
       nonce: Bytes,
       key: Bytes,
     ): number;
+    crypto_aead_xchacha20poly1305_ietf_encrypt(
+      sealed: Bytes,
+      plain: Bytes,
+      ad: Bytes | null,
+      secret: null,
+      nonce: Bytes,
+      key: Bytes,
+    ): number;
+    /** Throws when the tag does not verify. */
+    crypto_aead_xchacha20poly1305_ietf_decrypt(
+      plain: Bytes,
+      secret: null,
+      sealed: Bytes,
+      ad: Bytes | null,
+      nonce: Bytes,
+      key: Bytes,
+    ): number;
     crypto_scalarmult(out: Bytes, secret: Bytes, point: Bytes): void;
     crypto_scalarmult_base(out: Bytes, secret: Bytes): void;
     crypto_sign_seed_keypair(publicKey: Bytes, secretKey: Bytes, seed: Bytes): void;

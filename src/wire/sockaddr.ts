@@ -26,10 +26,10 @@ export const makeSockaddr = (address: Uint8Array, port: number, scope = 0): Uint
   return out;
 };
 
-const isMapped = (address: Uint8Array): boolean =>
-  address.subarray(0, 10).every((byte) => byte === 0) &&
-  address[10] === 0xff &&
-  address[11] === 0xff;
+const isMapped = (address: Uint8Array): boolean => {
+  for (let i = 0; i < 10; i++) if (address[i] !== 0) return false;
+  return address[10] === 0xff && address[11] === 0xff;
+};
 
 /** 4, 6, or 0 for none. */
 export const sockaddrFamily = (sockaddr: Uint8Array): 0 | 4 | 6 => {
@@ -37,10 +37,23 @@ export const sockaddrFamily = (sockaddr: Uint8Array): 0 | 4 | 6 => {
   return family === AF_INET ? 4 : family === AF_INET6 ? 6 : 0;
 };
 
+/** The 4 or 16 address bytes; of an IPv4-mapped address the 4. Borrows: a view. */
+export const sockaddrHost = (sockaddr: Uint8Array): Uint8Array => {
+  if (sockaddrFamily(sockaddr) === 4) return sockaddr.subarray(4, 8);
+  const host = sockaddr.subarray(8, 24);
+  return isMapped(host) ? host.subarray(12) : host;
+};
+
+export const sockaddrPort = (sockaddr: Uint8Array): number => (sockaddr[2]! << 8) | sockaddr[3]!;
+
+/** Scope id of an IPv6 address: the interface of a link-local one. */
+export const sockaddrScope = (sockaddr: Uint8Array): number =>
+  (sockaddr[24]! | (sockaddr[25]! << 8) | (sockaddr[26]! << 16) | (sockaddr[27]! << 24)) >>> 0;
+
 /** "203.0.113.7:51820", "[fd00::1]:51820", or null for none. */
 export const formatSockaddr = (sockaddr: Uint8Array): string | null => {
   const family = sockaddrFamily(sockaddr);
-  const port = (sockaddr[2]! << 8) | sockaddr[3]!;
+  const port = sockaddrPort(sockaddr);
   if (family === 4) return `${formatAddress(sockaddr.subarray(4, 8))}:${port}`;
   return family === 6 ? `[${formatAddress(sockaddr.subarray(8, 24))}]:${port}` : null;
 };

@@ -30,7 +30,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   piscina: ["src/workers/pool.ts"],
   pino: ["src/log.ts", "src/control/", "src/commands/"],
   "smol-toml": ["src/schema/toml.ts", "src/schema/load.ts"],
-  "sodium-native": ["src/crypto/sodium.ts", "src/control/transcript.ts"],
+  "sodium-native": ["src/crypto/sodium.ts", "src/control/transcript.ts", "src/control/cookie.ts"],
   valibot: ["src/schema/"],
   "node:worker_threads": ["src/engine.ts", "src/io/main.ts", "src/workers/main.ts", "src/control/main.ts"],
 };

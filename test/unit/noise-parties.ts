@@ -17,6 +17,9 @@ export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("h
 /** Fixed bytes, so that a failure can be repeated. */
 export const fixed = (label: string): Uint8Array =>
   new Uint8Array(createHash("sha256").update(label).digest());
+/** The same, as many as asked for. */
+export const fixedBytes = (label: string, bytes: number): Uint8Array =>
+  new Uint8Array(createHash("shake256", { outputLength: bytes }).update(label).digest());
 export const mac = oracle.mac;
 export const TIMESTAMP = tai64n(Date.UTC(2026, 0, 1));
 export const PSK = fixed("psk");

@@ -1,0 +1,69 @@
+/**
+ * flood — many initiations with a valid mac1, as anybody can send who knows a public key.
+ *
+ *   node flood.js '{"to":"192.0.2.2","port":51820,"publicKey":"…","perSecond":20000,"seconds":10}'
+ *
+ * Says "flooding" when the first ones are on their way and how many went out at the end. Behind
+ * mac1 they are random bytes, so that each costs the responder an X25519 unless it asks for a
+ * cookie. Only for addresses of a lab: everything but loopback and documentation is refused.
+ */
+import { randomFillSync } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { mac1Key } from "../src/control/noise.ts";
+import { addon } from "../src/io/native/addon.ts";
+import { before, field, INITIATION, writeU32 } from "../src/wire/handshake.ts";
+import { makeSockaddr } from "../src/wire/sockaddr.ts";
+import { LabError, runMain } from "./lab.ts";
+
+export interface FloodOptions {
+  /** IPv4. */
+  readonly to: string;
+  readonly port: number;
+  /** Base64, of whom it goes to. */
+  readonly publicKey: string;
+  readonly perSecond: number;
+  readonly seconds: number;
+}
+
+const DIFFERENT = 512;
+const TURN_MS = 2;
+/** Loopback and TEST-NET-1. Source: RFC 5737. */
+const ALLOWED = /^(?:127\.|192\.0\.2\.)/;
+
+const makeInitiations = (publicKey: Uint8Array): Uint8Array[] =>
+  Array.from({ length: DIFFERENT }, () => {
+    const datagram = randomFillSync(new Uint8Array(INITIATION.bytes));
+    const { fields } = INITIATION;
+    writeU32(datagram, fields.type, INITIATION.type);
+    const covered = before(datagram, fields.mac1);
+    addon.blake2sMac(field(datagram, fields.mac1), mac1Key(publicKey), covered);
+    field(datagram, fields.mac2).fill(0);
+    return datagram;
+  });
+
+const main = async (options: FloodOptions): Promise<number> => {
+  if (!ALLOWED.test(options.to)) throw new LabError(`${options.to} is no address of a lab.`);
+  const to = makeSockaddr(Uint8Array.from(options.to.split(".").map(Number)), options.port);
+  const initiations = makeInitiations(Buffer.from(options.publicKey, "base64"));
+  const fd = addon.udpOpen(4, "", 0, 0, "");
+  if (fd < 0) throw new LabError(`No socket: ${addon.errorText(-fd)}.`);
+  const none = new Uint8Array(0);
+  const startMs = addon.bootMs();
+  process.stdout.write("flooding\n");
+  let sent = 0;
+  let refused = 0;
+  for (;;) {
+    const elapsedMs = addon.bootMs() - startMs;
+    if (elapsedMs >= options.seconds * 1_000) break;
+    const due = (elapsedMs * options.perSecond) / 1_000;
+    for (; sent < due; sent++) {
+      if (addon.datagramSend(fd, initiations[sent % DIFFERENT]!, to, none) < 0) refused++;
+    }
+    await sleep(TURN_MS);
+  }
+  addon.close(fd);
+  process.stdout.write(`${JSON.stringify({ sent, refused })}\n`);
+  return 0;
+};
+
+await runMain(() => main(JSON.parse(process.argv[2] ?? "{}") as FloodOptions));

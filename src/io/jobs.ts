@@ -100,12 +100,17 @@ export class Jobs {
     return stuck && this.#s.poster.status() === STATUS.claimed ? this.#s.poster.claimer() : 0;
   }
 
+  /** Who made the job: send seals, receive opens. */
+  #retirer(word: number): Retirer | null {
+    const seals = this.#s.arena.u32[word + F.kind] === JOB_KIND.seal;
+    return seals ? this.#send : this.#receive;
+  }
+
   #retireHead(): void {
-    const { arena, poster, ring, counters } = this.#s;
+    const { poster, ring, counters } = this.#s;
     const word = jobWord(ring, poster.head);
     if (workerOfTag(poster.claimer()) >= 0) counters.add(COUNT.jobsHandedOver, 1);
-    const retirer = arena.u32[word + F.kind] === JOB_KIND.seal ? this.#send : this.#receive;
-    retirer?.retire(word);
+    this.#retirer(word)?.retire(word);
     poster.retire();
   }
 
@@ -124,8 +129,7 @@ export class Jobs {
     // It may have finished between our look at the job and its exit.
     if (poster.status() === STATUS.done) return true;
     const word = jobWord(ring, poster.head);
-    const retirer = arena.u32[word + F.kind] === JOB_KIND.seal ? this.#send : this.#receive;
-    retirer?.abandon(word);
+    this.#retirer(word)?.abandon(word);
     poster.retire();
     return true;
   }

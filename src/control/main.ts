@@ -128,7 +128,7 @@ class Control {
     addon.attach(this.#arena.u8, bases, counts);
     this.#counters = new Counters(this.#arena, controlBlock(this.#arena));
     this.#entries = new PeerEntries(this.#arena);
-    this.#local = staticKeys(task.config.interface.identity.privateKey);
+    this.#local = staticKeys(task.config.interface.identity!.privateKey);
     const randoms = new Uint32Array(1);
     this.#keeper = new SessionKeeper({
       arena: this.#arena,

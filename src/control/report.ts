@@ -39,8 +39,8 @@ export const statusValue = (
   nowMs: number,
 ): StatusValue => ({
   interface: opened.name,
-  nodeId: config.interface.identity.nodeId,
-  wireguardPublicKey: base64(config.interface.identity.publicKey),
+  nodeId: config.interface.identity!.nodeId,
+  wireguardPublicKey: base64(config.interface.identity!.publicKey),
   listenPort: opened.listenPort,
   mtu: config.interface.mtu,
   cipher: config.interface.cipher,

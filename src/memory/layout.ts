@@ -175,7 +175,7 @@ export const DROP = numbered<DropName>(DROPS, 0);
 /** Index of each count in a thread's counter block, after the drops. */
 export const COUNT = numbered<CountName>(COUNTS, DROPS.length);
 /** Counters in one thread's block. */
-export const COUNTERS_PER_THREAD = 64;
+export const COUNTERS_PER_THREAD = 128;
 
 // ---------------------------------------------------------------------------------------------
 // Structs

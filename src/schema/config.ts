@@ -208,7 +208,8 @@ export const SETTINGS: readonly Setting[] = (Object.keys(SECTIONS) as SectionNam
 /** The interface as the engine gets it. Units: `mtu` in bytes; keys 32 bytes. */
 export interface InterfaceConfig {
   readonly name: string;
-  readonly identity: Identity;
+  /** Null: none is set yet, so no handshake is possible; UAPI may set one. */
+  readonly identity: Identity | null;
   readonly addresses: readonly Cidr[];
   /** 0 lets the kernel choose. */
   readonly listenPort: number;
@@ -232,10 +233,25 @@ export interface PeerConfig {
   readonly persistentKeepaliveS: number;
 }
 
+export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** What the engine touches of the host besides its device. */
+export interface HostConfig {
+  /** Kernel routes for allowed IPs are installed and removed by the engine. */
+  readonly installRoutes: boolean;
+  /** Folder for what outlives a restart; null: nothing is kept. */
+  readonly stateDir: string | null;
+  /** New file for session secrets, for Wireshark (security.md 5); null: none. */
+  readonly keyLogFile: string | null;
+  readonly logLevel: LogLevel;
+}
+
 /** What `createEngine` takes. */
 export interface EngineConfig {
   readonly interface: InterfaceConfig;
   readonly peers: readonly PeerConfig[];
+  readonly host: HostConfig;
   readonly engine: {
     /** Worker threads; 0 is all inline. */
     readonly threads: number;

@@ -141,6 +141,7 @@ export const loadConfig = (
       cipher,
     },
     peers,
+    host: { installRoutes: true, stateDir: null, keyLogFile: null, logLevel: "info" },
     engine: {
       threads,
       ioThreads: io_threads,

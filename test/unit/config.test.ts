@@ -63,7 +63,7 @@ hand_over = "always"
     mtu: 1_400,
     cipher: "chacha20poly1305",
   });
-  assert.equal(formatWireguardKey(identity.publicKey), own);
+  assert.equal(formatWireguardKey(identity!.publicKey), own);
   assert.deepEqual(addresses.map(formatCidr), ["10.66.0.1/24", "fd66::1/64"]);
   const [one] = config.peers;
   assert.deepEqual(one!.allowedIps.map(formatCidr), ["10.66.0.0/24", "fd66::2/128"]);

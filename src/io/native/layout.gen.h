@@ -11,7 +11,7 @@
 #define JOB_BYTES 65340u
 #define RING_JOBS 128u
 #define REPLAY_BITS 8192u
-#define COUNTERS_PER_THREAD 64u
+#define COUNTERS_PER_THREAD 128u
 
 /* What all threads watch. */
 #define ENGINE_SIZE 256u

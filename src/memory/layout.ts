@@ -117,6 +117,7 @@ export const DROPS = [
   { name: "workerDied", unit: "packets", doc: "Claimed by a worker thread that ended before it was done." },
   { name: "staleJob", unit: "packets", doc: "The session changed between posting a job and working on it." },
   { name: "noSlot", unit: "packets", doc: "No slot was free." },
+  { name: "noKey", unit: "handshakes", doc: "The interface has no private key yet, or the peer's public key is nobody's." },
   { name: "macInvalid", unit: "datagrams", doc: "A handshake message whose mac1 is wrong." },
   { name: "handshakeInvalid", unit: "datagrams", doc: "A handshake message that did not authenticate, or answers none of ours." },
   { name: "handshakeUnknownPeer", unit: "datagrams", doc: "A handshake from a static key that is no peer of ours." },
@@ -382,6 +383,8 @@ export const COMMAND = {
   discard: 3,
   /** Like release, or a keepalive when nothing is staged: the responder waits for a packet. */
   greet: 4,
+  /** Sockets were replaced under their descriptors: poll them anew. */
+  sockets: 5,
 } as const;
 
 export const SUITE = { chacha20poly1305: 0, aes256gcm: 1 } as const;

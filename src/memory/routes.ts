@@ -9,6 +9,7 @@
  *      prefixes    10.0.0.0/8 -> A, 10.1.0.0/16 -> B
  *      boundaries  0 -> none | 10.0.0.0 -> A | 10.1.0.0 -> B | 10.2.0.0 -> A | 11.0.0.0 -> none
  */
+import { type Mark, mark, passed } from "./epochs.ts";
 import { ENGINE } from "./layout.ts";
 import { type Arena, fieldWord, wordOf } from "./region.ts";
 
@@ -125,6 +126,23 @@ export const publishRoutes = (arena: Arena, entries: readonly RouteEntry[]): voi
   u32[engine + COUNT6 + idle] = six.length;
   Atomics.store(i32, engine + ACTIVE, idle);
 };
+
+/** Publishes whole tables, as soon as no reader is in the idle one. Thread: control. */
+export class RoutePublisher {
+  readonly #arena: Arena;
+  #last: Mark | null = null;
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+  }
+
+  publish(entries: readonly RouteEntry[]): boolean {
+    if (this.#last !== null && !passed(this.#arena, this.#last)) return false;
+    publishRoutes(this.#arena, entries);
+    this.#last = mark(this.#arena);
+    return true;
+  }
+}
 
 /** The reading end. Thread: I/O; allocation-free. */
 export class RouteLookup {

@@ -41,6 +41,8 @@ export const ERRORS = {
   CONTROL_BAD_FRAME: { exit: 1, text: "A frame on the control socket was damaged or too large." },
   CONTROL_UNKNOWN: { exit: 1, text: "The engine does not know the request {type}; it may be of another version." },
   RESOLVE_FAILED: { exit: 1, text: "The endpoint {name} cannot be resolved: {reason}." },
+  LIMIT: { exit: 1, text: "An engine takes at most {count} {what}; remove some first." },
+  KEY_FIXED: { exit: 1, text: "The key of this interface comes from its identity file; change the file and start again." },
   MEMORY: { exit: 1, text: "Not enough memory: {reason}." },
   THREAD_DIED: { exit: 1, text: "The {thread} thread ended: {reason}." },
   TOOL_MISSING: { exit: 1, text: "{tool} is not installed; run `apt-get install {packages}`." },

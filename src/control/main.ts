@@ -13,10 +13,9 @@ import { COMMAND, COUNT, DROP, EVENT } from "../memory/layout.ts";
 import { PeerEntries } from "../memory/peers.ts";
 import { Consumer, Producer } from "../memory/queue.ts";
 import { type Arena, type ArenaShare, openArena, regionTables } from "../memory/region.ts";
-import { publishRoutes, type RouteEntry } from "../memory/routes.ts";
+import { publishRoutes } from "../memory/routes.ts";
 import type { EngineConfig, PeerConfig } from "../schema/config.ts";
 import type { StatusValue } from "../schema/control.ts";
-import type { Cidr } from "../wire/cidr.ts";
 import { makeIndexKey } from "../wire/index.ts";
 import { sameSockaddr } from "../wire/sockaddr.ts";
 import { CookieChecker, CookieHolder } from "./cookie.ts";
@@ -83,18 +82,6 @@ const sourceHash = (key: Uint8Array): SourceHash => {
     words.set([family, high, low]);
     addon.blake2sMac(out, key, bytes);
     return outWords[0]!;
-  };
-};
-
-/** A prefix as the route table takes it. */
-export const routeEntry = (cidr: Cidr, peer: number): RouteEntry => {
-  const view = new DataView(cidr.bytes.buffer, cidr.bytes.byteOffset, cidr.bytes.byteLength);
-  const word = (i: number): number => (4 * i < view.byteLength ? view.getUint32(4 * i) : 0);
-  return {
-    version: cidr.version,
-    words: [word(0), word(1), word(2), word(3)],
-    prefixLength: cidr.prefixLength,
-    peer,
   };
 };
 
@@ -241,7 +228,7 @@ class Control {
 
   #publishRoutes(): void {
     const entries = this.#task.config.peers.flatMap((peer, index) =>
-      peer.allowedIps.map((cidr) => routeEntry(cidr, index)),
+      peer.allowedIps.map((cidr) => ({ cidr, owner: { index } })),
     );
     publishRoutes(this.#arena, entries);
   }

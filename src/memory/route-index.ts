@@ -78,8 +78,7 @@ class Builder {
     while (range >>> open >= count / BOUNDARIES_A_PART) open++;
     const parts = (range >>> open) + 1;
     u32[at + NODE.base] = base;
-    u32[at + NODE.shape] =
-      (parts << SHAPE.partsShift) | (word << SHAPE.wordShift) | open;
+    u32[at + NODE.shape] = (parts << SHAPE.partsShift) | (word << SHAPE.wordShift) | open;
     this.#used += Math.ceil(parts / ENTRY.align) * ENTRY.align;
     let before = first;
     for (let part = 0; part < parts; part++) {

@@ -5,11 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Arena } from "../../src/memory/region.ts";
-import {
-  publishRoutes,
-  type RouteEntry,
-  RouteLookup,
-} from "../../src/memory/routes.ts";
+import { publishRoutes, type RouteEntry, RouteLookup } from "../../src/memory/routes.ts";
 import { runs, smallArena } from "./arena.ts";
 
 type Version = 4 | 6;
@@ -37,8 +33,7 @@ const entry = (version: Version, address: bigint, length: number, peer: number):
   owner: { index: peer },
 });
 
-const hostBits = ({ cidr }: RouteEntry): bigint =>
-  BigInt(bitsOf(cidr.version) - cidr.prefixLength);
+const hostBits = ({ cidr }: RouteEntry): bigint => BigInt(bitsOf(cidr.version) - cidr.prefixLength);
 
 const contains = (route: RouteEntry, address: bigint): boolean =>
   addressOf(route) >> hostBits(route) === address >> hostBits(route);

@@ -202,7 +202,7 @@ class ControlThread {
     if (config.host.bringUp) {
       this.#host.bringUp();
       await this.#control.setUp(true);
-      this.#host.setRoutes(this.#control.roster.allowed.prefixes());
+      this.#host.setRoutes(this.#control.roster.prefixes());
     }
     // Names may take their time; the engine does not wait for a dead name server.
     await Promise.race([
@@ -248,7 +248,7 @@ class ControlThread {
 
   #setRoutes(): void {
     try {
-      this.#host.setRoutes(this.#control.roster.allowed.prefixes());
+      this.#host.setRoutes(this.#control.roster.prefixes());
     } catch {
       // Said by the log.
     }

@@ -9,11 +9,11 @@
 import { type Mark, mark, passed } from "../memory/epochs.ts";
 import type { PeerEntries } from "../memory/peers.ts";
 import type { Arena } from "../memory/region.ts";
-import { type RouteEntry, RoutePublisher } from "../memory/routes.ts";
+import { RoutePublisher } from "../memory/routes.ts";
 import type { Change, PeerChange } from "../schema/change.ts";
 import { EngineError } from "../schema/errors.ts";
 import type { Cidr } from "../wire/cidr.ts";
-import { AllowedIps, PREFIXES_MAX } from "./allowed-ips.ts";
+import { ALLOWED_IPS_MAX, AllowedIps } from "./allowed-ips.ts";
 import { CookieHolder } from "./cookie.ts";
 import type { Mac } from "./noise.ts";
 import type { Peer } from "./peer.ts";
@@ -32,18 +32,6 @@ export interface RosterOptions {
   /** 0 up to 1. */
   readonly random: () => number;
 }
-
-/** A prefix as the route table takes it. */
-export const routeEntry = (cidr: Cidr, peer: number): RouteEntry => {
-  const view = new DataView(cidr.bytes.buffer, cidr.bytes.byteOffset, cidr.bytes.byteLength);
-  const word = (i: number): number => (4 * i < view.byteLength ? view.getUint32(4 * i) : 0);
-  return {
-    version: cidr.version,
-    words: [word(0), word(1), word(2), word(3)],
-    prefixLength: cidr.prefixLength,
-    peer,
-  };
-};
 
 const keyText = (key: Uint8Array): string => Buffer.from(key).toString("latin1");
 
@@ -114,8 +102,8 @@ export class Roster {
     if (peers > limits.peers) {
       throw new EngineError("LIMIT", { what: "peers", count: limits.peers });
     }
-    if (prefixes > PREFIXES_MAX) {
-      throw new EngineError("LIMIT", { what: "allowed IPs", count: PREFIXES_MAX });
+    if (prefixes > ALLOWED_IPS_MAX) {
+      throw new EngineError("LIMIT", { what: "allowed IPs", count: ALLOWED_IPS_MAX });
     }
   }
 
@@ -160,7 +148,7 @@ export class Roster {
   remove(peer: Peer): void {
     this.#byKey.delete(keyText(peer.publicKey));
     this.#byIndex[peer.index] = undefined;
-    if (this.#allowed.clear(peer) > 0) this.#changed = true;
+    this.#clear(peer);
     this.#leaving.push(peer.index);
     peer.staticStatic?.fill(0);
     peer.presharedKey?.fill(0);
@@ -168,7 +156,7 @@ export class Roster {
 
   /** Back to a peer of which nothing is configured; it keeps sessions and address. */
   reset(peer: Peer): void {
-    if (this.#allowed.clear(peer) > 0) this.#changed = true;
+    this.#clear(peer);
     peer.presharedKey?.fill(0);
     peer.presharedKey = null;
     peer.persistentKeepaliveS = 0;
@@ -178,10 +166,20 @@ export class Roster {
 
   /** Prefixes of one entry of a change. */
   setAllowedIps(peer: Peer, change: PeerChange): void {
-    if (change.replaceAllowedIps && this.#allowed.clear(peer) > 0) this.#changed = true;
+    if (change.replaceAllowedIps) this.#clear(peer);
     for (const cidr of change.allowedIps ?? []) this.#allowed.give(peer, cidr);
     for (const cidr of change.removedAllowedIps ?? []) this.#allowed.take(peer, cidr);
     if (change.allowedIps?.length || change.removedAllowedIps?.length) this.#changed = true;
+  }
+
+  /** All prefixes. */
+  *prefixes(): Generator<Cidr, void, undefined> {
+    for (const { cidr } of this.#allowed.entries()) yield cidr;
+  }
+
+  #clear(peer: Peer): void {
+    if (this.#allowed.countOf(peer) > 0) this.#changed = true;
+    this.#allowed.clear(peer);
   }
 
   /**
@@ -190,12 +188,7 @@ export class Roster {
    */
   settle(): boolean {
     const { arena } = this.#options;
-    if (this.#changed) {
-      const entries = Array.from(this.#allowed.entries(), ({ owner, cidr }) =>
-        routeEntry(cidr, owner.index),
-      );
-      if (this.#publisher.publish(entries)) this.#changed = false;
-    }
+    if (this.#changed && this.#publisher.publish(this.#allowed.entries())) this.#changed = false;
     if (!this.#changed && this.#leaving.length > 0) {
       const at = mark(arena);
       for (const index of this.#leaving.splice(0)) this.#dying.push({ index, at });

@@ -24,11 +24,11 @@ import {
   ENGINE,
   HAND_OVER,
   type Limits,
-  LOCAL,
   SEGMENT_OVERHEAD_BYTES,
   SESSION,
   SUITE,
 } from "./memory/layout.ts";
+import { setLocals } from "./memory/locals.ts";
 import {
   type Arena,
   fieldWord,
@@ -101,15 +101,7 @@ const allocate = (config: EngineConfig): Arena => {
 const fillArena = (arena: Arena, config: EngineConfig): void => {
   const engine = wordOf(arena, "engine", ENGINE.size, 0);
   arena.u32[engine + fieldWord(ENGINE.fields.handOver)] = HAND_OVER[config.engine.handOver];
-  config.interface.addresses.forEach((cidr, i) => {
-    const word = wordOf(arena, "locals", LOCAL.size, i);
-    const view = new DataView(cidr.bytes.buffer, cidr.bytes.byteOffset, cidr.bytes.byteLength);
-    arena.u32[word + fieldWord(LOCAL.fields.version)] = cidr.version;
-    for (let w = 0; w < cidr.bytes.length / 4; w++) {
-      arena.u32[word + fieldWord(LOCAL.fields.address) + w] = view.getUint32(4 * w);
-    }
-  });
-  arena.u32[engine + fieldWord(ENGINE.fields.localCount)] = config.interface.addresses.length;
+  setLocals(arena, config.interface.addresses);
 };
 
 /** Keys stay in memory and out of core dumps where the system allows it (security.md 33). */

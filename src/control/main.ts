@@ -10,16 +10,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { addon, type WatchHandle } from "../io/native/addon.ts";
 import { COMMAND } from "../memory/layout.ts";
+import { setLocals } from "../memory/locals.ts";
 import { type Arena, type ArenaShare, openArena, regionTables } from "../memory/region.ts";
 import type { Change } from "../schema/change.ts";
 import type { EngineConfig } from "../schema/config.ts";
 import { nextTai64n } from "../wire/tai64n.ts";
 import { Control } from "./control.ts";
 import { Datagrams } from "./datagrams.ts";
+import { makeHandlers } from "./handlers.ts";
 import { Host } from "./host.ts";
 import type { SourceHash } from "./limiter.ts";
 import type { Mac } from "./noise.ts";
-import { type Opened, peerValue, statsValue, statusValue } from "./report.ts";
+import type { Opened } from "./report.ts";
 import { resolveEndpoint } from "./resolve.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
 import { type OpenPort, type PortOptions, Sockets } from "./sockets.ts";
@@ -100,13 +102,7 @@ class Alarm {
 /** The configuration's peers and key, as a change to an engine that has none. */
 const firstChange = ({ interface: link, peers }: EngineConfig): Change => ({
   privateKey: link.identity?.privateKey ?? null,
-  peers: peers.map(({ publicKey, presharedKey, allowedIps, endpoint, persistentKeepaliveS }) => ({
-    publicKey,
-    presharedKey,
-    endpoint,
-    persistentKeepaliveS,
-    allowedIps,
-  })),
+  peers,
 });
 
 class ControlThread {
@@ -159,6 +155,7 @@ class ControlThread {
       onName: () => {},
       onMtu: () => {},
       onUp: (up) => void this.#setUp(up),
+      onAddresses: (addresses) => setLocals(this.#arena, addresses),
     });
     this.#eventWatch = addon.watch(task.wake, () => {
       addon.eventClear(task.wake);
@@ -211,23 +208,15 @@ class ControlThread {
     ]);
     this.#socket = await openControlSocket({
       name: opened.name,
-      handlers: {
-        "status.get": () =>
-          statusValue({
-            ...this.#task,
-            arena: this.#arena,
-            control: this.#control,
-            mtu: this.#host.mtu,
-            nowMs: addon.bootMs(),
-          }),
-        "peers.get": () => {
-          const nowMs = addon.bootMs();
-          const peers = [...this.#control.roster.peers()];
-          return peers.map((peer) => peerValue(peer, this.#control, this.#host.mtu, nowMs));
-        },
-        "stats.get": () => statsValue(this.#arena),
-        "engine.stop": () => this.#report({ type: "stop" }),
-      },
+      handlers: makeHandlers({
+        task: this.#task,
+        arena: this.#arena,
+        control: this.#control,
+        host: this.#host,
+        nowMs: () => addon.bootMs(),
+        setLogLevel: () => {},
+        stop: () => this.#report({ type: "stop" }),
+      }),
     });
   }
 

@@ -192,7 +192,7 @@ export const ENGINE = {
   fields: {
     stop: { at: 0, bytes: 4, writer: "main", unit: "flag", doc: "1: every thread leaves its loop." },
     handOver: { at: 4, bytes: 4, writer: "main", unit: "mode", doc: "0 choose by measuring, 1 always inline, 2 always hand over." },
-    localCount: { at: 8, bytes: 4, writer: "main", unit: "entries", doc: "Entries of `locals` in use." },
+    localCount: { at: 148, bytes: 4, writer: "control", unit: "entries", doc: "Entries of `locals` in use." },
     activeRoutes: { at: 128, bytes: 4, writer: "control", unit: "index", doc: "Which of the two route tables readers use, 0 or 1." },
   },
 } as const satisfies Struct;
@@ -358,8 +358,8 @@ export const LOCAL = {
   doc: "An address of the tunnel interface; packets to it are not forwarded, so AEAD vouches for their checksum.",
   size: 32,
   fields: {
-    version: { at: 0, bytes: 4, writer: "main", unit: "4 or 6", doc: "IP version." },
-    address: { at: 4, bytes: 16, writer: "main", unit: "u32 words", doc: "Four words in host order; IPv4 in the first." },
+    version: { at: 0, bytes: 4, writer: "control", unit: "4 or 6", doc: "IP version." },
+    address: { at: 4, bytes: 16, writer: "control", unit: "u32 words", doc: "Four words in host order; IPv4 in the first." },
   },
 } as const satisfies Struct;
 

@@ -21,6 +21,7 @@ export class Datagrams {
   readonly #bytes = new Uint8Array(BATCH * DATAGRAM_BYTES);
   readonly #meta = new Uint8Array(BATCH * META_BYTES);
   readonly #watches: WatchHandle[] = [];
+  readonly #passOn: number;
   readonly #onDatagram: OnDatagram;
   readonly #onOversize: () => void;
   readonly #onFull: () => void;
@@ -40,9 +41,21 @@ export class Datagrams {
     this.#onDatagram = onDatagram;
     this.#onOversize = onOversize;
     this.#onFull = onFull;
-    for (const fd of [fds.v4, fds.v6]) {
+    this.#passOn = passOn;
+    this.#watch();
+  }
+
+  /** The sockets behind the descriptors were replaced: watches the new ones. */
+  rebind(): void {
+    this.close();
+    this.#watch();
+  }
+
+  #watch(): void {
+    for (const fd of [this.#fds.v4, this.#fds.v6]) {
       if (fd >= 0) this.#watches.push(addon.watch(fd, () => this.#receive(fd)));
     }
+    const passOn = this.#passOn;
     if (passOn >= 0) this.#watches.push(addon.watch(passOn, () => this.#receivePassed(passOn)));
   }
 

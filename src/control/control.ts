@@ -268,8 +268,10 @@ export class Control {
       const known = [peer.current, peer.next, peer.previous].some(
         (ref) => ref?.session === session && ref.generation === generation,
       );
-      if (!known || sameSockaddr(this.#entries.endpoint(peer.index), event.address)) return;
-      this.#entries.setEndpoint(peer.index, event.address);
+      if (!known) return;
+      const moved = !sameSockaddr(this.#entries.endpoint(peer.index), event.address);
+      this.#entries.setEndpoint(peer.index, event.address, event.local);
+      if (!moved) return; // it asks another address of ours
       this.#counters.add(COUNT.roamed, 1);
       this.#world.say("info", "peer moved", { peer: shortKey(peer.publicKey) });
     } else if (event.kind === EVENT.wanted) {

@@ -70,8 +70,6 @@ export interface Surroundings {
   readonly command: (peer: Peer, kind: number) => void;
 }
 
-const NO_LOCAL = new Uint8Array(0);
-
 export class Exchange {
   readonly #world: Surroundings;
   #self: Self | null = null;
@@ -135,8 +133,9 @@ export class Exchange {
     ephemeralSeed.fill(0);
     peer.initiation = state;
     this.#bySender.set(senderIndex, peer);
-    this.#sign(peer, datagram, to, NO_LOCAL, nowMs);
-    if (world.send(datagram, to, NO_LOCAL)) world.counters.add(COUNT.handshakesInitiated, 1);
+    const local = world.entries.local(peer.index);
+    this.#sign(peer, datagram, to, local, nowMs);
+    if (world.send(datagram, to, local)) world.counters.add(COUNT.handshakesInitiated, 1);
   }
 
   /**
@@ -153,8 +152,9 @@ export class Exchange {
     if (self === null) this.#world.counters.add(DROP.noKey, 1);
     else if (message.kind === "initiation") {
       return this.#initiation(self, datagram, from, local, nowMs);
-    } else if (message.kind === "response") return this.#response(self, datagram, from, nowMs);
-    else this.#cookie(datagram, nowMs);
+    } else if (message.kind === "response") {
+      return this.#response(self, datagram, from, local, nowMs);
+    } else this.#cookie(datagram, nowMs);
     return false;
   }
 
@@ -265,14 +265,20 @@ export class Exchange {
       return false;
     }
     world.keeper.useAnswered(peer, made, nowMs);
-    world.entries.setEndpoint(peer.index, from);
+    world.entries.setEndpoint(peer.index, from, local);
     peer.timers.handshakeReceived(nowMs);
     this.#sign(peer, datagram, from, local, nowMs);
     if (world.send(datagram, from, local)) world.counters.add(COUNT.handshakesAnswered, 1);
     return true;
   }
 
-  #response(self: Self, datagram: Uint8Array, from: Uint8Array, nowMs: number): boolean {
+  #response(
+    self: Self,
+    datagram: Uint8Array,
+    from: Uint8Array,
+    local: Uint8Array,
+    nowMs: number,
+  ): boolean {
     const world = this.#world;
     const index = readU32(datagram, RESPONSE.fields.receiverIndex);
     const peer = this.#bySender.get(index);
@@ -312,7 +318,7 @@ export class Exchange {
       return false;
     }
     world.keeper.useInitiated(peer, made, nowMs);
-    world.entries.setEndpoint(peer.index, from);
+    world.entries.setEndpoint(peer.index, from, local);
     peer.timers.handshakeDone(nowMs);
     peer.lastHandshakeUnixMs = world.unixMs();
     world.command(peer, COMMAND.greet);

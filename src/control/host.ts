@@ -87,8 +87,12 @@ export class Host {
   /** Errors: EngineError TUN_FAILED. */
   setMtu(mtu: number): void {
     if (mtu === this.#mtu) return;
-    this.#must(addon.linkSet(this.#options.index, mtu, -1, -1, -1, -1));
-    this.#setMtu(mtu);
+    // The device may hold packets of either size: raised here before, lowered after.
+    if (mtu > this.#mtu) this.#options.onMtu(mtu);
+    const result = addon.linkSet(this.#options.index, mtu, -1, -1, -1, -1);
+    this.#options.onMtu(result < 0 ? this.#mtu : mtu);
+    this.#must(result);
+    this.#mtu = mtu;
   }
 
   /** Errors: EngineError ADDRESS_FAILED; nothing has changed then. */

@@ -11,6 +11,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { addon, type WatchHandle } from "../io/native/addon.ts";
 import { COMMAND } from "../memory/layout.ts";
 import { setLocals } from "../memory/locals.ts";
+import { writeMtu } from "../memory/mtu.ts";
 import { type Arena, type ArenaShare, openArena, regionTables } from "../memory/region.ts";
 import type { Change } from "../schema/change.ts";
 import type { EngineConfig } from "../schema/config.ts";
@@ -153,7 +154,7 @@ class ControlThread {
         return () => clearInterval(timer);
       },
       onName: () => {},
-      onMtu: () => {},
+      onMtu: (mtu) => writeMtu(this.#arena, mtu),
       onUp: (up) => void this.#setUp(up),
       onAddresses: (addresses) => setLocals(this.#arena, addresses),
     });

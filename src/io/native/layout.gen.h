@@ -19,8 +19,6 @@
 #define ENGINE_HAND_OVER 4u
 #define ENGINE_LOCAL_COUNT 8u
 #define ENGINE_ACTIVE_ROUTES 128u
-#define ENGINE_ROUTES4 132u
-#define ENGINE_ROUTES6 140u
 
 /* A worker of the pool, and the doorbell it sleeps on. */
 #define WORKER_SIZE 384u
@@ -213,6 +211,8 @@ enum region {
     REGION_ROUTE_PEERS4,
     REGION_ROUTE_KEYS6,
     REGION_ROUTE_PEERS6,
+    REGION_ROUTE_INDEX4,
+    REGION_ROUTE_INDEX6,
     REGION_SLOT_GENERATIONS,
     REGION_SLOTS,
     REGION_COUNT

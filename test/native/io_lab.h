@@ -201,7 +201,7 @@ static inline int ready_for(struct lab *lab, int bits)
 /* Sends `bytes` to 10.9.0.2 behind the TUN, in datagrams of `segment`. */
 static inline void send_inner(struct lab *lab, size_t bytes, int segment)
 {
-    static uint8_t payload[65000];
+    static uint8_t payload[65507];
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(2000) };
 
     to.sin_addr.s_addr = htonl(0x0a090002);

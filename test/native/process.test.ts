@@ -74,7 +74,11 @@ test("descriptors to keep are a list of at most 64 numbers", () => {
   const run = runChild(
     `console.log(addon.handlesCloseOnExec([4, 0, 4]), addon.handlesCloseOnExec([]));
      for (const bad of [[1.5], ["x"], 7]) {
-       try { addon.handlesCloseOnExec(bad); console.log("taken"); } catch (e) { console.log(e.name); }
+       try {
+         addon.handlesCloseOnExec(bad);
+       } catch (error) {
+         console.log(error.name);
+       }
      }
      console.log(addon.handlesCloseOnExec(new Array(65).fill(3)));`,
     {},

@@ -40,7 +40,7 @@ export interface UapiOptions {
 
 export interface UapiSocket {
   readonly file: string;
-  /** The interface has another name now; clients stay. Errors: EngineError UAPI_*; then as before. */
+  /** The interface has another name now; clients stay. Errors: UAPI_*; all is as before then. */
   rename(name: string): Promise<void>;
   /** Takes no more clients, lets answers leave, removes the file. */
   close(): Promise<void>;
@@ -96,7 +96,10 @@ const answer = async (
   let errno: number;
   if (request.type === "refused") errno = request.errno;
   else if (request.type === "get") errno = (await sendState(client, state)) ? 0 : ERRNO.io;
-  else errno = await Promise.resolve(request.change).then(apply).then(() => 0, errnoOf);
+  else
+    errno = await Promise.resolve(request.change)
+      .then(apply)
+      .then(() => 0, errnoOf);
   await send(client, errnoText(errno));
   return request.type !== "refused" || !request.last;
 };

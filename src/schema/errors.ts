@@ -32,7 +32,7 @@ export const ERRORS = {
   UAPI_TAKEN: { exit: 1, text: "The WireGuard socket {file} belongs to another program that runs; stop it or choose another interface name." },
   LIMIT: { exit: 1, text: "There is room for {max} {what} at most; remove some first." },
   KEY_FIXED: { exit: 1, text: "The private key comes from the identity file; change that file and start the engine again." },
-  DAEMON_FAILED: { exit: 1, text: "It ended before it was up ({reason}); run `{retry}` to see why." },
+  DAEMON_FAILED: { exit: 1, text: "The engine ended before it was up ({reason}); run `{retry}` to see why." },
   START_FAILED: { exit: 1, text: "The engine ended before it was up ({reason}); run `p2pvpn-engine start` without --daemon to see why." },
   STOP_TIMEOUT: { exit: 1, text: "The engine on {name} (process {pid}) was still there after {seconds} seconds; look at its log." },
   ENGINE_SAID: { exit: 1, text: "{reason}" },

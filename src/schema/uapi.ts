@@ -45,7 +45,7 @@ export class UapiReader {
   #errno = 0;
   #set: SetBuilder | null = null;
 
-  /** Gives the operations that end in these bytes; goes on reading when the next one is asked for. */
+  /** Gives the operations that end in these bytes; reads on when the next one is asked for. */
   *read(bytes: Buffer): Generator<UapiRequest, void, undefined> {
     let from = 0;
     while (from < bytes.length) {

@@ -88,6 +88,8 @@ export interface Addon {
    * included). Returns only when that failed: -errno. Thread: main, before any other thread.
    */
   privilegesReexecute(argv: string[]): number;
+  /** Marks every descriptor from 3 on, but those in `keep`, close-on-exec. */
+  handlesCloseOnExec(keep: number[]): number;
   eventOpen(): number;
   eventSignal(fd: number): number;
   eventClear(fd: number): number;

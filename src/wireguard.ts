@@ -82,7 +82,13 @@ const configOf = (name: string): EngineConfig => ({
     cipher: "auto",
   },
   peers: [],
-  host: { installRoutes: false, stateDir: null, keyLogFile: null, logLevel: logLevel() },
+  host: {
+    bringUp: false,
+    installRoutes: false,
+    stateDir: null,
+    keyLogFile: null,
+    logLevel: logLevel(),
+  },
   engine: {
     // One core is left to the I/O thread.
     threads: Math.min(WORKERS_MAX, Math.max(1, availableParallelism() - 1)),

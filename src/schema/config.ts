@@ -238,6 +238,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** What the engine touches of the host besides its device. */
 export interface HostConfig {
+  /** The interface is set up when all is ready; else somebody else does. */
+  readonly bringUp: boolean;
   /** Kernel routes for allowed IPs are installed and removed by the engine. */
   readonly installRoutes: boolean;
   /** Folder for what outlives a restart; null: nothing is kept. */

@@ -141,7 +141,13 @@ export const loadConfig = (
       cipher,
     },
     peers,
-    host: { installRoutes: true, stateDir: null, keyLogFile: null, logLevel: "info" },
+    host: {
+      bringUp: true,
+      installRoutes: true,
+      stateDir: null,
+      keyLogFile: null,
+      logLevel: "info",
+    },
     engine: {
       threads,
       ioThreads: io_threads,

@@ -15,7 +15,7 @@ import { type ResourceLimits, Worker } from "node:worker_threads";
 import type { ControlReport, ControlTask } from "./control/main.ts";
 import type { Opened } from "./control/report.ts";
 import { TIMING, type Timing } from "./control/timers.ts";
-import { closeDevice, type Device, openDevice, readyDevice } from "./device.ts";
+import { closeDevice, type Device, openDevice } from "./device.ts";
 import { addon } from "./io/native/addon.ts";
 import type { IoTask } from "./io/station.ts";
 import type { IoReport } from "./io/thread.ts";
@@ -26,6 +26,7 @@ import {
   type Limits,
   LOCAL,
   SEGMENT_OVERHEAD_BYTES,
+  SESSION,
   SUITE,
 } from "./memory/layout.ts";
 import {
@@ -37,6 +38,7 @@ import {
   wordOf,
 } from "./memory/region.ts";
 import { claim, hasClaims, ioTag, NOTHING, openRing, resetRing } from "./memory/ring.ts";
+import { sessionWord } from "./memory/sessions.ts";
 import type { EngineConfig } from "./schema/config.ts";
 import { EngineError } from "./schema/errors.ts";
 import { WorkerPool } from "./workers/pool.ts";
@@ -44,6 +46,7 @@ import { WorkerPool } from "./workers/pool.ts";
 export interface Engine {
   /** The interface's name. */
   readonly name: string;
+  /** At the start. */
   readonly listenPort: number;
   /** Stops; may be called again. */
   stop(): Promise<void>;
@@ -60,8 +63,9 @@ export interface Internals {
   readonly onArena?: (arena: Arena) => void;
 }
 
-/** Prefixes and peers that the arena has room for, at least. */
-const ROUTES_MIN = 1_024;
+/** Room for what may be added while the engine runs; costs nothing until it is used. */
+const PEERS_MAX = 16_384;
+const ROUTES_MAX = 262_144;
 /** Heap of an I/O thread: it allocates at start and no more. */
 const IO_LIMITS: ResourceLimits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 };
 /** Heap of control: 10,000 peers need about 30 MB. */
@@ -81,11 +85,8 @@ const entryOf = (room: string): URL => new URL(`./${room}/main${extension}`, imp
 const limitsOf = (config: EngineConfig): Limits => ({
   ioThreads: config.engine.ioThreads,
   workers: config.engine.threads,
-  peers: Math.max(1, config.peers.length),
-  routes: Math.max(
-    ROUTES_MIN,
-    config.peers.reduce((sum, peer) => sum + peer.allowedIps.length, 0),
-  ),
+  peers: PEERS_MAX,
+  routes: ROUTES_MAX,
 });
 
 const allocate = (config: EngineConfig): Arena => {
@@ -118,6 +119,14 @@ const protectKeys = (arena: Arena): void => {
   addon.lockMemory(base.sessions, base.indexTable - base.sessions);
 };
 
+/** Control has zeroed what it could; I/O threads may have held some until now. */
+const zeroSessions = (arena: Arena): void => {
+  for (let session = 0; session < arena.layout.count.sessions; session++) {
+    const word = sessionWord(arena, session);
+    if (arena.u32[word] !== 0) arena.u8.fill(0, word * 4, word * 4 + SESSION.size);
+  }
+};
+
 class RunningEngine implements Engine {
   readonly name: string;
   readonly listenPort: number;
@@ -136,7 +145,7 @@ class RunningEngine implements Engine {
     this.#arena = arena;
     this.#device = device;
     this.name = device.name;
-    this.listenPort = device.listenPort;
+    this.listenPort = device.port.port;
     this.stopped = once(this.#ended, "stopped").then(() => undefined);
     this.stopped.catch(() => {}); // whoever waits sees it; nobody has to
     const fullSegmentBytes = config.interface.mtu + SEGMENT_OVERHEAD_BYTES;
@@ -150,7 +159,7 @@ class RunningEngine implements Engine {
     this.#ios = device.queues.map((tun, thread) =>
       this.#ioThread({
         share: shareOf(arena),
-        io: { ...device.io, thread, tun, wake: ioWakes[thread]!, ...device.sockets[thread]! },
+        io: { ...device.io, thread, tun, wake: ioWakes[thread]!, ...device.port.pairs[thread]! },
         controlWake: device.controlWake,
         passOn: device.passOn.io,
         fullSegmentBytes,
@@ -158,18 +167,20 @@ class RunningEngine implements Engine {
     );
     const opened: Opened = {
       name: device.name,
-      listenPort: device.listenPort,
       features: device.features,
       startedMs: addon.bootMs(),
     };
-    const last = device.sockets.at(-1)!;
     const task: ControlTask = {
       share: shareOf(arena),
       config,
       opened,
       timing: internals.timing ?? TIMING,
       suite: SUITE[internals.suite ?? "chacha20poly1305"],
-      udp: { v4: last.udp4, v6: last.udp6 },
+      port: device.port,
+      portOptions: device.portOptions,
+      index: device.index,
+      tun: device.queues[0]!,
+      vnetHeaderBytes: device.io.vnetHeaderBytes,
       wake: device.controlWake,
       passOn: device.passOn.control,
       ioWakes,
@@ -200,8 +211,7 @@ class RunningEngine implements Engine {
     await Promise.all(this.#ios.map((io) => endOf(io)));
     await this.#pool.stop();
     closeDevice(this.#device);
-    const { base } = this.#arena.layout;
-    this.#arena.u8.fill(0, base.sessions, base.indexTable);
+    zeroSessions(this.#arena);
     await endOf(this.#control);
   }
 
@@ -335,7 +345,6 @@ export const createEngine = async (
   try {
     engine = new RunningEngine(arena, device, config, internals);
     await engine.ready();
-    readyDevice(device, config);
     return engine;
   } catch (error) {
     if (engine === null) closeDevice(device);

@@ -13,34 +13,41 @@ const META_BYTES = 64;
 const FROM_AT = 8;
 const LOCAL_AT = 36;
 
-/** Takes one datagram. Borrows: all three. */
-export type OnDatagram = (datagram: Uint8Array, from: Uint8Array, local: Uint8Array) => void;
+/** Who takes datagrams: `Control`. */
+export interface Taker {
+  /** Borrows: all three. */
+  receive(datagram: Uint8Array, from: Uint8Array, local: Uint8Array): void;
+  oversized(): void;
+  /** Comes before the datagrams of a batch that left no room: more of them are waiting. */
+  crowded(): void;
+}
 
 export class Datagrams {
-  readonly #fds: { readonly v4: number; readonly v6: number };
+  readonly #fds: { readonly udp4: number; readonly udp6: number };
+  readonly #passOn: number;
+  readonly #taker: Taker;
   readonly #bytes = new Uint8Array(BATCH * DATAGRAM_BYTES);
   readonly #meta = new Uint8Array(BATCH * META_BYTES);
   readonly #watches: WatchHandle[] = [];
-  readonly #onDatagram: OnDatagram;
-  readonly #onOversize: () => void;
-  readonly #onFull: () => void;
 
   /**
    * File descriptors of -1 are left out. `passOn`: what I/O threads hand on, see io_pass.c.
-   * `onFull` comes before the datagrams of a batch that left no room: more of them are waiting.
    */
-  constructor(
-    fds: { readonly v4: number; readonly v6: number },
-    passOn: number,
-    onDatagram: OnDatagram,
-    onOversize: () => void,
-    onFull: () => void,
-  ) {
+  constructor(fds: { readonly udp4: number; readonly udp6: number }, passOn: number, taker: Taker) {
     this.#fds = fds;
-    this.#onDatagram = onDatagram;
-    this.#onOversize = onOversize;
-    this.#onFull = onFull;
-    for (const fd of [fds.v4, fds.v6]) {
+    this.#passOn = passOn;
+    this.#taker = taker;
+    this.resume();
+  }
+
+  /** Leaves the descriptors alone; they may be replaced now. */
+  pause(): void {
+    for (const watch of this.#watches.splice(0)) addon.unwatch(watch);
+  }
+
+  resume(): void {
+    const passOn = this.#passOn;
+    for (const fd of [this.#fds.udp4, this.#fds.udp6]) {
       if (fd >= 0) this.#watches.push(addon.watch(fd, () => this.#receive(fd)));
     }
     if (passOn >= 0) this.#watches.push(addon.watch(passOn, () => this.#receivePassed(passOn)));
@@ -48,25 +55,25 @@ export class Datagrams {
 
   /** Sends one datagram from `local` (empty: the kernel chooses). False: it was refused. */
   send(datagram: Uint8Array, to: Uint8Array, local: Uint8Array): boolean {
-    const fd = sockaddrFamily(to) === 6 ? this.#fds.v6 : this.#fds.v4;
+    const fd = sockaddrFamily(to) === 6 ? this.#fds.udp6 : this.#fds.udp4;
     return fd >= 0 && addon.datagramSend(fd, datagram, to, local) >= 0;
   }
 
   close(): void {
-    for (const watch of this.#watches.splice(0)) addon.unwatch(watch);
+    this.pause();
   }
 
   #receive(fd: number): void {
     const count = addon.datagramReceive(fd, this.#bytes, this.#meta);
-    if (count === BATCH) this.#onFull();
+    if (count === BATCH) this.#taker.crowded();
     for (let i = 0; i < count; i++) {
       const meta = i * META_BYTES;
       const length = this.#meta[meta]! | (this.#meta[meta + 1]! << 8);
       if (length > DATAGRAM_BYTES) {
-        this.#onOversize();
+        this.#taker.oversized();
         continue;
       }
-      this.#onDatagram(
+      this.#taker.receive(
         this.#bytes.subarray(i * DATAGRAM_BYTES, i * DATAGRAM_BYTES + length),
         this.#meta.subarray(meta + FROM_AT, meta + FROM_AT + SOCKADDR_BYTES),
         this.#meta.subarray(meta + LOCAL_AT, meta + LOCAL_AT + SOCKADDR_BYTES),
@@ -77,12 +84,12 @@ export class Datagrams {
   /** Messages that came to an I/O thread, each behind its source and its local address. */
   #receivePassed(fd: number): void {
     const count = addon.datagramReceive(fd, this.#bytes, this.#meta);
-    if (count === BATCH) this.#onFull();
+    if (count === BATCH) this.#taker.crowded();
     for (let i = 0; i < count; i++) {
       const meta = i * META_BYTES;
       const length = this.#meta[meta]! | (this.#meta[meta + 1]! << 8);
       const start = i * DATAGRAM_BYTES;
-      this.#onDatagram(
+      this.#taker.receive(
         this.#bytes.subarray(start + 2 * SOCKADDR_BYTES, start + length),
         this.#bytes.subarray(start, start + SOCKADDR_BYTES),
         this.#bytes.subarray(start + SOCKADDR_BYTES, start + 2 * SOCKADDR_BYTES),

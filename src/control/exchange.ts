@@ -13,7 +13,7 @@ import { COMMAND, COUNT, DROP } from "../memory/layout.ts";
 import type { PeerEntries } from "../memory/peers.ts";
 import { COOKIE, INITIATION, messageKind, RESPONSE, readU32 } from "../wire/handshake.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
-import { compareTai64n, nextTai64n } from "../wire/tai64n.ts";
+import { compareTai64n } from "../wire/tai64n.ts";
 import type { CookieChecker } from "./cookie.ts";
 import type { Load, Verdict } from "./load.ts";
 import {
@@ -27,6 +27,7 @@ import {
   type PendingInitiation,
   type ResponderState,
   type StaticKeys,
+  staticStatic,
   wipe,
   wipeKeys,
 } from "./noise.ts";
@@ -36,12 +37,24 @@ import type { SessionKeeper } from "./sessions.ts";
 /** Initiations of one peer closer together than this are refused. Source: wireguard-go. */
 const INITIATION_EVERY_MS = 20;
 
-/** What exchange needs of the world. */
-export interface World {
-  readonly local: StaticKeys;
-  readonly mac: Mac;
+/** Our static keys and what is made of them; another one for every private key. */
+export interface Self {
+  readonly keys: StaticKeys;
   readonly load: Load;
   readonly cookies: CookieChecker;
+}
+
+/** What a key log holds of a handshake (security.md 5). Keys of 32 bytes; borrowed. */
+export interface LoggedKeys {
+  readonly localStaticPrivate: Uint8Array;
+  readonly remoteStaticPublic: Uint8Array;
+  readonly localEphemeralPrivate: Uint8Array;
+  readonly presharedKey: Uint8Array | null;
+}
+
+/** What exchange needs of the rest. */
+export interface Surroundings {
+  readonly mac: Mac;
   readonly keeper: SessionKeeper;
   readonly entries: PeerEntries;
   readonly counters: Counters;
@@ -49,7 +62,10 @@ export interface World {
   readonly seed: () => Uint8Array;
   /** Unix time in milliseconds. */
   readonly unixMs: () => number;
+  /** TAI64N to send next, later than `last` (security.md 28). */
+  readonly timestamp: (last: Uint8Array | null) => Uint8Array;
   readonly send: (datagram: Uint8Array, to: Uint8Array, local: Uint8Array) => boolean;
+  readonly logKeys: ((keys: LoggedKeys) => void) | null;
   /** COMMAND to the I/O thread that owns the peer. */
   readonly command: (peer: Peer, kind: number) => void;
 }
@@ -57,25 +73,43 @@ export interface World {
 const NO_LOCAL = new Uint8Array(0);
 
 export class Exchange {
-  readonly #world: World;
+  readonly #world: Surroundings;
+  #self: Self | null = null;
   readonly #byKey = new Map<string, Peer>();
   /** Peers whose initiation is on its way, by its sender index. */
   readonly #bySender = new Map<number, Peer>();
   /** Peers whose cookie reply would be ours, by the sender index of the last message to each. */
   readonly #byLastIndex = new Map<number, Peer>();
 
-  constructor(world: World) {
-    this.#world = world;
+  constructor(surroundings: Surroundings) {
+    this.#world = surroundings;
+  }
+
+  /** From now on with these keys; null: no handshake is possible. */
+  become(self: Self | null): void {
+    this.#self = self;
   }
 
   addPeer(peer: Peer): void {
-    this.#byKey.set(keyText(peer.config.publicKey), peer);
+    this.#byKey.set(keyText(peer.publicKey), peer);
+  }
+
+  /** Forgets the peer and all that was under way with it. */
+  removePeer(peer: Peer, nowMs: number): void {
+    this.forget(peer, nowMs);
+    this.#byKey.delete(keyText(peer.publicKey));
   }
 
   /** Sends a fresh initiation; the one before it is forgotten. */
   initiate(peer: Peer, nowMs: number): void {
     const world = this.#world;
+    const self = this.#self;
     this.#forgetInitiation(peer, nowMs);
+    const product = self === null ? null : productOf(self, peer);
+    if (self === null || product === null) {
+      world.counters.add(DROP.noKey, 1);
+      return;
+    }
     const to = world.entries.endpoint(peer.index);
     if (sockaddrFamily(to) === 0) {
       world.counters.add(DROP.noEndpoint, 1);
@@ -86,17 +120,18 @@ export class Exchange {
       world.counters.add(DROP.noIndex, 1);
       return;
     }
-    peer.lastSentTimestamp = nextTai64n(peer.lastSentTimestamp, world.unixMs());
+    peer.lastSentTimestamp = world.timestamp(peer.lastSentTimestamp);
     const ephemeralSeed = world.seed();
     const { datagram, state } = createInitiation({
-      local: world.local,
-      remotePublicKey: peer.config.publicKey,
-      staticStatic: peer.staticStatic,
+      local: self.keys,
+      remotePublicKey: peer.publicKey,
+      staticStatic: product,
       ephemeralSeed,
       senderIndex,
       timestamp: peer.lastSentTimestamp,
       mac: world.mac,
     });
+    this.#logKeys(self, peer, ephemeralSeed);
     ephemeralSeed.fill(0);
     peer.initiation = state;
     this.#bySender.set(senderIndex, peer);
@@ -114,9 +149,12 @@ export class Exchange {
       this.#world.counters.add(DROP.badType, 1);
       return false;
     }
-    if (message.kind === "initiation") return this.#initiation(datagram, from, local, nowMs);
-    if (message.kind === "response") return this.#response(datagram, from, nowMs);
-    this.#cookie(datagram, nowMs);
+    const self = this.#self;
+    if (self === null) this.#world.counters.add(DROP.noKey, 1);
+    else if (message.kind === "initiation") {
+      return this.#initiation(self, datagram, from, local, nowMs);
+    } else if (message.kind === "response") return this.#response(self, datagram, from, nowMs);
+    else this.#cookie(datagram, nowMs);
     return false;
   }
 
@@ -126,14 +164,23 @@ export class Exchange {
     this.#settle(peer);
   }
 
-  #initiation(datagram: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): boolean {
-    const { counters, mac, local: keys, load } = this.#world;
+  #initiation(
+    self: Self,
+    datagram: Uint8Array,
+    from: Uint8Array,
+    local: Uint8Array,
+    nowMs: number,
+  ): boolean {
+    const { counters, mac } = this.#world;
+    const { keys, load } = self;
     if (!macValid(datagram, INITIATION.fields.mac1, keys.mac1Key, mac)) {
       counters.add(DROP.macInvalid, 1);
       return false;
     }
     const verdict = load.initiation(datagram, from, nowMs);
-    if (verdict === "cookieAsked") this.#askCookie(datagram, from, local, nowMs);
+    if (verdict === "cookieAsked") {
+      this.#world.send(self.cookies.reply(datagram, from, nowMs), from, local);
+    }
     if (!this.#admitted(verdict)) return false;
     const begun = beginInitiation({ local: keys, datagram, mac });
     if (!begun.ok) {
@@ -146,14 +193,25 @@ export class Exchange {
       counters.add(DROP.handshakeUnknownPeer, 1);
       return false;
     }
-    const state = this.#authenticate(peer, begun.pending, nowMs);
-    return state !== null && this.#respond(peer, state, from, local, nowMs);
+    const state = this.#authenticate(self, peer, begun.pending, nowMs);
+    return state !== null && this.#respond(self, peer, state, from, local, nowMs);
   }
 
   /** The second half of an initiation, and its timestamp. */
-  #authenticate(peer: Peer, pending: PendingInitiation, nowMs: number): ResponderState | null {
+  #authenticate(
+    self: Self,
+    peer: Peer,
+    pending: PendingInitiation,
+    nowMs: number,
+  ): ResponderState | null {
     const { counters } = this.#world;
-    const finished = finishInitiation(pending, peer.staticStatic);
+    const product = productOf(self, peer);
+    if (product === null) {
+      counters.add(DROP.handshakeInvalid, 1);
+      wipe(pending);
+      return null;
+    }
+    const finished = finishInitiation(pending, product);
     if (!finished.ok) {
       counters.add(DROP[finished.reason], 1);
       return null;
@@ -171,6 +229,7 @@ export class Exchange {
   }
 
   #respond(
+    self: Self,
     peer: Peer,
     state: ResponderState,
     from: Uint8Array,
@@ -188,11 +247,12 @@ export class Exchange {
     const ephemeralSeed = world.seed();
     const { datagram, keys } = createResponse({
       state,
-      presharedKey: peer.config.presharedKey,
+      presharedKey: peer.presharedKey,
       ephemeralSeed,
       senderIndex,
       mac: world.mac,
     });
+    this.#logKeys(self, peer, ephemeralSeed);
     ephemeralSeed.fill(0);
     const made = world.keeper.create(
       { peer, localIndex: senderIndex, remoteIndex, initiator: false, keys },
@@ -212,7 +272,7 @@ export class Exchange {
     return true;
   }
 
-  #response(datagram: Uint8Array, from: Uint8Array, nowMs: number): boolean {
+  #response(self: Self, datagram: Uint8Array, from: Uint8Array, nowMs: number): boolean {
     const world = this.#world;
     const index = readU32(datagram, RESPONSE.fields.receiverIndex);
     const peer = this.#bySender.get(index);
@@ -221,15 +281,15 @@ export class Exchange {
       world.counters.add(DROP.handshakeInvalid, 1);
       return false;
     }
-    if (!macValid(datagram, RESPONSE.fields.mac1, world.local.mac1Key, world.mac)) {
+    if (!macValid(datagram, RESPONSE.fields.mac1, self.keys.mac1Key, world.mac)) {
       world.counters.add(DROP.macInvalid, 1);
       return false;
     }
-    if (!this.#admitted(world.load.response(datagram, from, nowMs))) return false;
+    if (!this.#admitted(self.load.response(datagram, from, nowMs))) return false;
     const result = consumeResponse({
-      local: world.local,
+      local: self.keys,
       state,
-      presharedKey: peer.config.presharedKey,
+      presharedKey: peer.presharedKey,
       datagram,
       mac: world.mac,
     });
@@ -254,6 +314,7 @@ export class Exchange {
     world.keeper.useInitiated(peer, made, nowMs);
     world.entries.setEndpoint(peer.index, from);
     peer.timers.handshakeDone(nowMs);
+    peer.lastHandshakeUnixMs = world.unixMs();
     world.command(peer, COMMAND.greet);
     return true;
   }
@@ -273,9 +334,13 @@ export class Exchange {
     world.send(sent.datagram, sent.to, sent.local);
   }
 
-  #askCookie(datagram: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): void {
-    const world = this.#world;
-    world.send(world.cookies.reply(datagram, from, nowMs), from, local);
+  #logKeys({ keys }: Self, peer: Peer, localEphemeralPrivate: Uint8Array): void {
+    this.#world.logKeys?.({
+      localStaticPrivate: keys.privateKey,
+      remoteStaticPublic: peer.publicKey,
+      localEphemeralPrivate,
+      presharedKey: peer.presharedKey,
+    });
   }
 
   /** Counts what load decided; true: look into the message. */
@@ -314,5 +379,11 @@ export class Exchange {
     peer.initiation = null;
   }
 }
+
+/** The product of both static keys, made once; null: the peer's key is of small order. */
+const productOf = ({ keys }: Self, peer: Peer): Uint8Array | null => {
+  peer.staticStatic ??= staticStatic(keys, peer.publicKey);
+  return peer.staticStatic;
+};
 
 const keyText = (key: Uint8Array): string => Buffer.from(key).toString("base64");

@@ -6,7 +6,7 @@
  *
  * Source: WireGuard paper, section 6; security.md 1, 2 and 10.
  */
-import type { PeerConfig } from "../schema/config.ts";
+import type { Endpoint } from "../schema/config.ts";
 import type { CookieHolder } from "./cookie.ts";
 import type { InitiatorState } from "./noise.ts";
 import type { PeerTimers } from "./timers.ts";
@@ -25,16 +25,26 @@ export interface SessionRef {
 export interface Peer {
   /** Index into the peers region. */
   readonly index: number;
-  readonly config: PeerConfig;
-  /** Product of the two static keys; made once. */
-  readonly staticStatic: Uint8Array;
-  readonly timers: PeerTimers;
-  readonly cookie: CookieHolder;
+  readonly publicKey: Uint8Array;
   /** I/O thread that owns this peer's sessions. */
   readonly owner: number;
+  readonly cookie: CookieHolder;
+
+  // What is configured
+  name: string | null;
+  presharedKey: Uint8Array | null;
+  /** As configured; the address in use is in the peers region. */
+  endpoint: Endpoint | null;
+  /** Seconds; 0 is never. */
+  persistentKeepaliveS: number;
+
+  // What is going on
+  timers: PeerTimers;
   current: SessionRef | null;
   previous: SessionRef | null;
   next: SessionRef | null;
+  /** Product of the two static keys, made at the first handshake; null: not made yet. */
+  staticStatic: Uint8Array | null;
   /** Our initiation that waits for its answer. */
   initiation: InitiatorState | null;
   /** Greatest timestamp accepted from the peer (TAI64N), or null. */
@@ -42,4 +52,9 @@ export interface Peer {
   /** Last timestamp sent to the peer; the next one is later. */
   lastSentTimestamp: Uint8Array | null;
   lastInitiationMs: number;
+  /** Unix time in milliseconds; 0: none yet. */
+  lastHandshakeUnixMs: number;
+  /** What the endpoint's name gave last, and when it was asked for (boot clock). */
+  resolved: Uint8Array | null;
+  resolvedAtMs: number;
 }

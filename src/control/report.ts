@@ -5,19 +5,18 @@
  */
 import { controlBlock, sumCounters } from "../memory/counters.ts";
 import { WORKER, type WORKER_STATE } from "../memory/layout.ts";
-import type { PeerEntries } from "../memory/peers.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "../memory/region.ts";
 import type { EngineConfig } from "../schema/config.ts";
 import type { PeerValue, StatsValue, StatusValue } from "../schema/control.ts";
 import { formatCidr } from "../wire/cidr.ts";
 import { formatSockaddr } from "../wire/sockaddr.ts";
+import type { Control } from "./control.ts";
 import type { Peer } from "./peer.ts";
 
 /** What main found out when it opened device and sockets. */
 export interface Opened {
   /** As the kernel named it. */
   readonly name: string;
-  readonly listenPort: number;
   readonly features: StatusValue["features"];
   readonly startedMs: number;
 }
@@ -31,41 +30,45 @@ const UNDER_LOAD = { state: "under load", rung: 4 };
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
-export const statusValue = (
-  arena: Arena,
-  config: EngineConfig,
-  opened: Opened,
-  underLoad: boolean,
-  nowMs: number,
-): StatusValue => ({
-  interface: opened.name,
-  nodeId: config.interface.identity!.nodeId,
-  wireguardPublicKey: base64(config.interface.identity!.publicKey),
-  listenPort: opened.listenPort,
-  mtu: config.interface.mtu,
-  cipher: config.interface.cipher,
-  threads: config.engine.threads,
-  ioThreads: config.engine.ioThreads,
-  features: opened.features,
-  defence: underLoad ? UNDER_LOAD : CALM,
-  startedMs: Math.max(0, nowMs - opened.startedMs),
-  ...sumCounters(arena, 0, controlBlock(arena) + 1),
-});
+/** What a status is made of. */
+export interface Reported {
+  readonly arena: Arena;
+  readonly config: EngineConfig;
+  readonly opened: Opened;
+  readonly control: Control;
+  readonly mtu: number;
+  readonly nowMs: number;
+}
 
-export const peerValue = (
-  peer: Peer,
-  entries: PeerEntries,
-  mtu: number,
-  nowMs: number,
-): PeerValue => {
+export const statusValue = (reported: Reported): StatusValue => {
+  const { arena, config, opened, control, mtu, nowMs } = reported;
+  const { publicKey } = control;
+  return {
+    interface: opened.name,
+    nodeId: config.interface.identity?.nodeId ?? null,
+    wireguardPublicKey: publicKey === null ? "" : base64(publicKey),
+    listenPort: control.listenPort,
+    mtu,
+    cipher: config.interface.cipher,
+    threads: config.engine.threads,
+    ioThreads: config.engine.ioThreads,
+    features: opened.features,
+    defence: control.underLoad(nowMs) ? UNDER_LOAD : CALM,
+    startedMs: Math.max(0, nowMs - opened.startedMs),
+    ...sumCounters(arena, 0, controlBlock(arena) + 1),
+  };
+};
+
+export const peerValue = (peer: Peer, control: Control, mtu: number, nowMs: number): PeerValue => {
+  const { entries } = control;
   const bytes = entries.bytes(peer.index);
   const doneMs = peer.timers.handshakeDoneMs;
   const alive = entries.current(peer.index) >= 0;
   return {
-    name: null,
+    name: peer.name,
     nodeId: null,
-    wireguardPublicKey: base64(peer.config.publicKey),
-    addresses: peer.config.allowedIps.map(formatCidr),
+    wireguardPublicKey: base64(peer.publicKey),
+    addresses: Array.from(control.roster.allowed.of(peer), formatCidr),
     endpoint: formatSockaddr(entries.endpoint(peer.index)),
     path: alive ? "direct" : "none",
     cipher: peer.current === null || !alive ? null : SUITE_NAMES[peer.current.suite === 1 ? 1 : 0],

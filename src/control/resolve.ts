@@ -1,8 +1,7 @@
 /**
  * resolve — endpoint names to socket addresses.
  *
- * Numbers are taken as they are; names are asked again each minute while the peer has no session,
- * since a name may have moved (WireGuard itself never asks again, which users miss).
+ * Numbers are taken as they are; endpoints.ts says when names are asked again.
  */
 import { lookup } from "node:dns/promises";
 import type { Endpoint } from "../schema/config.ts";

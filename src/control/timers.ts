@@ -130,6 +130,11 @@ export class PeerTimers {
     return this.#attempt !== null;
   }
 
+  /** Nothing can become due until something happens. */
+  rest(): void {
+    this.#dueMs = Number.POSITIVE_INFINITY;
+  }
+
   /** We sent an initiation, asked to by step() or not. */
   handshakeSent(nowMs: number): void {
     this.#attempt ??= { fromMs: nowMs, retryAtMs: nowMs };

@@ -14,7 +14,7 @@
 import { type Limits, SUITE } from "../memory/layout.ts";
 import { PeerEntries } from "../memory/peers.ts";
 import { makeArena, regionTables, shareOf } from "../memory/region.ts";
-import { publishRoutes } from "../memory/routes.ts";
+import { publishRoutes, type RouteEntry } from "../memory/routes.ts";
 import { Sessions } from "../memory/sessions.ts";
 import { makeSockaddr } from "../wire/sockaddr.ts";
 import { addon } from "./native/addon.ts";
@@ -37,6 +37,8 @@ const STEPS = 3;
 const LOOPBACK = Uint8Array.of(127, 0, 0, 1);
 const HOST_A = 0x0a00_0001;
 const HOST_B = 0x0a00_0002;
+/** Prefixes near the two hosts, and as many far from them. */
+const STAGE_ROUTES = 30;
 /** As large as a ping, and three segments of a TCP stream in one read. */
 const PING_BYTES = 84;
 const SEGMENT_PAYLOAD_BYTES = 1_380;
@@ -68,12 +70,24 @@ const frameOf = (vnetBytes: number, bytes: number, protocol: number): Uint8Array
   return frame;
 };
 
+/**
+ * Both hosts, many close to them and some far away: enough for an index of two levels, so that a
+ * look-up takes every turn that it has.
+ */
+const stageRoutes = (): RouteEntry[] => {
+  const owner = { index: 0 };
+  const route = (prefixLength: number, ...bytes: number[]): RouteEntry => {
+    return { cidr: { version: 4, bytes: Uint8Array.from(bytes), prefixLength }, owner };
+  };
+  const near = Array.from({ length: STAGE_ROUTES }, (_, i) => route(32, 10, 0, 0, 2 * i));
+  const far = Array.from({ length: STAGE_ROUTES }, (_, i) => route(16, 10, 1 + 2 * i, 0, 0));
+  return [route(32, 10, 0, 0, HOST_A & 0xff), ...near, ...far];
+};
+
 /** A memory of one peer, whose session leads back to ourselves at `port`. */
 const stage = (limits: Limits, port: number): ReturnType<typeof makeArena> => {
   const arena = makeArena(limits);
-  const route = (address: number, prefixLength: number) =>
-    ({ version: 4, words: [address, 0, 0, 0], prefixLength, peer: 0 }) as const;
-  publishRoutes(arena, [route(HOST_A, 32), route(HOST_B, 32), route(0xc0a8_0000, 16)]);
+  publishRoutes(arena, stageRoutes());
   const sessions = new Sessions(arena);
   const session = sessions.take();
   const key = new Uint8Array(32);
@@ -130,7 +144,7 @@ export const rehearse = (task: IoTask): void => {
     const tunPort = addon.udpPort(tun);
     const connected = addon.udpConnect(tun, makeSockaddr(LOOPBACK, addon.udpPort(host))) >= 0;
     if (!connected) return;
-    const limits = { ioThreads: 1, workers: 0, peers: 1, routes: 4 };
+    const limits = { ioThreads: 1, workers: 0, peers: 1, routes: 1 + 2 * STAGE_ROUTES };
     const arena = stage(limits, addon.udpPort(udp4));
     const { bases, counts } = regionTables(arena);
     addon.attach(arena.u8, bases, counts);

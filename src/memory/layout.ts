@@ -81,6 +81,8 @@ export const LOCAL_ADDRESSES = 64;
 export const WORKERS_MAX = 64;
 /** Most I/O threads: a receiver index names its owner in three bits. */
 export const IO_MAX = 8;
+/** Nodes on the way to a route's boundary; what they leave together is searched (route-index.ts). */
+export const ROUTE_LEVELS = 4;
 
 // ---------------------------------------------------------------------------------------------
 // Counters: what happened. Each thread has its own block; readers add the blocks.
@@ -117,6 +119,7 @@ export const DROPS = [
   { name: "workerDied", unit: "packets", doc: "Claimed by a worker thread that ended before it was done." },
   { name: "staleJob", unit: "packets", doc: "The session changed between posting a job and working on it." },
   { name: "noSlot", unit: "packets", doc: "No slot was free." },
+  { name: "noKey", unit: "handshakes", doc: "The interface has no private key yet, or the peer's public key is nobody's." },
   { name: "macInvalid", unit: "datagrams", doc: "A handshake message whose mac1 is wrong." },
   { name: "handshakeInvalid", unit: "datagrams", doc: "A handshake message that did not authenticate, or answers none of ours." },
   { name: "handshakeUnknownPeer", unit: "datagrams", doc: "A handshake from a static key that is no peer of ours." },
@@ -191,8 +194,6 @@ export const ENGINE = {
     handOver: { at: 4, bytes: 4, writer: "main", unit: "mode", doc: "0 choose by measuring, 1 always inline, 2 always hand over." },
     localCount: { at: 8, bytes: 4, writer: "main", unit: "entries", doc: "Entries of `locals` in use." },
     activeRoutes: { at: 128, bytes: 4, writer: "control", unit: "index", doc: "Which of the two route tables readers use, 0 or 1." },
-    routes4: { at: 132, bytes: 8, writer: "control", unit: "entries", doc: "Boundaries in IPv4 table 0 and in table 1." },
-    routes6: { at: 140, bytes: 8, writer: "control", unit: "entries", doc: "Boundaries in IPv6 table 0 and in table 1." },
   },
 } as const satisfies Struct;
 
@@ -382,6 +383,8 @@ export const COMMAND = {
   discard: 3,
   /** Like release, or a keepalive when nothing is staged: the responder waits for a packet. */
   greet: 4,
+  /** Sockets were replaced under their descriptors: poll them anew. */
+  sockets: 5,
 } as const;
 
 export const SUITE = { chacha20poly1305: 0, aes256gcm: 1 } as const;
@@ -432,8 +435,10 @@ export const REGIONS = [
   { name: "indexTable", size: 4, struct: null, count: () => 1 << INDEX_BITS, doc: "u32: session + 1 by the random bits of a receiver index; control writes." },
   { name: "routeKeys4", size: 4, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32: sorted boundaries of two IPv4 tables; control writes the idle one." },
   { name: "routePeers4", size: 4, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32: peer + 1 from each boundary on." },
-  { name: "routeKeys6", size: 16, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32 words: sorted boundaries of two IPv6 tables." },
+  { name: "routeKeys6", size: 16, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32 words: the same for IPv6; of each table all first words, then all second ones, and so on." },
   { name: "routePeers6", size: 4, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32: peer + 1 from each boundary on." },
+  { name: "routeIndex4", size: 4, struct: null, count: (l) => 2 * ROUTE_LEVELS * (2 * l.routes + 2), doc: "u32: where to look among the boundaries of the two IPv4 tables." },
+  { name: "routeIndex6", size: 4, struct: null, count: (l) => 2 * ROUTE_LEVELS * (2 * l.routes + 2), doc: "u32: the same for IPv6." },
   { name: "slotGenerations", size: 4, struct: null, count: (l) => l.ioThreads * SLOTS_PER_IO, doc: "u32: counts up when a slot is freed; its I/O thread writes." },
   { name: "slots", size: SLOT_BYTES, struct: null, count: (l) => l.ioThreads * SLOTS_PER_IO, doc: "Packet bytes: segment after segment, each [header][payload][tag]." },
 ] as const satisfies readonly Region[];

@@ -21,6 +21,8 @@ export interface PeerChange {
   readonly endpoint?: Endpoint | null;
   /** Seconds; 0 is never. */
   readonly persistentKeepaliveS?: number;
+  /** Null: none. */
+  readonly name?: string | null;
   /** Takes all allowed IPs away first. */
   readonly replaceAllowedIps?: true;
   /** Given to the peer, and taken from whoever has them. Host bits are zero. */

@@ -20,31 +20,32 @@ const wordsOf = (version: Version, address: bigint): [number, number, number, nu
   return [word(0), word(1), word(2), word(3)];
 };
 
-const addressOf = ({ version, words }: RouteEntry): bigint => {
-  const wide = words.reduce((sum, word) => (sum << 32n) | BigInt(word), 0n);
-  return version === 4 ? wide >> 96n : wide;
-};
+const bytesOf = (version: Version, address: bigint): Uint8Array =>
+  Uint8Array.from({ length: bitsOf(version) / 8 }, (_, i) =>
+    Number((address >> BigInt(bitsOf(version) - 8 - 8 * i)) & 0xffn),
+  );
+
+const addressOf = ({ cidr }: RouteEntry): bigint =>
+  cidr.bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
 
 const entry = (version: Version, address: bigint, length: number, peer: number): RouteEntry => ({
-  version,
-  words: wordsOf(version, address),
-  prefixLength: length,
-  peer,
+  cidr: { version, bytes: bytesOf(version, address), prefixLength: length },
+  owner: { index: peer },
 });
 
-const contains = (route: RouteEntry, address: bigint): boolean => {
-  const host = BigInt(bitsOf(route.version) - route.prefixLength);
-  return addressOf(route) >> host === address >> host;
-};
+const hostBits = ({ cidr }: RouteEntry): bigint => BigInt(bitsOf(cidr.version) - cidr.prefixLength);
+
+const contains = (route: RouteEntry, address: bigint): boolean =>
+  addressOf(route) >> hostBits(route) === address >> hostBits(route);
 
 /** Linear scan: the longest prefix that holds the address; of equals the last one. */
 const scan = (routes: readonly RouteEntry[], version: Version, address: bigint): number => {
   let best: RouteEntry | null = null;
   for (const route of routes) {
-    if (route.version !== version || !contains(route, address)) continue;
-    if (best === null || route.prefixLength >= best.prefixLength) best = route;
+    if (route.cidr.version !== version || !contains(route, address)) continue;
+    if (best === null || route.cidr.prefixLength >= best.cidr.prefixLength) best = route;
   }
-  return best?.peer ?? -1;
+  return best?.owner.index ?? -1;
 };
 
 const find = (table: RouteLookup, where: Arena, version: Version, address: bigint): number => {
@@ -60,9 +61,9 @@ const find = (table: RouteLookup, where: Arena, version: Version, address: bigin
 const probes = (routes: readonly RouteEntry[], version: Version): bigint[] => {
   const top = (1n << BigInt(bitsOf(version))) - 1n;
   const ends = routes
-    .filter((route) => route.version === version)
+    .filter((route) => route.cidr.version === version)
     .flatMap((route) => {
-      const host = (1n << BigInt(bitsOf(version) - route.prefixLength)) - 1n;
+      const host = (1n << hostBits(route)) - 1n;
       const start = addressOf(route) & ~host;
       return [start - 1n, start, start + (host >> 1n), start | host, (start | host) + 1n];
     });
@@ -154,7 +155,7 @@ test("as many prefixes as the limit fit, whatever they are, and one more is refu
   const apart = Array.from({ length: limit }, (_, i) => entry(4, BigInt(8 * i + 4), 32, i % 4));
   publishRoutes(arena, apart);
   checkAll(apart, []);
-  const six = apart.map((route) => entry(6, addressOf(route), 128, route.peer));
+  const six = apart.map((route) => entry(6, addressOf(route), 128, route.owner.index));
   publishRoutes(arena, six);
   checkAll(six, []);
   assert.throws(() => publishRoutes(arena, [...apart, apart[0]!]), RangeError);

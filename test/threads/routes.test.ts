@@ -17,12 +17,10 @@ const READERS = 2;
 const SWAPS = 400;
 const WAIT_MS = 10_000;
 
-const prefix = (address: number, prefixLength: number, peer: number): RouteEntry => ({
-  version: 4,
-  words: [address, 0, 0, 0],
-  prefixLength,
-  peer,
-});
+const prefix = (address: number, prefixLength: number, peer: number): RouteEntry => {
+  const bytes = Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address);
+  return { cidr: { version: 4, bytes, prefixLength }, owner: { index: peer } };
+};
 
 /** Later tables hold more prefixes, so that every address lies elsewhere in them. */
 const table = (which: number): RouteEntry[] =>

@@ -139,6 +139,9 @@ export interface Addon {
   /** Bits: 1 UDP_SEGMENT, 2 UDP_GRO. */
   udpProbe(fd: number): number;
   udpGro(fd: number, on: boolean): number;
+  udpReplace(newFd: number, oldFd: number): number;
+  udpHush(fd: number): number;
+  udpMark(fd: number, mark: number): number;
   udpConnect(fd: number, sockaddr: Uint8Array): number;
   /** Classic BPF, 8 bytes an instruction; kind 0: socket filter, 1: reuseport group's program. */
   filterAttach(fd: number, kind: 0 | 1, program: Uint8Array): number;

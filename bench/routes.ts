@@ -1,0 +1,203 @@
+/**
+ * routes — nanoseconds per look-up and milliseconds per publication of the route table.
+ *
+ * `npm run bench:routes`; under another Node: `PATH_OF_NODE dist/bench/routes.js`. Medians.
+ *
+ * Tables: `spread` prefixes of many lengths all over the address space; `dense` single addresses
+ * one behind the other (10.0.0.0/8, one fd00::/64); `mixed` mostly such, with networks far away and
+ * a default route. Addresses lie in the table's prefixes: `rising` in order, `random` not, and
+ * `chained` random with each look-up waiting for the one before it.
+ */
+import assert from "node:assert";
+import { AllowedIps, type Owner } from "../src/control/allowed-ips.ts";
+import { SLOT_BYTES } from "../src/memory/layout.ts";
+import { type Arena, makeArena, wordOf } from "../src/memory/region.ts";
+import { publishRoutes, RouteLookup } from "../src/memory/routes.ts";
+import type { Cidr } from "../src/wire/cidr.ts";
+import { describeMachine } from "./machine.ts";
+
+const SIZES = [1_000, 10_000, 100_000, 262_144] as const;
+const ADDRESSES = 65_536;
+const ROUNDS = 9;
+/** Look-ups of one round. */
+const LOOKUPS = 4 * ADDRESSES;
+const REPEATS = 7;
+const PEERS = 1_000;
+
+type Version = Cidr["version"];
+type Shape = "spread" | "dense" | "mixed";
+
+/** Repeatable: xorshift. */
+let seed = 0x9e37_79b9;
+const random = (): number => {
+  seed ^= seed << 13;
+  seed ^= seed >>> 17;
+  seed ^= seed << 5;
+  return seed >>> 0;
+};
+
+const prefix = (version: Version, words: readonly number[], prefixLength: number): Cidr => {
+  const bytes = new Uint8Array(version === 4 ? 4 : 16);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < bytes.length / 4; i++) view.setUint32(4 * i, words[i] ?? 0);
+  return { version, bytes, prefixLength };
+};
+
+const spread = (version: Version): Cidr =>
+  version === 4
+    ? prefix(4, [random()], 12 + (random() % 21))
+    : prefix(6, [0x2000_0000 | (random() >>> 3), random()], 32 + (random() % 33));
+
+const dense = (version: Version, i: number): Cidr =>
+  version === 4
+    ? prefix(4, [0x0a00_0000 + 2 * i], 32)
+    : prefix(6, [0xfd12_3456, 0x789a_0001, 0, 2 * i], 128);
+
+const MAKERS: Readonly<Record<Shape, (version: Version, i: number) => Cidr>> = {
+  spread,
+  dense,
+  mixed: (version, i) => {
+    if (i === 0) return prefix(version, [], 0);
+    return i % 100 === 0 ? spread(version) : dense(version, i);
+  },
+};
+
+/** Words of an address within a prefix; host bits are random. */
+const addressIn = ({ bytes, prefixLength }: Cidr): number[] => {
+  const view = new DataView(bytes.buffer);
+  return Array.from({ length: bytes.length / 4 }, (_, i) => {
+    const kept = Math.min(32, Math.max(0, prefixLength - 32 * i));
+    const host = kept === 32 ? 0 : random() >>> kept;
+    return (view.getUint32(4 * i) | host) >>> 0;
+  });
+};
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1]!;
+
+/** Median nanoseconds a look-up, of rounds that come as a sum each. */
+const timeOf = (round: () => number): number => {
+  const rounds: number[] = [];
+  let sum = round();
+  for (let i = 0; i < ROUNDS; i++) {
+    const start = performance.now();
+    sum += round();
+    rounds.push(((performance.now() - start) * 1e6) / LOOKUPS);
+  }
+  assert(sum !== 0);
+  return median(rounds);
+};
+
+/** `find` takes the place of an address among ADDRESSES. */
+type Find = (place: number) => number;
+
+const oneByOne = (find: Find): number => {
+  let sum = 0;
+  for (let i = 0; i < LOOKUPS; i++) sum += find(i & (ADDRESSES - 1));
+  return sum;
+};
+
+/** The next address is known when the answer is: every peer's number is below 2^16. */
+const chain = (find: Find): number => {
+  let sum = 0;
+  for (let i = 0, last = 0; i < LOOKUPS; i++) {
+    last = find((i + (last >>> 16)) & (ADDRESSES - 1));
+    sum += last;
+  }
+  return sum;
+};
+
+/** Both families in code of their own, as in src/io, where the address lies in a job. */
+const finders = (arena: Arena): Readonly<Record<Version, Find>> => {
+  const table = new RouteLookup(arena);
+  const { u32 } = arena;
+  const first = wordOf(arena, "slots", SLOT_BYTES, 0);
+  return {
+    4: (place) => table.find4(u32[first + 4 * place]!),
+    6: (place) => table.find6(first + 4 * place),
+  };
+};
+
+interface Times {
+  readonly rising: number;
+  readonly random: number;
+  readonly chained: number;
+}
+
+const lookUps = (arena: Arena, version: Version, cidrs: readonly Cidr[]): Times => {
+  const addresses = Array.from({ length: ADDRESSES }, () =>
+    addressIn(cidrs[random() % cidrs.length]!),
+  );
+  const first = wordOf(arena, "slots", SLOT_BYTES, 0);
+  const put = (list: readonly number[][]): void => {
+    for (const [i, words] of list.entries()) arena.u32.set(words, first + 4 * i);
+  };
+  const find = finders(arena)[version];
+  put(addresses);
+  const unordered = timeOf(() => oneByOne(find));
+  const chained = timeOf(() => chain(find));
+  put(
+    addresses.toSorted((a, b) => {
+      const i = a.findIndex((word, place) => word !== b[place]);
+      return i < 0 ? 0 : a[i]! - b[i]!;
+    }),
+  );
+  return { rising: timeOf(() => oneByOne(find)), random: unordered, chained };
+};
+
+interface Filled {
+  readonly allowed: AllowedIps<Owner>;
+  readonly cidrs: readonly Cidr[];
+}
+
+const fill = (version: Version, shape: Shape, size: number): Filled => {
+  const owners = Array.from({ length: PEERS }, (_, index) => ({ index }));
+  const cidrs = Array.from({ length: size }, (_, i) => MAKERS[shape](version, i));
+  const allowed = new AllowedIps<Owner>();
+  for (const [i, cidr] of cidrs.entries()) allowed.give(owners[i % PEERS]!, cidr);
+  return { allowed, cidrs };
+};
+
+/** Median milliseconds of some work, done `times` times. */
+const millisecondsOf = (times: number, work: () => void): number =>
+  median(
+    Array.from({ length: times }, () => {
+      const start = performance.now();
+      work();
+      return performance.now() - start;
+    }),
+  );
+
+const line = (cells: readonly string[]): void => {
+  const [name = "", ...rest] = cells;
+  process.stdout.write(`${name.padEnd(22)}${rest.map((cell) => cell.padStart(12)).join("")}\n`);
+};
+
+const main = (): void => {
+  const machine = describeMachine(process.execPath);
+  process.stdout.write(`${machine.cpu}, ${machine.cores} cores, node ${machine.node}, `);
+  process.stdout.write(`commit ${machine.commit}; medians of ${ROUNDS} rounds\n\n`);
+  line(["table", "rising ns", "random ns", "chained ns", "publish ms", "give ms"]);
+  for (const version of [4, 6] as const) {
+    for (const shape of ["spread", "dense", "mixed"] as const) {
+      for (const size of SIZES) {
+        const arena = makeArena({ ioThreads: 1, workers: 0, peers: 1, routes: 262_144 });
+        const { allowed, cidrs } = fill(version, shape, size);
+        const published = millisecondsOf(REPEATS, () => publishRoutes(arena, allowed.entries()));
+        const owner = { index: 0 };
+        const given = millisecondsOf(REPEATS, () => {
+          const fresh = new AllowedIps<Owner>();
+          for (const cidr of cidrs) fresh.give(owner, cidr);
+        });
+        const times = lookUps(arena, version, cidrs);
+        line([
+          `IPv${version} ${shape} ${size}`,
+          ...[times.rising, times.random, times.chained].map((ns) => ns.toFixed(0)),
+          ...[published, given].map((ms) => ms.toFixed(2)),
+        ]);
+      }
+    }
+  }
+};
+
+main();

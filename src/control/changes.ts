@@ -1,0 +1,213 @@
+/**
+ * changes — a running engine becomes what it is asked to be: keys, port, peers, prefixes.
+ *
+ *     check, make room, port, MTU     may fail: then nothing has changed
+ *     mark, key, peers, prefixes      cannot
+ *
+ * Changes are made one after the other, each whole or not at all. Thread: control.
+ */
+import type { Change, PeerChange } from "../schema/change.ts";
+import { EngineError } from "../schema/errors.ts";
+import { CookieChecker } from "./cookie.ts";
+import type { Endpoints } from "./endpoints.ts";
+import type { Exchange, Self } from "./exchange.ts";
+import { Limiter } from "./limiter.ts";
+import { Load } from "./load.ts";
+import { staticKeys } from "./noise.ts";
+import type { Peer } from "./peer.ts";
+import type { Roster } from "./roster.ts";
+import type { World } from "./world.ts";
+
+/** A change waits for entries of removed peers: milliseconds; in all this often and long. */
+const ROOM_TRIES = 100;
+const ROOM_MS = 20;
+
+const same = (a: Uint8Array | null, b: Uint8Array | null): boolean =>
+  a === b || (a !== null && b !== null && Buffer.compare(a, b) === 0);
+
+/** What the rest of control does for a change. */
+export interface Hands {
+  /** Looks at the peer's timers now. */
+  readonly step: (peer: Peer) => void;
+  /** Ends all sessions and handshakes of the peer. */
+  readonly forget: (peer: Peer) => void;
+  /** Shows I/O threads what has changed. */
+  readonly settle: () => void;
+  readonly onLoad: () => void;
+}
+
+export interface ChangesOptions {
+  readonly world: World;
+  readonly roster: Roster;
+  readonly exchange: Exchange;
+  readonly endpoints: Endpoints;
+  readonly hands: Hands;
+  readonly listenPort: number;
+  readonly fwmark: number;
+  /** The key comes from an ed25519 identity: no other may be set (security.md 32). */
+  readonly keyFixed: boolean;
+}
+
+export class Changes {
+  readonly #options: ChangesOptions;
+  #self: Self | null = null;
+  #listenPort: number;
+  #fwmark: number;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(options: ChangesOptions) {
+    this.#options = options;
+    this.#listenPort = options.listenPort;
+    this.#fwmark = options.fwmark;
+  }
+
+  /** Our keys; null: there is no private key. */
+  get self(): Self | null {
+    return this.#self;
+  }
+
+  get listenPort(): number {
+    return this.#listenPort;
+  }
+
+  get fwmark(): number {
+    return this.#fwmark;
+  }
+
+  /** Errors: EngineError LIMIT, KEY_FIXED, PORT_TAKEN, SOCKET_FAILED, TUN_FAILED. */
+  apply(change: Change): Promise<void> {
+    return this.#inTurn(() => this.#apply(change));
+  }
+
+  /** Takes the port again (up), or leaves it (down). Errors: EngineError PORT_TAKEN. */
+  listen(up: boolean): Promise<void> {
+    return this.#inTurn(async () => {
+      const port = await this.#options.world.listen(up ? this.#listenPort : null);
+      if (up) this.#listenPort = port;
+    });
+  }
+
+  /** Takes all peers and keys away. */
+  end(): void {
+    for (const peer of [...this.#options.roster.peers()]) this.#remove(peer);
+    this.#wipeSelf();
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  async #apply(change: Change): Promise<void> {
+    const { world, roster, keyFixed } = this.#options;
+    const { privateKey, listenPort, fwmark, mtu } = change;
+    if (privateKey !== undefined && keyFixed && this.#self !== null) {
+      if (!same(privateKey, this.#self.keys.privateKey)) throw new EngineError("KEY_FIXED");
+    }
+    roster.check(change);
+    await this.#makeRoom(change);
+    if (listenPort !== undefined && (listenPort === 0 || listenPort !== this.#listenPort)) {
+      this.#listenPort = await world.listen(listenPort);
+    }
+    if (mtu !== undefined) world.setMtu(mtu);
+    // From here on nothing fails.
+    if (fwmark !== undefined && fwmark !== this.#fwmark) {
+      this.#fwmark = fwmark;
+      world.setMark(fwmark);
+    }
+    if (privateKey !== undefined) this.#become(privateKey);
+    this.#changePeers(change);
+  }
+
+  /** Errors: EngineError LIMIT, when I/O threads hold the entries of removed peers for too long. */
+  async #makeRoom(change: Change): Promise<void> {
+    const { roster, hands, world } = this.#options;
+    const added = (change.peers ?? []).filter((one) => !one.remove).length;
+    const wanted = Math.min(added, roster.limit - (change.replacePeers ? 0 : roster.size));
+    for (let tries = 0; !roster.hasRoom(wanted); tries++) {
+      if (tries === ROOM_TRIES) {
+        throw new EngineError("LIMIT", { what: "peers", count: roster.limit });
+      }
+      hands.settle();
+      if (tries > 0) await world.pause(ROOM_MS);
+    }
+  }
+
+  /** A new key ends all sessions. Null: no key. */
+  #become(privateKey: Uint8Array | null): void {
+    const { world, roster, exchange, hands } = this.#options;
+    if (same(privateKey, this.#self?.keys.privateKey ?? null)) return;
+    for (const peer of roster.peers()) {
+      hands.forget(peer);
+      peer.staticStatic?.fill(0);
+      peer.staticStatic = null;
+    }
+    this.#wipeSelf();
+    if (privateKey === null) return;
+    const keys = staticKeys(Uint8Array.from(privateKey));
+    const { mac, randomBytes, sourceHash } = world;
+    const cookies = new CookieChecker({ publicKey: keys.publicKey, mac, random: randomBytes });
+    const load = new Load(cookies, new Limiter(sourceHash), hands.onLoad);
+    this.#self = { keys, load, cookies };
+    exchange.become(this.#self);
+    const twin = roster.find(keys.publicKey);
+    if (twin !== undefined) this.#remove(twin);
+    for (const peer of roster.peers()) hands.step(peer);
+  }
+
+  #wipeSelf(): void {
+    this.#options.exchange.become(null);
+    this.#self?.keys.privateKey.fill(0);
+    this.#self?.cookies.wipe();
+    this.#self = null;
+  }
+
+  #changePeers(change: Change): void {
+    const { world, roster, hands } = this.#options;
+    const { peers = [], replacePeers } = change;
+    if (replacePeers) {
+      const named = new Set(peers.map((one) => roster.find(one.publicKey)));
+      for (const peer of [...roster.peers()]) {
+        if (named.has(peer)) roster.reset(peer);
+        else this.#remove(peer);
+      }
+    }
+    for (const one of peers) this.#changePeer(one);
+    hands.settle();
+    world.onRoutes();
+  }
+
+  #changePeer(change: PeerChange): void {
+    const { roster, exchange, endpoints, hands } = this.#options;
+    let peer = roster.find(change.publicKey);
+    if (change.remove) {
+      if (peer !== undefined) this.#remove(peer);
+      return;
+    }
+    // As in WireGuard: nobody is a peer of itself.
+    if (same(change.publicKey, this.#self?.keys.publicKey ?? null)) return;
+    if (peer === undefined) {
+      if (change.updateOnly) return;
+      peer = roster.add(Uint8Array.from(change.publicKey));
+      exchange.addPeer(peer);
+    }
+    const { presharedKey, endpoint, persistentKeepaliveS, name } = change;
+    if (presharedKey !== undefined) {
+      peer.presharedKey?.fill(0);
+      peer.presharedKey = presharedKey === null ? null : Uint8Array.from(presharedKey);
+    }
+    if (persistentKeepaliveS !== undefined) peer.persistentKeepaliveS = persistentKeepaliveS;
+    if (name !== undefined) peer.name = name;
+    if (endpoint !== undefined) endpoints.set(peer, endpoint);
+    roster.setAllowedIps(peer, change);
+    hands.step(peer);
+  }
+
+  #remove(peer: Peer): void {
+    const { roster, exchange, hands, world } = this.#options;
+    hands.forget(peer);
+    exchange.removePeer(peer, world.bootMs());
+    roster.remove(peer);
+  }
+}

@@ -1,0 +1,364 @@
+/**
+ * control — what the control thread does, apart from the world that it does it in.
+ *
+ *     datagrams ──▶ exchange ──▶ sessions ──▶ I/O threads
+ *     events of I/O threads ──▶ timers ──▶ handshakes, keepalives
+ *     changes (UAPI, commands, reload) ──▶ roster ──▶ routes
+ *
+ * Clock, randomness, sockets and alarm come in as a `World`. Every method returns at once, but for
+ * `apply` and `setUp`. Thread: control.
+ */
+import { Counters, controlBlock } from "../memory/counters.ts";
+import { COMMAND, COUNT, DROP, EVENT } from "../memory/layout.ts";
+import { PeerEntries } from "../memory/peers.ts";
+import { Consumer, Producer } from "../memory/queue.ts";
+import type { Arena } from "../memory/region.ts";
+import type { Change, DeviceState, PeerState } from "../schema/change.ts";
+import { makeIndexKey } from "../wire/index.ts";
+import { formatSockaddr, sameSockaddr, sockaddrFamily } from "../wire/sockaddr.ts";
+import { Changes } from "./changes.ts";
+import { Endpoints } from "./endpoints.ts";
+import { Exchange } from "./exchange.ts";
+import type { Peer } from "./peer.ts";
+import { Roster } from "./roster.ts";
+import { SessionKeeper } from "./sessions.ts";
+import { type Action, PeerTimers, type Timing } from "./timers.ts";
+import type { World } from "./world.ts";
+
+export interface ControlOptions {
+  readonly arena: Arena;
+  readonly timing: Timing;
+  /** Suite of data messages, until suites are negotiated. */
+  readonly suite: number;
+  readonly listenPort: number;
+  readonly fwmark: number;
+  /** The key comes from an ed25519 identity: no other may be set (security.md 32). */
+  readonly keyFixed: boolean;
+}
+
+const EVENTS_A_WAKE = 4_096;
+/** How often what waits for I/O threads is looked at. */
+const SETTLE_MS = 20;
+
+/** Enough of a public key to tell peers apart in a log. */
+const shortKey = (key: Uint8Array): string => Buffer.from(key).toString("base64").slice(0, 8);
+
+export class Control {
+  readonly #world: World;
+  readonly #timing: Timing;
+  readonly #counters: Counters;
+  readonly #entries: PeerEntries;
+  readonly #keeper: SessionKeeper;
+  readonly #exchange: Exchange;
+  readonly #endpoints: Endpoints;
+  readonly #changes: Changes;
+  readonly #events: readonly Consumer[];
+  readonly #commands: readonly Producer[];
+  readonly roster: Roster;
+  #up = false;
+  #dueMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: ControlOptions, world: World) {
+    const { arena, timing, suite, listenPort, fwmark, keyFixed } = options;
+    const { mac, random } = world;
+    this.#world = world;
+    this.#timing = timing;
+    this.#counters = new Counters(arena, controlBlock(arena));
+    this.#entries = new PeerEntries(arena);
+    this.#keeper = new SessionKeeper({
+      arena,
+      entries: this.#entries,
+      counters: this.#counters,
+      indexKey: makeIndexKey(world.randomBytes(8)),
+      rejectAfterMs: timing.rejectAfterTimeMs,
+      suite,
+      random32: () => Buffer.from(world.randomBytes(4)).readUInt32LE(),
+    });
+    this.roster = new Roster({ arena, entries: this.#entries, mac, timing, random });
+    this.#exchange = new Exchange({
+      mac,
+      keeper: this.#keeper,
+      entries: this.#entries,
+      counters: this.#counters,
+      seed: () => world.randomBytes(32),
+      unixMs: world.unixMs,
+      timestamp: world.timestamp,
+      send: world.send,
+      command: (peer, kind) => this.#command(peer, kind),
+      logKeys: world.logKeys,
+    });
+    this.#endpoints = new Endpoints(world, this.#entries, (peer) => {
+      if (peer.timers.attempting) this.#exchange.initiate(peer, world.bootMs());
+    });
+    this.#changes = new Changes({
+      world,
+      roster: this.roster,
+      exchange: this.#exchange,
+      endpoints: this.#endpoints,
+      hands: {
+        step: (peer) => this.#step(peer, world.bootMs()),
+        forget: (peer) => this.#forget(peer, world.bootMs()),
+        settle: () => this.#settle(world.bootMs()),
+        onLoad: () => this.#onLoad(),
+      },
+      listenPort,
+      fwmark,
+      keyFixed,
+    });
+    const threads = Array.from({ length: arena.limits.ioThreads }, (_, thread) => thread);
+    this.#events = threads.map((thread) => new Consumer(arena, "events", thread));
+    this.#commands = threads.map((thread) => new Producer(arena, "commands", thread));
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What it is
+
+  get entries(): PeerEntries {
+    return this.#entries;
+  }
+
+  get listenPort(): number {
+    return this.#changes.listenPort;
+  }
+
+  get fwmark(): number {
+    return this.#changes.fwmark;
+  }
+
+  /** Our public key; null: there is no private key. */
+  get publicKey(): Uint8Array | null {
+    return this.#changes.self?.keys.publicKey ?? null;
+  }
+
+  underLoad(nowMs: number): boolean {
+    return this.#changes.self?.load.under(nowMs) ?? false;
+  }
+
+  /** The device as UAPI shows it; good until the next change. */
+  state(): DeviceState {
+    return {
+      privateKey: this.#changes.self?.keys.privateKey ?? null,
+      listenPort: this.listenPort,
+      fwmark: this.fwmark,
+      peers: this.#peerStates(),
+    };
+  }
+
+  *#peerStates(): Iterable<PeerState> {
+    for (const peer of this.roster.peers()) {
+      const bytes = this.#entries.bytes(peer.index);
+      yield {
+        publicKey: peer.publicKey,
+        presharedKey: peer.presharedKey,
+        endpoint: formatSockaddr(this.#entries.endpoint(peer.index)),
+        persistentKeepaliveS: peer.persistentKeepaliveS,
+        allowedIps: this.roster.allowed.of(peer),
+        lastHandshakeUnixMs: peer.lastHandshakeUnixMs,
+        rxBytes: bytes.received,
+        txBytes: bytes.sent,
+      };
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What it is told
+
+  /** Makes a change, whole or not at all. Errors: as `Changes.apply`. */
+  apply(change: Change): Promise<void> {
+    return this.#changes.apply(change);
+  }
+
+  /** The interface was set up or down: down ends all sessions and frees the port. */
+  async setUp(up: boolean): Promise<void> {
+    if (up === this.#up) return;
+    this.#up = up;
+    if (!up) for (const peer of this.roster.peers()) this.#forget(peer, this.#world.bootMs());
+    await this.#changes.listen(up);
+    const nowMs = this.#world.bootMs();
+    for (const peer of this.roster.peers()) this.#step(peer, nowMs);
+    this.#settle(nowMs);
+  }
+
+  /** Begins a handshake with a peer, or with all that have an endpoint. Returns how many. */
+  rekey(publicKey: Uint8Array | null): number {
+    const nowMs = this.#world.bootMs();
+    const one = publicKey === null ? null : this.roster.find(publicKey);
+    const peers = one === null ? this.roster.peers() : one === undefined ? [] : [one];
+    let begun = 0;
+    for (const peer of peers) {
+      if (sockaddrFamily(this.#entries.endpoint(peer.index)) === 0) continue;
+      this.#exchange.initiate(peer, nowMs);
+      peer.timers.handshakeSent(nowMs);
+      this.#wakeBy(peer.timers.nextDueMs(nowMs));
+      begun++;
+    }
+    return begun;
+  }
+
+  /** Tells every I/O thread. */
+  broadcast(kind: number): void {
+    for (const [thread, commands] of this.#commands.entries()) {
+      if (!commands.put(kind, 0, 0, 0, 0)) this.#counters.add(DROP.queueFull, 1);
+      this.#world.signal(thread);
+    }
+  }
+
+  /** Zeroes keys and forgets all. */
+  stop(): void {
+    this.#up = false;
+    this.#changes.end();
+    this.#world.wakeAt(Number.POSITIVE_INFINITY);
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What comes in
+
+  /** A datagram that is no transport data. Borrows: all three. */
+  receive(datagram: Uint8Array, from: Uint8Array, local: Uint8Array): void {
+    if (!this.#up) return;
+    const nowMs = this.#world.bootMs();
+    // What strangers send changes no timer, and puts none off.
+    if (this.#exchange.receive(datagram, from, local, nowMs)) this.#wakeBy(nowMs);
+  }
+
+  /** A datagram was longer than any message. */
+  oversized(): void {
+    this.#counters.add(DROP.badType, 1);
+  }
+
+  /** A receive brought as many datagrams as it may: more are waiting. */
+  crowded(): void {
+    this.#changes.self?.load.full(this.#world.bootMs());
+  }
+
+  /** Messages of I/O threads wait. */
+  hear(): void {
+    const nowMs = this.#world.bootMs();
+    for (const events of this.#events) {
+      for (let i = 0; i < EVENTS_A_WAKE && events.next(); i++) {
+        const peer = this.roster.at(events.peer);
+        if (peer !== undefined) this.#onEvent(peer, events, nowMs);
+      }
+    }
+    this.#settle(nowMs);
+  }
+
+  /** The alarm: steps every peer that is due, then sleeps until the earliest next. */
+  tick(): void {
+    const nowMs = this.#world.bootMs();
+    this.#dueMs = Number.POSITIVE_INFINITY;
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const peer of this.roster.peers()) {
+      if (peer.timers.nextDueMs(nowMs) <= nowMs) this.#act(peer, nowMs);
+      dueMs = Math.min(dueMs, peer.timers.nextDueMs(nowMs));
+    }
+    this.#wakeBy(dueMs);
+    this.#settle(nowMs);
+  }
+
+  #onEvent(peer: Peer, event: Consumer, nowMs: number): void {
+    const { session, generation } = event;
+    if (event.kind === EVENT.confirmed) {
+      if (!this.#keeper.confirm(peer, session, generation, nowMs)) return;
+      peer.timers.handshakeDone(nowMs);
+      peer.lastHandshakeUnixMs = this.#world.unixMs();
+      this.#command(peer, COMMAND.release);
+      this.#step(peer, nowMs);
+    } else if (event.kind === EVENT.roamed) {
+      const known = [peer.current, peer.next, peer.previous].some(
+        (ref) => ref?.session === session && ref.generation === generation,
+      );
+      if (!known || sameSockaddr(this.#entries.endpoint(peer.index), event.address)) return;
+      this.#entries.setEndpoint(peer.index, event.address);
+      this.#counters.add(COUNT.roamed, 1);
+      this.#world.say("info", "peer moved", { peer: shortKey(peer.publicKey) });
+    } else if (event.kind === EVENT.wanted) {
+      this.#step(peer, nowMs);
+    }
+  }
+
+  #onLoad(): void {
+    this.#counters.add(COUNT.underLoad, 1);
+    this.#world.say("warn", "under load: handshakes come faster than can be answered");
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What it does
+
+  /** Entries and routes that wait for I/O threads. */
+  #settle(nowMs: number): void {
+    const waiting = this.#keeper.sweep(nowMs);
+    if (!this.roster.settle() || waiting) this.#wakeBy(nowMs + SETTLE_MS);
+  }
+
+  #wakeBy(dueMs: number): void {
+    if (dueMs >= this.#dueMs) return;
+    this.#dueMs = dueMs;
+    this.#world.wakeAt(dueMs);
+  }
+
+  #step(peer: Peer, nowMs: number): void {
+    this.#act(peer, nowMs);
+    this.#wakeBy(peer.timers.nextDueMs(nowMs));
+  }
+
+  #act(peer: Peer, nowMs: number): void {
+    if (!this.#up) {
+      peer.timers.rest();
+      return;
+    }
+    const { current } = peer;
+    const session =
+      current === null
+        ? null
+        : {
+            bornMs: current.bornMs,
+            initiator: current.initiator,
+            sentCounter: this.#keeper.sent(current),
+          };
+    const persistentKeepaliveMs = peer.persistentKeepaliveS * 1_000;
+    const times = this.#entries.times(peer.index);
+    const actions = peer.timers.step({ ...times, session, persistentKeepaliveMs }, nowMs);
+    for (const action of actions) this.#do(peer, action, nowMs);
+  }
+
+  #do(peer: Peer, action: Action, nowMs: number): void {
+    switch (action) {
+      case "initiate":
+        this.#endpoints.ask(peer);
+        this.#exchange.initiate(peer, nowMs);
+        break;
+      case "keepalive":
+        this.#command(peer, COMMAND.keepalive);
+        break;
+      case "expire":
+        this.#keeper.stopUsing(peer);
+        break;
+      case "giveUp":
+        this.#exchange.forget(peer, nowMs);
+        this.#command(peer, COMMAND.discard);
+        this.#endpoints.reset(peer);
+        this.#world.say("info", "peer does not answer", { peer: shortKey(peer.publicKey) });
+        break;
+      case "zero":
+        this.#exchange.forget(peer, nowMs);
+        this.#keeper.forget(peer, nowMs);
+        break;
+    }
+  }
+
+  /** Ends what is under way with a peer. */
+  #forget(peer: Peer, nowMs: number): void {
+    this.#exchange.forget(peer, nowMs);
+    this.#keeper.forget(peer, nowMs);
+    this.#command(peer, COMMAND.discard);
+    peer.timers = new PeerTimers(this.#world.random, this.#timing);
+  }
+
+  #command(peer: Peer, kind: number): void {
+    if (!this.#commands[peer.owner]!.put(kind, peer.index, 0, 0, 0)) {
+      this.#counters.add(DROP.queueFull, 1);
+    }
+    this.#world.signal(peer.owner);
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * host — the interface as the kernel has it: MTU, up or down, name, addresses, routes.
+ *
+ *     rtnetlink ──▶ renamed, MTU changed, set up or down        followed
+ *                   gone: deleted, or moved to another namespace
+ *
+ * A move looks like a deletion here. The device lives on, and whether it is up is found out by
+ * giving it a packet once a second (the I/O thread hears of a real deletion). Thread: control.
+ */
+import { writeSync } from "node:fs";
+import { addon, type LinkEvent, type WatchHandle } from "../io/native/addon.ts";
+import { EngineError } from "../schema/errors.ts";
+import { type Cidr, formatCidr } from "../wire/cidr.ts";
+
+export interface HostOptions {
+  /** Of the interface. */
+  readonly index: number;
+  readonly name: string;
+  readonly mtu: number;
+  readonly addresses: readonly Cidr[];
+  readonly installRoutes: boolean;
+  /** A TUN queue, to find out with. */
+  readonly tun: number;
+  readonly vnetHeaderBytes: number;
+  /** Calls again and again; returns what ends that. */
+  readonly every: (ms: number, call: () => void) => () => void;
+  readonly onName: (name: string) => void;
+  readonly onMtu: (mtu: number) => void;
+  readonly onUp: (up: boolean) => void;
+}
+
+const PROBE_EVERY_MS = 1_000;
+const IPV4_HEADER_BYTES = 20;
+const EEXIST = -17;
+
+/** Does one of the interface's own networks contain the prefix? The kernel has its route then. */
+const isConnected = (prefix: Cidr, addresses: readonly Cidr[]): boolean =>
+  addresses.some((own) => {
+    if (own.version !== prefix.version || own.prefixLength > prefix.prefixLength) return false;
+    for (let bit = 0; bit < own.prefixLength; bit++) {
+      const mask = 0x80 >> (bit & 7);
+      if ((own.bytes[bit >> 3]! & mask) !== (prefix.bytes[bit >> 3]! & mask)) return false;
+    }
+    return true;
+  });
+
+export class Host {
+  readonly #options: HostOptions;
+  readonly #routes = new Map<string, Cidr>();
+  readonly #netlink: number;
+  readonly #watch: WatchHandle | null;
+  #addresses: readonly Cidr[];
+  #name: string;
+  #mtu: number;
+  #up = false;
+  #endProbe: (() => void) | null = null;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    this.#addresses = options.addresses;
+    this.#name = options.name;
+    this.#mtu = options.mtu;
+    this.#netlink = addon.netlinkOpen();
+    this.#watch = this.#netlink < 0 ? null : addon.watch(this.#netlink, () => this.#read());
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  get mtu(): number {
+    return this.#mtu;
+  }
+
+  get addresses(): readonly Cidr[] {
+    return this.#addresses;
+  }
+
+  /** Errors: EngineError TUN_FAILED. */
+  bringUp(): void {
+    this.#must(addon.linkSet(this.#options.index, -1, 1, -1, -1, -1));
+    this.#up = true;
+  }
+
+  /** Errors: EngineError TUN_FAILED. */
+  setMtu(mtu: number): void {
+    if (mtu === this.#mtu) return;
+    this.#must(addon.linkSet(this.#options.index, mtu, -1, -1, -1, -1));
+    this.#setMtu(mtu);
+  }
+
+  /** Errors: EngineError ADDRESS_FAILED. */
+  setAddresses(addresses: readonly Cidr[]): void {
+    const { index } = this.#options;
+    const before = new Map(this.#addresses.map((cidr) => [formatCidr(cidr), cidr]));
+    for (const cidr of addresses) {
+      const address = formatCidr(cidr);
+      if (before.delete(address)) continue;
+      const result = addon.addressAdd(index, cidr.bytes, cidr.prefixLength);
+      if (result < 0 && result !== EEXIST) {
+        const reason = addon.errorText(-result);
+        throw new EngineError("ADDRESS_FAILED", { address, name: this.#name, reason });
+      }
+    }
+    for (const cidr of before.values()) {
+      addon.addressRemove(index, cidr.bytes, cidr.prefixLength);
+    }
+    this.#addresses = addresses;
+  }
+
+  /**
+   * Routes of the allowed IPs, and no others. A default route is left to the user: it would carry
+   * the tunnel's own datagrams into the tunnel. Errors: EngineError ROUTE_FAILED.
+   */
+  setRoutes(prefixes: Iterable<Cidr>): void {
+    if (!this.#options.installRoutes || !this.#up) return;
+    const { index } = this.#options;
+    const gone = new Map(this.#routes);
+    for (const cidr of prefixes) {
+      const prefix = formatCidr(cidr);
+      if (cidr.prefixLength === 0 || gone.delete(prefix)) continue;
+      if (isConnected(cidr, this.#addresses)) continue;
+      const result = addon.routeAdd(index, cidr.bytes, cidr.prefixLength, 0);
+      if (result < 0 && result !== EEXIST) {
+        const reason = addon.errorText(-result);
+        throw new EngineError("ROUTE_FAILED", { prefix, name: this.#name, reason });
+      }
+      this.#routes.set(prefix, cidr);
+    }
+    for (const [prefix, cidr] of gone) {
+      addon.routeRemove(index, cidr.bytes, cidr.prefixLength, 0);
+      this.#routes.delete(prefix);
+    }
+  }
+
+  close(): void {
+    this.#stopProbing();
+    if (this.#watch !== null) addon.unwatch(this.#watch);
+    if (this.#netlink >= 0) addon.close(this.#netlink);
+  }
+
+  #must(result: number): void {
+    if (result >= 0) return;
+    const reason = addon.errorText(-result);
+    throw new EngineError("TUN_FAILED", { name: this.#name, reason });
+  }
+
+  #read(): void {
+    for (const event of addon.netlinkRead(this.#netlink)) this.#onEvent(event);
+  }
+
+  #onEvent({ kind, index, name, up, mtu }: LinkEvent): void {
+    if (kind === "overrun") return this.#lookAgain();
+    if (index !== this.#options.index) return;
+    if (kind === "linkGone") {
+      this.#endProbe ??= this.#options.every(PROBE_EVERY_MS, () => this.#look());
+    }
+    if (kind !== "link") return;
+    this.#stopProbing();
+    if (name !== this.#name) {
+      this.#name = name;
+      this.#options.onName(name);
+    }
+    if (mtu !== this.#mtu && mtu > 0) this.#setMtu(mtu);
+    this.#setUp(up);
+  }
+
+  /** Events were lost. */
+  #lookAgain(): void {
+    const { index } = this.#options;
+    if (addon.linkIndex(this.#name) !== index) return;
+    const mtu = addon.linkMtu(this.#name);
+    if (mtu > 0 && mtu !== this.#mtu) this.#setMtu(mtu);
+    this.#setUp((addon.linkFlags(this.#name) & 1) === 1);
+  }
+
+  #setMtu(mtu: number): void {
+    this.#mtu = mtu;
+    this.#options.onMtu(mtu);
+  }
+
+  #setUp(up: boolean): void {
+    if (!up) this.#routes.clear(); // the kernel removes them with the link
+    if (up === this.#up) return;
+    this.#up = up;
+    this.#options.onUp(up);
+  }
+
+  #stopProbing(): void {
+    this.#endProbe?.();
+    this.#endProbe = null;
+  }
+
+  /** In another namespace: an IPv4 header that any kernel discards is taken only when up. */
+  #look(): void {
+    const packet = new Uint8Array(this.#options.vnetHeaderBytes + IPV4_HEADER_BYTES);
+    packet[this.#options.vnetHeaderBytes] = 0x45;
+    try {
+      writeSync(this.#options.tun, packet);
+      this.#setUp(true);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "EIO") this.#setUp(false);
+      else if (code === "EBADFD") this.#stopProbing();
+    }
+  }
+}

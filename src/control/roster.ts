@@ -1,0 +1,203 @@
+/**
+ * roster — which peers there are, who owns which prefix, and what the I/O threads know of it.
+ *
+ *     add ──▶ known ──remove──▶ leaving ──routes published──▶ dying ──nobody holds it──▶ free
+ *
+ * An entry of the peers region is used again only when no route names it any more and every I/O
+ * thread has ended the turn and the jobs in which it may have seen it. Thread: control.
+ */
+import { type Mark, mark, passed } from "../memory/epochs.ts";
+import type { PeerEntries } from "../memory/peers.ts";
+import type { Arena } from "../memory/region.ts";
+import { RoutePublisher } from "../memory/routes.ts";
+import type { Change, PeerChange } from "../schema/change.ts";
+import { EngineError } from "../schema/errors.ts";
+import type { Cidr } from "../wire/cidr.ts";
+import { ALLOWED_IPS_MAX, AllowedIps } from "./allowed-ips.ts";
+import { CookieHolder } from "./cookie.ts";
+import type { Mac } from "./noise.ts";
+import type { Peer } from "./peer.ts";
+import { PeerTimers, type Timing } from "./timers.ts";
+
+interface Dying {
+  readonly index: number;
+  readonly at: Mark;
+}
+
+export interface RosterOptions {
+  readonly arena: Arena;
+  readonly entries: PeerEntries;
+  readonly mac: Mac;
+  readonly timing: Timing;
+  /** 0 up to 1. */
+  readonly random: () => number;
+}
+
+const keyText = (key: Uint8Array): string => Buffer.from(key).toString("latin1");
+
+/** Thread: control. */
+export class Roster {
+  readonly #options: RosterOptions;
+  readonly #byKey = new Map<string, Peer>();
+  readonly #byIndex: (Peer | undefined)[] = [];
+  readonly #allowed = new AllowedIps<Peer>();
+  readonly #publisher: RoutePublisher;
+  /** Indices not used so far start here; used ones come back in `#free`. */
+  #nextIndex = 0;
+  readonly #free: number[] = [];
+  #leaving: number[] = [];
+  #dying: Dying[] = [];
+  #changed = true;
+
+  constructor(options: RosterOptions) {
+    this.#options = options;
+    this.#publisher = new RoutePublisher(options.arena);
+  }
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  /** Most peers. */
+  get limit(): number {
+    return this.#options.arena.limits.peers;
+  }
+
+  /** In the order in which they were added. */
+  peers(): Iterable<Peer> {
+    return this.#byKey.values();
+  }
+
+  find(publicKey: Uint8Array): Peer | undefined {
+    return this.#byKey.get(keyText(publicKey));
+  }
+
+  at(index: number): Peer | undefined {
+    return this.#byIndex[index];
+  }
+
+  get allowed(): AllowedIps<Peer> {
+    return this.#allowed;
+  }
+
+  /**
+   * Would the change fit? An upper bound: prefixes that change hands are counted twice.
+   * Errors: EngineError LIMIT.
+   */
+  check(change: Change): void {
+    const { limits } = this.#options.arena;
+    const named = new Set<string>();
+    let prefixes = change.replacePeers ? 0 : this.#allowed.count;
+    for (const one of change.peers ?? []) {
+      const peer = this.find(one.publicKey);
+      if (one.remove || (peer === undefined && one.updateOnly)) continue;
+      const key = keyText(one.publicKey);
+      if (one.replaceAllowedIps && peer !== undefined && !named.has(key) && !change.replacePeers) {
+        prefixes -= this.#allowed.countOf(peer);
+      }
+      if (change.replacePeers || peer === undefined) named.add(key);
+      prefixes += one.allowedIps?.length ?? 0;
+    }
+    const peers = named.size + (change.replacePeers ? 0 : this.#byKey.size);
+    if (peers > limits.peers) {
+      throw new EngineError("LIMIT", { what: "peers", count: limits.peers });
+    }
+    if (prefixes > ALLOWED_IPS_MAX) {
+      throw new EngineError("LIMIT", { what: "allowed IPs", count: ALLOWED_IPS_MAX });
+    }
+  }
+
+  /** Is there an entry for `more` peers now? Else removed ones have to be left by I/O threads. */
+  hasRoom(more: number): boolean {
+    return this.#free.length + this.#options.arena.limits.peers - this.#nextIndex >= more;
+  }
+
+  /** A new peer without anything configured. The caller has made sure of the room. */
+  add(publicKey: Uint8Array): Peer {
+    const { arena, mac, random, timing, entries } = this.#options;
+    const index = this.#free.pop() ?? this.#nextIndex++;
+    const peer: Peer = {
+      index,
+      publicKey,
+      owner: index % arena.limits.ioThreads,
+      cookie: new CookieHolder(publicKey, mac),
+      name: null,
+      presharedKey: null,
+      endpoint: null,
+      persistentKeepaliveS: 0,
+      timers: new PeerTimers(random, timing),
+      current: null,
+      previous: null,
+      next: null,
+      staticStatic: null,
+      initiation: null,
+      lastTimestamp: null,
+      lastSentTimestamp: null,
+      lastInitiationMs: Number.NEGATIVE_INFINITY,
+      lastHandshakeUnixMs: 0,
+      resolved: null,
+      resolvedAtMs: Number.NEGATIVE_INFINITY,
+    };
+    entries.clear(index);
+    this.#byKey.set(keyText(publicKey), peer);
+    this.#byIndex[index] = peer;
+    return peer;
+  }
+
+  /** The caller has taken its sessions. */
+  remove(peer: Peer): void {
+    this.#byKey.delete(keyText(peer.publicKey));
+    this.#byIndex[peer.index] = undefined;
+    this.#clear(peer);
+    this.#leaving.push(peer.index);
+    peer.staticStatic?.fill(0);
+    peer.presharedKey?.fill(0);
+  }
+
+  /** Back to a peer of which nothing is configured; it keeps sessions and address. */
+  reset(peer: Peer): void {
+    this.#clear(peer);
+    peer.presharedKey?.fill(0);
+    peer.presharedKey = null;
+    peer.persistentKeepaliveS = 0;
+    peer.endpoint = null;
+    peer.name = null;
+  }
+
+  /** Prefixes of one entry of a change. */
+  setAllowedIps(peer: Peer, change: PeerChange): void {
+    if (change.replaceAllowedIps) this.#clear(peer);
+    for (const cidr of change.allowedIps ?? []) this.#allowed.give(peer, cidr);
+    for (const cidr of change.removedAllowedIps ?? []) this.#allowed.take(peer, cidr);
+    if (change.allowedIps?.length || change.removedAllowedIps?.length) this.#changed = true;
+  }
+
+  /** All prefixes. */
+  *prefixes(): Generator<Cidr, void, undefined> {
+    for (const { cidr } of this.#allowed.entries()) yield cidr;
+  }
+
+  #clear(peer: Peer): void {
+    if (this.#allowed.countOf(peer) > 0) this.#changed = true;
+    this.#allowed.clear(peer);
+  }
+
+  /**
+   * Shows I/O threads what has changed, and frees what none of them can hold any more.
+   * False: some of it has to wait; call again soon.
+   */
+  settle(): boolean {
+    const { arena } = this.#options;
+    if (this.#changed && this.#publisher.publish(this.#allowed.entries())) this.#changed = false;
+    if (!this.#changed && this.#leaving.length > 0) {
+      const at = mark(arena);
+      for (const index of this.#leaving.splice(0)) this.#dying.push({ index, at });
+    }
+    this.#dying = this.#dying.filter(({ index, at }) => {
+      if (!passed(arena, at)) return true;
+      this.#free.push(index);
+      return false;
+    });
+    return !this.#changed && this.#dying.length === 0;
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * world — what control needs of the world: clock, randomness, sockets, alarm, device.
+ *
+ * The control thread gives the real ones (main.ts), a simulation others. All times are
+ * milliseconds of the boot clock unless called Unix time.
+ */
+import type { Endpoint } from "../schema/config.ts";
+import type { LoggedKeys } from "./exchange.ts";
+import type { SourceHash } from "./limiter.ts";
+import type { Mac } from "./noise.ts";
+
+/** Words for the log; never keys, never what strangers sent. */
+export type Say = (
+  level: "error" | "warn" | "info" | "debug",
+  text: string,
+  facts?: Readonly<Record<string, string | number>>,
+) => void;
+
+export interface World {
+  readonly bootMs: () => number;
+  readonly unixMs: () => number;
+  /** 0 up to 1. */
+  readonly random: () => number;
+  readonly randomBytes: (bytes: number) => Uint8Array;
+  /** Keyed BLAKE2s with 16 bytes of output. */
+  readonly mac: Mac;
+  /** Where a source lies in the limiter's table. */
+  readonly sourceHash: SourceHash;
+  /** TAI64N to send next, later than `last` and than all that were sent before a restart. */
+  readonly timestamp: (last: Uint8Array | null) => Uint8Array;
+  /** `local`: a sockaddr to send from, or empty. False: it was refused. */
+  readonly send: (datagram: Uint8Array, to: Uint8Array, local: Uint8Array) => boolean;
+  /** Rings an I/O thread's bell: a command waits. */
+  readonly signal: (thread: number) => void;
+  /** Call `tick` at this time; infinity: not at all. Replaces what was said before. */
+  readonly wakeAt: (dueMs: number) => void;
+  readonly pause: (ms: number) => Promise<void>;
+  /** A sockaddr, or null: the name has no address that our sockets speak. */
+  readonly resolve: (endpoint: Endpoint) => Promise<Uint8Array | null>;
+  /**
+   * Moves all sockets to another port; 0: any; null: none. Returns the port.
+   * Errors: EngineError PORT_TAKEN, SOCKET_FAILED; the old port stays then.
+   */
+  readonly listen: (port: number | null) => Promise<number>;
+  readonly setMark: (fwmark: number) => void;
+  /** Errors: EngineError TUN_FAILED. */
+  readonly setMtu: (mtu: number) => void;
+  /** Allowed IPs have changed. */
+  readonly onRoutes: () => void;
+  readonly logKeys: ((keys: LoggedKeys) => void) | null;
+  readonly say: Say;
+}

@@ -88,8 +88,11 @@ export interface Addon {
    * included). Returns only when that failed: -errno. Thread: main, before any other thread.
    */
   privilegesReexecute(argv: string[]): number;
-  /** Marks every descriptor from 3 on, but those in `keep`, close-on-exec. */
-  handlesCloseOnExec(keep: number[]): number;
+  /**
+   * Marks every descriptor from 3 on close-on-exec but for these, at most 64, which stay as they
+   * are: what a daemon must inherit and nothing else. 0 or -errno. Thread: main.
+   */
+  handlesCloseOnExec(keep: readonly number[]): number;
   eventOpen(): number;
   eventSignal(fd: number): number;
   eventClear(fd: number): number;

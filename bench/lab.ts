@@ -127,11 +127,11 @@ const removeOf = (gone: (pid: number) => boolean): void => {
   };
   const list = runNow("ip", "netns", "list").split("\n");
   const namespaces = list.map((line) => line.split(" ")[0] ?? "");
-  sweep(namespaces, new RegExp(`^${PREFIX}(\\d+)-[ab]$`), removeNamespace);
+  sweep(namespaces, new RegExp(`^${PREFIX}(\\d+)-[abc]$`), removeNamespace);
   sweep(entriesOf(tmpdir()), new RegExp(`^${PREFIX}(\\d+)-`), (name) =>
     removeOwned(join(tmpdir(), name)),
   );
-  sweep(entriesOf(WIREGUARD_SOCKETS), /^pb(\d+)[ab]\.sock$/, (name) =>
+  sweep(entriesOf(WIREGUARD_SOCKETS), /^pb(\d+)[abc]\.sock$/, (name) =>
     removeOwned(join(WIREGUARD_SOCKETS, name)),
   );
 };

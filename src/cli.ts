@@ -3,9 +3,9 @@
  *
  * Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
  */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { EngineError } from "./schema/errors.ts";
+import { version } from "./version.ts";
 
 interface CommandModule {
   readonly define: (command: Command) => void;
@@ -36,19 +36,6 @@ Examples:
   $ sudo p2pvpn-engine check -c laptop.toml
   $ sudo p2pvpn-engine start -c laptop.toml --daemon
   $ sudo p2pvpn-engine peers`;
-
-/** package.json lies beside src/, or beside dist/ when this is built. */
-const version = (): string => {
-  for (const place of ["../package.json", "../../package.json"]) {
-    try {
-      const text = readFileSync(new URL(place, import.meta.url), "utf8");
-      return (JSON.parse(text) as { version: string }).version;
-    } catch {
-      // Looked for in the next place.
-    }
-  }
-  return "unknown";
-};
 
 const buildProgram = async (words: readonly string[]): Promise<Command> => {
   const program = new Command("p2pvpn-engine")

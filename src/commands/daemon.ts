@@ -1,12 +1,12 @@
 /**
- * daemon — `start --daemon`: the same program again, in a session of its own.
+ * daemon — the same program again, in a session of its own.
  *
  * The parent waits for one message on the child's IPC channel, "up" or "failed", and returns that.
  * The child's standard streams are /dev/null, its folder is /, and the channel is closed once the
- * message was sent: nothing of the caller's stays open.
+ * message was sent. Whatever else the caller had open, as shells do, is closed to the child: nothing
+ * of the caller's stays open.
  */
 import { spawn } from "node:child_process";
-import { resolve } from "node:path";
 import { EngineError } from "../schema/errors.ts";
 
 /** Set for the child: somebody waits for the message. */
@@ -51,18 +51,31 @@ class ChildError extends EngineError {
   }
 }
 
+export interface DaemonOptions {
+  /** What shows why it failed, in the error's sentence. */
+  readonly retry: string;
+  /** The child writes where the parent does, for a log that was asked for. */
+  readonly keepOutput?: boolean;
+}
+
 /**
- * Starts the engine in the background; resolves with its ready line when it is up.
+ * Starts the program with other words in the background; resolves with its ready line when it is up.
  *
- * Thread: main.   Errors: EngineError START_FAILED, or what the child said.
+ * Thread: main.   Errors: EngineError DAEMON_FAILED, or what the child said.
  */
-export const startDaemon = (file: string, flags: readonly string[]): Promise<string> => {
-  const words = [...process.execArgv, process.argv[1]!, "start", "-c", resolve(file), ...flags];
-  const child = spawn(process.execPath, words, {
+export const startDaemon = async (
+  words: readonly string[],
+  { retry, keepOutput = false }: DaemonOptions,
+): Promise<string> => {
+  const { addon } = await import("../io/native/addon.ts");
+  // What the child gets is made inheritable again by spawn.
+  addon.handlesCloseOnExec([]);
+  const output = keepOutput ? "inherit" : "ignore";
+  const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...words], {
     cwd: "/",
     detached: true,
     env: { ...process.env, [MARK]: "1" },
-    stdio: ["ignore", "ignore", "ignore", "ipc"],
+    stdio: ["ignore", output, output, "ipc"],
   });
   return new Promise((resolveLine, reject) => {
     const stop = (): void => void child.kill("SIGTERM");
@@ -75,7 +88,7 @@ export const startDaemon = (file: string, flags: readonly string[]): Promise<str
     };
     const fail = (reason: string): void => {
       end();
-      reject(new EngineError("START_FAILED", { reason }));
+      reject(new EngineError("DAEMON_FAILED", { reason, retry }));
     };
     const timer = setTimeout(() => {
       stop();

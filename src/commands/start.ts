@@ -4,6 +4,7 @@
  * Flags come from the [engine] table of `schema/config.ts` and go before the file. Ready is a line
  * on stdout and `READY=1` for systemd.
  */
+import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { runningEngines } from "../client.ts";
 import {
@@ -15,17 +16,15 @@ import {
 } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
 import { loadConfig } from "../schema/load.ts";
-import { isDaemon, reportFailure, reportReady, startDaemon } from "./daemon.ts";
+import { reportFailure, reportReady, startDaemon } from "./daemon.ts";
 import { formatAmount, printText } from "./print.ts";
 import { addExamples } from "./shared.ts";
+import { stopSignal } from "./signals.ts";
 
 interface Options {
   readonly config: string;
   readonly daemon?: boolean;
 }
-
-/** Set across the second execution. */
-const LIMITED = "P2PVPN_LIMITED";
 
 type Flags = Readonly<Partial<EngineSettings>>;
 
@@ -95,20 +94,6 @@ const notify = async (state: string): Promise<void> => {
   addon.notify(state);
 };
 
-/** Resolves at the first signal that asks to stop; a second one ends the process at once. */
-const stopSignal = (): Promise<void> =>
-  new Promise((resolve) => {
-    let asked = false;
-    const onSignal = (): void => {
-      if (asked) process.exit(1);
-      asked = true;
-      resolve();
-    };
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
-    // A terminal that goes away ends what runs in it; a daemon has none.
-    process.on("SIGHUP", isDaemon() ? () => {} : onSignal);
-  });
-
 const run = async (file: string, flags: Flags): Promise<void> => {
   const signalled = stopSignal();
   const config = loadConfig(file, flags);
@@ -124,22 +109,13 @@ const run = async (file: string, flags: Flags): Promise<void> => {
   await engine.stop();
 };
 
-/**
- * Keeps CAP_NET_ADMIN alone: executes the program again, once (security.md 33). Where the process
- * may not limit itself, as in some containers, it goes on as it is.
- */
-const limitPrivileges = async (): Promise<void> => {
-  const { addon } = await import("../io/native/addon.ts");
-  if (addon.privilegesExcess() !== 1 || process.env[LIMITED] === "1") return;
-  process.env[LIMITED] = "1"; // whatever happens, only once
-  addon.privilegesReexecute([process.argv0, ...process.execArgv, ...process.argv.slice(1)]);
-};
-
 const start = async (options: Options, command: Command): Promise<void> => {
-  await limitPrivileges();
+  const { limitPrivileges } = await import("./privileges.ts");
+  limitPrivileges();
   const flags = givenFlags(command);
   if (options.daemon) {
-    printText(await startDaemon(options.config, flagWords(flags)));
+    const words = ["start", "-c", resolve(options.config), ...flagWords(flags)];
+    printText(await startDaemon(words, { retry: "p2pvpn-engine start" }));
     return;
   }
   // Sockets and files of this process are its user's alone (security.md 31); threads inherit it.

@@ -27,6 +27,7 @@ import { resolveEndpoint } from "./resolve.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
 import { type OpenPort, type PortOptions, Sockets } from "./sockets.ts";
 import type { Timing } from "./timers.ts";
+import { openUapiSocket, type UapiSocket } from "./uapi.ts";
 import type { World } from "./world.ts";
 
 /** What main gives control. */
@@ -117,6 +118,7 @@ class ControlThread {
   readonly #host: Host;
   readonly #eventWatch: WatchHandle;
   #socket: ControlSocket | null = null;
+  #uapi: UapiSocket | null = null;
   /** Look-ups under way; the engine's start waits for them for a moment. */
   readonly #lookUps = new Set<Promise<unknown>>();
 
@@ -153,7 +155,7 @@ class ControlThread {
         const timer = setInterval(call, ms);
         return () => clearInterval(timer);
       },
-      onName: () => {},
+      onName: (name) => void this.#rename(name).catch(() => {}),
       onMtu: (mtu) => writeMtu(this.#arena, mtu),
       onUp: (up) => void this.#setUp(up),
       onAddresses: (addresses) => setLocals(this.#arena, addresses),
@@ -207,18 +209,40 @@ class ControlThread {
       Promise.all([...this.#lookUps]),
       sleep(RESOLVE_START_MS, undefined, { ref: false }),
     ]);
-    this.#socket = await openControlSocket({
-      name: opened.name,
-      handlers: makeHandlers({
-        task: this.#task,
-        arena: this.#arena,
-        control: this.#control,
-        host: this.#host,
-        nowMs: () => addon.bootMs(),
-        setLogLevel: () => {},
-        stop: () => this.#report({ type: "stop" }),
-      }),
+    const handlers = makeHandlers({
+      task: this.#task,
+      arena: this.#arena,
+      control: this.#control,
+      host: this.#host,
+      nowMs: () => addon.bootMs(),
+      setLogLevel: () => {},
+      stop: () => this.#report({ type: "stop" }),
     });
+    this.#socket = await openControlSocket({ name: opened.name, handlers });
+    this.#uapi = await this.#openUapi(handlers["change.apply"]);
+  }
+
+  /** Without it `wg` does not work; everything else does, so only the drop-in ends for it. */
+  async #openUapi(apply: (change: Change) => Promise<void> | void): Promise<UapiSocket | null> {
+    const dropIn = !this.#task.config.host.bringUp;
+    const stop = (): void => this.#report({ type: "stop" });
+    try {
+      return await openUapiSocket({
+        name: this.#host.name,
+        state: () => this.#control.state(),
+        apply: async (change) => apply(change),
+        ...(dropIn ? { removed: stop } : {}),
+      });
+    } catch (error) {
+      if (dropIn) throw error;
+      return null;
+    }
+  }
+
+  /** Sockets are called like the interface. */
+  async #rename(name: string): Promise<void> {
+    await this.#uapi?.rename(name);
+    await this.#socket?.rename(name);
   }
 
   /** Zeroes keys and closes what was opened. */
@@ -228,7 +252,7 @@ class ControlThread {
     addon.unwatch(this.#eventWatch);
     this.#control.stop();
     // Last, since a client that does not read may hold it up until main ends this thread.
-    await this.#socket?.close();
+    await Promise.all([this.#uapi?.close(), this.#socket?.close()]);
   }
 
   async #setUp(up: boolean): Promise<void> {

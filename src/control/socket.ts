@@ -1,16 +1,15 @@
 /**
  * socket — the control socket: one Unix socket per engine, a few clients, one frame at a time.
  *
- *   1. make the folder, 0700, ours                 prepareFolder
- *   2. bind; replace what a dead engine left       bindSocket
+ *   1. make the folder, 0700, ours                 unix.ts
+ *   2. bind; replace what a dead engine left       unix.ts
  *   3. read frames, answer in order                serveClient
  *   4. close: replies leave, then clients          openControlSocket
  *
  * A damaged frame is answered once, then its client is closed: what follows cannot be trusted.
  * A client that does not read is not read from either, and closed after a while.
  */
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import type { Change } from "../schema/change.ts";
 import type { LogLevel } from "../schema/config.ts";
 import {
@@ -33,6 +32,7 @@ import {
   type StatusValue,
 } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
+import { bindSocket, errorText, prepareFolder, type SocketErrors } from "./unix.ts";
 
 /** Tuning: more clients than this are sent away with one reply. */
 export const CLIENTS_MAX = 16;
@@ -77,93 +77,19 @@ export interface ControlSocketOptions {
 }
 
 export interface ControlSocket {
+  /** At first. */
   readonly file: string;
+  /** The interface has another name now; clients stay. Errors: as for opening. */
+  rename(name: string): Promise<void>;
   /** Takes no more requests, lets replies leave, closes clients, removes the file. */
   close(): Promise<void>;
 }
 
-const errorText = (error: unknown): string =>
-  (error as NodeJS.ErrnoException).code ?? (error as Error).message;
-
-/** What is wrong with the folder after making it, or null. */
-const folderProblem = (folder: string): string | null => {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const stat = lstatSync(folder);
-  if (!stat.isDirectory()) return "it is no folder";
-  if (stat.uid !== process.geteuid?.()) return "the folder belongs to another user";
-  if ((stat.mode & 0o777) !== 0o700) chmodSync(folder, 0o700);
-  return null;
-};
-
-/** Makes the folder ours alone. Errors: EngineError CONTROL_SOCKET_FAILED. */
-const prepareFolder = (folder: string): void => {
-  let reason: string | null;
-  let cause: unknown;
-  try {
-    reason = folderProblem(folder);
-  } catch (error) {
-    reason = errorText(error);
-    cause = error;
-  }
-  if (reason !== null) {
-    throw new EngineError("CONTROL_SOCKET_FAILED", { file: folder, reason, cause });
-  }
-};
-
-/** Binds under umask 177. A worker thread may not set it; there the folder has to do. */
-const listenPrivately = (server: Server, file: string): void => {
-  let previous: number | undefined;
-  try {
-    previous = process.umask(0o177);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_WORKER_UNSUPPORTED_OPERATION") throw error;
-  }
-  server.listen(file);
-  if (previous !== undefined) process.umask(previous);
-};
-
-const listen = (server: Server, file: string): Promise<void> =>
-  new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.once("listening", () => {
-      server.removeListener("error", reject);
-      resolve();
-    });
-    listenPrivately(server, file);
-  });
-
-/** True when somebody answers on the socket file. */
-const isAlive = (file: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const probe = connect(file);
-    const end = (alive: boolean): void => {
-      probe.destroy();
-      resolve(alive);
-    };
-    probe.once("connect", () => end(true));
-    probe.once("error", (error: NodeJS.ErrnoException) => end(error.code === "EAGAIN"));
-  });
-
-/** Errors: EngineError ALREADY_RUNNING, CONTROL_SOCKET_FAILED. */
-const bindSocket = async (server: Server, file: string, name: string): Promise<void> => {
-  try {
-    await listen(server, file).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EADDRINUSE") throw error;
-      if (await isAlive(file)) throw new EngineError("ALREADY_RUNNING", { name });
-      if (!lstatSync(file).isSocket()) throw error;
-      unlinkSync(file);
-      await listen(server, file);
-    });
-    chmodSync(file, 0o600);
-  } catch (error) {
-    if (error instanceof EngineError) throw error;
-    throw new EngineError("CONTROL_SOCKET_FAILED", {
-      file,
-      reason: errorText(error),
-      cause: error,
-    });
-  }
-};
+const errorsOf = (name: string): SocketErrors => ({
+  taken: () => new EngineError("ALREADY_RUNNING", { name }),
+  failed: (file, reason, cause) =>
+    new EngineError("CONTROL_SOCKET_FAILED", { file, reason, cause }),
+});
 
 /** As many peers from `from` on as fit a frame, at least one. */
 export const pageOf = (all: readonly PeerValue[], from: number): PeersPage => {
@@ -268,15 +194,13 @@ const serveClient = async (client: Socket, handlers: ControlHandlers): Promise<v
 /**
  * Opens the control socket of an engine.
  *
- * Thread: main or control; a worker thread cannot set the umask, see `listenPrivately`.
+ * Thread: main or control; a worker thread cannot set the umask, see `unix.ts`.
  * Errors: EngineError ALREADY_RUNNING, CONTROL_SOCKET_FAILED.
  */
 export const openControlSocket = async (options: ControlSocketOptions): Promise<ControlSocket> => {
   const { name, handlers, folder = controlFolder() } = options;
-  const file = controlFile(name, folder);
   const clients = new Set<Socket>();
-  prepareFolder(folder);
-  const server = createServer({ allowHalfOpen: true }, (client) => {
+  const onClient = (client: Socket): void => {
     if (clients.size >= CLIENTS_MAX) {
       client.on("error", () => client.destroy());
       const reason = `More than ${CLIENTS_MAX} clients ask the engine at once; try again.`;
@@ -287,11 +211,21 @@ export const openControlSocket = async (options: ControlSocketOptions): Promise<
     clients.add(client);
     client.once("close", () => clients.delete(client));
     void serveClient(client, handlers);
-  });
-  await bindSocket(server, file, name);
-  server.on("error", () => {});
+  };
+  const listen = async (called: string): Promise<Server> => {
+    const made = createServer({ allowHalfOpen: true }, onClient);
+    await bindSocket(made, controlFile(called, folder), errorsOf(called));
+    return made;
+  };
+  prepareFolder(folder, errorsOf(name));
+  let server = await listen(name);
   return {
-    file,
+    file: controlFile(name, folder),
+    rename: async (called) => {
+      const before = server;
+      server = await listen(called);
+      before.close(); // removes the former file
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -36,7 +36,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files that start things: top files may import them, and the command that starts an engine. */
-const ENTRY = /^src\/(cli|engine)\.ts$/;
+const ENTRY = /^src\/(cli|engine|wireguard)\.ts$/;
 const STARTS = "src/commands/start.ts";
 
 export interface Import {

@@ -1,0 +1,220 @@
+/**
+ * uapi — WireGuard's configuration socket: what `wg` and `wg-quick` talk to.
+ *
+ *   client ── get=1, set=1 ──▶ schema/uapi.ts ── Change ──▶ apply
+ *          ◀── text in pieces ────────────────── DeviceState
+ *
+ * The folder is shared with other implementations, each socket named after its interface. A client
+ * is answered one operation at a time; after each, and between two pieces of a long answer, the
+ * others get their turn. Nothing that a client does throws here.
+ *
+ * Source: wireguard.com/xplatform.
+ */
+import { existsSync, type FSWatcher, watch } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { basename, dirname, join } from "node:path";
+import type { Change, DeviceState } from "../schema/change.ts";
+import { ERRNO, errnoOf, errnoText } from "../schema/errno.ts";
+import { EngineError } from "../schema/errors.ts";
+import { stateText, UapiReader, type UapiRequest } from "../schema/uapi.ts";
+import { bindSocket, prepareFolder, type SocketErrors } from "./unix.ts";
+
+/** Tuning: more clients than this are sent away with an answer. */
+export const UAPI_CLIENTS_MAX = 16;
+/** Tuning: a client that neither reads nor asks for this long is closed. */
+const IDLE_MS = 60_000;
+/** Protocol: where `wg` looks. */
+const FOLDER = "/var/run/wireguard";
+
+export interface UapiOptions {
+  /** Name of the interface, which names the socket. */
+  readonly name: string;
+  /** Instead of P2PVPN_WG_DIR, or else /var/run/wireguard. */
+  readonly folder?: string;
+  readonly state: () => DeviceState;
+  /** All of it or nothing; an EngineError becomes an errno. */
+  readonly apply: (change: Change) => Promise<void>;
+  /** Somebody else removed the socket's file, which asks the program to end. */
+  readonly removed?: () => void;
+}
+
+export interface UapiSocket {
+  readonly file: string;
+  /** The interface has another name now; clients stay. Errors: UAPI_*; all is as before then. */
+  rename(name: string): Promise<void>;
+  /** Takes no more clients, lets answers leave, removes the file. */
+  close(): Promise<void>;
+}
+
+/** The socket of an interface. */
+export const uapiFile = (
+  name: string,
+  folder: string = process.env.P2PVPN_WG_DIR ?? FOLDER,
+): string => join(folder, `${name}.sock`);
+
+const ERRORS: SocketErrors = {
+  taken: (file) => new EngineError("UAPI_TAKEN", { file }),
+  failed: (file, reason, cause) => new EngineError("UAPI_FAILED", { file, reason, cause }),
+};
+
+/** Lets everything else that is due go first. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Resolves when more may be written, or the client is gone. */
+const send = async (client: Socket, text: string): Promise<void> => {
+  if (!client.writable || client.write(text, "latin1")) return turn();
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      client.removeListener("drain", done);
+      client.removeListener("close", done);
+      resolve();
+    };
+    client.once("drain", done);
+    client.once("close", done);
+  });
+};
+
+/** Writes what the device is. False: it could not be told. */
+const sendState = async (client: Socket, state: () => DeviceState): Promise<boolean> => {
+  try {
+    for (const text of stateText(state())) {
+      if (!client.writable) return false;
+      await send(client, text);
+    }
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** False: the client cannot be served any further. */
+const answer = async (
+  client: Socket,
+  { state, apply }: UapiOptions,
+  request: UapiRequest,
+): Promise<boolean> => {
+  let errno: number;
+  if (request.type === "refused") errno = request.errno;
+  else if (request.type === "get") errno = (await sendState(client, state)) ? 0 : ERRNO.io;
+  else
+    errno = await Promise.resolve(request.change)
+      .then(apply)
+      .then(() => 0, errnoOf);
+  await send(client, errnoText(errno));
+  return request.type !== "refused" || !request.last;
+};
+
+const serveClient = async (client: Socket, options: UapiOptions): Promise<void> => {
+  const reader = new UapiReader();
+  client.setTimeout(IDLE_MS, () => client.destroy());
+  client.on("error", () => client.destroy());
+  let goesOn = true;
+  try {
+    // The iterator must not destroy the socket when we stop: an answer may still be on its way.
+    for await (const bytes of client.iterator({ destroyOnReturn: false })) {
+      for (const request of reader.read(bytes as Buffer)) {
+        goesOn = await answer(client, options, request);
+        if (!goesOn || !client.writable) break;
+      }
+      (bytes as Buffer).fill(0); // it may have held keys
+      if (!goesOn || !client.writable) break;
+    }
+  } catch {
+    // The connection broke.
+  }
+  const rest = reader.end();
+  if (goesOn && rest !== null) await answer(client, options, rest);
+  client.destroySoon();
+};
+
+class OpenSocket implements UapiSocket {
+  readonly #options: UapiOptions;
+  readonly #folder: string;
+  readonly #clients = new Set<Socket>();
+  #server: Server | null = null;
+  #closed = false;
+  #file: string;
+  #watcher: FSWatcher | null = null;
+
+  constructor(options: UapiOptions) {
+    this.#options = options;
+    this.#file = uapiFile(options.name, options.folder);
+    this.#folder = dirname(this.#file);
+  }
+
+  get file(): string {
+    return this.#file;
+  }
+
+  async open(): Promise<void> {
+    prepareFolder(this.#folder, ERRORS);
+    this.#server = await this.#listen(this.#file);
+    this.#watch();
+  }
+
+  async rename(name: string): Promise<void> {
+    const before = this.#server;
+    const file = uapiFile(name, this.#folder);
+    if (before === null || file === this.#file) return;
+    const server = await this.#listen(file);
+    this.#server = server;
+    this.#file = file;
+    before.close(); // removes the former file
+  }
+
+  close(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    this.#closed = true;
+    this.#watcher?.close();
+    for (const client of this.#clients) client.destroySoon();
+    return new Promise((resolve) => {
+      if (server === null) resolve();
+      else server.close(() => resolve());
+    });
+  }
+
+  async #listen(file: string): Promise<Server> {
+    const server = createServer({ allowHalfOpen: true }, (client) => this.#onClient(client));
+    await bindSocket(server, file, ERRORS);
+    return server;
+  }
+
+  #onClient(client: Socket): void {
+    if (this.#clients.size >= UAPI_CLIENTS_MAX || this.#closed) {
+      client.on("error", () => client.destroy());
+      client.end(errnoText(ERRNO.tryAgain));
+      client.destroySoon();
+      return;
+    }
+    this.#clients.add(client);
+    client.once("close", () => this.#clients.delete(client));
+    void serveClient(client, this.#options);
+  }
+
+  /** Where the kernel gives no watch, removing the file has no effect. */
+  #watch(): void {
+    const { removed } = this.#options;
+    if (removed === undefined) return;
+    try {
+      this.#watcher = watch(this.#folder, (_, name) => {
+        if (this.#closed || name !== basename(this.#file)) return;
+        if (!existsSync(this.#file)) removed();
+      });
+      this.#watcher.on("error", () => {});
+    } catch {
+      this.#watcher = null;
+    }
+  }
+}
+
+/**
+ * Opens the configuration socket of an interface.
+ *
+ * Thread: main or control.   Errors: EngineError UAPI_TAKEN, UAPI_FAILED.
+ */
+export const openUapiSocket = async (options: UapiOptions): Promise<UapiSocket> => {
+  const socket = new OpenSocket(options);
+  await socket.open();
+  return socket;
+};

@@ -13,8 +13,10 @@ import { COMMAND, COUNT, DROP } from "../memory/layout.ts";
 import type { PeerEntries } from "../memory/peers.ts";
 import { COOKIE, INITIATION, messageKind, RESPONSE, readU32 } from "../wire/handshake.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
-import { compareTai64n, nextTai64n } from "../wire/tai64n.ts";
+import { compareTai64n } from "../wire/tai64n.ts";
+import type { SentClock } from "./clock.ts";
 import type { CookieChecker } from "./cookie.ts";
+import type { KeyLog } from "./key-log.ts";
 import type { Load, Verdict } from "./load.ts";
 import {
   beginInitiation,
@@ -47,6 +49,9 @@ export interface World {
   readonly counters: Counters;
   /** 32 random bytes. */
   readonly seed: () => Uint8Array;
+  readonly sentClock: SentClock;
+  /** Null: there is none. */
+  readonly keyLog: KeyLog | null;
   /** Unix time in milliseconds. */
   readonly unixMs: () => number;
   readonly send: (datagram: Uint8Array, to: Uint8Array, local: Uint8Array) => boolean;
@@ -86,7 +91,7 @@ export class Exchange {
       world.counters.add(DROP.noIndex, 1);
       return;
     }
-    peer.lastSentTimestamp = nextTai64n(peer.lastSentTimestamp, world.unixMs());
+    peer.lastSentTimestamp = world.sentClock.next(peer.lastSentTimestamp, world.unixMs());
     const ephemeralSeed = world.seed();
     const { datagram, state } = createInitiation({
       local: world.local,
@@ -97,6 +102,7 @@ export class Exchange {
       timestamp: peer.lastSentTimestamp,
       mac: world.mac,
     });
+    this.#logKeys(peer, ephemeralSeed);
     ephemeralSeed.fill(0);
     peer.initiation = state;
     this.#bySender.set(senderIndex, peer);
@@ -193,6 +199,7 @@ export class Exchange {
       senderIndex,
       mac: world.mac,
     });
+    this.#logKeys(peer, ephemeralSeed);
     ephemeralSeed.fill(0);
     const made = world.keeper.create(
       { peer, localIndex: senderIndex, remoteIndex, initiator: false, keys },
@@ -256,6 +263,15 @@ export class Exchange {
     peer.timers.handshakeDone(nowMs);
     world.command(peer, COMMAND.greet);
     return true;
+  }
+
+  #logKeys(peer: Peer, ephemeralSeed: Uint8Array): void {
+    this.#world.keyLog?.handshake({
+      localStaticPrivate: this.#world.local.privateKey,
+      remoteStaticPublic: peer.config.publicKey,
+      localEphemeralPrivate: ephemeralSeed,
+      presharedKey: peer.config.presharedKey,
+    });
   }
 
   /** A cookie reply: the message that it answers goes out again, once, with mac2. */

@@ -8,6 +8,7 @@ import { randomBytes, randomFillSync } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { addon, type WatchHandle } from "../io/native/addon.ts";
+import { type Log, makeLog } from "../log.ts";
 import { Counters, controlBlock } from "../memory/counters.ts";
 import { COMMAND, COUNT, DROP, EVENT } from "../memory/layout.ts";
 import { PeerEntries } from "../memory/peers.ts";
@@ -19,9 +20,11 @@ import type { StatusValue } from "../schema/control.ts";
 import type { Cidr } from "../wire/cidr.ts";
 import { makeIndexKey } from "../wire/index.ts";
 import { sameSockaddr } from "../wire/sockaddr.ts";
+import { SentClock } from "./clock.ts";
 import { CookieChecker, CookieHolder } from "./cookie.ts";
 import { Datagrams } from "./datagrams.ts";
 import { Exchange } from "./exchange.ts";
+import { KeyLog } from "./key-log.ts";
 import { Limiter, type SourceHash } from "./limiter.ts";
 import { Load } from "./load.ts";
 import { type Mac, type StaticKeys, staticKeys, staticStatic } from "./noise.ts";
@@ -114,13 +117,15 @@ class Control {
   readonly #peers: Peer[] = [];
   readonly #eventWatch: WatchHandle;
   readonly #report: (report: ControlReport) => void;
+  readonly #sentClock: SentClock;
+  readonly #keyLog: KeyLog | null;
   #socket: ControlSocket | null = null;
   #timer: NodeJS.Timeout | null = null;
   /** When `#timer` is due. */
   #timerMs = 0;
   #resolveTimer: NodeJS.Timeout | null = null;
 
-  constructor(task: ControlTask, report: (report: ControlReport) => void) {
+  constructor(task: ControlTask, report: (report: ControlReport) => void, log: Log) {
     this.#task = task;
     this.#report = report;
     this.#arena = openArena(task.share);
@@ -154,6 +159,14 @@ class Control {
       () => this.#counters.add(DROP.badType, 1),
       () => this.#load.full(addon.bootMs()),
     );
+    const { stateDir, keyLogFile } = task.config.host;
+    this.#keyLog = keyLogFile === null ? null : KeyLog.create(keyLogFile, log);
+    this.#sentClock = SentClock.open({
+      folder: stateDir,
+      publicKey: this.#local.publicKey,
+      unixMs: Date.now(),
+      log,
+    });
     this.#exchange = new Exchange({
       local: this.#local,
       mac,
@@ -163,6 +176,8 @@ class Control {
       entries: this.#entries,
       counters: this.#counters,
       seed: () => randomBytes(32),
+      sentClock: this.#sentClock,
+      keyLog: this.#keyLog,
       unixMs: Date.now,
       send: (datagram, to, local) => this.#datagrams.send(datagram, to, local),
       command: (peer, kind) => this.#command(peer, kind),
@@ -211,6 +226,8 @@ class Control {
       this.#keeper.forget(peer, nowMs);
       peer.staticStatic.fill(0);
     }
+    this.#sentClock.close();
+    this.#keyLog?.close();
     this.#local.privateKey.fill(0);
     this.#cookies.wipe();
     // Last, since a client that does not read may hold it up until main ends this thread.
@@ -372,7 +389,16 @@ class Control {
 }
 
 const main = async (port: NonNullable<typeof parentPort>, task: ControlTask): Promise<void> => {
-  const control = new Control(task, (report) => port.postMessage(report));
+  const log = await makeLog({ thread: "control", level: task.config.host.logLevel });
+  let control: Control;
+  try {
+    control = new Control(task, (report) => port.postMessage(report), log);
+  } catch (error) {
+    const { message } = error as Error;
+    port.postMessage({ type: "failed", message } satisfies ControlReport);
+    port.close();
+    return;
+  }
   port.on("message", (message: unknown) => {
     if (message !== "stop") return;
     void control.stop().then(() => {

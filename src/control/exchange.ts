@@ -15,6 +15,7 @@ import { COOKIE, INITIATION, messageKind, RESPONSE, readU32 } from "../wire/hand
 import { sockaddrFamily } from "../wire/sockaddr.ts";
 import { compareTai64n } from "../wire/tai64n.ts";
 import type { CookieChecker } from "./cookie.ts";
+import type { HandshakeSecrets } from "./key-log.ts";
 import type { Load, Verdict } from "./load.ts";
 import {
   beginInitiation,
@@ -33,6 +34,7 @@ import {
 } from "./noise.ts";
 import type { Peer } from "./peer.ts";
 import type { SessionKeeper } from "./sessions.ts";
+import type { Timestamps } from "./world.ts";
 
 /** Initiations of one peer closer together than this are refused. Source: wireguard-go. */
 const INITIATION_EVERY_MS = 20;
@@ -42,14 +44,7 @@ export interface Self {
   readonly keys: StaticKeys;
   readonly load: Load;
   readonly cookies: CookieChecker;
-}
-
-/** What a key log holds of a handshake (security.md 5). Keys of 32 bytes; borrowed. */
-export interface LoggedKeys {
-  readonly localStaticPrivate: Uint8Array;
-  readonly remoteStaticPublic: Uint8Array;
-  readonly localEphemeralPrivate: Uint8Array;
-  readonly presharedKey: Uint8Array | null;
+  readonly clock: Timestamps;
 }
 
 /** What exchange needs of the rest. */
@@ -62,10 +57,8 @@ export interface Surroundings {
   readonly seed: () => Uint8Array;
   /** Unix time in milliseconds. */
   readonly unixMs: () => number;
-  /** TAI64N to send next, later than `last` (security.md 28). */
-  readonly timestamp: (last: Uint8Array | null) => Uint8Array;
   readonly send: (datagram: Uint8Array, to: Uint8Array, local: Uint8Array) => boolean;
-  readonly logKeys: ((keys: LoggedKeys) => void) | null;
+  readonly logKeys: ((secrets: HandshakeSecrets) => void) | null;
   /** COMMAND to the I/O thread that owns the peer. */
   readonly command: (peer: Peer, kind: number) => void;
 }
@@ -95,6 +88,7 @@ export class Exchange {
   /** Forgets the peer and all that was under way with it. */
   removePeer(peer: Peer, nowMs: number): void {
     this.forget(peer, nowMs);
+    this.#self?.clock.forget(peer.lastSentTimestamp);
     this.#byKey.delete(keyText(peer.publicKey));
   }
 
@@ -118,7 +112,7 @@ export class Exchange {
       world.counters.add(DROP.noIndex, 1);
       return;
     }
-    peer.lastSentTimestamp = world.timestamp(peer.lastSentTimestamp);
+    peer.lastSentTimestamp = self.clock.next(peer.lastSentTimestamp, world.unixMs());
     const ephemeralSeed = world.seed();
     const { datagram, state } = createInitiation({
       local: self.keys,

@@ -81,7 +81,7 @@ export const LOCAL_ADDRESSES = 64;
 export const WORKERS_MAX = 64;
 /** Most I/O threads: a receiver index names its owner in three bits. */
 export const IO_MAX = 8;
-/** Nodes on the way to a route's boundary; what they leave together is searched (route-index.ts). */
+/** Nodes on the way to a boundary of a route table; what is left is searched (route-index.ts). */
 export const ROUTE_LEVELS = 4;
 
 // ---------------------------------------------------------------------------------------------

@@ -4,10 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Prefixes, type RouteTable, writeBoundaries } from "../../src/memory/boundaries.ts";
-import { IO, ROUTE_LEVELS } from "../../src/memory/layout.ts";
-import type { Arena } from "../../src/memory/region.ts";
-import { writeIndex } from "../../src/memory/route-index.ts";
+import { IO } from "../../src/memory/layout.ts";
 import {
   publishRoutes,
   type RouteEntry,
@@ -15,33 +12,10 @@ import {
   RoutePublisher,
 } from "../../src/memory/routes.ts";
 import { ioWord, runs, smallArena } from "./arena.ts";
-
-type Version = 4 | 6;
+import { addressOf, bitsOf, entry, find, hostBits, probes, type Version } from "./prefixes.ts";
 
 const arena = smallArena();
 const lookup = new RouteLookup(arena);
-const bitsOf = (version: Version): number => (version === 4 ? 32 : 128);
-
-const wordsOf = (version: Version, address: bigint): [number, number, number, number] => {
-  const wide = version === 4 ? address << 96n : address;
-  const word = (i: number): number => Number((wide >> BigInt(96 - 32 * i)) & 0xffff_ffffn);
-  return [word(0), word(1), word(2), word(3)];
-};
-
-const bytesOf = (version: Version, address: bigint): Uint8Array =>
-  Uint8Array.from({ length: bitsOf(version) / 8 }, (_, i) =>
-    Number((address >> BigInt(bitsOf(version) - 8 - 8 * i)) & 0xffn),
-  );
-
-const addressOf = ({ cidr }: RouteEntry): bigint =>
-  cidr.bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-
-const entry = (version: Version, address: bigint, length: number, peer: number): RouteEntry => ({
-  cidr: { version, bytes: bytesOf(version, address), prefixLength: length },
-  owner: { index: peer },
-});
-
-const hostBits = ({ cidr }: RouteEntry): bigint => BigInt(bitsOf(cidr.version) - cidr.prefixLength);
 
 const contains = (route: RouteEntry, address: bigint): boolean =>
   addressOf(route) >> hostBits(route) === address >> hostBits(route);
@@ -54,28 +28,6 @@ const scan = (routes: readonly RouteEntry[], version: Version, address: bigint):
     if (best === null || route.cidr.prefixLength >= best.cidr.prefixLength) best = route;
   }
   return best?.owner.index ?? -1;
-};
-
-const find = (table: RouteLookup, where: Arena, version: Version, address: bigint): number => {
-  const words = wordsOf(version, address);
-  if (version === 4) return table.find4(words[0]);
-  // An I/O thread's inner addresses lie in jobs; any words of the arena will do.
-  const word = where.layout.base.jobs >>> 2;
-  where.u32.set(words, word);
-  return table.find6(word);
-};
-
-/** Ends of every prefix and one beyond, where mistakes would be. */
-const probes = (routes: readonly RouteEntry[], version: Version): bigint[] => {
-  const top = (1n << BigInt(bitsOf(version))) - 1n;
-  const ends = routes
-    .filter((route) => route.cidr.version === version)
-    .flatMap((route) => {
-      const host = (1n << hostBits(route)) - 1n;
-      const start = addressOf(route) & ~host;
-      return [start - 1n, start, start + (host >> 1n), start | host, (start | host) + 1n];
-    });
-  return [0n, top, ...ends.filter((address) => address >= 0n && address <= top)];
 };
 
 /** Few leading bytes, so that prefixes nest. */
@@ -167,123 +119,6 @@ test("as many prefixes as the limit fit, whatever they are, and one more is refu
   publishRoutes(arena, six);
   checkAll(six, []);
   assert.throws(() => publishRoutes(arena, [...apart, apart[0]!]), RangeError);
-});
-
-/** Prefixes by length and leading bits; the longest one that is there. For large tables. */
-const finder = (routes: readonly RouteEntry[], version: Version): ((at: bigint) => number) => {
-  const bits = bitsOf(version);
-  const known = Array.from({ length: bits + 1 }, () => new Map<bigint, number>());
-  for (const route of routes) {
-    if (route.cidr.version !== version) continue;
-    known[route.cidr.prefixLength]!.set(addressOf(route) >> hostBits(route), route.owner.index);
-  }
-  return (at) => {
-    for (let length = bits; length >= 0; length--) {
-      const peer = known[length]!.get(at >> BigInt(bits - length));
-      if (peer !== undefined) return peer;
-    }
-    return -1;
-  };
-};
-
-const LARGE = 4_000;
-const large = smallArena({ routes: LARGE });
-const largeLookup = new RouteLookup(large);
-
-/**
- * Heaps of prefixes: each about some address, apart by powers of two, so that they crowd together
- * the more the nearer they are; and rows, one behind the other.
- */
-const heap = (version: Version): fc.Arbitrary<RouteEntry[]> =>
-  fc
-    .record({
-      about: fc.bigInt({ min: 0n, max: (1n << BigInt(bitsOf(version))) - 1n }),
-      count: fc.integer({ min: 1, max: LARGE / 4 }),
-      step: fc.nat(bitsOf(version) - 1),
-      crowd: fc.boolean(),
-      length: fc.integer({ min: bitsOf(version) - 12, max: bitsOf(version) }),
-    })
-    .map(({ about, count, step, crowd, length }) => {
-      const top = (1n << BigInt(bitsOf(version))) - 1n;
-      return Array.from({ length: count }, (_, i) => {
-        const far = crowd
-          ? (1n << BigInt(i % bitsOf(version))) + BigInt(i)
-          : BigInt(i) << BigInt(step);
-        return entry(version, (about + far) & top, i % 7 === 0 ? length - 8 : length, i % 50);
-      });
-    });
-
-test("large tables, heaped and in rows", () => {
-  const heaps = fc.array(fc.oneof(heap(4), heap(6)), { minLength: 1, maxLength: 4 });
-  fc.assert(
-    fc.property(heaps, (parts) => {
-      const routes = parts.flat();
-      publishRoutes(large, routes);
-      for (const version of [4, 6] as const) {
-        const expected = finder(routes, version);
-        for (const address of probes(routes, version)) {
-          if (find(largeLookup, large, version, address) === expected(address)) continue;
-          assert.equal(
-            find(largeLookup, large, version, address),
-            expected(address),
-            `IPv${version} ${address.toString(16)} among ${routes.length}`,
-          );
-        }
-      }
-    }),
-    { numRuns: runs(25) },
-  );
-});
-
-test("a row behind one far address in each word: below the last node it is searched", () => {
-  const far = [96n, 64n, 32n, 31n].map((bit, i) => entry(6, 1n << bit, 128, i));
-  const row = Array.from({ length: LARGE - far.length }, (_, i) =>
-    entry(6, BigInt(2 * i + 2), 128, i % 50),
-  );
-  const routes = [...far, ...row];
-  publishRoutes(large, routes);
-  const expected = finder(routes, 6);
-  for (const address of probes(routes, 6)) {
-    assert.equal(find(largeLookup, large, 6, address), expected(address), address.toString(16));
-  }
-});
-
-/** A table of its own, in memory that nobody shares. */
-const tableFor = (version: Version, routes: number): RouteTable => {
-  const words = version === 4 ? 1 : 4;
-  const stride = 2 * routes + 2;
-  const u32 = new Uint32Array((words + 1 + ROUTE_LEVELS) * stride);
-  const peers = words * stride;
-  return { u32, words, keys: 0, stride, peers, index: peers + stride };
-};
-
-/** Distances that double: every part of every node but one is empty. */
-const worst = (version: Version, count: number): RouteEntry[] => {
-  const bits = bitsOf(version);
-  return Array.from({ length: count }, (_, i) => {
-    const address = (1n << BigInt(bits - 1 - (i % bits))) + BigInt(2 * Math.floor(i / bits));
-    return entry(version, address, bits, i % 3);
-  });
-};
-
-test("an index is never larger than its region, however prefixes lie", () => {
-  const check = (version: Version, routes: readonly RouteEntry[]): void => {
-    const table = tableFor(version, routes.length);
-    const prefixes = new Prefixes(table.words);
-    for (const { cidr, owner } of routes) prefixes.add(cidr, owner.index);
-    const boundaries = writeBoundaries(prefixes, table);
-    assert(boundaries <= 2 * routes.length + 1, `${boundaries} boundaries`);
-    const words = writeIndex(table, boundaries);
-    assert(words <= ROUTE_LEVELS * table.stride, `${words} words for ${routes.length} prefixes`);
-  };
-  for (const version of [4, 6] as const) {
-    for (let count = 0; count < 300; count++) check(version, worst(version, count));
-    check(version, worst(version, 20_000));
-    fc.assert(
-      fc.property(heap(version), (routes) => check(version, routes)),
-      { numRuns: runs(40) },
-    );
-  }
 });
 
 test("a small table touches little memory, whatever there is", () => {

@@ -49,16 +49,17 @@ export class PeerEntries {
 
   /**
    * Writes where the peer is, and the local address that it asked: answers leave from there. Both
-   * are sockaddrs of 28 bytes. Without `local`, the kernel chooses until the peer is heard: so for
-   * an endpoint that was configured. Not when both are there already, since readers would wait.
+   * are sockaddrs of 28 bytes. Without `local`, or an empty one, the kernel chooses until the peer
+   * is heard: so for an endpoint that was configured. Not when both are there already, since readers would wait.
    */
   setEndpoint(peer: number, sockaddr: Uint8Array, local: Uint8Array = NOWHERE): void {
     const { u32, u8 } = this.#arena;
-    if (sameBytes(this.endpoint(peer), sockaddr) && sameBytes(this.local(peer), local)) return;
+    const from = local.length === 0 ? NOWHERE : local;
+    if (sameBytes(this.endpoint(peer), sockaddr) && sameBytes(this.local(peer), from)) return;
     const word = peerWord(this.#arena, peer);
     Atomics.add(u32, word + PEER_FIELD.endpointLock, 1);
     u8.set(sockaddr.subarray(0, PEER.fields.endpoint.bytes), (word + PEER_FIELD.endpoint) * 4);
-    u8.set(local.subarray(0, PEER.fields.local.bytes), (word + PEER_FIELD.local) * 4);
+    u8.set(from.subarray(0, PEER.fields.local.bytes), (word + PEER_FIELD.local) * 4);
     Atomics.add(u32, word + PEER_FIELD.endpointLock, 1);
   }
 

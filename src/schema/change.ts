@@ -15,6 +15,8 @@ export interface PeerChange {
   readonly remove?: true;
   /** Does nothing when there is no such peer. */
   readonly updateOnly?: true;
+  /** Null: it has none. No two peers have one name when the whole change is applied. */
+  readonly name?: string | null;
   /** 32 bytes; null: none. */
   readonly presharedKey?: Uint8Array | null;
   /** Null: none is configured. */

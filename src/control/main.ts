@@ -26,7 +26,7 @@ import { Limiter, type SourceHash } from "./limiter.ts";
 import { Load } from "./load.ts";
 import { type Mac, type StaticKeys, staticKeys, staticStatic } from "./noise.ts";
 import type { Peer } from "./peer.ts";
-import { type Opened, peerValue, statsValue, statusValue } from "./report.ts";
+import { type Opened, peerValue, statsValue, statusValue, unchanging } from "./report.ts";
 import { type Families, resolveEndpoint } from "./resolve.ts";
 import { SessionKeeper } from "./sessions.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
@@ -187,6 +187,7 @@ class Control {
           return this.#peers.map((p) => peerValue(p, this.#entries, mtu, addon.bootMs()));
         },
         "stats.get": () => statsValue(this.#arena),
+        ...unchanging(this.#task.config),
         "engine.stop": () => this.#report({ type: "stop" }),
       },
     });

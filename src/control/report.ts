@@ -7,11 +7,14 @@ import { controlBlock, sumCounters } from "../memory/counters.ts";
 import { WORKER, type WORKER_STATE } from "../memory/layout.ts";
 import type { PeerEntries } from "../memory/peers.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "../memory/region.ts";
-import type { EngineConfig } from "../schema/config.ts";
-import type { PeerValue, StatsValue, StatusValue } from "../schema/control.ts";
+import { type EngineConfig, formatEndpoint, type PeerConfig } from "../schema/config.ts";
+import type { PeerValue, RouteValue, StatsValue, StatusValue } from "../schema/control.ts";
+import { EngineError } from "../schema/errors.ts";
+import { configValue } from "../schema/settings.ts";
 import { formatCidr } from "../wire/cidr.ts";
 import { formatSockaddr } from "../wire/sockaddr.ts";
 import type { Peer } from "./peer.ts";
+import type { ControlHandlers } from "./socket.ts";
 
 /** What main found out when it opened device and sockets. */
 export interface Opened {
@@ -43,10 +46,11 @@ export const statusValue = (
   wireguardPublicKey: base64(config.interface.identity!.publicKey),
   listenPort: opened.listenPort,
   mtu: config.interface.mtu,
-  cipher: config.interface.cipher,
+  cipher: config.interface.cipher === "auto" ? SUITE_NAMES[0] : config.interface.cipher,
   threads: config.engine.threads,
   ioThreads: config.engine.ioThreads,
   features: opened.features,
+  keyLog: config.host.keyLogFile !== null,
   defence: underLoad ? UNDER_LOAD : CALM,
   startedMs: Math.max(0, nowMs - opened.startedMs),
   ...sumCounters(arena, 0, controlBlock(arena) + 1),
@@ -62,11 +66,12 @@ export const peerValue = (
   const doneMs = peer.timers.handshakeDoneMs;
   const alive = entries.current(peer.index) >= 0;
   return {
-    name: null,
+    name: peer.config.name,
     nodeId: null,
     wireguardPublicKey: base64(peer.config.publicKey),
     addresses: peer.config.allowedIps.map(formatCidr),
     endpoint: formatSockaddr(entries.endpoint(peer.index)),
+    endpointName: peer.config.endpoint === null ? null : formatEndpoint(peer.config.endpoint),
     path: alive ? "direct" : "none",
     cipher: peer.current === null || !alive ? null : SUITE_NAMES[peer.current.suite === 1 ? 1 : 0],
     lastHandshakeMs: doneMs === 0 ? null : Math.max(0, nowMs - doneMs),
@@ -76,6 +81,34 @@ export const peerValue = (
     mtu,
   };
 };
+
+/** The routes of static peers. */
+export const routeValues = (peers: readonly PeerConfig[]): RouteValue[] =>
+  peers.flatMap(({ allowedIps, name, publicKey }) =>
+    allowedIps.map((prefix) => ({
+      prefix: formatCidr(prefix),
+      nodeId: null,
+      name,
+      wireguardPublicKey: base64(publicKey),
+      metric: 0,
+      active: true,
+    })),
+  );
+
+const unserved = (type: string): never => {
+  throw new EngineError("CONTROL_UNKNOWN", { type });
+};
+
+/** Handlers of an engine whose configuration never changes. */
+export const unchanging = (config: EngineConfig) =>
+  ({
+    "routes.get": () => routeValues(config.peers),
+    "config.get": () => configValue(config),
+    "change.apply": () => unserved("change.apply"),
+    "engine.reload": () => unserved("engine.reload"),
+    "peers.rekey": () => unserved("peers.rekey"),
+    "log.level": (to) => (to === null ? config.host.logLevel : unserved("log.level")),
+  }) satisfies Partial<ControlHandlers>;
 
 export const statsValue = (arena: Arena): StatsValue => {
   const names = [...Array.from({ length: arena.limits.ioThreads }, (_, i) => `io ${i}`), "control"];

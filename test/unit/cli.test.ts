@@ -157,13 +157,13 @@ test("check names every mistake on a line of its own and ends with 1", () => {
 // biome-ignore format: a table
 const STATUS: StatusValue = {
   interface: "cli0", nodeId: null, wireguardPublicKey: "k=", listenPort: 51_820, mtu: 1_420, cipher: "auto",
-  threads: 1, ioThreads: 1, startedMs: 125_000, defence: { state: "calm", rung: 0 },
+  threads: 1, ioThreads: 1, startedMs: 125_000, keyLog: false, defence: { state: "calm", rung: 0 },
   features: { gso: true, gro: false, tunOffload: true, uso: false, aesHardware: true },
   counters: { tunPackets: 1_234_567, tunReads: 0 }, drops: { noRoute: 3, replayed: 0 },
 };
 // biome-ignore format: a table
 const PEER: PeerValue = {
-  name: null, nodeId: null, wireguardPublicKey: "peerkey=", addresses: ["10.66.0.2/32"], endpoint: null, path: "none",
+  name: null, nodeId: null, wireguardPublicKey: "peerkey=", addresses: ["10.66.0.2/32"], endpoint: null, endpointName: null, path: "none",
   cipher: null, lastHandshakeMs: null, rxBytes: 0, txBytes: 1_536, rttMs: null, mtu: 1_420,
 };
 const STATS: StatsValue = {

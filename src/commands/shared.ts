@@ -45,7 +45,7 @@ const checkedValue =
 
 /** The flag of a setting; its value is what the setting's own check gives. */
 export const settingOption = (setting: Setting): Option => {
-  const help = clause(setting.help);
+  const help = clause(setting.help.replace("; relative to the configuration", ""));
   if (setting.value === "") return new Option(`--no-${setting.flag}`, `without ${help}`);
   const { fallback } = setting;
   const known = typeof fallback === "number" || typeof fallback === "string";

@@ -79,7 +79,7 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
   ["start -c piped.toml", 2, /pipe cannot be read: it is no plain file/],
   ["start -c none.toml --daemon", 2, /none\.toml cannot be read/],
   ["status extra", 2, /too many arguments for 'status', which takes 0/],
-  ["status -i ../p2p0", 2, /'-i, --interface <NAME>' must be 1 to 15/],
+  ["status -i ../p2p0", 2, /'-i, --interface <IFACE>' must be 1 to 15/],
   ["status", 1, /No engine is running; start one with/],
   ["status -i p2p7", 1, /No engine is running on p2p7/],
   ["peers --json", 1, /No engine is running/],

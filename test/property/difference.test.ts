@@ -76,7 +76,12 @@ const peer = fc.record({
   publicKey: key,
   presharedKey: fc.option(key),
   allowedIps: fc.constant<readonly Cidr[]>([]),
-  endpoint: fc.option(fc.record({ host: fc.constantFrom("a", "b"), port: fc.constantFrom(1, 2) })),
+  endpoint: fc.option(
+    fc.record(
+      { host: fc.constantFrom("a", "b"), port: fc.constantFrom(1, 2) },
+      { noNullPrototype: true },
+    ),
+  ),
   persistentKeepaliveS: fc.constantFrom(0, 25),
 });
 const config: fc.Arbitrary<EngineConfig> = fc

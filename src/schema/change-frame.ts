@@ -108,6 +108,7 @@ export const changeFields = ({ peers, ...rest }: Change): FrameFields =>
 export const readChange = (
   value: unknown,
 ): { readonly change: Change } | { readonly problem: string } => {
+  if (Array.isArray(value)) return { problem: "change must be a map" };
   const result = v.safeParse(ChangeFields, value, { abortEarly: true });
   if (result.success) return { change: result.output as Change };
   const [issue] = result.issues;

@@ -189,7 +189,8 @@ const readLine = (reading: Reading, whole: string, line: number): void => {
     beginSection(reading, section.trim());
     return;
   }
-  const pair = /^([\w-]+)\s*=\s*(.*)$/.exec(text);
+  // A WireGuard key alone on a line ends in "=" too; it is longer than any key's name.
+  const pair = /^([\w-]{1,40})\s*=\s*(.*)$/.exec(text);
   if (pair === null) throw new LineError("this is neither [Section] nor Key = Value.");
   readValue(reading, pair[1]!, pair[2]!, line);
 };
@@ -243,7 +244,7 @@ export interface WgQuick {
 
 /** "wg0" of "/etc/wireguard/wg0.conf"; what wg-quick would call the interface, or null. */
 export const interfaceNameOf = (file: string): string | null => {
-  const name = basename(file, ".conf");
+  const name = basename(file).replace(/\.conf$/, "");
   return isInterfaceName(name) ? name : null;
 };
 

@@ -40,11 +40,11 @@ const say = (port: number): void => {
 test("control hears a socket that took another's place, and no hushed one", async () => {
   const fd = openUdp();
   let heard = 0;
-  const onDatagram = (): void => {
+  const receive = (): void => {
     heard++;
   };
-  const none = (): void => {};
-  const datagrams = new Datagrams({ v4: fd, v6: -1 }, -1, onDatagram, none, none);
+  const taker = { receive, oversized: () => {}, crowded: () => {} };
+  const datagrams = new Datagrams({ udp4: fd, udp6: -1 }, -1, taker);
   try {
     const first = addon.udpPort(fd);
     say(first);
@@ -52,16 +52,18 @@ test("control hears a socket that took another's place, and no hushed one", asyn
     assert.equal(heard, 1);
     const next = openUdp();
     const second = addon.udpPort(next);
+    datagrams.pause();
     assert.equal(addon.udpReplace(next, fd), 0);
-    datagrams.rebind();
+    datagrams.resume();
     assert.equal(addon.udpPort(fd), second);
     assert.equal(addon.udpTaken("127.0.0.1", first, ""), 0);
     say(second);
     await sleep(HEARD_MS);
     assert.equal(heard, 2);
     assert.equal(addon.udpTaken("127.0.0.1", second, ""), EADDRINUSE);
+    datagrams.pause();
     assert.equal(addon.udpHush(fd), 0);
-    datagrams.rebind();
+    datagrams.resume();
     assert.equal(addon.udpTaken("127.0.0.1", second, ""), 0);
     say(second);
     await sleep(HEARD_MS);

@@ -17,7 +17,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   workers: ["memory", "crypto", "io/native"],
   io: ["memory", "wire", "crypto", "io/native"],
   control: ["memory", "wire", "schema", "io/native"],
-  commands: ["schema", "memory", "io/native", "demo", "top"],
+  commands: ["schema", "wire", "memory", "io/native", "demo", "top"],
   demo: ["schema", "commands", "top"],
   types: [],
 };

@@ -212,7 +212,7 @@ function __p2pvpn_engine_at
     set -l at
     set -l words (commandline -opc)
     for word in $words[2..-1]
-        set -l next (string join / $at $word)
+        set -l next (string join -- / $at $word)
         if contains -- $next ${pathsOf(places).join(" ")}
             set at $next
         end

@@ -25,9 +25,11 @@ export const addInterfaceOption = (command: Command): Command =>
 /** `--json`. */
 export const addJsonOption = (command: Command): Command => command.option("--json", "print JSON");
 
-/** Lines under the help of a command. */
-export const addExamples = (command: Command, lines: readonly string[]): Command =>
-  command.addHelpText("after", `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}`);
+/** Lines under the help of a command; one that begins with a space goes on with the last. */
+export const addExamples = (command: Command, lines: readonly string[]): Command => {
+  const text = lines.map((line) => (line.startsWith(" ") ? `  ${line}` : `  $ ${line}`));
+  return command.addHelpText("after", `\nExamples:\n${text.join("\n")}`);
+};
 
 /** A sentence of the table as a clause, as commander's own help is written. */
 const clause = (sentence: string): string => {
@@ -48,7 +50,8 @@ export const settingOption = (setting: Setting): Option => {
   const help = clause(setting.help.replace("; relative to the configuration", ""));
   if (setting.value === "") return new Option(`--no-${setting.flag}`, `without ${help}`);
   const { fallback } = setting;
-  const known = typeof fallback === "number" || typeof fallback === "string";
+  // What `peer add` is not given stays as it is.
+  const known = setting.section === "engine" && fallback !== undefined;
   const rest = known ? ` (default: ${fallback})` : "";
   const option = new Option(`--${setting.flag} <${setting.value}>`, `${help}${rest}`);
   if (setting.words !== null) option.choices(setting.words);

@@ -48,7 +48,8 @@ export const addressProblem = (cidr: Cidr): string | null => {
   const strange = strangeKind(cidr);
   if (strange !== null) return `is ${strange}; use a host's`;
   if (cidr.prefixLength === 0) {
-    return `has no network; write a prefix length, like ${formatAddress(cidr.bytes)}/${cidr.version === 4 ? 24 : 64}`;
+    const usual = cidr.version === 4 ? 24 : 64;
+    return `has no network; write a prefix length, like ${formatAddress(cidr.bytes)}/${usual}`;
   }
   if (cidr.prefixLength >= cidr.bytes.length * 8 - 1) return null;
   if (isNetwork(cidr)) return `is the network's own address; use a host's, like ${neighbour(cidr)}`;

@@ -132,7 +132,8 @@ const interfaceProblem = (config: Draft["interface"], words: Words): string | nu
   }
   const six = config.addresses.some((address) => address.version === 6);
   if (six && config.mtu < IPV6_MTU_MIN) {
-    return `${words.mtu} in ${words.interface} must be at least ${IPV6_MTU_MIN} with IPv6 addresses.`;
+    const key = `${words.mtu} in ${words.interface}`;
+    return `${key} must be at least ${IPV6_MTU_MIN} with IPv6 addresses.`;
   }
   // Never silently another cipher than the one that was asked for.
   return config.cipher === "aes256gcm"
@@ -208,8 +209,8 @@ const engineConfig = (file: string, draft: Draft, flags: Flags): EngineConfig =>
 
 /**
  * Reads a configuration file with the keys that it names or holds: a wg-quick file when its name
- * ends in ".conf", else TOML. `flags` go before the file's [engine]; `warn` gets a sentence for each
- * thing in the file that is not done.
+ * ends in ".conf", else TOML. `flags` go before the file's [engine]; `warn` gets a sentence for
+ * each thing in the file that is not done.
  *
  * Thread: main, control.   Errors: EngineError CONFIG_MISSING, CONFIG_INVALID, KEY_UNREADABLE,
  * KEY_EXPOSED, KEY_INVALID, PSK_INVALID.

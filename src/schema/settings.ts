@@ -76,7 +76,7 @@ export const liveSet = (name: string, text: string): LiveSet => {
 };
 
 /**
- * Every setting of [interface] and [engine] as `config` has it; control keeps `config` as it is now.
+ * Every setting of [interface] and [engine] as `config` has it; control keeps it as it is now.
  * A key file is named, never read.
  */
 export const configValue = ({

@@ -1,4 +1,4 @@
-/** cli, live — commands that speak with an engine, over a real control socket, as a user runs them. */
+/** cli, live — commands that speak with an engine, as a user runs them, over a real socket. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -126,7 +126,10 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
 writeFileSync(join(folder, "bad.toml"), "[interface]\nmtuu = 3");
 writeFileSync(join(folder, "wg0.conf"), "[Interface]\n", { mode: 0o644 });
 writeFileSync(join(folder, "wg1.conf"), "[Interface]\nMtuu = 3\n", { mode: 0o600 });
-writeFileSync(join(folder, "type.toml"), '[interface]\nmtu = "1420"');
+writeFileSync(
+  join(folder, "type.toml"),
+  '[interface]\nprivate_key_file = "plain.key"\nmtu = "1420"',
+);
 writeFileSync(
   join(folder, "twice.toml"),
   `[interface]\nprivate_key_file = "plain.key"\n${[1, 2]

@@ -2,12 +2,14 @@
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { after, test } from "node:test";
-import { parseEndpoint, SETTINGS } from "../../src/schema/config.ts";
+import { formatEndpoint, parseEndpoint, SETTINGS } from "../../src/schema/config.ts";
 import { EngineError } from "../../src/schema/errors.ts";
 import { formatWireguardKey, loadIdentity, writeSecret } from "../../src/schema/identity.ts";
 import { loadConfig } from "../../src/schema/load.ts";
+import { isPeerName } from "../../src/schema/names.ts";
+import { configValue, LIVE_SETTINGS, liveSet, settingName } from "../../src/schema/settings.ts";
 import { nearest } from "../../src/schema/toml.ts";
 import { formatCidr } from "../../src/wire/cidr.ts";
 
@@ -42,7 +44,10 @@ bind_device = "eth0"
 fwmark = 0xca6c
 mtu = 1400
 cipher = "chacha20poly1305"
+routes = "leave"
+state_dir = "state"
 [[peer]]
+name = "Office-2"
 public_key = "${keyOf(1)}"
 allowed_ips = ["10.66.0.2/24", "10.66.0.9/24", "fd66::2/128"]
 endpoint = "[2001:db8::7]:51820"
@@ -52,6 +57,7 @@ preshared_key_file = "psk"
 threads = 3
 gso = false
 hand_over = "always"
+log_level = "debug"
 `);
   const { identity, addresses, ...link } = config.interface;
   assert.deepEqual(link, {
@@ -65,7 +71,16 @@ hand_over = "always"
   });
   assert.equal(formatWireguardKey(identity!.publicKey), own);
   assert.deepEqual(addresses.map(formatCidr), ["10.66.0.1/24", "fd66::1/64"]);
+  assert.deepEqual(config.host, {
+    installRoutes: false,
+    stateDir: join(folder, "state"),
+    keyLogFile: null,
+    logLevel: "debug",
+  });
+  const privateKeyFile = join(folder, "keys", "own.key");
+  assert.deepEqual(config.source, { file, flags: {}, privateKeyFile });
   const [one] = config.peers;
+  assert.equal(one!.name, "Office-2");
   assert.deepEqual(one!.allowedIps.map(formatCidr), ["10.66.0.0/24", "fd66::2/128"]);
   assert.deepEqual(one!.endpoint, { host: "2001:db8::7", port: 51_820 });
   assert.deepEqual(one!.presharedKey, new Uint8Array(32).fill(3));
@@ -81,7 +96,16 @@ hand_over = "always"
 });
 
 test("what is left out has its default, and flags go before the file", () => {
-  const config = load(`${HEAD}[engine]\nthreads = 3`, { threads: 0, gro: false });
+  const flags = { threads: 0, gro: false, log_level: "warn", key_log: "a.keys" } as const;
+  const config = load(`${HEAD}[engine]\nthreads = 3\nlog_level = "debug"`, flags);
+  assert.deepEqual(config.host, {
+    installRoutes: true,
+    stateDir: "/var/lib/p2pvpn",
+    keyLogFile: resolve("a.keys"),
+    logLevel: "warn",
+  });
+  assert.deepEqual(config.source!.flags, flags);
+  assert.equal(load(`${HEAD}state_dir = ""`).host.stateDir, null);
   assert.equal(config.interface.name, "p2p0");
   assert.equal(config.interface.listenPort, 51_820);
   assert.equal(config.interface.mtu, 1_420);
@@ -126,6 +150,14 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ["cipher that is not built", `${HEAD}cipher = "aes256gcm"`, /cipher "aes256gcm" is not built yet; use "auto" or "chacha20poly1305"/],
   ["address", `${HEAD}addresses = ["10.0.0.1/33"]`, /addresses\[0\] in \[interface\] must be like/],
   ["address twice", `${HEAD}addresses = ["10.0.0.1/24", "10.0.0.1/24"]`, /10\.0\.0\.1\/24 is in addresses twice/],
+  ["address of a network", `${HEAD}addresses = ["10.0.0.0/24"]`, /10\.0\.0\.0\/24 in addresses is the network's own address; use a host's, like 10\.0\.0\.1\/24\.$/],
+  ["address of nobody", `${HEAD}addresses = ["fd66::1/64", "ff02::1/64"]`, /ff02::1\/64 in addresses is a multicast address; use a host's\.$/],
+  ["routes", `${HEAD}routes = "keep"`, /routes in \[interface\] must be "install" or "leave", not "keep"/],
+  ["state_dir", `${HEAD}state_dir = 1`, /state_dir in \[interface\] must be text, not 1/],
+  ["log level", `${HEAD}[engine]\nlog_level = "all"`, /log_level in \[engine\] must be "silent" or "error" or "warn" or "info" or "debug", not "all"/],
+  ["key log", `${HEAD}key_log = "x"`, /unknown key key_log in \[interface\]/],
+  ["peer's name", HEAD + peer(1, 'name = "a.b"'), /name in \[\[peer\]\] 1 must be 1 to 63 letters, digits or hyphens, with none at its ends, not "a\.b"/],
+  ["name of two", HEAD + peer(1, 'name = "ann"') + peer(2, 'name = "Ann"'), /\[\[peer\]\] 1 and \[\[peer\]\] 2 have the same name\.$/],
   ["addresses no list", `${HEAD}addresses = "10.0.0.1/24"`, /must be a list/],
   ["listen address", `${HEAD}listen_address = "host"`, /must be an IP address/],
   ["fwmark", `${HEAD}fwmark = 4294967296`, /from 0 to 4294967295/],
@@ -182,9 +214,12 @@ test("endpoints are host:port or [IPv6]:port", () => {
     "vpn.example.org:65535": { host: "vpn.example.org", port: 65_535 },
     "localhost:51820": { host: "localhost", port: 51_820 },
     "[::1]:51820": { host: "::1", port: 51_820 },
+    "[fe80::1%eth0]:51820": { host: "fe80::1%eth0", port: 51_820 },
+    "[febf::1%2]:1": { host: "febf::1%2", port: 1 },
   };
   for (const [text, endpoint] of Object.entries(good)) {
     assert.deepEqual(parseEndpoint(text), endpoint);
+    assert.equal(formatEndpoint(endpoint), text);
   }
   const bad = ["", "host", "host:", "host:0", "host:65536", "host:+1", ":1", "::1:51820", "a b:1"];
   for (const text of [
@@ -195,6 +230,11 @@ test("endpoints are host:port or [IPv6]:port", () => {
     "1.2.3:4",
     "1.2.3.256:4",
     "-a:1",
+    "[fd00::1%eth0]:1",
+    "[fe80::1%]:1",
+    "[fe80::1%a/b]:1",
+    "[fe80::1%a%b]:1",
+    "fe80::1%eth0:1",
   ]) {
     assert.equal(parseEndpoint(text), null, text);
   }
@@ -213,4 +253,39 @@ test("nearest takes the fewest edits, and a beginning before that", () => {
   assert.equal(nearest("lsiten_port", ["mtu", "listen_port", "listen_address"]), "listen_port");
   assert.equal(nearest("private_key", ["public_key", "private_key_file"]), "private_key_file");
   assert.equal(nearest("x".repeat(100_000), ["mtu"]), "mtu");
+});
+
+test("peers are called by labels of host names", () => {
+  for (const name of ["a", "A1", "a-b", "1", "x".repeat(63)]) assert.ok(isPeerName(name), name);
+  for (const name of ["", "-a", "a-", "a_b", "a.b", "ä", "a b", "x".repeat(64)]) {
+    assert.ok(!isPeerName(name), name);
+  }
+});
+
+test("a running engine tells every setting of its file but the peers'", () => {
+  const value = configValue(load(`${HEAD}addresses = ["10.0.0.1/24"]`));
+  const file = SETTINGS.filter((setting) => setting.section !== "peer");
+  assert.deepEqual(Object.keys(value), file.map(settingName));
+  for (const setting of file) {
+    const now = value[settingName(setting)];
+    if (setting.key === "private_key_file") assert.equal(now, join(folder, "keys", "own.key"));
+    else if (setting.key === "addresses") assert.deepEqual(now, ["10.0.0.1/24"]);
+    else assert.equal(now, setting.fallback, setting.key);
+  }
+});
+
+test("what is live is set by its own check, and becomes one change", () => {
+  assert.deepEqual(liveSet("interface.mtu", "1300"), { type: "change", change: { mtu: 1_300 } });
+  assert.deepEqual(liveSet("interface.fwmark", "0xff"), {
+    type: "change",
+    change: { fwmark: 255 },
+  });
+  assert.deepEqual(liveSet("engine.log_level", "error"), { type: "level", level: "error" });
+  for (const setting of SETTINGS.map(settingName)) {
+    if (LIVE_SETTINGS.includes(setting)) continue;
+    assert.throws(() => liveSet(setting, "1"), /cannot be changed while the engine runs; /);
+  }
+  for (const text of ["", "1e3", "1.5", "-1", "+1", " 1", "0b1", "0x", "x"]) {
+    assert.throws(() => liveSet("interface.fwmark", text), /must be a whole number from 0/, text);
+  }
 });

@@ -6,19 +6,28 @@ import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { ask, askPeers, chooseEngine, runningEngines, stopEngine } from "../../src/client.ts";
+import {
+  ask,
+  askPeers,
+  askRoutes,
+  chooseEngine,
+  runningEngines,
+  stopEngine,
+} from "../../src/client.ts";
 import {
   CLIENTS_MAX,
   type ControlHandlers,
   openControlSocket,
   pageOf,
 } from "../../src/control/socket.ts";
+import type { Change } from "../../src/schema/change.ts";
 import {
   CONTROL_VERSION,
   encodeFrame,
   FRAME_BYTES_MAX,
   FrameReader,
   type PeerValue,
+  type RouteValue,
   type StatusValue,
 } from "../../src/schema/control.ts";
 import { EngineError } from "../../src/schema/errors.ts";
@@ -44,12 +53,12 @@ const status: StatusValue = {
 };
 
 const peer = (i: number, addresses = 1): PeerValue => ({
-  name: null,
+  name: "n".repeat(63),
   nodeId: null,
   wireguardPublicKey: Buffer.alloc(32, i & 0xff).toString("base64"),
   addresses: Array.from({ length: addresses }, () => "2001:db8:1111:2222:3333:4444:5555:6666/128"),
   endpoint: "[2001:db8:1111:2222:3333:4444:5555:6666]:51820",
-  endpointName: null,
+  endpointName: `${"h".repeat(253)}:51820`,
   path: "direct",
   cipher: "chacha20poly1305",
   lastHandshakeMs: i,
@@ -219,7 +228,9 @@ test("one client too many is told so; a place that becomes free is used again", 
 test("peers come in pages that fit a frame, however many and however large", async () => {
   const many = Array.from({ length: 10_000 }, (_, i) => peer(i));
   const wide = Array.from({ length: 5 }, (_, i) => peer(i, i === 4 ? 10_000 : 1_249));
-  for (const all of [many, wide, [], [peer(0)]]) {
+  // 399 peers with 4,999 prefixes, and one more with as many as a peer may have.
+  const full = Array.from({ length: 401 }, (_, i) => peer(i, i === 399 ? 10_000 : 12));
+  for (const all of [many, wide, full, [], [peer(0)]]) {
     const socket = await open("t5", { "peers.get": () => all });
     try {
       assert.deepEqual(await askPeers("t5", { folder }), all);
@@ -228,6 +239,58 @@ test("peers come in pages that fit a frame, however many and however large", asy
     }
   }
   assert.deepEqual(pageOf([peer(0)], 5), { peers: [], next: null });
+});
+
+test("routes come in pages that fit a frame", async () => {
+  const routes = Array.from(
+    { length: 7_001 },
+    (_, i): RouteValue => ({
+      prefix: "2001:db8:1111:2222:3333:4444:5555:6666/128",
+      nodeId: `p2p:${"x".repeat(43)}`,
+      name: "n".repeat(63),
+      wireguardPublicKey: Buffer.alloc(32, i & 0xff).toString("base64"),
+      metric: 2 ** 31 + i,
+      active: i % 2 === 0,
+    }),
+  );
+  for (const all of [routes, routes.slice(0, 3_000), []]) {
+    const socket = await open("t9", { "routes.get": () => all });
+    try {
+      assert.deepEqual(await askRoutes("t9", { folder }), all);
+    } finally {
+      await socket.close();
+    }
+  }
+});
+
+test("what changes an engine reaches it whole; what is wrong is refused by its place", async () => {
+  const changes: Change[] = [];
+  const socket = await open("ta", { "change.apply": (change) => void changes.push(change) });
+  const change: Change = { mtu: 1_400, peers: [{ publicKey: new Uint8Array(32).fill(1) }] };
+  try {
+    assert.equal(await ask("ta", { type: "change.apply", change }, { folder }), null);
+    assert.deepEqual(changes, [change]);
+    const wrong = { type: "change.apply", change: { mtu: 1 } } as const;
+    await assert.rejects(
+      ask("ta", wrong, { folder }),
+      /change\.apply: change\.mtu must be a whole/,
+    );
+    const unknown = encodeFrame({ version: CONTROL_VERSION, id: 3, type: "change.all" });
+    const level = encodeFrame({ version: CONTROL_VERSION, id: 4, type: "log.level", level: 7 });
+    const other = encodeFrame({ version: 9, id: 5, type: "status.get" });
+    const replies = await converse(socket.file, Buffer.concat([unknown, level, other]));
+    assert.deepEqual(
+      replies.map(({ id, code }) => [id, code]),
+      [
+        [3, "CONTROL_UNKNOWN"],
+        [4, "CONTROL_BAD_REQUEST"],
+        [0, "CONTROL_BAD_FRAME"],
+      ],
+    );
+    assert.equal(changes.length, 1);
+  } finally {
+    await socket.close();
+  }
 });
 
 test("stop is answered before the engine is told, and waited for", async () => {

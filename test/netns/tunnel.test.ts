@@ -116,6 +116,7 @@ const assertPeers = async (host: Host, peerKeys: Keys, outer: 4 | 6): Promise<vo
     wireguardPublicKey: peerKeys.publicKey,
     addresses: [`${other.inner4}/32`, `${other.inner6}/128`],
     endpoint: outer === 4 ? `${other.under4}:${PORT}` : `[${other.under6}]:${PORT}`,
+    endpointName: peer!.endpointName,
     path: "direct",
     cipher: peer!.cipher,
     lastHandshakeMs: peer!.lastHandshakeMs,

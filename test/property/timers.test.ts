@@ -208,9 +208,9 @@ test("steady traffic both ways: no packet waits after the first handshake", () =
       network.run(until, [a, b]);
       const late = [...a.waitedMs, ...b.waitedMs].filter((at) => at > start + 20_000);
       assert.deepEqual(late, []);
-      // One each 120 s, or each 170 s where initiations crossed; two where they cross.
+      // One each 120 s; where initiations cross two each 170 s: at most six times in 880 s.
       const handshakes = [...a.initiatedMs, ...b.initiatedMs].filter((at) => at > start + 20_000);
-      assert.ok(handshakes.length >= 5 && handshakes.length <= 9, `${handshakes.length}`);
+      assert.ok(handshakes.length >= 5 && handshakes.length <= 12, `${handshakes.length}`);
       assert.equal(a.gaveUp + b.gaveUp, 0);
     }),
     { numRuns: 12 },

@@ -147,6 +147,8 @@ export const COUNTS = [
   { name: "receives", unit: "receives", doc: "Messages taken from the kernel; one may hold many datagrams." },
   { name: "receivedDatagrams", unit: "datagrams", doc: "Datagrams received." },
   { name: "receivedBytes", unit: "bytes", doc: "UDP payload received." },
+  { name: "keepalivesReceived", unit: "datagrams", doc: "Keepalives that authenticated." },
+  { name: "passedOn", unit: "datagrams", doc: "Handshake messages that the kernel merged behind data, handed on to control." },
   { name: "jobsInline", unit: "jobs", doc: "Jobs the I/O thread did itself." },
   { name: "jobsHandedOver", unit: "jobs", doc: "Jobs a worker did." },
   { name: "workerWakes", unit: "wakes", doc: "Workers woken for a backlog." },

@@ -95,9 +95,6 @@ static void sort_message(struct io *io, struct harvest *harvest, uint32_t slot, 
     struct found *own = NULL;
 
     *kept = false;
-    count(io->counters, COUNT_RECEIVES, 1);
-    count(io->counters, COUNT_RECEIVED_DATAGRAMS, (uint32_t)((bytes + stride - 1) / stride));
-    count(io->counters, COUNT_RECEIVED_BYTES, (uint32_t)bytes);
     for (size_t offset = 0; offset < bytes; offset += stride) {
         uint8_t *datagram = at + offset;
         size_t size = bytes - offset < stride ? bytes - offset : stride;
@@ -120,6 +117,16 @@ static void sort_message(struct io *io, struct harvest *harvest, uint32_t slot, 
         }
         place(io, harvest, datagram, size, from);
     }
+}
+
+/* What the kernel gave, whatever becomes of it: every datagram of it has a drop or a count. */
+static void count_message(struct io *io, size_t bytes, size_t stride)
+{
+    size_t datagrams = bytes == 0 ? 1 : (bytes + stride - 1) / stride;
+
+    count(io->counters, COUNT_RECEIVES, 1);
+    count(io->counters, COUNT_RECEIVED_DATAGRAMS, (uint32_t)datagrams);
+    count(io->counters, COUNT_RECEIVED_BYTES, (uint32_t)bytes);
 }
 
 static void prepare_messages(struct io *io, const struct harvest *harvest, uint32_t want)
@@ -195,12 +202,13 @@ int io_receive(struct io *io, uint32_t job, uint32_t offered)
     harvest.slot_next = (uint32_t)got;
     for (int i = 0; i < got; i++) {
         size_t bytes = io->in[i].msg_len;
-        bool kept = false;
-        if (io->in[i].msg_hdr.msg_flags & MSG_TRUNC)
+        bool kept = false, cut = (io->in[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+        size_t stride = cut ? bytes : udp_stride(&io->in[i].msg_hdr, bytes);
+        count_message(io, bytes, stride);
+        if (cut)
             count(io->counters, DROP_BAD_TYPE, 1);
         else if (bytes > 0)
-            sort_message(io, &harvest, harvest.slots[i], bytes,
-                         udp_stride(&io->in[i].msg_hdr, bytes), &io->in[i].msg_hdr, &kept);
+            sort_message(io, &harvest, harvest.slots[i], bytes, stride, &io->in[i].msg_hdr, &kept);
         else
             count(io->counters, DROP_TOO_SHORT, 1);
         if (!kept)
@@ -321,10 +329,10 @@ int io_accept(struct io *io, uint32_t job_index)
             continue;
         }
         authentic += bytes;
+        data |= room > 0;
         if (room == 0)
-            continue; /* a keepalive */
-        data = true;
-        if (packet[0] == 0)
+            count(io->counters, COUNT_KEEPALIVES_RECEIVED, 1);
+        else if (packet[0] == 0)
             count(io->counters, DROP_CONTROL_FRAME, 1);
         else if (inner_bytes(packet, room) == 0)
             count(io->counters, DROP_INNER_INVALID, 1);

@@ -50,8 +50,8 @@ static void open_senders(struct bench *bench)
 static bool is_handshake(const uint8_t *at, size_t bytes)
 {
     uint32_t type = bytes >= 4 ? load32(at) : 0;
-    return ((type == 1 || type == 5) && bytes == 148) || ((type == 2 || type == 6) && bytes == 92) ||
-           ((type == 3 || type == 7) && bytes == 64);
+    return ((type == 1 || type == 5) && bytes == 148) ||
+           ((type == 2 || type == 6) && bytes == 92) || ((type == 3 || type == 7) && bytes == 64);
 }
 
 static bool is_transport(const uint8_t *at, size_t bytes)

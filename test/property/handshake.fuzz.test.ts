@@ -110,7 +110,7 @@ test("an initiation: only what was sent is accepted, and it says what the paper 
   assert.ok(taken > 10 && refused > 80, `${taken} taken, ${refused} refused`);
 });
 
-test("a response: only what was sent is accepted, with the paper's keys; else the state stays", () => {
+test("a response: only what was sent is accepted, and gives the paper's keys", () => {
   let [taken, refused] = [0, 0];
   const ours = initiate();
   const { datagram: whole } = answer(ours.datagram, PSK);

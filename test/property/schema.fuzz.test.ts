@@ -8,7 +8,13 @@ import fc from "fast-check";
 import { stringify } from "smol-toml";
 import { Chance } from "../../bench/chance.ts";
 import { parseEndpoint } from "../../src/schema/config.ts";
-import { CONTROL_VERSION, FrameError, FrameReader, readRequest } from "../../src/schema/control.ts";
+import {
+  CONTROL_VERSION,
+  FRAME_BYTES_MAX,
+  FrameError,
+  FrameReader,
+  readRequest,
+} from "../../src/schema/control.ts";
 import { EngineError } from "../../src/schema/errors.ts";
 import { identityFromSeed, loadIdentity, parseWireguardKey } from "../../src/schema/identity.ts";
 import { parseConfig } from "../../src/schema/toml.ts";
@@ -289,6 +295,19 @@ test("damaged frames are maps or FrameError, however they are cut", () => {
     runs(1_500),
   );
   assert.ok(maps > 100, `only ${maps} frames were maps`);
+});
+
+test("a large frame in small pieces takes no longer than its bytes", () => {
+  const reader = new FrameReader();
+  const header = Buffer.alloc(4);
+  header.writeUInt32LE(FRAME_BYTES_MAX);
+  const piece = Buffer.alloc(64, 1);
+  const start = performance.now();
+  reader.push(header);
+  for (let at = 64; at < FRAME_BYTES_MAX; at += 64) assert.deepEqual(reader.push(piece), []);
+  const ms = performance.now() - start;
+  // Milliseconds; seconds when every piece moves what came before it.
+  assert.ok(ms < 1_000, `${ms} ms`);
 });
 
 test("a request is read as the twin reads it", () => {

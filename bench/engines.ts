@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import type { ToolResult } from "../src/demo/tools.ts";
 import { formatWireguardKey, makeIdentity, writeSecret } from "../src/schema/identity.ts";
 import type { FloodOptions } from "./flood.ts";
+import type { FuzzerOptions } from "./fuzzer.ts";
 import { type Host, type Lab, LabError, type Program, wireguardName } from "./lab.ts";
 import type { NodeOptions, NodeReport, NodeRequest, Sample } from "./node.ts";
 
@@ -27,6 +28,7 @@ const ours = (path: string): string =>
 const CLI = ours("../src/cli");
 const NODE = ours("./node");
 const FLOOD = ours("./flood");
+const FUZZER = ours("./fuzzer");
 
 export interface Keys {
   /** Path of the secret. */
@@ -260,3 +262,7 @@ export const runFlood = async (lab: Lab, host: Host, options: FloodOptions): Pro
   await program.says("flooding");
   return program;
 };
+
+/** Starts the fuzzer on a host; it talks over its IPC channel. */
+export const runFuzzer = (lab: Lab, host: Host, options: FuzzerOptions): Program =>
+  lab.start(host, [process.execPath, FUZZER, JSON.stringify(options)], { ipc: true });

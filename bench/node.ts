@@ -10,8 +10,9 @@ import type { Worker } from "node:worker_threads";
 import { TIMING, type Timing } from "../src/control/timers.ts";
 import { createEngine, type Internals } from "../src/engine.ts";
 import { sumCounters } from "../src/memory/counters.ts";
-import { IO, SESSION, SLOTS_PER_IO } from "../src/memory/layout.ts";
+import { IO, SLOTS_PER_IO } from "../src/memory/layout.ts";
 import { type Arena, fieldWord, wordOf } from "../src/memory/region.ts";
+import { SESSION_FIELD, sessionWord } from "../src/memory/sessions.ts";
 import type { EngineSettings, HostConfig } from "../src/schema/config.ts";
 import { loadConfig } from "../src/schema/load.ts";
 
@@ -31,6 +32,8 @@ export interface Sample {
   readonly jobsInFlight: number;
   /** Slots that a job, a staged packet or a leak holds. */
   readonly slotsHeld: number;
+  /** Receiver indices of the sessions. */
+  readonly indexes: readonly number[];
   readonly counters: Readonly<Record<string, number>>;
   readonly drops: Readonly<Record<string, number>>;
 }
@@ -42,15 +45,21 @@ export type NodeReport =
   | { readonly type: "workerEnded"; readonly threadId: number }
   | { readonly type: "failed"; readonly message: string };
 
-const count = (entries: number, holds: (index: number) => boolean): number => {
-  let found = 0;
-  for (let index = 0; index < entries; index++) if (holds(index)) found++;
+/** Receiver indices of the entries that hold keys. */
+const liveIndexes = (arena: Arena): number[] => {
+  const { u32, layout } = arena;
+  const found: number[] = [];
+  for (let session = 0; session < layout.count.sessions; session++) {
+    const word = sessionWord(arena, session);
+    if ((Atomics.load(u32, word + SESSION_FIELD.generation) & 1) === 0) continue;
+    found.push(u32[word + SESSION_FIELD.localIndex]!);
+  }
   return found;
 };
 
 const look = (arena: Arena): Sample => {
-  const { u32, i32, limits, layout } = arena;
-  const generation = fieldWord(SESSION.fields.generation);
+  const { u32, i32, limits } = arena;
+  const indexes = liveIndexes(arena);
   let jobsInFlight = 0;
   let slotsHeld = 0;
   for (let thread = 0; thread < limits.ioThreads; thread++) {
@@ -62,12 +71,10 @@ const look = (arena: Arena): Sample => {
     slotsHeld += SLOTS_PER_IO - u32[io + fieldWord(IO.fields.freeSlots)]!;
   }
   return {
-    sessions: count(layout.count.sessions, (session) => {
-      const word = wordOf(arena, "sessions", SESSION.size, session);
-      return (Atomics.load(u32, word + generation) & 1) === 1;
-    }),
+    sessions: indexes.length,
     jobsInFlight,
     slotsHeld,
+    indexes,
     ...sumCounters(arena, 0, limits.ioThreads + 1),
   };
 };

@@ -51,7 +51,8 @@ export interface SoakResult {
 const rssMb = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1_024;
 
-const lookAt = async (engine: NodeEngine, second: number): Promise<Look> => {
+/** A sample of an engine, and what its process holds. Errors: LabError. */
+export const lookAt = async (engine: NodeEngine, second: number): Promise<Look> => {
   const { pid } = engine.program;
   const sample = await engine.sample();
   return { ...sample, second, rssMb: rssMb(pid), fds: readdirSync(`/proc/${pid}/fd`).length };

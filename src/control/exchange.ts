@@ -311,6 +311,7 @@ export class Exchange {
       world.counters.add(DROP.noIndex, 1);
       return false;
     }
+    world.counters.add(COUNT.responsesTaken, 1);
     world.keeper.useInitiated(peer, made, nowMs);
     world.entries.setEndpoint(peer.index, from, local);
     peer.timers.handshakeDone(nowMs);

@@ -212,9 +212,13 @@ const decodeBody = (body: Uint8Array): Fields => {
 const isIndex = (value: unknown): value is number =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff;
 
-/** Collects bytes into frames; holds one frame and one read at most. */
+/** Collects bytes into frames; holds one frame at most, however small the pieces are. */
 export class FrameReader {
-  #bytes: Buffer = Buffer.alloc(0);
+  readonly #header: Buffer = Buffer.alloc(FRAME_HEADER_BYTES);
+  #headerFilled = 0;
+  /** Null while the header is not complete. */
+  #body: Buffer | null = null;
+  #bodyFilled = 0;
 
   /**
    * Takes what was read and returns the whole frames so far, decoded.
@@ -222,17 +226,34 @@ export class FrameReader {
    * Errors: FrameError at the first damaged or oversized frame; the reader is of no use then.
    */
   push(bytes: Buffer): Fields[] {
-    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
     const frames: Fields[] = [];
-    while (this.#bytes.length >= FRAME_HEADER_BYTES) {
-      const length = this.#bytes.readUInt32LE();
-      if (length > FRAME_BYTES_MAX) throw new FrameError("the frame is too large");
-      const end = FRAME_HEADER_BYTES + length;
-      if (this.#bytes.length < end) break;
-      frames.push(decodeBody(this.#bytes.subarray(FRAME_HEADER_BYTES, end)));
-      this.#bytes = this.#bytes.subarray(end);
+    for (let at = 0; at < bytes.length; ) {
+      at +=
+        this.#body === null ? this.#takeHeader(bytes, at) : this.#takeBody(this.#body, bytes, at);
+      if (this.#body === null || this.#bodyFilled < this.#body.length) continue;
+      frames.push(decodeBody(this.#body));
+      this.#body = null;
+      this.#headerFilled = 0;
     }
     return frames;
+  }
+
+  /** Returns how many bytes it took. */
+  #takeHeader(bytes: Buffer, at: number): number {
+    const taken = bytes.copy(this.#header, this.#headerFilled, at);
+    this.#headerFilled += taken;
+    if (this.#headerFilled < FRAME_HEADER_BYTES) return taken;
+    const length = this.#header.readUInt32LE();
+    if (length > FRAME_BYTES_MAX) throw new FrameError("the frame is too large");
+    this.#body = Buffer.allocUnsafe(length);
+    this.#bodyFilled = 0;
+    return taken;
+  }
+
+  #takeBody(body: Buffer, bytes: Buffer, at: number): number {
+    const taken = bytes.copy(body, this.#bodyFilled, at);
+    this.#bodyFilled += taken;
+    return taken;
   }
 }
 

@@ -165,10 +165,10 @@ int io_accept(struct io *io, uint32_t job_index)
             continue;
         }
         authentic += bytes;
+        data |= room > 0;
         if (room == 0)
-            continue; /* a keepalive */
-        data = true;
-        if (packet[0] == 0)
+            count(io->counters, COUNT_KEEPALIVES_RECEIVED, 1);
+        else if (packet[0] == 0)
             count(io->counters, DROP_CONTROL_FRAME, 1);
         else if (inner_bytes(packet, room) == 0)
             count(io->counters, DROP_INNER_INVALID, 1);

@@ -101,9 +101,6 @@ static bool sort_message(struct io *io, struct harvest *harvest, uint32_t slot, 
     size_t stride = arrival->stride;
     struct found *own = NULL;
 
-    count(io->counters, COUNT_RECEIVES, 1);
-    count(io->counters, COUNT_RECEIVED_DATAGRAMS, (uint32_t)((bytes + stride - 1) / stride));
-    count(io->counters, COUNT_RECEIVED_BYTES, (uint32_t)bytes);
     for (size_t offset = 0; offset < bytes; offset += stride) {
         uint8_t *datagram = at + offset;
         size_t size = bytes - offset < stride ? bytes - offset : stride;
@@ -126,6 +123,16 @@ static bool sort_message(struct io *io, struct harvest *harvest, uint32_t slot, 
         place(io, harvest, datagram, size, arrival);
     }
     return own != NULL;
+}
+
+/* What the kernel gave, whatever becomes of it: every datagram of it has a drop or a count. */
+static void count_message(struct io *io, size_t bytes, size_t stride)
+{
+    size_t datagrams = bytes == 0 ? 1 : (bytes + stride - 1) / stride;
+
+    count(io->counters, COUNT_RECEIVES, 1);
+    count(io->counters, COUNT_RECEIVED_DATAGRAMS, (uint32_t)datagrams);
+    count(io->counters, COUNT_RECEIVED_BYTES, (uint32_t)bytes);
 }
 
 static void prepare_messages(struct io *io, const struct harvest *harvest, uint32_t want)
@@ -204,15 +211,16 @@ int io_receive(struct io *io, uint32_t job, uint32_t offered)
     harvest.slot_next = (uint32_t)got;
     for (int i = 0; i < got; i++) {
         size_t bytes = io->in[i].msg_len;
-        bool kept = false;
-        if (io->in[i].msg_hdr.msg_flags & MSG_TRUNC)
+        bool kept = false, cut = (io->in[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+        struct udp_arrival *arrival = &io->in_arrival[i];
+        udp_arrived(&io->in[i].msg_hdr, bytes, arrival);
+        count_message(io, bytes, cut ? bytes : arrival->stride);
+        if (cut)
             count(io->counters, DROP_BAD_TYPE, 1);
         else if (bytes == 0)
             count(io->counters, DROP_TOO_SHORT, 1);
-        else {
-            udp_arrived(&io->in[i].msg_hdr, bytes, &io->in_arrival[i]);
-            kept = sort_message(io, &harvest, harvest.slots[i], bytes, &io->in_arrival[i]);
-        }
+        else
+            kept = sort_message(io, &harvest, harvest.slots[i], bytes, arrival);
         if (!kept)
             unused[unused_count++] = harvest.slots[i];
     }
@@ -221,4 +229,3 @@ int io_receive(struct io *io, uint32_t job, uint32_t offered)
     write_jobs(io, job, offered, &harvest, unused, unused_count);
     return (int)harvest.run_count;
 }
-

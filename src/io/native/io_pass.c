@@ -58,8 +58,7 @@ static bool pass_on(struct io *io, const uint8_t *datagram, size_t bytes,
     do {
         sent = sendmsg(io->pass_fd, &out, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
-    if (sent < 0)
-        count(io->counters, DROP_QUEUE_FULL, 1);
+    count(io->counters, sent < 0 ? DROP_QUEUE_FULL : COUNT_PASSED_ON, 1);
     return true;
 }
 

@@ -32,7 +32,7 @@ static inline bool segments_of(const struct arena *arena, const uint8_t *job,
     return out->at != NULL && out->count >= 1 && out->count <= JOB_SEGMENTS &&
            out->stride >= SEGMENT_OVERHEAD_BYTES && out->stride <= SLOT_BYTES &&
            out->last_bytes >= SEGMENT_OVERHEAD_BYTES && out->last_bytes <= out->stride &&
-           (size_t)out->count * out->stride <= SLOT_BYTES;
+           (size_t)(out->count - 1) * out->stride + out->last_bytes <= SLOT_BYTES;
 }
 
 #endif

@@ -22,7 +22,6 @@ const HEAD_START_MS = 1;
 const WAIT_MS = 5_000;
 const STATE = fieldWord(WORKER.fields.state);
 const BELL = fieldWord(WORKER.fields.bell);
-const FULL_WIRE_BYTES = FULL_BYTES + 32;
 
 interface Outcome {
   /** Until the dead thread's tag was published. */
@@ -80,7 +79,6 @@ const kill = async (): Promise<Outcome> => {
   const pool = new WorkerPool({
     arena,
     ioWakes: [wake],
-    fullSegmentBytes: FULL_WIRE_BYTES,
     onDeath: () => {
       toldMs = addon.bootMs();
     },

@@ -45,6 +45,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   ping: "iputils-ping",
   iperf3: "iperf3",
   ethtool: "ethtool",
+  dumpcap: "tshark",
+  tshark: "tshark",
   wg: "wireguard-tools",
   "wireguard-go": "wireguard-go",
 };

@@ -12,7 +12,7 @@ import { createEngine, type Internals } from "../src/engine.ts";
 import { sumCounters } from "../src/memory/counters.ts";
 import { IO, SESSION, SLOTS_PER_IO } from "../src/memory/layout.ts";
 import { type Arena, fieldWord, wordOf } from "../src/memory/region.ts";
-import type { EngineSettings } from "../src/schema/config.ts";
+import type { EngineSettings, HostConfig } from "../src/schema/config.ts";
 import { loadConfig } from "../src/schema/load.ts";
 
 export interface NodeOptions {
@@ -20,6 +20,7 @@ export interface NodeOptions {
   /** Milliseconds; the paper's where left out. */
   readonly timing?: Partial<Omit<Timing, "rekeyAfterMessages" | "rejectAfterMessages">>;
   readonly flags?: Partial<EngineSettings>;
+  readonly host?: Partial<HostConfig>;
 }
 
 /** What the shared memory shows. */
@@ -100,13 +101,18 @@ const endWorker = async (pool: ReadonlySet<Worker>): Promise<void> => {
 const main = async (file: string, options: NodeOptions): Promise<void> => {
   const pool = watchPool();
   let arena: Arena | null = null;
-  const engine = await createEngine(loadConfig(file, options.flags), {
-    timing: { ...TIMING, ...options.timing },
-    ...(options.suite === undefined ? {} : { suite: options.suite }),
-    onArena: (made) => {
-      arena = made;
+  const config = loadConfig(file, options.flags);
+  const host = { ...config.host, ...options.host };
+  const engine = await createEngine(
+    { ...config, host },
+    {
+      timing: { ...TIMING, ...options.timing },
+      ...(options.suite === undefined ? {} : { suite: options.suite }),
+      onArena: (made) => {
+        arena = made;
+      },
     },
-  });
+  );
   process.on("message", (request: NodeRequest) => {
     if (request === "sample" && arena !== null) say({ type: "sample", sample: look(arena) });
     if (request === "endWorker") void endWorker(pool);

@@ -13,6 +13,7 @@ import {
   SLOTS_PER_IO,
   SUITE,
 } from "../src/memory/layout.ts";
+import { writeMtu } from "../src/memory/mtu.ts";
 import {
   type Arena,
   type ArenaShare,
@@ -49,6 +50,7 @@ const attach = (arena: Arena): void => {
 export const makeBenchArena = (threads: number, workers = 1): Arena => {
   const arena = makeArena({ ioThreads: threads, workers, peers: 1, routes: 16 });
   attach(arena);
+  writeMtu(arena, FULL_BYTES);
   const sessions = new Sessions(arena);
   const key = new Uint8Array(32).fill(7);
   sessions.fill(sessions.take(), {
@@ -97,7 +99,7 @@ export const makeRun = (
   set("messageType", 4);
   set("tunBytes", count * bytes);
   addon.prepare(job, 0);
-  const segments = new Segments(arena, FULL_BYTES + SEGMENT_OVERHEAD_BYTES);
+  const segments = new Segments(arena);
   return { segments, job, word, count, bytes };
 };
 

@@ -132,7 +132,6 @@ const openIo = (wake: number): IoHandle =>
     thread: 0,
     tun: -1,
     vnetHeaderBytes: 16,
-    mtu: FULL_BYTES,
     udp4: -1,
     udp6: -1,
     wake,

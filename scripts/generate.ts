@@ -8,6 +8,7 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as layout from "../src/memory/layout.ts";
 import { DEFAULT_FILE, SETTINGS, type Setting } from "../src/schema/config.ts";
+import { LIVE_SETTINGS } from "../src/schema/settings.ts";
 
 export interface Generated {
   /** Path from the project's root. */
@@ -168,9 +169,29 @@ const flagOf = ({ flag, value }: Setting): string => {
 // biome-ignore format: a table
 const CONFIG_SECTIONS = [
   { section: "interface", title: "[interface]", about: "Once." },
-  { section: "peer", title: "[[peer]]", about: "Once for each peer, or not at all." },
+  { section: "peer", title: "[[peer]]", about: "Once for each peer, or not at all. The flags are those of `peer add`, for an engine that runs." },
   { section: "engine", title: "[engine]", about: "Once, or not at all. Flags of `start` go before the file." },
 ] as const;
+
+// biome-ignore format: a table
+const WG_QUICK = [
+  "",
+  "## wg-quick files",
+  "",
+  "`start -c wg0.conf`, `check -c wg0.conf` and `reload` read them; the interface is called as the file. They hold",
+  "keys, so nobody but their owner may read them. What is left out has the default above, but for",
+  "`ListenPort`: the kernel chooses. Mistakes are errors that name line and key.",
+  "",
+  "| key | is |",
+  "| --- | --- |",
+  "| `PrivateKey`, `PresharedKey`, `PublicKey` | the key itself, in base64 |",
+  "| `Address`, `AllowedIPs` | `addresses`, `allowed_ips`; several lines, or commas |",
+  "| `ListenPort`, `MTU`, `Endpoint` | `listen_port`, `mtu`, `endpoint` |",
+  "| `FwMark`, `PersistentKeepalive` | `fwmark`, `persistent_keepalive`; `off` is 0 |",
+  '| `Table` | `auto` is `routes = "install"`, `off` is `routes = "leave"`; a number is refused |',
+  "| `DNS`, `SaveConfig` | ignored, with a warning |",
+  "| `PreUp`, `PostUp`, `PreDown`, `PostDown` | never run; a warning says so |",
+];
 
 const configPage = (): string => {
   const lines = [
@@ -182,7 +203,12 @@ const configPage = (): string => {
       "below is",
     "an error that names the nearest one. Paths are relative to the file. README.md has an " +
       "example,",
-    "and `p2pvpn-engine check -c FILE` tests one.",
+    "and `p2pvpn-engine check -c FILE` tests one. A file whose name ends in `.conf` is read as",
+    "[wg-quick's](#wg-quick-files).",
+    "",
+    "A running engine reads its file again with `p2pvpn-engine reload`. `config set` changes",
+    `${LIVE_SETTINGS.map((name) => `\`${name}\``).join(", ")} without a file;`,
+    "the rest needs a new start.",
   ];
   for (const { section, title, about } of CONFIG_SECTIONS) {
     lines.push("", `## ${title}`, "", about, "");
@@ -193,7 +219,7 @@ const configPage = (): string => {
       lines.push(`| ${cells.map(cell).join(" | ")} |`);
     }
   }
-  return `${lines.join("\n")}\n`;
+  return `${[...lines, ...WG_QUICK].join("\n")}\n`;
 };
 
 /** Everything that is made from tables. */

@@ -5,7 +5,6 @@ import { readdir, readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
-  CONTROL_VERSION,
   type ControlReply,
   type ControlRequest,
   type ControlValues,
@@ -15,12 +14,17 @@ import {
   FrameError,
   FrameReader,
   type PeerValue,
+  type RouteValue,
   readReply,
+  requestFields,
 } from "./schema/control.ts";
-import { EngineError } from "./schema/errors.ts";
+import { EngineError, SaidError } from "./schema/errors.ts";
 
 /** Tuning: an engine that is alive answers within milliseconds. */
 const TIMEOUT_MS = 5_000;
+/** Tuning: a change may hold 10,000 peers, each with a multiplication on the curve. */
+const CHANGE_MS = 60_000;
+const SLOW: readonly ControlRequest["type"][] = ["change.apply", "engine.reload", "peers.rekey"];
 /** Tuning: an engine closes its device and clears its keys in well under a second. */
 const STOP_MS = 20_000;
 const STOP_POLL_MS = 25;
@@ -73,7 +77,7 @@ const exchange = (socket: Socket, name: string, timeoutMs: number): Promise<Cont
  * Sends one request to the engine on the interface `name` and returns its value.
  *
  * Thread: main.   Errors: EngineError NOT_RUNNING, CONTROL_DENIED, CONTROL_LOST, CONTROL_TIMEOUT,
- * CONTROL_BAD_FRAME, and ENGINE_SAID with what the engine answered.
+ * CONTROL_BAD_FRAME, and ENGINE_SAID with the engine's own sentence and exit code.
  */
 export const ask = async <Type extends ControlRequest["type"]>(
   name: string,
@@ -82,10 +86,12 @@ export const ask = async <Type extends ControlRequest["type"]>(
 ): Promise<ControlValues[Type]> => {
   const socket = connect(controlFile(name, options.folder));
   try {
-    const pending = exchange(socket, name, options.timeoutMs ?? TIMEOUT_MS);
-    socket.write(encodeFrame({ version: CONTROL_VERSION, id: 1, ...request }));
+    const frame = encodeFrame(requestFields(1, request));
+    const usualMs = SLOW.includes(request.type) ? CHANGE_MS : TIMEOUT_MS;
+    const pending = exchange(socket, name, options.timeoutMs ?? usualMs);
+    socket.write(frame);
     const reply = await pending;
-    if (!reply.ok) throw new EngineError("ENGINE_SAID", { reason: reply.message });
+    if (!reply.ok) throw new SaidError(reply.message, reply.code);
     return reply.value as ControlValues[Type];
   } finally {
     socket.destroy();
@@ -101,6 +107,24 @@ export const askPeers = async (name: string, options: ClientOptions = {}): Promi
     from = page.next;
   }
   return peers;
+};
+
+/** All routes, page by page. Errors: as `ask`. */
+export const askRoutes = async (
+  name: string,
+  options: ClientOptions = {},
+): Promise<RouteValue[]> => {
+  const routes: RouteValue[] = [];
+  for (let from: number | null = 0; from !== null; ) {
+    const page: ControlValues["routes.get"] = await ask(
+      name,
+      { type: "routes.get", from },
+      options,
+    );
+    for (const route of page.routes) routes.push(route);
+    from = page.next;
+  }
+  return routes;
 };
 
 /** True when something accepts connections on the engine's socket. */

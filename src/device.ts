@@ -27,7 +27,7 @@ export interface Device {
     readonly aesHardware: boolean;
   };
   /** What every I/O thread is opened with. */
-  readonly io: Pick<IoOptions, "vnetHeaderBytes" | "mtu" | "gso" | "uso" | "tso">;
+  readonly io: Pick<IoOptions, "vnetHeaderBytes" | "gso" | "uso" | "tso">;
 }
 
 /** Size of TUN's virtio header when it has one. */
@@ -165,7 +165,7 @@ const openWith = (opener: Opener, config: EngineConfig): Device => {
       uso: offload >= 2,
       aesHardware: addon.cryptoProbe().aesHardware,
     },
-    io: { vnetHeaderBytes: VNET_BYTES, mtu: link.mtu, gso, tso: offload >= 1, uso: offload >= 2 },
+    io: { vnetHeaderBytes: VNET_BYTES, gso, tso: offload >= 1, uso: offload >= 2 },
   };
 };
 

@@ -20,15 +20,9 @@ import { addon } from "./io/native/addon.ts";
 import type { IoTask } from "./io/station.ts";
 import type { IoReport } from "./io/thread.ts";
 import { optimiseEarly } from "./jit.ts";
-import {
-  ENGINE,
-  HAND_OVER,
-  type Limits,
-  LOCAL,
-  SEGMENT_OVERHEAD_BYTES,
-  SESSION,
-  SUITE,
-} from "./memory/layout.ts";
+import { ENGINE, HAND_OVER, type Limits, SESSION, SUITE } from "./memory/layout.ts";
+import { setLocals } from "./memory/locals.ts";
+import { writeMtu } from "./memory/mtu.ts";
 import {
   type Arena,
   fieldWord,
@@ -99,17 +93,10 @@ const allocate = (config: EngineConfig): Arena => {
 
 /** Settings that other threads read from shared memory. */
 const fillArena = (arena: Arena, config: EngineConfig): void => {
+  writeMtu(arena, config.interface.mtu);
   const engine = wordOf(arena, "engine", ENGINE.size, 0);
   arena.u32[engine + fieldWord(ENGINE.fields.handOver)] = HAND_OVER[config.engine.handOver];
-  config.interface.addresses.forEach((cidr, i) => {
-    const word = wordOf(arena, "locals", LOCAL.size, i);
-    const view = new DataView(cidr.bytes.buffer, cidr.bytes.byteOffset, cidr.bytes.byteLength);
-    arena.u32[word + fieldWord(LOCAL.fields.version)] = cidr.version;
-    for (let w = 0; w < cidr.bytes.length / 4; w++) {
-      arena.u32[word + fieldWord(LOCAL.fields.address) + w] = view.getUint32(4 * w);
-    }
-  });
-  arena.u32[engine + fieldWord(ENGINE.fields.localCount)] = config.interface.addresses.length;
+  setLocals(arena, config.interface.addresses);
 };
 
 /** Keys stay in memory and out of core dumps where the system allows it (security.md 33). */
@@ -148,12 +135,10 @@ class RunningEngine implements Engine {
     this.listenPort = device.port.port;
     this.stopped = once(this.#ended, "stopped").then(() => undefined);
     this.stopped.catch(() => {}); // whoever waits sees it; nobody has to
-    const fullSegmentBytes = config.interface.mtu + SEGMENT_OVERHEAD_BYTES;
     const { ioWakes } = device;
     this.#pool = new WorkerPool({
       arena,
       ioWakes,
-      fullSegmentBytes,
       onDeath: () => this.#wakeIos(),
     });
     this.#ios = device.queues.map((tun, thread) =>
@@ -162,7 +147,6 @@ class RunningEngine implements Engine {
         io: { ...device.io, thread, tun, wake: ioWakes[thread]!, ...device.port.pairs[thread]! },
         controlWake: device.controlWake,
         passOn: device.passOn.io,
-        fullSegmentBytes,
       }),
     );
     const opened: Opened = {

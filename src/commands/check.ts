@@ -49,18 +49,21 @@ const read = (file: string): string | null => {
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message.split("\n")[0]! : String(error);
 
-const checkConfig = (file: string | undefined): [Result, EngineConfig | null] => {
+const checkConfig = (file: string | undefined): [Result[], EngineConfig | null] => {
   const test = "configuration";
   if (file === undefined && !existsSync(DEFAULT_FILE)) {
-    return [result(test, "warning", `${DEFAULT_FILE} is not there; name one with -c FILE`), null];
+    return [[result(test, "warning", `${DEFAULT_FILE} is not there; name one with -c FILE`)], null];
   }
+  const warnings: Result[] = [];
+  const warn = (sentence: string): void =>
+    void warnings.push(result(test, "warning", sentence.replace(/\.$/, "")));
   try {
-    const config = loadConfig(file ?? DEFAULT_FILE);
+    const config = loadConfig(file ?? DEFAULT_FILE, {}, warn);
     const peers = formatAmount(config.peers.length, "peer");
-    return [result(test, "ok", `${file ?? DEFAULT_FILE}, ${peers}`), config];
+    return [[result(test, "ok", `${file ?? DEFAULT_FILE}, ${peers}`), ...warnings], config];
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    return [result(test, "missing", error.message), null];
+    return [[result(test, "missing", error.message)], null];
   }
 };
 
@@ -215,7 +218,7 @@ const runTests = async (file: string | undefined): Promise<Result[]> => {
   const engines = await runningEngines().catch((): string[] => []);
   const running = config !== null && engines.includes(config.interface.name);
   return [
-    configured,
+    ...configured,
     checkNode(),
     loaded,
     checkTun(),
@@ -244,6 +247,7 @@ export const define = (command: Command): void => {
   addExamples(command, [
     "sudo p2pvpn-engine check",
     "sudo p2pvpn-engine check -c laptop.toml",
+    "sudo p2pvpn-engine check -c wg0.conf",
     "p2pvpn-engine check --json | jq '.tests[] | select(.state != \"ok\")'",
   ]);
 };

@@ -12,7 +12,7 @@ import {
   printJson,
   printText,
 } from "./print.ts";
-import { addExamples, addInterfaceOption, addJsonOption } from "./shared.ts";
+import { addExamples, addInterfaceOption, addJsonOption, calledPeer } from "./shared.ts";
 
 /** Tuning: more prefixes than this are told by number; --json has them all. */
 const SHOWN_PREFIXES = 3;
@@ -23,10 +23,15 @@ const prefixes = (addresses: readonly string[]): string => {
   return more > 0 ? `${shown} and ${more} more` : shown || "none";
 };
 
+const endpoint = (peer: PeerValue): string => {
+  if (peer.endpoint !== null) return peer.endpoint;
+  return peer.endpointName === null ? "unknown" : `${peer.endpointName} (not resolved)`;
+};
+
 const peerRow = (peer: PeerValue): string[] => [
-  peer.name ?? peer.wireguardPublicKey,
+  calledPeer(peer),
   prefixes(peer.addresses),
-  peer.endpoint ?? "unknown",
+  endpoint(peer),
   peer.path,
   peer.cipher ?? "-",
   formatAge(peer.lastHandshakeMs),

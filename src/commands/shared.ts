@@ -1,8 +1,12 @@
 /**
- * shared — options that several commands have.
+ * shared — options that several commands have, and what their words mean.
  */
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Setting } from "../schema/config.ts";
+import type { PeerValue } from "../schema/control.ts";
+import { EngineError } from "../schema/errors.ts";
 import { isInterfaceName } from "../schema/names.ts";
+import { rawValue } from "../schema/settings.ts";
 
 const interfaceName = (text: string): string => {
   if (!isInterfaceName(text))
@@ -13,7 +17,7 @@ const interfaceName = (text: string): string => {
 /** `-i`: may be left out when one engine is running. */
 export const addInterfaceOption = (command: Command): Command =>
   command.option(
-    "-i, --interface <NAME>",
+    "-i, --interface <IFACE>",
     "interface of the engine; may be left out when one is running",
     interfaceName,
   );
@@ -24,3 +28,68 @@ export const addJsonOption = (command: Command): Command => command.option("--js
 /** Lines under the help of a command. */
 export const addExamples = (command: Command, lines: readonly string[]): Command =>
   command.addHelpText("after", `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}`);
+
+/** A sentence of the table as a clause, as commander's own help is written. */
+const clause = (sentence: string): string => {
+  const text = sentence.replace(/\.$/, "");
+  return /^[A-Z][a-z]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text;
+};
+
+const checkedValue =
+  (setting: Setting) =>
+  (text: string): unknown => {
+    const result = setting.check(rawValue(setting, text));
+    if ("problem" in result) throw new InvalidArgumentError(result.problem);
+    return result.value;
+  };
+
+/** The flag of a setting; its value is what the setting's own check gives. */
+export const settingOption = (setting: Setting): Option => {
+  const help = clause(setting.help.replace("; relative to the configuration", ""));
+  if (setting.value === "") return new Option(`--no-${setting.flag}`, `without ${help}`);
+  const { fallback } = setting;
+  const known = typeof fallback === "number" || typeof fallback === "string";
+  const rest = known ? ` (default: ${fallback})` : "";
+  const option = new Option(`--${setting.flag} <${setting.value}>`, `${help}${rest}`);
+  if (setting.words !== null) option.choices(setting.words);
+  return option.argParser(checkedValue(setting));
+};
+
+/** Name under which commander keeps the value of a setting's flag. */
+export const optionName = (setting: Setting): string =>
+  setting.flag!.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+/** A peer as it is called here: its name, else its key. */
+export const calledPeer = (peer: {
+  readonly name: string | null;
+  readonly wireguardPublicKey: string;
+}): string => peer.name ?? peer.wireguardPublicKey;
+
+/** Protocol of the command line: fewer characters of a key name nobody. */
+const KEY_PART_MIN = 4;
+
+/**
+ * The peer that is meant: by its key, its name, or the beginning of its key.
+ *
+ * Errors: EngineError PEER_UNKNOWN, PEER_AMBIGUOUS.
+ */
+export const findPeer = (peers: readonly PeerValue[], text: string, engine: string): PeerValue => {
+  const lower = text.toLowerCase();
+  const exact =
+    peers.find((peer) => peer.wireguardPublicKey === text) ??
+    peers.find((peer) => peer.name?.toLowerCase() === lower);
+  if (exact !== undefined) return exact;
+  const part = text.length >= KEY_PART_MIN;
+  const [one, ...others] = peers.filter((peer) => part && peer.wireguardPublicKey.startsWith(text));
+  const details = { name: engine, peer: text.slice(0, 64) };
+  if (one === undefined) throw new EngineError("PEER_UNKNOWN", details);
+  if (others.length > 0) throw new EngineError("PEER_AMBIGUOUS", details);
+  return one;
+};
+
+/** Bytes of a key that the engine told. */
+export const keyBytes = (peer: PeerValue): Uint8Array =>
+  Uint8Array.from(Buffer.from(peer.wireguardPublicKey, "base64"));
+
+/** Said after every change that is not written anywhere. */
+export const UNTIL_STOP = "until the engine stops; the configuration file is as it was";

@@ -5,80 +5,57 @@
  * on stdout and `READY=1` for systemd.
  */
 import { resolve } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Command } from "commander";
 import { runningEngines } from "../client.ts";
 import {
   DEFAULT_FILE,
   type EngineConfig,
   type EngineSettings,
+  type Flags,
   SETTINGS,
-  type Setting,
 } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
 import { loadConfig } from "../schema/load.ts";
 import { reportFailure, reportReady, startDaemon } from "./daemon.ts";
 import { formatAmount, printText } from "./print.ts";
-import { addExamples } from "./shared.ts";
+import { addExamples, optionName, settingOption } from "./shared.ts";
 import { stopSignal } from "./signals.ts";
 
 interface Options {
   readonly config: string;
   readonly daemon?: boolean;
+  readonly keyLog?: string;
 }
 
-type Flags = Readonly<Partial<EngineSettings>>;
-
-const FLAGS = SETTINGS.filter((setting) => setting.flag !== undefined);
-
-const isSwitch = (setting: Setting): boolean => setting.value === "";
-
-const flagValue =
-  (setting: Setting) =>
-  (text: string): unknown => {
-    const numeric = typeof setting.fallback === "number";
-    const given = numeric ? (/^\d+$/.test(text) ? Number(text) : Number.NaN) : text;
-    const result = setting.check(given);
-    if ("problem" in result) throw new InvalidArgumentError(result.problem);
-    return result.value;
-  };
-
-/** A sentence of the table as a clause, as commander's own help is written. */
-const clause = (sentence: string): string => {
-  const text = sentence.replace(/\.$/, "");
-  return /^[A-Z][a-z]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text;
-};
-
-const flagOption = (setting: Setting): Option => {
-  const help = clause(setting.help);
-  if (isSwitch(setting)) return new Option(`--no-${setting.flag}`, `without ${help}`);
-  const flag = `--${setting.flag} <${setting.value}>`;
-  const fallback = `(default: ${String(setting.fallback)})`;
-  return new Option(flag, `${help} ${fallback}`).argParser(flagValue(setting));
-};
+const ENGINE_FLAGS = SETTINGS.filter(
+  (setting) => setting.section === "engine" && setting.flag !== undefined,
+);
 
 /** The flags that were given, by their names in the file. */
-const givenFlags = (command: Command): Flags => {
+const givenFlags = (command: Command, { keyLog }: Options): Flags => {
   const given: Record<string, unknown> = {};
-  for (const setting of FLAGS) {
-    const name = setting.flag!.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  for (const setting of ENGINE_FLAGS) {
+    const name = optionName(setting);
     if (command.getOptionValueSource(name) === "cli") {
       given[setting.key] = command.getOptionValue(name);
     }
   }
-  return given as Flags;
+  return { ...given, ...(keyLog === undefined ? {} : { key_log: resolve(keyLog) }) };
 };
 
-const flagWords = (flags: Flags): string[] =>
-  FLAGS.flatMap(({ key, flag }) => {
+const flagWords = (flags: Flags): string[] => {
+  const words = ENGINE_FLAGS.flatMap(({ key, flag }) => {
     const value = flags[key as keyof EngineSettings];
     if (value === undefined) return [];
     return value === false ? [`--no-${flag}`] : [`--${flag}`, String(value)];
   });
+  return flags.key_log === undefined ? words : [...words, "--key-log", flags.key_log];
+};
 
-const readyLine = ({ interface: link, peers, engine }: EngineConfig): string => {
-  const port = link.listenPort === 0 ? [] : [`UDP port ${link.listenPort}`];
+/** `port`: what the kernel chose where the configuration has 0. */
+const readyLine = ({ interface: link, peers, engine }: EngineConfig, port: number): string => {
   const facts = [
-    ...port,
+    `UDP port ${port}`,
     `MTU ${link.mtu}`,
     formatAmount(peers.length, "peer"),
     formatAmount(engine.ioThreads, "I/O thread"),
@@ -94,14 +71,18 @@ const notify = async (state: string): Promise<void> => {
   addon.notify(state);
 };
 
+const warn = (sentence: string): void => {
+  process.stderr.write(`p2pvpn-engine: ${sentence}\n`);
+};
+
 const run = async (file: string, flags: Flags): Promise<void> => {
   const signalled = stopSignal();
-  const config = loadConfig(file, flags);
+  const config = loadConfig(file, flags, warn);
   const { name } = config.interface;
   if ((await runningEngines()).includes(name)) throw new EngineError("ALREADY_RUNNING", { name });
   const { createEngine } = await import("../engine.ts");
   const engine = await createEngine(config);
-  const line = readyLine(config);
+  const line = readyLine(config, engine.listenPort);
   if (!reportReady(line)) printText(line);
   await notify("READY=1");
   await Promise.race([signalled, engine.stopped]);
@@ -112,8 +93,10 @@ const run = async (file: string, flags: Flags): Promise<void> => {
 const start = async (options: Options, command: Command): Promise<void> => {
   const { limitPrivileges } = await import("./privileges.ts");
   limitPrivileges();
-  const flags = givenFlags(command);
+  const flags = givenFlags(command, options);
   if (options.daemon) {
+    // The daemon itself has nobody to warn.
+    loadConfig(options.config, flags, warn);
     const words = ["start", "-c", resolve(options.config), ...flagWords(flags)];
     printText(await startDaemon(words, { retry: "p2pvpn-engine start" }));
     return;
@@ -131,12 +114,17 @@ const start = async (options: Options, command: Command): Promise<void> => {
 
 /** Describes `start`. */
 export const define = (command: Command): void => {
-  command.option("-c, --config <FILE>", "configuration, TOML", DEFAULT_FILE);
-  for (const setting of FLAGS) command.addOption(flagOption(setting));
+  command.option("-c, --config <FILE>", "configuration, TOML or a wg-quick .conf", DEFAULT_FILE);
+  for (const setting of ENGINE_FLAGS) command.addOption(settingOption(setting));
+  command.option(
+    "--key-log <FILE>",
+    "write the secrets of every session to a new file, for Wireshark: whoever has it reads all",
+  );
   command.option("--daemon", "return to the shell when the engine is up").action(start);
   addExamples(command, [
     "p2pvpn-engine start",
     "p2pvpn-engine start -c laptop.toml --threads 3",
     "p2pvpn-engine start -c laptop.toml --daemon && p2pvpn-engine status",
+    "p2pvpn-engine start -c wg0.conf --key-log wg0.keys",
   ]);
 };

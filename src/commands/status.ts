@@ -50,6 +50,7 @@ export const formatStatus = (status: StatusValue): string => {
       `${formatAmount(status.ioThreads, "I/O thread")}, ${formatAmount(status.threads, "worker")}`,
     ],
     ["features", FEATURES.map(([key, name]) => `${name} ${on(status.features[key])}`).join(", ")],
+    ["key log", status.keyLog ? "ON: the secrets of every session go into a file" : "off"],
     ["defence", rung === 0 ? state : `${state} (rung ${rung})`],
     ["up for", formatDuration(status.startedMs)],
   ]);

@@ -11,6 +11,7 @@
  *
  * Thread: control.   Source: WireGuard paper 2 (cryptokey routing).
  */
+import assert from "node:assert";
 import { type Cidr, maskCidr } from "../wire/cidr.ts";
 
 /** Prefixes of a device, all owners together. While a change is being made: twice as many. */
@@ -148,13 +149,14 @@ export class AllowedIps<O extends Owner> {
     for (let held = list?.first ?? null; held !== null; held = held.after) yield held.cidr;
   }
 
-  /** All prefixes, in no order, as `publishRoutes` takes them. Borrows: until the next change. */
-  entries(): Iterable<{ readonly cidr: Cidr; readonly owner: O }> {
+  /** All prefixes, to be read once, as routes take them. Borrows: until the next change. */
+  entries(): IterableIterator<{ readonly cidr: Cidr; readonly owner: O }> {
     return this.#byKey.values();
   }
 
   /** From here on everything can be taken back; up to `keep` or `drop`, without an await. */
   begin(): void {
+    assert(this.#steps === null, "a change is being made already");
     this.#steps = [];
   }
 

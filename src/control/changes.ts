@@ -149,7 +149,7 @@ export class Changes {
     const { mac, randomBytes, sourceHash } = world;
     const cookies = new CookieChecker({ publicKey: keys.publicKey, mac, random: randomBytes });
     const load = new Load(cookies, new Limiter(sourceHash), hands.onLoad);
-    this.#self = { keys, load, cookies };
+    this.#self = { keys, load, cookies, clock: world.openClock(keys.publicKey) };
     exchange.become(this.#self);
     const twin = roster.find(keys.publicKey);
     if (twin !== undefined) this.#remove(twin);
@@ -160,6 +160,7 @@ export class Changes {
     this.#options.exchange.become(null);
     this.#self?.keys.privateKey.fill(0);
     this.#self?.cookies.wipe();
+    this.#self?.clock.close();
     this.#self = null;
   }
 

@@ -8,6 +8,8 @@
  * Clock, randomness, sockets and alarm come in as a `World`. Every method returns at once, but for
  * `apply` and `setUp`. Thread: control.
  */
+
+import { shortKey } from "../log.ts";
 import { Counters, controlBlock } from "../memory/counters.ts";
 import { COMMAND, COUNT, DROP, EVENT } from "../memory/layout.ts";
 import { PeerEntries } from "../memory/peers.ts";
@@ -39,9 +41,6 @@ export interface ControlOptions {
 const EVENTS_A_WAKE = 4_096;
 /** How often what waits for I/O threads is looked at. */
 const SETTLE_MS = 20;
-
-/** Enough of a public key to tell peers apart in a log. */
-const shortKey = (key: Uint8Array): string => Buffer.from(key).toString("base64").slice(0, 8);
 
 export class Control {
   readonly #world: World;
@@ -82,7 +81,6 @@ export class Control {
       counters: this.#counters,
       seed: () => world.randomBytes(32),
       unixMs: world.unixMs,
-      timestamp: world.timestamp,
       send: world.send,
       command: (peer, kind) => this.#command(peer, kind),
       logKeys: world.logKeys,
@@ -268,8 +266,10 @@ export class Control {
       const known = [peer.current, peer.next, peer.previous].some(
         (ref) => ref?.session === session && ref.generation === generation,
       );
-      if (!known || sameSockaddr(this.#entries.endpoint(peer.index), event.address)) return;
-      this.#entries.setEndpoint(peer.index, event.address);
+      if (!known) return;
+      const moved = !sameSockaddr(this.#entries.endpoint(peer.index), event.address);
+      this.#entries.setEndpoint(peer.index, event.address, event.local);
+      if (!moved) return; // it asks another address of ours
       this.#counters.add(COUNT.roamed, 1);
       this.#world.say("info", "peer moved", { peer: shortKey(peer.publicKey) });
     } else if (event.kind === EVENT.wanted) {

@@ -12,6 +12,7 @@ const DATAGRAM_BYTES = 2_048;
 const META_BYTES = 64;
 const FROM_AT = 8;
 const LOCAL_AT = 36;
+const ANY = new Uint8Array(0);
 
 /** Who takes datagrams: `Control`. */
 export interface Taker {
@@ -53,10 +54,16 @@ export class Datagrams {
     if (passOn >= 0) this.#watches.push(addon.watch(passOn, () => this.#receivePassed(passOn)));
   }
 
-  /** Sends one datagram from `local` (empty: the kernel chooses). False: it was refused. */
+  /**
+   * Sends one datagram from `local`; where that address is gone, or family 0, the kernel chooses.
+   * False: it was refused.
+   */
   send(datagram: Uint8Array, to: Uint8Array, local: Uint8Array): boolean {
     const fd = sockaddrFamily(to) === 6 ? this.#fds.udp6 : this.#fds.udp4;
-    return fd >= 0 && addon.datagramSend(fd, datagram, to, local) >= 0;
+    if (fd < 0) return false;
+    const chosen = sockaddrFamily(local) === sockaddrFamily(to) ? local : ANY;
+    if (addon.datagramSend(fd, datagram, to, chosen) >= 0) return true;
+    return chosen !== ANY && addon.datagramSend(fd, datagram, to, ANY) >= 0;
   }
 
   close(): void {

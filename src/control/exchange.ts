@@ -15,6 +15,7 @@ import { COOKIE, INITIATION, messageKind, RESPONSE, readU32 } from "../wire/hand
 import { sockaddrFamily } from "../wire/sockaddr.ts";
 import { compareTai64n } from "../wire/tai64n.ts";
 import type { CookieChecker } from "./cookie.ts";
+import type { HandshakeSecrets } from "./key-log.ts";
 import type { Load, Verdict } from "./load.ts";
 import {
   beginInitiation,
@@ -33,6 +34,7 @@ import {
 } from "./noise.ts";
 import type { Peer } from "./peer.ts";
 import type { SessionKeeper } from "./sessions.ts";
+import type { Timestamps } from "./world.ts";
 
 /** Initiations of one peer closer together than this are refused. Source: wireguard-go. */
 const INITIATION_EVERY_MS = 20;
@@ -42,14 +44,7 @@ export interface Self {
   readonly keys: StaticKeys;
   readonly load: Load;
   readonly cookies: CookieChecker;
-}
-
-/** What a key log holds of a handshake (security.md 5). Keys of 32 bytes; borrowed. */
-export interface LoggedKeys {
-  readonly localStaticPrivate: Uint8Array;
-  readonly remoteStaticPublic: Uint8Array;
-  readonly localEphemeralPrivate: Uint8Array;
-  readonly presharedKey: Uint8Array | null;
+  readonly clock: Timestamps;
 }
 
 /** What exchange needs of the rest. */
@@ -62,15 +57,11 @@ export interface Surroundings {
   readonly seed: () => Uint8Array;
   /** Unix time in milliseconds. */
   readonly unixMs: () => number;
-  /** TAI64N to send next, later than `last` (security.md 28). */
-  readonly timestamp: (last: Uint8Array | null) => Uint8Array;
   readonly send: (datagram: Uint8Array, to: Uint8Array, local: Uint8Array) => boolean;
-  readonly logKeys: ((keys: LoggedKeys) => void) | null;
+  readonly logKeys: ((secrets: HandshakeSecrets) => void) | null;
   /** COMMAND to the I/O thread that owns the peer. */
   readonly command: (peer: Peer, kind: number) => void;
 }
-
-const NO_LOCAL = new Uint8Array(0);
 
 export class Exchange {
   readonly #world: Surroundings;
@@ -97,6 +88,7 @@ export class Exchange {
   /** Forgets the peer and all that was under way with it. */
   removePeer(peer: Peer, nowMs: number): void {
     this.forget(peer, nowMs);
+    this.#self?.clock.forget(peer.lastSentTimestamp);
     this.#byKey.delete(keyText(peer.publicKey));
   }
 
@@ -120,7 +112,7 @@ export class Exchange {
       world.counters.add(DROP.noIndex, 1);
       return;
     }
-    peer.lastSentTimestamp = world.timestamp(peer.lastSentTimestamp);
+    peer.lastSentTimestamp = self.clock.next(peer.lastSentTimestamp, world.unixMs());
     const ephemeralSeed = world.seed();
     const { datagram, state } = createInitiation({
       local: self.keys,
@@ -135,8 +127,9 @@ export class Exchange {
     ephemeralSeed.fill(0);
     peer.initiation = state;
     this.#bySender.set(senderIndex, peer);
-    this.#sign(peer, datagram, to, NO_LOCAL, nowMs);
-    if (world.send(datagram, to, NO_LOCAL)) world.counters.add(COUNT.handshakesInitiated, 1);
+    const local = world.entries.local(peer.index);
+    this.#sign(peer, datagram, to, local, nowMs);
+    if (world.send(datagram, to, local)) world.counters.add(COUNT.handshakesInitiated, 1);
   }
 
   /**
@@ -153,8 +146,9 @@ export class Exchange {
     if (self === null) this.#world.counters.add(DROP.noKey, 1);
     else if (message.kind === "initiation") {
       return this.#initiation(self, datagram, from, local, nowMs);
-    } else if (message.kind === "response") return this.#response(self, datagram, from, nowMs);
-    else this.#cookie(datagram, nowMs);
+    } else if (message.kind === "response") {
+      return this.#response(self, datagram, from, local, nowMs);
+    } else this.#cookie(datagram, nowMs);
     return false;
   }
 
@@ -265,14 +259,20 @@ export class Exchange {
       return false;
     }
     world.keeper.useAnswered(peer, made, nowMs);
-    world.entries.setEndpoint(peer.index, from);
+    world.entries.setEndpoint(peer.index, from, local);
     peer.timers.handshakeReceived(nowMs);
     this.#sign(peer, datagram, from, local, nowMs);
     if (world.send(datagram, from, local)) world.counters.add(COUNT.handshakesAnswered, 1);
     return true;
   }
 
-  #response(self: Self, datagram: Uint8Array, from: Uint8Array, nowMs: number): boolean {
+  #response(
+    self: Self,
+    datagram: Uint8Array,
+    from: Uint8Array,
+    local: Uint8Array,
+    nowMs: number,
+  ): boolean {
     const world = this.#world;
     const index = readU32(datagram, RESPONSE.fields.receiverIndex);
     const peer = this.#bySender.get(index);
@@ -312,7 +312,7 @@ export class Exchange {
       return false;
     }
     world.keeper.useInitiated(peer, made, nowMs);
-    world.entries.setEndpoint(peer.index, from);
+    world.entries.setEndpoint(peer.index, from, local);
     peer.timers.handshakeDone(nowMs);
     peer.lastHandshakeUnixMs = world.unixMs();
     world.command(peer, COMMAND.greet);

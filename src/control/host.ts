@@ -10,7 +10,7 @@
 import { writeSync } from "node:fs";
 import { addon, type LinkEvent, type WatchHandle } from "../io/native/addon.ts";
 import { EngineError } from "../schema/errors.ts";
-import { type Cidr, formatCidr } from "../wire/cidr.ts";
+import { type Cidr, formatCidr, parseCidr } from "../wire/cidr.ts";
 
 export interface HostOptions {
   /** Of the interface. */
@@ -27,6 +27,8 @@ export interface HostOptions {
   readonly onName: (name: string) => void;
   readonly onMtu: (mtu: number) => void;
   readonly onUp: (up: boolean) => void;
+  /** Addresses that the interface has now, by whomever; none: they are out of sight. */
+  readonly onAddresses: (addresses: readonly Cidr[]) => void;
 }
 
 const PROBE_EVERY_MS = 1_000;
@@ -85,27 +87,38 @@ export class Host {
   /** Errors: EngineError TUN_FAILED. */
   setMtu(mtu: number): void {
     if (mtu === this.#mtu) return;
-    this.#must(addon.linkSet(this.#options.index, mtu, -1, -1, -1, -1));
-    this.#setMtu(mtu);
+    // The device may hold packets of either size: raised here before, lowered after.
+    if (mtu > this.#mtu) this.#options.onMtu(mtu);
+    const result = addon.linkSet(this.#options.index, mtu, -1, -1, -1, -1);
+    this.#options.onMtu(result < 0 ? this.#mtu : mtu);
+    this.#must(result);
+    this.#mtu = mtu;
   }
 
-  /** Errors: EngineError ADDRESS_FAILED. */
+  /** Errors: EngineError ADDRESS_FAILED; nothing has changed then. */
   setAddresses(addresses: readonly Cidr[]): void {
     const { index } = this.#options;
-    const before = new Map(this.#addresses.map((cidr) => [formatCidr(cidr), cidr]));
+    const gone = new Map(this.#addresses.map((cidr) => [formatCidr(cidr), cidr]));
+    const added: Cidr[] = [];
     for (const cidr of addresses) {
       const address = formatCidr(cidr);
-      if (before.delete(address)) continue;
+      if (gone.delete(address)) continue;
       const result = addon.addressAdd(index, cidr.bytes, cidr.prefixLength);
       if (result < 0 && result !== EEXIST) {
+        this.#removeAddresses(added);
         const reason = addon.errorText(-result);
         throw new EngineError("ADDRESS_FAILED", { address, name: this.#name, reason });
       }
+      added.push(cidr);
     }
-    for (const cidr of before.values()) {
-      addon.addressRemove(index, cidr.bytes, cidr.prefixLength);
-    }
+    this.#removeAddresses(gone.values());
     this.#addresses = addresses;
+  }
+
+  #removeAddresses(addresses: Iterable<Cidr>): void {
+    for (const { bytes, prefixLength } of addresses) {
+      addon.addressRemove(this.#options.index, bytes, prefixLength);
+    }
   }
 
   /**
@@ -152,7 +165,9 @@ export class Host {
   #onEvent({ kind, index, name, up, mtu }: LinkEvent): void {
     if (kind === "overrun") return this.#lookAgain();
     if (index !== this.#options.index) return;
+    if (kind === "address" || kind === "addressGone") this.#listAddresses();
     if (kind === "linkGone") {
+      this.#options.onAddresses([]);
       this.#endProbe ??= this.#options.every(PROBE_EVERY_MS, () => this.#look());
     }
     if (kind !== "link") return;
@@ -172,6 +187,12 @@ export class Host {
     const mtu = addon.linkMtu(this.#name);
     if (mtu > 0 && mtu !== this.#mtu) this.#setMtu(mtu);
     this.#setUp((addon.linkFlags(this.#name) & 1) === 1);
+    this.#listAddresses();
+  }
+
+  #listAddresses(): void {
+    const list = addon.addressList(this.#options.index).map(parseCidr);
+    this.#options.onAddresses(list.filter((cidr) => cidr !== null));
   }
 
   #setMtu(mtu: number): void {

@@ -9,21 +9,27 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { addon, type WatchHandle } from "../io/native/addon.ts";
+import { type Log, makeLog, Sparse } from "../log.ts";
 import { COMMAND } from "../memory/layout.ts";
+import { setLocals } from "../memory/locals.ts";
+import { writeMtu } from "../memory/mtu.ts";
 import { type Arena, type ArenaShare, openArena, regionTables } from "../memory/region.ts";
 import type { Change } from "../schema/change.ts";
 import type { EngineConfig } from "../schema/config.ts";
-import { nextTai64n } from "../wire/tai64n.ts";
+import { SentClock } from "./clock.ts";
 import { Control } from "./control.ts";
 import { Datagrams } from "./datagrams.ts";
+import { makeHandlers } from "./handlers.ts";
 import { Host } from "./host.ts";
+import { KeyLog } from "./key-log.ts";
 import type { SourceHash } from "./limiter.ts";
 import type { Mac } from "./noise.ts";
-import { type Opened, peerValue, statsValue, statusValue } from "./report.ts";
+import type { Opened } from "./report.ts";
 import { resolveEndpoint } from "./resolve.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
 import { type OpenPort, type PortOptions, Sockets } from "./sockets.ts";
 import type { Timing } from "./timers.ts";
+import { openUapiSocket, type UapiSocket } from "./uapi.ts";
 import type { World } from "./world.ts";
 
 /** What main gives control. */
@@ -100,19 +106,17 @@ class Alarm {
 /** The configuration's peers and key, as a change to an engine that has none. */
 const firstChange = ({ interface: link, peers }: EngineConfig): Change => ({
   privateKey: link.identity?.privateKey ?? null,
-  peers: peers.map(({ publicKey, presharedKey, allowedIps, endpoint, persistentKeepaliveS }) => ({
-    publicKey,
-    presharedKey,
-    endpoint,
-    persistentKeepaliveS,
-    allowedIps,
-  })),
+  peers,
 });
 
 class ControlThread {
   readonly #task: ControlTask;
   readonly #arena: Arena;
   readonly #report: (report: ControlReport) => void;
+  readonly #log: Log;
+  readonly #keyLog: KeyLog | null;
+  /** One for each sentence that is said at more than debug level. */
+  readonly #sparse = new Map<string, Sparse>();
   readonly #control: Control;
   readonly #alarm: Alarm;
   readonly #sockets: Sockets;
@@ -120,12 +124,16 @@ class ControlThread {
   readonly #host: Host;
   readonly #eventWatch: WatchHandle;
   #socket: ControlSocket | null = null;
+  #uapi: UapiSocket | null = null;
   /** Look-ups under way; the engine's start waits for them for a moment. */
   readonly #lookUps = new Set<Promise<unknown>>();
 
-  constructor(task: ControlTask, report: (report: ControlReport) => void) {
+  constructor(task: ControlTask, report: (report: ControlReport) => void, log: Log) {
+    const { keyLogFile } = task.config.host;
     this.#task = task;
     this.#report = report;
+    this.#log = log;
+    this.#keyLog = keyLogFile === null ? null : KeyLog.create(keyLogFile, log);
     this.#arena = openArena(task.share);
     const { bases, counts } = regionTables(this.#arena);
     addon.attach(this.#arena.u8, bases, counts);
@@ -156,9 +164,10 @@ class ControlThread {
         const timer = setInterval(call, ms);
         return () => clearInterval(timer);
       },
-      onName: () => {},
-      onMtu: () => {},
+      onName: (name) => void this.#rename(name),
+      onMtu: (mtu) => writeMtu(this.#arena, mtu),
       onUp: (up) => void this.#setUp(up),
+      onAddresses: (addresses) => setLocals(this.#arena, addresses),
     });
     this.#eventWatch = addon.watch(task.wake, () => {
       addon.eventClear(task.wake);
@@ -167,7 +176,9 @@ class ControlThread {
   }
 
   #world(): World {
-    const { port, ioWakes } = this.#task;
+    const { port, ioWakes, config } = this.#task;
+    const { host } = config;
+    const keyLog = this.#keyLog;
     const families = { v4: port.pairs[0]!.udp4 >= 0, v6: port.pairs[0]!.udp6 >= 0 };
     return {
       bootMs: () => addon.bootMs(),
@@ -176,7 +187,8 @@ class ControlThread {
       randomBytes: (bytes) => randomBytes(bytes),
       mac,
       sourceHash: makeSourceHash(randomBytes(16)),
-      timestamp: (last) => nextTai64n(last, Date.now()),
+      openClock: (publicKey) =>
+        SentClock.open({ folder: host.stateDir, publicKey, unixMs: Date.now(), log: this.#log }),
       send: (datagram, to, local) => this.#datagrams.send(datagram, to, local),
       signal: (thread) => void addon.eventSignal(ioWakes[thread]!),
       wakeAt: (dueMs) => this.#alarm.set(dueMs),
@@ -191,8 +203,8 @@ class ControlThread {
       setMark: (fwmark) => this.#sockets.setMark(fwmark),
       setMtu: (mtu) => this.#host.setMtu(mtu),
       onRoutes: () => this.#setRoutes(),
-      logKeys: null,
-      say: () => {},
+      logKeys: keyLog === null ? null : (secrets) => keyLog.handshake(secrets),
+      say: (level, text, facts) => this.#say(level, text, facts),
     };
   }
 
@@ -209,26 +221,61 @@ class ControlThread {
       Promise.all([...this.#lookUps]),
       sleep(RESOLVE_START_MS, undefined, { ref: false }),
     ]);
-    this.#socket = await openControlSocket({
-      name: opened.name,
-      handlers: {
-        "status.get": () =>
-          statusValue({
-            ...this.#task,
-            arena: this.#arena,
-            control: this.#control,
-            mtu: this.#host.mtu,
-            nowMs: addon.bootMs(),
-          }),
-        "peers.get": () => {
-          const nowMs = addon.bootMs();
-          const peers = [...this.#control.roster.peers()];
-          return peers.map((peer) => peerValue(peer, this.#control, this.#host.mtu, nowMs));
-        },
-        "stats.get": () => statsValue(this.#arena),
-        "engine.stop": () => this.#report({ type: "stop" }),
+    const handlers = makeHandlers({
+      task: this.#task,
+      arena: this.#arena,
+      control: this.#control,
+      host: this.#host,
+      nowMs: () => addon.bootMs(),
+      setLogLevel: (level) => {
+        this.#log.level = level;
       },
+      stop: () => this.#report({ type: "stop" }),
     });
+    this.#socket = await openControlSocket({ name: opened.name, handlers });
+    this.#uapi = await this.#openUapi(handlers["change.apply"]);
+  }
+
+  /** Without it `wg` does not work; everything else does, so only the drop-in ends for it. */
+  async #openUapi(apply: (change: Change) => Promise<void> | void): Promise<UapiSocket | null> {
+    const dropIn = !this.#task.config.host.bringUp;
+    const stop = (): void => this.#report({ type: "stop" });
+    try {
+      return await openUapiSocket({
+        name: this.#host.name,
+        state: () => this.#control.state(),
+        apply: async (change) => apply(change),
+        ...(dropIn ? { removed: stop } : {}),
+      });
+    } catch (error) {
+      if (dropIn) throw error;
+      this.#log.warn("wg cannot reach this engine", { reason: (error as Error).message });
+      return null;
+    }
+  }
+
+  /** What others can cause again and again is said a few times, then seldom. */
+  #say(...[level, text, facts]: Parameters<World["say"]>): void {
+    if (level === "debug") {
+      this.#log.debug(text, facts);
+      return;
+    }
+    let sparse = this.#sparse.get(text);
+    if (sparse === undefined) {
+      sparse = new Sparse(this.#log);
+      this.#sparse.set(text, sparse);
+    }
+    sparse.say(level, addon.bootMs(), text, facts);
+  }
+
+  /** Sockets are called like the interface. */
+  async #rename(name: string): Promise<void> {
+    try {
+      await this.#uapi?.rename(name);
+      await this.#socket?.rename(name);
+    } catch (error) {
+      this.#log.warn("a socket keeps its former name", { reason: (error as Error).message });
+    }
   }
 
   /** Zeroes keys and closes what was opened. */
@@ -237,8 +284,9 @@ class ControlThread {
     this.#host.close();
     addon.unwatch(this.#eventWatch);
     this.#control.stop();
+    this.#keyLog?.close();
     // Last, since a client that does not read may hold it up until main ends this thread.
-    await this.#socket?.close();
+    await Promise.all([this.#uapi?.close(), this.#socket?.close()]);
   }
 
   async #setUp(up: boolean): Promise<void> {
@@ -249,8 +297,8 @@ class ControlThread {
   #setRoutes(): void {
     try {
       this.#host.setRoutes(this.#control.roster.prefixes());
-    } catch {
-      // Said by the log.
+    } catch (error) {
+      this.#log.warn("a route is missing", { reason: (error as Error).message });
     }
   }
 
@@ -267,7 +315,16 @@ class ControlThread {
 }
 
 const main = async (port: NonNullable<typeof parentPort>, task: ControlTask): Promise<void> => {
-  const control = new ControlThread(task, (report) => port.postMessage(report));
+  const log = await makeLog({ thread: "control", level: task.config.host.logLevel });
+  let control: ControlThread;
+  try {
+    control = new ControlThread(task, (report) => port.postMessage(report), log);
+  } catch (error) {
+    const { message } = error as Error;
+    port.postMessage({ type: "failed", message } satisfies ControlReport);
+    port.close();
+    return;
+  }
   port.on("message", (message: unknown) => {
     if (message !== "stop") return;
     void control.stop().then(() => {

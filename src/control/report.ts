@@ -6,8 +6,8 @@
 import { controlBlock, sumCounters } from "../memory/counters.ts";
 import { WORKER, type WORKER_STATE } from "../memory/layout.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "../memory/region.ts";
-import type { EngineConfig } from "../schema/config.ts";
-import type { PeerValue, StatsValue, StatusValue } from "../schema/control.ts";
+import { type EngineConfig, formatEndpoint } from "../schema/config.ts";
+import type { PeerValue, RouteValue, StatsValue, StatusValue } from "../schema/control.ts";
 import { formatCidr } from "../wire/cidr.ts";
 import { formatSockaddr } from "../wire/sockaddr.ts";
 import type { Control } from "./control.ts";
@@ -36,23 +36,26 @@ export interface Reported {
   readonly config: EngineConfig;
   readonly opened: Opened;
   readonly control: Control;
+  /** Of the interface, now. */
+  readonly name: string;
   readonly mtu: number;
   readonly nowMs: number;
 }
 
 export const statusValue = (reported: Reported): StatusValue => {
-  const { arena, config, opened, control, mtu, nowMs } = reported;
+  const { arena, config, opened, control, name, mtu, nowMs } = reported;
   const { publicKey } = control;
   return {
-    interface: opened.name,
+    interface: name,
     nodeId: config.interface.identity?.nodeId ?? null,
     wireguardPublicKey: publicKey === null ? "" : base64(publicKey),
     listenPort: control.listenPort,
     mtu,
-    cipher: config.interface.cipher,
+    cipher: config.interface.cipher === "auto" ? SUITE_NAMES[0] : config.interface.cipher,
     threads: config.engine.threads,
     ioThreads: config.engine.ioThreads,
     features: opened.features,
+    keyLog: config.host.keyLogFile !== null,
     defence: control.underLoad(nowMs) ? UNDER_LOAD : CALM,
     startedMs: Math.max(0, nowMs - opened.startedMs),
     ...sumCounters(arena, 0, controlBlock(arena) + 1),
@@ -70,6 +73,7 @@ export const peerValue = (peer: Peer, control: Control, mtu: number, nowMs: numb
     wireguardPublicKey: base64(peer.publicKey),
     addresses: Array.from(control.roster.allowed.of(peer), formatCidr),
     endpoint: formatSockaddr(entries.endpoint(peer.index)),
+    endpointName: peer.endpoint === null ? null : formatEndpoint(peer.endpoint),
     path: alive ? "direct" : "none",
     cipher: peer.current === null || !alive ? null : SUITE_NAMES[peer.current.suite === 1 ? 1 : 0],
     lastHandshakeMs: doneMs === 0 ? null : Math.max(0, nowMs - doneMs),
@@ -79,6 +83,17 @@ export const peerValue = (peer: Peer, control: Control, mtu: number, nowMs: numb
     mtu,
   };
 };
+
+/** Routes of one peer, in use from the moment they are there. */
+export const routeValues = (peer: Peer, control: Control): RouteValue[] =>
+  Array.from(control.roster.allowed.of(peer), (prefix) => ({
+    prefix: formatCidr(prefix),
+    nodeId: null,
+    name: peer.name,
+    wireguardPublicKey: base64(peer.publicKey),
+    metric: 0,
+    active: true,
+  }));
 
 export const statsValue = (arena: Arena): StatsValue => {
   const names = [...Array.from({ length: arena.limits.ioThreads }, (_, i) => `io ${i}`), "control"];

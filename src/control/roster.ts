@@ -82,9 +82,10 @@ export class Roster {
 
   /**
    * Would the change fit? An upper bound: prefixes that change hands are counted twice.
-   * Errors: EngineError LIMIT.
+   * Errors: EngineError LIMIT, PEER_NAME_TAKEN.
    */
   check(change: Change): void {
+    this.#checkNames(change);
     const { limits } = this.#options.arena;
     const named = new Set<string>();
     let prefixes = change.replacePeers ? 0 : this.#allowed.count;
@@ -105,6 +106,26 @@ export class Roster {
     if (prefixes > ALLOWED_IPS_MAX) {
       throw new EngineError("LIMIT", { what: "allowed IPs", count: ALLOWED_IPS_MAX });
     }
+  }
+
+  /** Two peers may not share a name. Errors: EngineError PEER_NAME_TAKEN. */
+  #checkNames(change: Change): void {
+    const changed = new Map((change.peers ?? []).map((one) => [keyText(one.publicKey), one]));
+    if (![...changed.values()].some(({ name }) => name)) return;
+    const names = new Set<string>();
+    const take = (name: string | null | undefined): void => {
+      if (!name) return;
+      if (names.has(name.toLowerCase()))
+        throw new EngineError("PEER_NAME_TAKEN", { name: "the engine", peer: name });
+      names.add(name.toLowerCase());
+    };
+    for (const [key, { name }] of this.#byKey) {
+      const one = changed.get(key);
+      if (one === undefined ? !change.replacePeers : !one.remove && one.name === undefined) {
+        take(name);
+      }
+    }
+    for (const { remove, name } of changed.values()) if (!remove) take(name);
   }
 
   /** Is there an entry for `more` peers now? Else removed ones have to be left by I/O threads. */

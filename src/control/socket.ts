@@ -9,9 +9,12 @@
  * A damaged frame is answered once, then its client is closed: what follows cannot be trusted.
  * A client that does not read is not read from either, and closed after a while.
  */
-import { createServer, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
+import type { Change } from "../schema/change.ts";
+import type { LogLevel } from "../schema/config.ts";
 import {
   CONTROL_VERSION,
+  type ConfigValue,
   type ControlReply,
   type ControlRequest,
   controlFile,
@@ -21,6 +24,9 @@ import {
   FrameReader,
   type PeersPage,
   type PeerValue,
+  type ReloadValue,
+  type RoutesPage,
+  type RouteValue,
   readRequest,
   type StatsValue,
   type StatusValue,
@@ -32,9 +38,11 @@ import { bindSocket, errorText, prepareFolder, type SocketErrors } from "./unix.
 export const CLIENTS_MAX = 16;
 /** Tuning: a client that neither reads nor asks for this long is closed. */
 const IDLE_MS = 60_000;
-/** Tuning: 500 peers and 5,000 + 10,000 prefixes (of the last one) stay under a frame. */
-const PAGE_PEERS = 500;
+/** Tuning: 400 peers and 5,000 + 10,000 prefixes (of the last one) stay under a frame. */
+const PAGE_PEERS = 400;
 const PAGE_PREFIXES = 5_000;
+/** Tuning: 3,000 routes with the longest prefixes and names stay under a frame. */
+const PAGE_ROUTES = 3_000;
 
 type Awaitable<Value> = Value | Promise<Value>;
 
@@ -43,7 +51,19 @@ export interface ControlHandlers {
   readonly "status.get": () => Awaitable<StatusValue>;
   /** All peers; they are sent in pages. */
   readonly "peers.get": () => Awaitable<readonly PeerValue[]>;
+  /** All routes; they are sent in pages. */
+  readonly "routes.get": () => Awaitable<readonly RouteValue[]>;
   readonly "stats.get": () => Awaitable<StatsValue>;
+  /** Every setting by "section.key", as it is now; schema/settings.ts makes it. */
+  readonly "config.get": () => Awaitable<ConfigValue>;
+  /** Whole or not at all. */
+  readonly "change.apply": (change: Change) => Awaitable<void>;
+  /** Reads the configuration again. */
+  readonly "engine.reload": () => Awaitable<ReloadValue>;
+  /** Begins a handshake with one peer or, for null, with all; returns how many were begun. */
+  readonly "peers.rekey": (publicKey: Uint8Array | null) => Awaitable<number>;
+  /** Sets the level unless it is null; returns the level. */
+  readonly "log.level": (level: LogLevel | null) => Awaitable<LogLevel>;
   /** Called after the reply has been sent. */
   readonly "engine.stop": () => void;
 }
@@ -57,7 +77,10 @@ export interface ControlSocketOptions {
 }
 
 export interface ControlSocket {
+  /** At first. */
   readonly file: string;
+  /** The interface has another name now; clients stay. Errors: as for opening. */
+  rename(name: string): Promise<void>;
   /** Takes no more requests, lets replies leave, closes clients, removes the file. */
   close(): Promise<void>;
 }
@@ -79,10 +102,29 @@ export const pageOf = (all: readonly PeerValue[], from: number): PeersPage => {
   return { peers: all.slice(from, end), next: end < all.length ? end : null };
 };
 
+const routesPage = (all: readonly RouteValue[], from: number): RoutesPage => {
+  const end = from + PAGE_ROUTES;
+  return { routes: all.slice(from, end), next: end < all.length ? end : null };
+};
+
 const replyValue = async (handlers: ControlHandlers, request: ControlRequest): Promise<unknown> => {
-  if (request.type === "peers.get") return pageOf(await handlers["peers.get"](), request.from);
-  if (request.type === "engine.stop") return { pid: process.pid };
-  return await handlers[request.type]();
+  switch (request.type) {
+    case "peers.get":
+      return pageOf(await handlers["peers.get"](), request.from);
+    case "routes.get":
+      return routesPage(await handlers["routes.get"](), request.from);
+    case "change.apply":
+      await handlers["change.apply"](request.change);
+      return null;
+    case "peers.rekey":
+      return await handlers["peers.rekey"](request.publicKey);
+    case "log.level":
+      return await handlers["log.level"](request.level);
+    case "engine.stop":
+      return { pid: process.pid };
+    default:
+      return await handlers[request.type]();
+  }
 };
 
 const failure = (id: number, error: unknown): ControlReply => {
@@ -120,9 +162,10 @@ const answer = async (
   handlers: ControlHandlers,
   fields: Readonly<Record<string, unknown>>,
 ): Promise<void> => {
-  const { id, type, request } = readRequest(fields);
+  const { id, type, request, problem: reason } = readRequest(fields);
   if (request === null) {
-    return send(client, failure(id, new EngineError("CONTROL_UNKNOWN", { type })));
+    const code = reason === null ? "CONTROL_UNKNOWN" : "CONTROL_BAD_REQUEST";
+    return send(client, failure(id, new EngineError(code, { type, reason })));
   }
   const reply = await replyValue(handlers, request).then(
     (value): ControlReply => ({ id, ok: true, value }),
@@ -156,10 +199,8 @@ const serveClient = async (client: Socket, handlers: ControlHandlers): Promise<v
  */
 export const openControlSocket = async (options: ControlSocketOptions): Promise<ControlSocket> => {
   const { name, handlers, folder = controlFolder() } = options;
-  const file = controlFile(name, folder);
   const clients = new Set<Socket>();
-  prepareFolder(folder, errorsOf(name));
-  const server = createServer({ allowHalfOpen: true }, (client) => {
+  const onClient = (client: Socket): void => {
     if (clients.size >= CLIENTS_MAX) {
       client.on("error", () => client.destroy());
       const reason = `More than ${CLIENTS_MAX} clients ask the engine at once; try again.`;
@@ -170,10 +211,21 @@ export const openControlSocket = async (options: ControlSocketOptions): Promise<
     clients.add(client);
     client.once("close", () => clients.delete(client));
     void serveClient(client, handlers);
-  });
-  await bindSocket(server, file, errorsOf(name));
+  };
+  const listen = async (called: string): Promise<Server> => {
+    const made = createServer({ allowHalfOpen: true }, onClient);
+    await bindSocket(made, controlFile(called, folder), errorsOf(called));
+    return made;
+  };
+  prepareFolder(folder, errorsOf(name));
+  let server = await listen(name);
   return {
-    file,
+    file: controlFile(name, folder),
+    rename: async (called) => {
+      const before = server;
+      server = await listen(called);
+      before.close(); // removes the former file
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -5,7 +5,7 @@
  * milliseconds of the boot clock unless called Unix time.
  */
 import type { Endpoint } from "../schema/config.ts";
-import type { LoggedKeys } from "./exchange.ts";
+import type { HandshakeSecrets } from "./key-log.ts";
 import type { SourceHash } from "./limiter.ts";
 import type { Mac } from "./noise.ts";
 
@@ -15,6 +15,15 @@ export type Say = (
   text: string,
   facts?: Readonly<Record<string, string | number>>,
 ) => void;
+
+/** TAI64N of what is sent under one key (security.md 28). */
+export interface Timestamps {
+  /** Later than `last` and than all that were sent before a restart. */
+  next(last: Uint8Array | null, unixMs: number): Uint8Array;
+  /** The peer to which `last` was sent is gone; should it come back, this one counts. */
+  forget(last: Uint8Array | null): void;
+  close(): void;
+}
 
 export interface World {
   readonly bootMs: () => number;
@@ -26,8 +35,8 @@ export interface World {
   readonly mac: Mac;
   /** Where a source lies in the limiter's table. */
   readonly sourceHash: SourceHash;
-  /** TAI64N to send next, later than `last` and than all that were sent before a restart. */
-  readonly timestamp: (last: Uint8Array | null) => Uint8Array;
+  /** What was sent under this key before a restart is not sent again (clock.ts). */
+  readonly openClock: (publicKey: Uint8Array) => Timestamps;
   /** `local`: a sockaddr to send from, or empty. False: it was refused. */
   readonly send: (datagram: Uint8Array, to: Uint8Array, local: Uint8Array) => boolean;
   /** Rings an I/O thread's bell: a command waits. */
@@ -47,6 +56,6 @@ export interface World {
   readonly setMtu: (mtu: number) => void;
   /** Allowed IPs have changed. */
   readonly onRoutes: () => void;
-  readonly logKeys: ((keys: LoggedKeys) => void) | null;
+  readonly logKeys: ((secrets: HandshakeSecrets) => void) | null;
   readonly say: Say;
 }

@@ -2,8 +2,8 @@
  * segments — a job's segments as the views that sodium-native wants, without making them anew.
  *
  * sodium-native takes whole typed arrays of the exact length, so each segment needs two views. For
- * the common size (a full packet at the tunnel's MTU) they are made once per place and kept: at
- * most slots × 64 pairs. Other sizes cost two short-lived views.
+ * the common size (a full packet at the tunnel's MTU) they are made once per place and kept, until
+ * the MTU changes: at most slots × 64 pairs. Other sizes cost two short-lived views.
  *
  * Thread: one instance each, for workers and I/O threads alike.
  */
@@ -11,10 +11,12 @@ import {
   DATA_HEADER_BYTES,
   JOB,
   JOB_SEGMENTS,
+  SEGMENT_OVERHEAD_BYTES,
   SESSION,
   SLOT_BYTES,
   TAG_BYTES,
 } from "../memory/layout.ts";
+import { readMtu } from "../memory/mtu.ts";
 import { type Arena, fieldWord, wordOf } from "../memory/region.ts";
 
 export const NONCE_BYTES = 12;
@@ -40,8 +42,8 @@ const NO_VIEWS: readonly (SegmentViews | undefined)[] = [];
 export class Segments {
   readonly arena: Arena;
   readonly nonce = new Uint8Array(NONCE_BYTES);
-  /** Segment size whose views are kept. */
-  readonly #keptBytes: number;
+  /** Segment size whose views are kept: the wire size of a full packet. */
+  #keptBytes: number;
   readonly #kept: ((SegmentViews | undefined)[] | undefined)[];
   readonly #lastFirst: (SegmentViews | undefined)[];
   readonly #sendKeys: (Uint8Array | undefined)[] = [];
@@ -50,15 +52,22 @@ export class Segments {
   readonly #sessionsBase: number;
   readonly #generationWord: number;
 
-  /** `fullSegmentBytes`: wire size of a full packet at the tunnel's MTU. */
-  constructor(arena: Arena, fullSegmentBytes: number) {
+  constructor(arena: Arena) {
     this.arena = arena;
-    this.#keptBytes = fullSegmentBytes;
+    this.#keptBytes = readMtu(arena) + SEGMENT_OVERHEAD_BYTES;
     this.#kept = new Array(arena.layout.count.slots).fill(undefined);
     this.#lastFirst = new Array(arena.layout.count.slots).fill(undefined);
     this.#slotsBase = arena.layout.base.slots;
     this.#sessionsBase = arena.layout.base.sessions;
     this.#generationWord = wordOf(arena, "slotGenerations", 4, 0);
+  }
+
+  /** Keeps views of the size that is full now; the old ones are of no use. Called once a job. */
+  followMtu(): void {
+    const bytes = readMtu(this.arena) + SEGMENT_OVERHEAD_BYTES;
+    if (bytes === this.#keptBytes) return;
+    this.#keptBytes = bytes;
+    this.#kept.fill(undefined);
   }
 
   /** Byte offset in the arena of a slot. */

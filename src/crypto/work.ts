@@ -30,6 +30,7 @@ export const work = (segments: Segments, ring: Ring, at: number): void => {
     return;
   }
   if (u32[word + SUITE_OF] === SUITE.chacha20poly1305) {
+    segments.followMtu();
     if (kind === JOB_KIND.seal) sealChaCha(segments, word);
     else openChaCha(segments, word);
     return;

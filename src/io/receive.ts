@@ -135,7 +135,7 @@ export class Receive {
     if ((low | high) !== 0) addon.tunWrite(this.#s.io, job, low >>> 0, high >>> 0);
   }
 
-  /** Tells control of the first packet of a session, and of a new address. */
+  /** Tells control of the first packet of a session, and of a new address at either end. */
   #noteAuthentic(word: number, roamed: boolean): void {
     const { arena, events } = this.#s;
     const { u32 } = arena;

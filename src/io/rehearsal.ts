@@ -12,6 +12,7 @@
  * Where loopback is down (a fresh network namespace) it ends at once and the code warms up in use.
  */
 import { type Limits, SUITE } from "../memory/layout.ts";
+import { writeMtu } from "../memory/mtu.ts";
 import { PeerEntries } from "../memory/peers.ts";
 import { makeArena, regionTables, shareOf } from "../memory/region.ts";
 import { publishRoutes, type RouteEntry } from "../memory/routes.ts";
@@ -42,6 +43,7 @@ const STAGE_ROUTES = 30;
 /** As large as a ping, and three segments of a TCP stream in one read. */
 const PING_BYTES = 84;
 const SEGMENT_PAYLOAD_BYTES = 1_380;
+const MTU = 40 + SEGMENT_PAYLOAD_BYTES;
 const STREAM_BYTES = 40 + 3 * SEGMENT_PAYLOAD_BYTES;
 const PROTOCOL_ICMP = 1;
 const PROTOCOL_TCP = 6;
@@ -87,6 +89,7 @@ const stageRoutes = (): RouteEntry[] => {
 /** A memory of one peer, whose session leads back to ourselves at `port`. */
 const stage = (limits: Limits, port: number): ReturnType<typeof makeArena> => {
   const arena = makeArena(limits);
+  writeMtu(arena, MTU);
   publishRoutes(arena, stageRoutes());
   const sessions = new Sessions(arena);
   const session = sessions.take();
@@ -103,7 +106,7 @@ const stage = (limits: Limits, port: number): ReturnType<typeof makeArena> => {
     receiveKey: key,
   });
   const entries = new PeerEntries(arena);
-  entries.setEndpoint(0, makeSockaddr(LOOPBACK, port));
+  entries.setEndpoint(0, makeSockaddr(LOOPBACK, port), makeSockaddr(LOOPBACK, 0));
   entries.setCurrent(0, session);
   return arena;
 };
@@ -151,8 +154,7 @@ export const rehearse = (task: IoTask): void => {
     const io = { ...task.io, thread: 0, tun, udp4, udp6: -1, wake };
     let playing = true;
     for (let scene = 0; scene < SCENES && playing; scene++) {
-      const { fullSegmentBytes } = task;
-      const own: IoTask = { share: shareOf(arena), io, controlWake, fullSegmentBytes };
+      const own: IoTask = { share: shareOf(arena), io, controlWake };
       const thread = new IoThread(own, () => {});
       playing = play(thread, host, tunPort, task.io.vnetHeaderBytes, wake);
       thread.close();

@@ -14,6 +14,7 @@ import {
   DROP,
   EVENT,
   JOB_KIND,
+  JOB_SEGMENTS,
   PEER,
   SEGMENT_OVERHEAD_BYTES,
   SESSION,
@@ -54,11 +55,16 @@ export class Send {
     this.#segmentsMax = Math.floor(UNRETIRED_SEGMENTS / station.arena.limits.ioThreads);
   }
 
+  /** May no more segments be taken in, until some are retired? */
+  get full(): boolean {
+    return this.#segmentsInFlight >= this.#segmentsMax - JOB_SEGMENTS;
+  }
+
   /** Reads and posts up to `runs` runs. Returns how many were read; fewer: the TUN is empty. */
   read(runs: number): number {
     const { poster, ring, slots, arena, io } = this.#s;
     for (let done = 0; done < runs; done++) {
-      if (poster.free() === 0 || this.#segmentsInFlight >= this.#segmentsMax - 64) return runs;
+      if (poster.free() === 0 || this.full) return runs;
       const slot = slots.take();
       if (slot < 0) return runs;
       const word = jobWord(ring, poster.tail);
@@ -174,6 +180,7 @@ export class Send {
     u32[word + F.segmentBytes] = SEGMENT_OVERHEAD_BYTES;
     u32[word + F.lastBytes] = SEGMENT_OVERHEAD_BYTES;
     u32[word + F.tunBytes] = 0;
+    u32[word + F.ecn] = 0;
     arena.u8.fill(0, slotStart(this.#s, slot), slotStart(this.#s, slot) + DATA_HEADER_BYTES);
     this.#s.counters.add(COUNT.keepalives, 1);
     this.#post(word, session);

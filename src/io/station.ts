@@ -23,8 +23,6 @@ export interface IoTask {
   readonly controlWake: number;
   /** Where handshake messages go that came behind data; none: they are dropped. */
   readonly passOn?: number;
-  /** Wire size of a full packet at the tunnel's MTU. */
-  readonly fullSegmentBytes: number;
 }
 
 /** Word offsets of a job's fields. */
@@ -36,6 +34,7 @@ export const F = {
   sessionGeneration: fieldWord(JOB.fields.sessionGeneration),
   suite: fieldWord(JOB.fields.suite),
   count: fieldWord(JOB.fields.count),
+  ecn: fieldWord(JOB.fields.ecn),
   receiverIndex: fieldWord(JOB.fields.receiverIndex),
   messageType: fieldWord(JOB.fields.messageType),
   peer: fieldWord(JOB.fields.peer),
@@ -78,7 +77,7 @@ export class Events {
     this.#controlWake = controlWake;
   }
 
-  /** False: the queue is full. `addressWord`: a sockaddr to copy, or 0. */
+  /** False: the queue is full. `addressWord`: two sockaddrs to copy, or 0; see memory/queue.ts. */
   put(
     kind: number,
     peer: number,
@@ -109,7 +108,7 @@ export const openStation = (arena: Arena, task: IoTask): Station => {
     ring,
     poster: new Poster(ring),
     slots: new Slots(arena, thread),
-    segments: new Segments(arena, task.fullSegmentBytes),
+    segments: new Segments(arena),
     counters: new Counters(arena, thread),
     routes: new RouteLookup(arena),
     sessions: new SessionIndex(arena),

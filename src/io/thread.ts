@@ -97,9 +97,19 @@ export class IoThread {
   #wait(idleMs: number): number {
     const { poster, io } = this.#s;
     if (poster.pending() === 0) return Math.max(0, addon.ioPoll(io, idleMs));
-    const ready = addon.ioPoll(io, poster.fallAsleep() ? PENDING_MS : 0);
+    const timeoutMs = poster.fallAsleep() ? PENDING_MS : 0;
+    const ready = this.#isFull() ? addon.ioPollWake(io, timeoutMs) : addon.ioPoll(io, timeoutMs);
     poster.wake();
     return Math.max(0, ready);
+  }
+
+  /**
+   * No room for what the device or a socket holds: both stay ready, and asking them would never
+   * sleep. Workers have the oldest jobs then, and who finishes the oldest rings.
+   */
+  #isFull(): boolean {
+    const { poster, slots } = this.#s;
+    return poster.free() === 0 || slots.free === 0 || this.#send.full;
   }
 
   #turn(ready: number): void {
@@ -135,6 +145,7 @@ export class IoThread {
       else if (kind === COMMAND.release) this.#send.release(peer);
       else if (kind === COMMAND.discard) this.#send.discard(peer);
       else if (kind === COMMAND.greet && !this.#send.release(peer)) this.#send.keepalive(peer);
+      else if (kind === COMMAND.sockets) addon.ioRebind(this.#s.io);
     }
     // The bell is silent now; what is left over must ring it again.
     if (left === 0) addon.eventSignal(this.#wake);

@@ -81,7 +81,7 @@ export const LOCAL_ADDRESSES = 64;
 export const WORKERS_MAX = 64;
 /** Most I/O threads: a receiver index names its owner in three bits. */
 export const IO_MAX = 8;
-/** Nodes on the way to a route's boundary; what they leave together is searched (route-index.ts). */
+/** Nodes on the way to a boundary of a route table; what is left is searched (route-index.ts). */
 export const ROUTE_LEVELS = 4;
 
 // ---------------------------------------------------------------------------------------------
@@ -114,6 +114,7 @@ export const DROPS = [
   { name: "replayed", unit: "datagrams", doc: "The counter was seen before, or is older than the window." },
   { name: "innerInvalid", unit: "packets", doc: "Decrypted, and not a whole IPv4 or IPv6 packet." },
   { name: "innerSource", unit: "packets", doc: "Decrypted, and its source is not in the allowed IPs of the peer that sent it." },
+  { name: "ecnNotCapable", unit: "packets", doc: "Decrypted, not ECN-capable, and the outer header says that congestion was experienced (RFC 6040)." },
   { name: "controlFrame", unit: "packets", doc: "Decrypted, and a control frame of a kind that this version does not know." },
   { name: "tunRefused", unit: "packets", doc: "The TUN device refused the packet: down, or a checksum or header it does not take." },
   { name: "workerDied", unit: "packets", doc: "Claimed by a worker thread that ended before it was done." },
@@ -155,6 +156,8 @@ export const COUNTS = [
   { name: "workerWakes", unit: "wakes", doc: "Workers woken for a backlog." },
   { name: "keepalives", unit: "messages", doc: "Keepalives sent." },
   { name: "unsegmentedResends", unit: "sends", doc: "Sends repeated without UDP_SEGMENT after EIO or EINVAL." },
+  { name: "localRefused", unit: "sends", doc: "Sends repeated without the local address, which the host does not have any more." },
+  { name: "ecnMarked", unit: "packets", doc: "Decrypted packets marked with the congestion that their outer header met." },
   { name: "handshakesInitiated", unit: "handshakes", doc: "Initiations sent." },
   { name: "handshakesAnswered", unit: "handshakes", doc: "Responses sent." },
   { name: "handshakesVerified", unit: "datagrams", doc: "Handshake messages with a valid mac2 that were let through under load." },
@@ -192,8 +195,9 @@ export const ENGINE = {
   fields: {
     stop: { at: 0, bytes: 4, writer: "main", unit: "flag", doc: "1: every thread leaves its loop." },
     handOver: { at: 4, bytes: 4, writer: "main", unit: "mode", doc: "0 choose by measuring, 1 always inline, 2 always hand over." },
-    localCount: { at: 8, bytes: 4, writer: "main", unit: "entries", doc: "Entries of `locals` in use." },
+    localCount: { at: 148, bytes: 4, writer: "control", unit: "entries", doc: "Entries of `locals` in use." },
     activeRoutes: { at: 128, bytes: 4, writer: "control", unit: "index", doc: "Which of the two route tables readers use, 0 or 1." },
+    mtu: { at: 136, bytes: 4, writer: "control", unit: "bytes", doc: "Largest packet inside the tunnel; main writes the first value. Raised before the link's, lowered after it." },
   },
 } as const satisfies Struct;
 
@@ -237,7 +241,7 @@ export const IO = {
 export const JOB = {
   name: "job",
   doc: "One run: up to 64 segments of one slot and one session, equal in size but for the last.",
-  size: 256,
+  size: 384,
   fields: {
     kind: { at: 0, bytes: 4, writer: "io", unit: "kind", doc: "0 none (only to be retired), 1 seal, 2 open." },
     slot: { at: 4, bytes: 4, writer: "io", unit: "slot", doc: "Index into `slots`." },
@@ -256,12 +260,13 @@ export const JOB = {
     tunBytes: { at: 56, bytes: 4, writer: "io", unit: "bytes", doc: "Seal: bytes of IP packets in the run, for the peer's account." },
     innerVersion: { at: 60, bytes: 4, writer: "io", unit: "4 or 6", doc: "Seal: IP version of the run's packets." },
     innerAddress: { at: 64, bytes: 16, writer: "io", unit: "u32 words", doc: "Seal: inner destination, four words in host order; IPv4 in the first." },
-    source: { at: 80, bytes: 28, writer: "io", unit: "sockaddr", doc: "Open: outer source, struct sockaddr_in or sockaddr_in6." },
-    dropReason: { at: 108, bytes: 4, writer: "io", unit: "reason", doc: "Kind 0: index into the counters, or none." },
+    ecn: { at: 80, bytes: 4, writer: "io", unit: "bits", doc: "ECN bits, 0 to 3. Seal: of the run's packets, for the outer header; open: of the outer header." },
     state: { at: 128, bytes: 4, writer: "claimer", unit: "word", doc: "Lap, status and claim tag; see memory/ring.ts." },
     failedLow: { at: 132, bytes: 4, writer: "claimer", unit: "mask", doc: "Segments 0-31 that did not open." },
     failedHigh: { at: 136, bytes: 4, writer: "claimer", unit: "mask", doc: "Segments 32-63 that did not open." },
     stale: { at: 140, bytes: 4, writer: "claimer", unit: "flag", doc: "1: slot or session generation had changed; nothing was done." },
+    source: { at: 256, bytes: 28, writer: "io", unit: "sockaddr", doc: "Open: outer source, struct sockaddr_in or sockaddr_in6." },
+    local: { at: 284, bytes: 28, writer: "io", unit: "sockaddr", doc: "Open: local address that the run was sent to, without a port; a message takes both together." },
   },
 } as const satisfies Struct;
 
@@ -314,10 +319,14 @@ export const PEER = {
     generation: { at: 4, bytes: 4, writer: "control", unit: "generation", doc: "Odd while the peer exists." },
     endpointLock: { at: 8, bytes: 4, writer: "control", unit: "sequence", doc: "Odd while the endpoint is being written (seqlock)." },
     endpoint: { at: 12, bytes: 28, writer: "control", unit: "sockaddr", doc: "struct sockaddr_in or sockaddr_in6; family 0: none." },
+    local: { at: 40, bytes: 28, writer: "control", unit: "sockaddr", doc: "Local address to send from, under the same lock; family 0: the kernel chooses." },
     wantedAtMs: { at: 128, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When an I/O thread last asked for a session; the last one wins." },
     lastSentMs: { at: 136, bytes: 8, writer: "any", unit: "ms (f64)", doc: "Anything sent in a session; the last one wins." },
     lastDataSentMs: { at: 144, bytes: 8, writer: "any", unit: "ms (f64)", doc: "A packet (no keepalive) sent; the last one wins." },
     sentBytes: { at: 152, bytes: 8, writer: "any", unit: "bytes (u64)", doc: "UDP payload sent; atomic add." },
+    unsegmentedUntilMs: { at: 160, bytes: 8, writer: "any", unit: "ms (f64)", doc: "The way to the peer does not take UDP_SEGMENT; tried again from then on." },
+    roamedAtMs: { at: 168, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When control was last told of another address; the last one wins." },
+    localRefused: { at: 176, bytes: 4, writer: "any", unit: "flag", doc: "1: the kernel refused `local`; not used until something authentic arrives." },
     lastReceivedMs: { at: 256, bytes: 8, writer: "any", unit: "ms (f64)", doc: "Anything authentic received; the last one wins." },
     lastDataReceivedMs: { at: 264, bytes: 8, writer: "any", unit: "ms (f64)", doc: "A packet (no keepalive) received; the last one wins." },
     receivedBytes: { at: 272, bytes: 8, writer: "any", unit: "bytes (u64)", doc: "UDP payload received and authentic; atomic add." },
@@ -341,13 +350,14 @@ export const QUEUE = {
 export const MESSAGE = {
   name: "message",
   doc: "An event (I/O thread to control) or a command (control to I/O thread).",
-  size: 64,
+  size: 72,
   fields: {
     kind: { at: 0, bytes: 4, writer: "any", unit: "kind", doc: "EVENT or COMMAND number; the producer's." },
     peer: { at: 4, bytes: 4, writer: "any", unit: "peer", doc: "Index into `peers`." },
     session: { at: 8, bytes: 4, writer: "any", unit: "session", doc: "Index into `sessions`." },
     generation: { at: 12, bytes: 4, writer: "any", unit: "generation", doc: "Of the session when the message was put." },
     address: { at: 16, bytes: 28, writer: "any", unit: "sockaddr", doc: "An outer address." },
+    local: { at: 44, bytes: 28, writer: "any", unit: "sockaddr", doc: "The local address that goes with it." },
   },
 } as const satisfies Struct;
 
@@ -358,8 +368,8 @@ export const LOCAL = {
   doc: "An address of the tunnel interface; packets to it are not forwarded, so AEAD vouches for their checksum.",
   size: 32,
   fields: {
-    version: { at: 0, bytes: 4, writer: "main", unit: "4 or 6", doc: "IP version." },
-    address: { at: 4, bytes: 16, writer: "main", unit: "u32 words", doc: "Four words in host order; IPv4 in the first." },
+    version: { at: 0, bytes: 4, writer: "control", unit: "4 or 6", doc: "IP version." },
+    address: { at: 4, bytes: 16, writer: "control", unit: "u32 words", doc: "Four words in host order; IPv4 in the first." },
   },
 } as const satisfies Struct;
 
@@ -369,7 +379,7 @@ export const EVENT = {
   wanted: 1,
   /** Something authentic arrived first on a session that we answered. */
   confirmed: 2,
-  /** Something authentic arrived from another address than the peer's endpoint. */
+  /** Something authentic arrived from another address than the peer's endpoint, or at another. */
   roamed: 3,
 } as const;
 

@@ -1,7 +1,8 @@
 /**
  * peers — what threads share of a peer: endpoint, current session, times and bytes.
  *
- * The endpoint is under a sequence lock with one writer, control; C reads it when it sends.
+ * The endpoint and the local address that goes with it are under a sequence lock with one writer,
+ * control; C reads both when it sends.
  */
 import { PEER } from "./layout.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "./region.ts";
@@ -10,11 +11,15 @@ export const PEER_FIELD = {
   current: fieldWord(PEER.fields.current),
   endpoint: fieldWord(PEER.fields.endpoint),
   endpointLock: fieldWord(PEER.fields.endpointLock),
+  local: fieldWord(PEER.fields.local),
 } as const;
 
 /** Word index of a peer. */
 export const peerWord = (arena: Arena, peer: number): number =>
   wordOf(arena, "peers", PEER.size, peer);
+
+/** No address: family 0. */
+const NOWHERE = new Uint8Array(PEER.fields.local.bytes);
 
 export interface PeerTimes {
   readonly wantedAtMs: number;
@@ -42,13 +47,19 @@ export class PeerEntries {
     Atomics.store(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.current, session + 1);
   }
 
-  /** Writes a sockaddr of 28 bytes; not when it is there already, since readers would wait. */
-  setEndpoint(peer: number, sockaddr: Uint8Array): void {
+  /**
+   * Writes where the peer is, and the local address that it asked: answers leave from there. Both
+   * are sockaddrs of 28 bytes. Without `local`, or an empty one, the kernel chooses until the peer
+   * is heard: so for an endpoint that was configured. Not when both are there already, since readers would wait.
+   */
+  setEndpoint(peer: number, sockaddr: Uint8Array, local: Uint8Array = NOWHERE): void {
     const { u32, u8 } = this.#arena;
-    if (this.endpoint(peer).every((byte, i) => byte === sockaddr[i])) return;
+    const from = local.length === 0 ? NOWHERE : local;
+    if (sameBytes(this.endpoint(peer), sockaddr) && sameBytes(this.local(peer), from)) return;
     const word = peerWord(this.#arena, peer);
     Atomics.add(u32, word + PEER_FIELD.endpointLock, 1);
     u8.set(sockaddr.subarray(0, PEER.fields.endpoint.bytes), (word + PEER_FIELD.endpoint) * 4);
+    u8.set(from.subarray(0, PEER.fields.local.bytes), (word + PEER_FIELD.local) * 4);
     Atomics.add(u32, word + PEER_FIELD.endpointLock, 1);
   }
 
@@ -56,6 +67,12 @@ export class PeerEntries {
   endpoint(peer: number): Uint8Array {
     const at = (peerWord(this.#arena, peer) + PEER_FIELD.endpoint) * 4;
     return this.#arena.u8.slice(at, at + PEER.fields.endpoint.bytes);
+  }
+
+  /** A copy of the local address that answers leave from; family 0: the kernel chooses. */
+  local(peer: number): Uint8Array {
+    const at = (peerWord(this.#arena, peer) + PEER_FIELD.local) * 4;
+    return this.#arena.u8.slice(at, at + PEER.fields.local.bytes);
   }
 
   times(peer: number): PeerTimes {
@@ -91,3 +108,5 @@ export class PeerEntries {
     this.#arena.u8.fill(0, start, start + PEER.size);
   }
 }
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, i) => byte === b[i]);

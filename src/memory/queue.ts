@@ -18,7 +18,9 @@ const PEER = fieldWord(MESSAGE.fields.peer);
 const SESSION = fieldWord(MESSAGE.fields.session);
 const GENERATION = fieldWord(MESSAGE.fields.generation);
 const ADDRESS = fieldWord(MESSAGE.fields.address);
-const ADDRESS_WORDS = MESSAGE.fields.address.bytes >>> 2;
+const LOCAL = fieldWord(MESSAGE.fields.local);
+/** Both addresses: they lie side by side, in a job as in a message. */
+const ADDRESSES_WORDS = (MESSAGE.fields.address.bytes + MESSAGE.fields.local.bytes) >>> 2;
 
 export type QueueKind = "events" | "commands";
 
@@ -49,8 +51,8 @@ export class Producer {
   }
 
   /**
-   * Puts a message. `addressWord` is the word index of a sockaddr to copy, or 0 for none.
-   * False: the queue is full.
+   * Puts a message. `addressWord` is the word index of two sockaddrs side by side, an outer address
+   * and the local one that it asked, or 0 for none. False: the queue is full.
    */
   put(
     kind: number,
@@ -67,7 +69,7 @@ export class Producer {
     u32[at + PEER] = peer;
     u32[at + SESSION] = session;
     u32[at + GENERATION] = generation;
-    for (let i = 0; i < ADDRESS_WORDS; i++) {
+    for (let i = 0; i < ADDRESSES_WORDS; i++) {
       u32[at + ADDRESS + i] = addressWord === 0 ? 0 : u32[addressWord + i]!;
     }
     Atomics.store(i32, this.#places.tailWord, (tail + 1) | 0);
@@ -84,6 +86,7 @@ export class Consumer {
   session = 0;
   generation = 0;
   readonly address = new Uint8Array(MESSAGE.fields.address.bytes);
+  readonly local = new Uint8Array(MESSAGE.fields.local.bytes);
 
   constructor(arena: Arena, kind: QueueKind, thread: number) {
     this.#arena = arena;
@@ -101,7 +104,9 @@ export class Consumer {
     this.session = u32[at + SESSION]!;
     this.generation = u32[at + GENERATION]!;
     const from = (at + ADDRESS) * 4;
+    const localFrom = (at + LOCAL) * 4;
     for (let i = 0; i < this.address.length; i++) this.address[i] = u8[from + i]!;
+    for (let i = 0; i < this.local.length; i++) this.local[i] = u8[localFrom + i]!;
     Atomics.store(i32, this.#places.headWord, (head + 1) | 0);
     return true;
   }

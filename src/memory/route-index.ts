@@ -26,9 +26,13 @@ export const SHAPE = { partsShift: 7, wordShift: 5, wordMask: 3, openMask: 31 } 
 export const ENTRY = { shift: 12, mask: 0xfff, node: 0xfff, align: 4 } as const;
 
 /** More boundaries than this in a part are given a node. Tuning. */
-const PART_BOUNDARIES = 8;
-/** Boundaries for each part of a node, at least. Tuning. */
-const BOUNDARIES_A_PART = 1;
+const PART_BOUNDARIES = 16;
+/**
+ * Boundaries for each part of a node, at least. Tuning. With these two numbers a node of n
+ * boundaries takes n / 2 + 8 words at most, which is not more than n, and every level of nodes not
+ * more than there are boundaries: the region `routeIndex` holds ROUTE_LEVELS times as many.
+ */
+const BOUNDARIES_A_PART = 2;
 
 /** Builds the index of one table. */
 class Builder {

@@ -15,14 +15,14 @@ export interface PeerChange {
   readonly remove?: true;
   /** Does nothing when there is no such peer. */
   readonly updateOnly?: true;
+  /** Null: it has none. No two peers have one name when the whole change is applied. */
+  readonly name?: string | null;
   /** 32 bytes; null: none. */
   readonly presharedKey?: Uint8Array | null;
   /** Null: none is configured. */
   readonly endpoint?: Endpoint | null;
   /** Seconds; 0 is never. */
   readonly persistentKeepaliveS?: number;
-  /** Null: none. */
-  readonly name?: string | null;
   /** Takes all allowed IPs away first. */
   readonly replaceAllowedIps?: true;
   /** Given to the peer, and taken from whoever has them. Host bits are zero. */

@@ -10,28 +10,35 @@ import * as v from "valibot";
 import { IO_MAX, LOCAL_ADDRESSES, WORKERS_MAX } from "../memory/layout.ts";
 import { type Cidr, maskCidr, parseAddress, parseCidr } from "../wire/cidr.ts";
 import { type Identity, parseWireguardKey } from "./identity.ts";
-import { isInterfaceName } from "./names.ts";
+import { isInterfaceName, isPeerName } from "./names.ts";
 
 /** Tuning: bounds on what one file may ask for; the arena grows with them. */
-const PEERS_MAX = 10_000;
-const ALLOWED_IPS_MAX = 10_000;
+export const PEERS_MAX = 10_000;
+export const ALLOWED_IPS_MAX = 10_000;
 export const ROUTES_MAX = 100_000;
 /** Smallest MTU where IPv6 is spoken. Source: RFC 8200 5. */
 export const IPV6_MTU_MIN = 1_280;
 
 export const DEFAULT_FILE = "/etc/p2pvpn/p2pvpn.toml";
 
+export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
 /** What a row says besides its type. */
 interface About {
   readonly help: string;
   /** Placeholder in help, e.g. "N"; also the unit where there is one. */
   readonly value: string;
-  /** Flag of `start`, without dashes; a switch that is on by default becomes `--no-…`. */
+  /**
+   * Flag without dashes, of `start`, or of `peer add` in [[peer]]; a switch that is on by default
+   * becomes `--no-…`.
+   */
   readonly flag?: string;
 }
 
 /** Host and port as written; resolved by the engine, again and again. */
 export interface Endpoint {
+  /** A name, an address, or a link-local address with its zone: "fe80::1%eth0". */
   readonly host: string;
   readonly port: number;
 }
@@ -44,18 +51,33 @@ const isHostName = (host: string): boolean => {
   return host.length <= 253 && labels.every((label) => LABEL.test(label)) && !/^\d+$/.test(last);
 };
 
-/** Reads "host:port", "203.0.113.7:port" or "[fd00::1]:port"; null when it is none of them. */
+/** An IPv6 address; fe80::/10 may have a zone. Source: RFC 4007 11. */
+const isSixHost = (host: string): boolean => {
+  const percent = host.indexOf("%");
+  const address = parseAddress(percent < 0 ? host : host.slice(0, percent));
+  if (address?.length !== 16 || percent < 0) return address?.length === 16;
+  const linkLocal = address[0] === 0xfe && (address[1]! & 0xc0) === 0x80;
+  return linkLocal && isInterfaceName(host.slice(percent + 1));
+};
+
+/**
+ * Reads "host:port", "203.0.113.7:port", "[fd00::1]:port" or "[fe80::1%eth0]:port"; null when it
+ * is none of them.
+ */
 export const parseEndpoint = (text: string): Endpoint | null => {
   const match = /^(?:\[([^[\]]+)\]|([^:[\]]+)):([1-9]\d{0,4})$/.exec(text);
   if (match === null) return null;
   const port = Number(match[3]);
   const six = match[1];
   const host = six ?? match[2]!;
-  const address = parseAddress(host);
-  const known =
-    six === undefined ? address?.length === 4 || isHostName(host) : address?.length === 16;
+  const four = six === undefined && (parseAddress(host)?.length === 4 || isHostName(host));
+  const known = six === undefined ? four : isSixHost(host);
   return known && port <= 65_535 ? { host, port } : null;
 };
+
+/** The text that `parseEndpoint` reads. */
+export const formatEndpoint = ({ host, port }: Endpoint): string =>
+  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 
 const text = v.string("must be text");
 const whole = (min: number, max: number) => {
@@ -75,6 +97,14 @@ const name = v.pipe(
   v.check(isInterfaceName, "must be 1 to 15 letters, digits or _ = + . - and not . .. all default"),
 );
 const nameOrNone = v.union([v.literal(""), name], "must be the name of a network interface");
+const peerName = v.pipe(
+  text,
+  v.check(isPeerName, "must be 1 to 63 letters, digits or hyphens, with none at its ends"),
+);
+const folder = v.pipe(
+  text,
+  v.check((value) => !value.includes("\0"), "must name a folder"),
+);
 const addressOrAny = v.pipe(
   text,
   v.check((value) => value === "" || parseAddress(value) !== null, "must be an IP address"),
@@ -126,16 +156,19 @@ const Interface = v.strictObject({
   bind_device: v.optional(row(nameOrNone, { value: "NAME", help: "Send and receive through this interface only; empty is any." }), ""),
   fwmark: v.optional(row(whole(0, 0xffff_ffff), { value: "MARK", help: "Firewall mark on outgoing datagrams; 0 is none." }), 0),
   mtu: v.optional(row(whole(576, 65_455), { value: "BYTES", help: "Largest packet inside the tunnel." }), 1_420),
+  routes: v.optional(row(oneOf(["install", "leave"]), { value: "RULE", help: "Kernel routes for allowed IPs: install them, or leave them to others." }), "install"),
+  state_dir: v.optional(row(folder, { value: "FOLDER", help: "What outlives a restart is kept there; empty keeps nothing; relative to the configuration." }), "/var/lib/p2pvpn"),
   cipher: v.optional(row(oneOf(["auto", "chacha20poly1305", "aes256gcm"]), { value: "NAME", help: "Cipher suite; auto is ChaCha20-Poly1305 until the AES suite is negotiated." }), "auto"),
 });
 
 // biome-ignore format: a table
 const Peer = v.strictObject({
+  name: v.optional(row(peerName, { value: "NAME", flag: "name", help: "What commands call the peer; letters count alike in both cases." })),
   public_key: row(publicKey, { value: "KEY", help: "The peer's WireGuard public key, in base64." }),
-  preshared_key_file: v.optional(row(keyFile, { value: "FILE", help: "File with a preshared key, as `wg genpsk` makes it; relative to the configuration." })),
-  allowed_ips: v.optional(row(list(prefix, ALLOWED_IPS_MAX), { value: "PREFIXES", help: "What is routed to the peer, and what it may send from." }), []),
-  endpoint: v.optional(row(endpoint, { value: "HOST:PORT", help: "Where the peer is reached at first; it may roam." })),
-  persistent_keepalive: v.optional(row(whole(0, 65_535), { value: "SECONDS", help: "Send something this often, to keep a NAT open; 0 is never." }), 0),
+  preshared_key_file: v.optional(row(keyFile, { value: "FILE", flag: "preshared-key-file", help: "File with a preshared key, as `wg genpsk` makes it; relative to the configuration." })),
+  allowed_ips: v.optional(row(list(prefix, ALLOWED_IPS_MAX), { value: "PREFIXES", flag: "allowed-ips", help: "What is routed to the peer, and what it may send from." }), []),
+  endpoint: v.optional(row(endpoint, { value: "HOST:PORT", flag: "endpoint", help: "Where the peer is reached at first; it may roam." })),
+  persistent_keepalive: v.optional(row(whole(0, 65_535), { value: "SECONDS", flag: "keepalive", help: "Send something this often, to keep a NAT open; 0 is never." }), 0),
 });
 
 /** One core is left to the I/O thread. */
@@ -149,6 +182,7 @@ const Engine = v.strictObject({
   gro: v.optional(row(onOff, { value: "", flag: "gro", help: "UDP receive offload." }), true),
   tun_offload: v.optional(row(onOff, { value: "", flag: "tun-offload", help: "TCP and UDP segmentation offload on the tunnel interface." }), true),
   hand_over: v.optional(row(oneOf(["auto", "inline", "always"]), { value: "RULE", flag: "hand-over", help: "When packets go to a worker: auto, inline (never) or always." }), "auto"),
+  log_level: v.optional(row(oneOf(LOG_LEVELS), { value: "LEVEL", flag: "log-level", help: "What is logged: nothing, or what is at least as grave." }), "info"),
 });
 
 /** The whole file. */
@@ -168,6 +202,26 @@ export const ConfigFile = v.strictObject({
 export type ConfigFile = v.InferOutput<typeof ConfigFile>;
 export type EngineSettings = ConfigFile["engine"];
 
+/** What `start` takes besides a file; goes before its [engine]. */
+export interface Flags extends Readonly<Partial<EngineSettings>> {
+  /** New file for session secrets; never in a configuration (security.md 5). */
+  readonly key_log?: string;
+}
+
+type Checked = ConfigFile["peer"][number];
+
+/** What a file of either kind says, with its keys read; not yet checked as a whole. */
+export interface Draft {
+  readonly interface: Omit<ConfigFile["interface"], "private_key_file">;
+  readonly identity: Identity;
+  /** Null: the key stands in the file itself. */
+  readonly privateKeyFile: string | null;
+  readonly peers: readonly (Omit<Checked, "preshared_key_file"> & {
+    readonly presharedKey: Uint8Array | null;
+  })[];
+  readonly engine: EngineSettings;
+}
+
 /** The sections and their rows. */
 export const SECTIONS = { interface: Interface, peer: Peer, engine: Engine } as const;
 export type SectionName = keyof typeof SECTIONS;
@@ -179,9 +233,21 @@ export interface Setting extends About {
   readonly required: boolean;
   /** Undefined when there is none. */
   readonly fallback: unknown;
+  /** The words that it may be; null when it is no choice of words. */
+  readonly words: readonly string[] | null;
   /** Checks a value as the file's reader would; the text says what it must be. */
   readonly check: (value: unknown) => { readonly value: unknown } | { readonly problem: string };
 }
+
+/** A pipe begins with the type that it refines. */
+const wordsOf = (type: v.GenericSchema): readonly string[] | null => {
+  const { pipe } = type as { readonly pipe?: readonly [v.GenericSchema] };
+  const { type: kind, options } = (pipe?.[0] ?? type) as {
+    readonly type: string;
+    readonly options?: readonly string[];
+  };
+  return kind === "picklist" && options !== undefined ? options : null;
+};
 
 const settingsOf = (section: SectionName): Setting[] =>
   Object.entries(SECTIONS[section].entries).map(([key, entry]) => {
@@ -193,6 +259,7 @@ const settingsOf = (section: SectionName): Setting[] =>
       key,
       required: entry.type !== "optional",
       fallback: v.getDefault(entry as v.GenericSchema),
+      words: wordsOf(inner as v.GenericSchema),
       check: (value) => {
         const result = v.safeParse(inner as v.GenericSchema, value);
         return result.success ? { value: result.output } : { problem: result.issues[0].message };
@@ -225,6 +292,8 @@ export interface InterfaceConfig {
 
 /** A peer as the engine gets it; host bits of `allowedIps` are zero. */
 export interface PeerConfig {
+  /** Null: it has none. */
+  readonly name: string | null;
   readonly publicKey: Uint8Array;
   readonly presharedKey: Uint8Array | null;
   readonly allowedIps: readonly Cidr[];
@@ -232,9 +301,6 @@ export interface PeerConfig {
   /** Seconds; 0 is never. */
   readonly persistentKeepaliveS: number;
 }
-
-export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** What the engine touches of the host besides its device. */
 export interface HostConfig {
@@ -249,8 +315,19 @@ export interface HostConfig {
   readonly logLevel: LogLevel;
 }
 
+/** Where a configuration came from, so that `reload` can read it again. */
+export interface ConfigSource {
+  /** Absolute. */
+  readonly file: string;
+  readonly flags: Flags;
+  /** Absolute; null: the key stands in the file itself. */
+  readonly privateKeyFile: string | null;
+}
+
 /** What `createEngine` takes. */
 export interface EngineConfig {
+  /** Absent when a program made the configuration. */
+  readonly source?: ConfigSource;
   readonly interface: InterfaceConfig;
   readonly peers: readonly PeerConfig[];
   readonly host: HostConfig;

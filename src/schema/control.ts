@@ -9,6 +9,9 @@
  * decodes extensions: these frames never come from the network.
  */
 import { Packr } from "msgpackr";
+import type { Change } from "./change.ts";
+import { changeFields, type FrameFields, readChange } from "./change-frame.ts";
+import { LOG_LEVELS, type LogLevel } from "./config.ts";
 
 /** Protocol: raised when a frame of the old kind would be misread. */
 export const CONTROL_VERSION = 1;
@@ -32,6 +35,7 @@ export interface StatusValue {
   readonly wireguardPublicKey: string;
   readonly listenPort: number;
   readonly mtu: number;
+  /** Suite of new sessions. */
   readonly cipher: string;
   readonly threads: number;
   readonly ioThreads: number;
@@ -42,6 +46,8 @@ export interface StatusValue {
     readonly uso: boolean;
     readonly aesHardware: boolean;
   };
+  /** Session secrets are written to a file (security.md 5). */
+  readonly keyLog: boolean;
   readonly defence: { readonly state: string; readonly rung: number };
   /** Age of the engine. */
   readonly startedMs: number;
@@ -56,7 +62,10 @@ export interface PeerValue {
   readonly wireguardPublicKey: string;
   /** Allowed IPs. */
   readonly addresses: readonly string[];
+  /** Address and port in use; null: none is known. */
   readonly endpoint: string | null;
+  /** As configured, "host:port"; null: none is. */
+  readonly endpointName: string | null;
   readonly path: "direct" | "relay" | "none";
   readonly cipher: string | null;
   /** Age; null before the first handshake. */
@@ -66,6 +75,36 @@ export interface PeerValue {
   readonly rttMs: number | null;
   readonly mtu: number;
 }
+
+/** One route of the tunnel: a prefix and who it leads to. */
+export interface RouteValue {
+  readonly prefix: string;
+  /** Null for a static peer. */
+  readonly nodeId: string | null;
+  readonly name: string | null;
+  /** Of the peer that it leads to. */
+  readonly wireguardPublicKey: string;
+  /** 0 for a static peer. */
+  readonly metric: number;
+  /** The data path uses it. */
+  readonly active: boolean;
+}
+
+/** A part of the routes. */
+export interface RoutesPage {
+  readonly routes: readonly RouteValue[];
+  /** Index to ask for next; null at the end. */
+  readonly next: number | null;
+}
+
+/** What `reload` did: settings and peers that changed, and what waits for the next start. */
+export interface ReloadValue {
+  readonly changed: readonly string[];
+  readonly needsRestart: readonly string[];
+}
+
+/** Every setting by "section.key", as it is now. */
+export type ConfigValue = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 /** What each thread did. */
 export interface StatsValue {
@@ -89,7 +128,15 @@ export interface PeersPage {
 export interface ControlValues {
   readonly "status.get": StatusValue;
   readonly "peers.get": PeersPage;
+  readonly "routes.get": RoutesPage;
   readonly "stats.get": StatsValue;
+  readonly "config.get": ConfigValue;
+  readonly "change.apply": null;
+  readonly "engine.reload": ReloadValue;
+  /** Handshakes that were begun. */
+  readonly "peers.rekey": number;
+  /** The level now. */
+  readonly "log.level": LogLevel;
   /** Sent before the engine stops; `pid` as the engine sees itself. */
   readonly "engine.stop": { readonly pid: number };
 }
@@ -98,7 +145,15 @@ export interface ControlValues {
 export type ControlRequest =
   | { readonly type: "status.get" }
   | { readonly type: "peers.get"; readonly from: number }
+  | { readonly type: "routes.get"; readonly from: number }
   | { readonly type: "stats.get" }
+  | { readonly type: "config.get" }
+  | { readonly type: "change.apply"; readonly change: Change }
+  | { readonly type: "engine.reload" }
+  /** Null: all peers. */
+  | { readonly type: "peers.rekey"; readonly publicKey: Uint8Array | null }
+  /** Null: only tell it. */
+  | { readonly type: "log.level"; readonly level: LogLevel | null }
   | { readonly type: "engine.stop" };
 
 export type ControlReply =
@@ -110,12 +165,15 @@ export type ControlReply =
       readonly message: string;
     };
 
-/** The parts of a request, checked; `null` where a part is missing or of the wrong kind. */
+/** A request whose frame is whole; what it asks may still be unknown or wrong. */
 export interface RequestEnvelope {
   readonly id: number;
   /** As sent; unknown types are answered, so the text is kept, cut to 40 characters. */
   readonly type: string;
+  /** Null: `problem` says why, or the type is unknown. */
   readonly request: ControlRequest | null;
+  /** A clause: what is wrong with a field. */
+  readonly problem: string | null;
 }
 
 /** Maps and arrays only: no records, so that a frame is plain msgpack. */
@@ -136,7 +194,7 @@ export const encodeFrame = (value: unknown): Buffer => {
   return frame;
 };
 
-type Fields = Readonly<Record<string, unknown>>;
+type Fields = FrameFields;
 
 const decodeBody = (body: Uint8Array): Fields => {
   let value: unknown;
@@ -178,11 +236,51 @@ export class FrameReader {
   }
 }
 
-const checkedRequest = (fields: Fields): ControlRequest | null => {
+/** Null is given where a field may be left out. */
+const keyOf = (value: unknown): Uint8Array | null | undefined => {
+  if (value === undefined || value === null) return null;
+  if (!(value instanceof Uint8Array) || value.length !== 32) return undefined;
+  return Uint8Array.from(value);
+};
+
+const levelOf = (value: unknown): LogLevel | null | undefined =>
+  value === undefined || value === null ? null : LOG_LEVELS.find((level) => level === value);
+
+/** The request, or what is wrong with it; an unknown type is wrong without a word. */
+const checkedRequest = (fields: Fields): ControlRequest | string | null => {
   const { type, from } = fields;
-  if (type === "peers.get") return isIndex(from) ? { type, from } : null;
-  if (type === "status.get" || type === "stats.get" || type === "engine.stop") return { type };
-  return null;
+  switch (type) {
+    case "status.get":
+    case "stats.get":
+    case "config.get":
+    case "engine.reload":
+    case "engine.stop":
+      return { type };
+    case "peers.get":
+    case "routes.get":
+      return isIndex(from) ? { type, from } : "from must be an index";
+    case "change.apply": {
+      const result = readChange(fields.change);
+      return "problem" in result ? result.problem : { type, change: result.change };
+    }
+    case "peers.rekey": {
+      const publicKey = keyOf(fields.publicKey);
+      return publicKey === undefined ? "publicKey must be 32 bytes" : { type, publicKey };
+    }
+    case "log.level": {
+      const level = levelOf(fields.level);
+      return level === undefined ? `level must be ${LOG_LEVELS.join(" or ")}` : { type, level };
+    }
+    default:
+      return null;
+  }
+};
+
+/** The map that `readRequest` reads. */
+export const requestFields = (id: number, request: ControlRequest): FrameFields => {
+  const envelope = { version: CONTROL_VERSION, id };
+  if (request.type !== "change.apply") return { ...envelope, ...request };
+  return { ...envelope, type: request.type, change: changeFields(request.change) };
 };
 
 /** Reads a request. Errors: FrameError when it has no id, no type, or another version. */
@@ -190,7 +288,14 @@ export const readRequest = (fields: Fields): RequestEnvelope => {
   const { version, id, type } = fields;
   if (version !== CONTROL_VERSION) throw new FrameError("the frame is of another version");
   if (!isIndex(id) || typeof type !== "string") throw new FrameError("the frame is no request");
-  return { id, type: type.slice(0, 40), request: checkedRequest(fields) };
+  const checked = checkedRequest(fields);
+  const bad = checked === null || typeof checked === "string";
+  return {
+    id,
+    type: type.slice(0, 40),
+    request: bad ? null : checked,
+    problem: typeof checked === "string" ? checked : null,
+  };
 };
 
 /** Reads a reply. Errors: FrameError when it is none, or of another version. */

@@ -43,7 +43,17 @@ export const ERRORS = {
   CONTROL_TIMEOUT: { exit: 1, text: "The engine on {name} did not answer in {seconds} seconds." },
   CONTROL_BAD_FRAME: { exit: 1, text: "A frame on the control socket was damaged or too large." },
   CONTROL_UNKNOWN: { exit: 1, text: "The engine does not know the request {type}; it may be of another version." },
+  CONTROL_BAD_REQUEST: { exit: 1, text: "The engine cannot read the request {type}: {reason}." },
+  PEER_UNKNOWN: { exit: 1, text: "No peer of {name} is called {peer}; `p2pvpn-engine peers -i {name}` shows them." },
+  PEER_AMBIGUOUS: { exit: 2, text: "Several peers of {name} have a key that begins with {peer}; write more of it." },
+  PEER_NAME_TAKEN: { exit: 2, text: "Another peer of {name} is called {peer} already; choose another --name." },
+  PEER_IS_SELF: { exit: 2, text: "This is the public key of {name} itself; give the peer's." },
+  ROUTE_TAKEN: { exit: 2, text: "{prefix} leads to {peer} already; to move it, run `p2pvpn-engine route add {prefix} --peer {wanted}`." },
+  ROUTE_UNKNOWN: { exit: 1, text: "{prefix} is no route{peer}; `p2pvpn-engine routes -i {name}` shows them." },
+  SETTING_UNKNOWN: { exit: 2, text: "There is no setting {key}; did you mean {near}?" },
+  SETTING_NOT_LIVE: { exit: 2, text: "{key} cannot be changed while the engine runs; {remedy}." },
   RESOLVE_FAILED: { exit: 1, text: "The endpoint {name} cannot be resolved: {reason}." },
+  NO_CONFIG: { exit: 1, text: "This engine was started without a configuration; change it with `wg` or `p2pvpn-engine config set`." },
   LIMIT: { exit: 1, text: "An engine takes at most {count} {what}; remove some first." },
   KEY_FIXED: { exit: 1, text: "The key of this interface comes from its identity file; change the file and start again." },
   MEMORY: { exit: 1, text: "Not enough memory: {reason}." },
@@ -75,5 +85,14 @@ export class EngineError extends Error {
     super(text, cause === undefined ? undefined : { cause });
     this.code = code;
     this.exit = ERRORS[code].exit;
+  }
+}
+
+/** What an engine answered or a child process said: its sentence and its exit code. */
+export class SaidError extends EngineError {
+  override readonly exit: 1 | 2;
+  constructor(reason: string, code: string) {
+    super("ENGINE_SAID", { reason });
+    this.exit = Object.hasOwn(ERRORS, code) ? ERRORS[code as ErrorCode].exit : 1;
   }
 }

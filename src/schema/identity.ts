@@ -84,6 +84,12 @@ export const identityFromSeed = (seed: Uint8Array): Identity => {
   return { nodeId, privateKey, publicKey: handshakePublicKey(privateKey) };
 };
 
+/** A host with a plain WireGuard private key. Units: 32 bytes.   Takes: `privateKey`. */
+export const identityFromKey = (privateKey: Uint8Array): Identity => {
+  clamp(privateKey);
+  return { nodeId: null, privateKey, publicKey: handshakePublicKey(privateKey) };
+};
+
 /** A WireGuard key as text: 44 characters of base64 that stand for exactly 32 bytes, or null. */
 export const parseWireguardKey = (text: string): Uint8Array | null => {
   if (!/^[A-Za-z0-9+/]{43}=$/.test(text)) return null;
@@ -162,10 +168,7 @@ export const loadIdentity = (file: string): Identity => {
   const text = bytes.toString("latin1").trim();
   bytes.fill(0);
   const plain = parseWireguardKey(text);
-  if (plain !== null) {
-    clamp(plain);
-    return { nodeId: null, privateKey: plain, publicKey: handshakePublicKey(plain) };
-  }
+  if (plain !== null) return identityFromKey(plain);
   const [head, line = "", ...rest] = text.split(/\r?\n/);
   const seed = head === FILE_HEAD && rest.length === 0 ? parseSeed(line) : null;
   if (seed === null) throw new EngineError("KEY_INVALID", { file });

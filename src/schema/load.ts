@@ -2,13 +2,14 @@
  * load — a configuration file to what the engine takes: keys read, and peers checked against each
  * other.
  */
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { formatCidr } from "../wire/cidr.ts";
+import { addressProblem } from "./address.ts";
 import {
-  type ConfigFile,
+  type Draft,
   type EngineConfig,
-  type EngineSettings,
+  type Flags,
   IPV6_MTU_MIN,
   type PeerConfig,
   ROUTES_MAX,
@@ -16,6 +17,7 @@ import {
 import { EngineError } from "./errors.ts";
 import { formatWireguardKey, isPublicKey, loadIdentity, loadPresharedKey } from "./identity.ts";
 import { parseConfig } from "./toml.ts";
+import { parseWgQuick } from "./wg-quick.ts";
 
 /** Tuning: 10,000 peers with a few prefixes each are under 4 MiB. */
 const FILE_BYTES_MAX = 16 * 1_048_576;
@@ -28,23 +30,36 @@ const reasonOf = (error: unknown): string => {
   return code ?? message;
 };
 
-const readText = (file: string): string => {
-  let bytes: Buffer;
+/** What the file must be, or why it cannot be read. Errors: CONFIG_MISSING, KEY_EXPOSED. */
+const checkFile = (file: string, stat: Stats, secret: boolean): void => {
+  const problem = (reason: string): EngineError =>
+    new EngineError("CONFIG_MISSING", { file, reason });
+  if (stat.isDirectory()) throw problem("it is a folder");
+  // A pipe or a device may never end.
+  if (!stat.isFile()) throw problem("it is no plain file");
+  if (stat.size > FILE_BYTES_MAX) throw problem(`it is larger than ${FILE_BYTES_MAX} bytes`);
+  if (secret && (stat.mode & 0o077) !== 0) throw new EngineError("KEY_EXPOSED", { file });
+};
+
+/** A pipe without a writer would block its opening, hence O_NONBLOCK. */
+const readBytes = (file: string, secret: boolean): Buffer => {
   try {
-    const stat = statSync(file);
-    // A pipe or a device may never end. A folder gets its own sentence below.
-    if (!stat.isFile() && !stat.isDirectory()) {
-      throw new EngineError("CONFIG_MISSING", { file, reason: "it is no plain file" });
+    const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      checkFile(file, fstatSync(fd), secret);
+      return readFileSync(fd);
+    } finally {
+      closeSync(fd);
     }
-    if (stat.size > FILE_BYTES_MAX) {
-      const reason = `it is larger than ${FILE_BYTES_MAX} bytes`;
-      throw new EngineError("CONFIG_MISSING", { file, reason });
-    }
-    bytes = readFileSync(file);
   } catch (error) {
     if (error instanceof EngineError) throw error;
     throw new EngineError("CONFIG_MISSING", { file, reason: reasonOf(error), cause: error });
   }
+};
+
+/** `secret`: the file holds keys, so nobody else may read it. */
+const readText = (file: string, secret: boolean): string => {
+  const bytes = readBytes(file, secret);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
@@ -52,44 +67,72 @@ const readText = (file: string): string => {
   }
 };
 
+/** What sections and keys are called in a kind of file. */
+const TOML_WORDS = {
+  interface: "[interface]",
+  peer: "[[peer]]",
+  publicKey: "public_key",
+  allowedIps: "allowed_ips",
+  addresses: "addresses",
+  mtu: "mtu",
+};
+type Words = typeof TOML_WORDS;
+const WG_QUICK_WORDS: Words = {
+  interface: "[Interface]",
+  peer: "[Peer]",
+  publicKey: "PublicKey",
+  allowedIps: "AllowedIPs",
+  addresses: "Address",
+  mtu: "MTU",
+};
+
 const duplicate = (texts: readonly string[]): string | undefined => {
   const seen = new Set<string>();
   return texts.find((text) => seen.size === seen.add(text).size);
 };
 
-/** Two peers may not share a key or a prefix. Returns what is wrong, or null. */
-const peersProblem = (peers: ConfigFile["peer"], own: string): string | null => {
+/** Two peers may not share a key, a name or a prefix. Returns what is wrong, or null. */
+const peersProblem = (peers: Draft["peers"], own: string, words: Words): string | null => {
   const byKey = new Map<string, number>();
+  const byName = new Map<string, number>();
   const byPrefix = new Map<string, number>();
+  const at = (i: number): string => `${words.peer} ${i + 1}`;
   for (const [i, peer] of peers.entries()) {
     const key = formatWireguardKey(peer.public_key);
     if (!isPublicKey(peer.public_key)) {
-      return `public_key in [[peer]] ${i + 1} is nobody's; copy it again from the peer's keygen.`;
+      return `${words.publicKey} in ${at(i)} is nobody's; copy it again from the peer's keygen.`;
     }
-    if (key === own) return `[[peer]] ${i + 1} has this host's own public key; remove it.`;
+    if (key === own) return `${at(i)} has this host's own public key; remove it.`;
     const twin = byKey.get(key);
-    if (twin !== undefined) {
-      return `[[peer]] ${twin + 1} and [[peer]] ${i + 1} have the same public_key.`;
-    }
+    if (twin !== undefined) return `${at(twin)} and ${at(i)} have the same ${words.publicKey}.`;
     byKey.set(key, i);
+    const name = peer.name?.toLowerCase();
+    const namesake = name === undefined ? undefined : byName.get(name);
+    if (namesake !== undefined) return `${at(namesake)} and ${at(i)} have the same name.`;
+    if (name !== undefined) byName.set(name, i);
     for (const allowed of peer.allowed_ips) {
       const prefix = formatCidr(allowed);
       const other = byPrefix.get(prefix) ?? i;
-      if (other !== i) {
-        return `[[peer]] ${other + 1} and [[peer]] ${i + 1} both have ${prefix} in allowed_ips.`;
-      }
+      if (other !== i)
+        return `${at(other)} and ${at(i)} both have ${prefix} in ${words.allowedIps}.`;
       byPrefix.set(prefix, i);
     }
   }
-  return byPrefix.size > ROUTES_MAX ? `there are more than ${ROUTES_MAX} allowed_ips.` : null;
+  return byPrefix.size > ROUTES_MAX
+    ? `there are more than ${ROUTES_MAX} ${words.allowedIps}.`
+    : null;
 };
 
-const interfaceProblem = (config: ConfigFile["interface"]): string | null => {
+const interfaceProblem = (config: Draft["interface"], words: Words): string | null => {
   const twice = duplicate(config.addresses.map(formatCidr));
-  if (twice !== undefined) return `${twice} is in addresses twice.`;
+  if (twice !== undefined) return `${twice} is in ${words.addresses} twice.`;
+  for (const address of config.addresses) {
+    const problem = addressProblem(address);
+    if (problem !== null) return `${formatCidr(address)} in ${words.addresses} ${problem}.`;
+  }
   const six = config.addresses.some((address) => address.version === 6);
   if (six && config.mtu < IPV6_MTU_MIN) {
-    return `mtu in [interface] must be at least ${IPV6_MTU_MIN} with IPv6 addresses.`;
+    return `${words.mtu} in ${words.interface} must be at least ${IPV6_MTU_MIN} with IPv6 addresses.`;
   }
   // Never silently another cipher than the one that was asked for.
   return config.cipher === "aes256gcm"
@@ -97,64 +140,94 @@ const interfaceProblem = (config: ConfigFile["interface"]): string | null => {
     : null;
 };
 
+/** The text of a TOML file with the keys that it names. */
+const tomlDraft = (file: string, text: string): Draft => {
+  const config = parseConfig(file, text);
+  const beside = (name: string): string => resolve(dirname(file), name);
+  const { private_key_file, ...link } = config.interface;
+  const privateKeyFile = beside(private_key_file);
+  return {
+    interface: link,
+    identity: loadIdentity(privateKeyFile),
+    privateKeyFile,
+    peers: config.peer.map(({ preshared_key_file: psk, ...peer }) => ({
+      ...peer,
+      presharedKey: psk === undefined ? null : loadPresharedKey(beside(psk)),
+    })),
+    engine: config.engine,
+  };
+};
+
+const peerConfig = (peer: Draft["peers"][number]): PeerConfig => {
+  const prefixes = new Map(peer.allowed_ips.map((prefix) => [formatCidr(prefix), prefix]));
+  return {
+    name: peer.name ?? null,
+    publicKey: peer.public_key,
+    presharedKey: peer.presharedKey,
+    allowedIps: [...prefixes.values()],
+    endpoint: peer.endpoint ?? null,
+    persistentKeepaliveS: peer.persistent_keepalive,
+  };
+};
+
+const engineConfig = (file: string, draft: Draft, flags: Flags): EngineConfig => {
+  const { interface: link, identity, privateKeyFile } = draft;
+  const { key_log, ...settings } = flags;
+  const engine = { ...draft.engine, ...settings };
+  return {
+    source: { file: resolve(file), flags, privateKeyFile },
+    interface: {
+      name: link.name,
+      identity,
+      addresses: link.addresses,
+      listenPort: link.listen_port,
+      listenAddress: link.listen_address,
+      bindDevice: link.bind_device,
+      fwmark: link.fwmark,
+      mtu: link.mtu,
+      cipher: link.cipher,
+    },
+    peers: draft.peers.map(peerConfig),
+    host: {
+      bringUp: true,
+      installRoutes: link.routes === "install",
+      stateDir: link.state_dir === "" ? null : resolve(dirname(file), link.state_dir),
+      keyLogFile: key_log === undefined ? null : resolve(key_log),
+      logLevel: engine.log_level,
+    },
+    engine: {
+      threads: engine.threads,
+      ioThreads: engine.io_threads,
+      gso: engine.gso,
+      gro: engine.gro,
+      tunOffload: engine.tun_offload,
+      handOver: engine.hand_over,
+    },
+  };
+};
+
 /**
- * Reads a configuration file with the keys that it names; `flags` go before the file's [engine].
+ * Reads a configuration file with the keys that it names or holds: a wg-quick file when its name
+ * ends in ".conf", else TOML. `flags` go before the file's [engine]; `warn` gets a sentence for each
+ * thing in the file that is not done.
  *
- * Thread: main.   Errors: EngineError CONFIG_MISSING, CONFIG_INVALID, KEY_UNREADABLE,
+ * Thread: main, control.   Errors: EngineError CONFIG_MISSING, CONFIG_INVALID, KEY_UNREADABLE,
  * KEY_EXPOSED, KEY_INVALID, PSK_INVALID.
  */
 export const loadConfig = (
   file: string,
-  flags: Readonly<Partial<EngineSettings>> = {},
+  flags: Flags = {},
+  warn: (sentence: string) => void = () => {},
 ): EngineConfig => {
-  const config = parseConfig(file, readText(file));
-  const beside = (name: string): string => resolve(dirname(file), name);
-  const problem = (reason: string | null): void => {
-    if (reason !== null) throw new EngineError("CONFIG_INVALID", { file, reason });
-  };
-  problem(interfaceProblem(config.interface));
-  const identity = loadIdentity(beside(config.interface.private_key_file));
-  problem(peersProblem(config.peer, formatWireguardKey(identity.publicKey)));
-  const peers = config.peer.map((peer): PeerConfig => {
-    const psk = peer.preshared_key_file;
-    const prefixes = new Map(peer.allowed_ips.map((prefix) => [formatCidr(prefix), prefix]));
-    return {
-      publicKey: peer.public_key,
-      presharedKey: psk === undefined ? null : loadPresharedKey(beside(psk)),
-      allowedIps: [...prefixes.values()],
-      endpoint: peer.endpoint ?? null,
-      persistentKeepaliveS: peer.persistent_keepalive,
-    };
-  });
-  const { threads, io_threads, gso, gro, tun_offload, hand_over } = { ...config.engine, ...flags };
-  const { name, addresses, mtu, cipher, fwmark } = config.interface;
-  return {
-    interface: {
-      name,
-      identity,
-      addresses,
-      listenPort: config.interface.listen_port,
-      listenAddress: config.interface.listen_address,
-      bindDevice: config.interface.bind_device,
-      fwmark,
-      mtu,
-      cipher,
-    },
-    peers,
-    host: {
-      bringUp: true,
-      installRoutes: true,
-      stateDir: null,
-      keyLogFile: null,
-      logLevel: "info",
-    },
-    engine: {
-      threads,
-      ioThreads: io_threads,
-      gso,
-      gro,
-      tunOffload: tun_offload,
-      handOver: hand_over,
-    },
-  };
+  const wgQuick = file.endsWith(".conf");
+  const text = readText(file, wgQuick);
+  const { draft, warnings } = wgQuick
+    ? parseWgQuick(file, text)
+    : { draft: tomlDraft(file, text), warnings: [] };
+  const words = wgQuick ? WG_QUICK_WORDS : TOML_WORDS;
+  const own = formatWireguardKey(draft.identity.publicKey);
+  const reason = interfaceProblem(draft.interface, words) ?? peersProblem(draft.peers, own, words);
+  if (reason !== null) throw new EngineError("CONFIG_INVALID", { file, reason });
+  for (const warning of warnings) warn(`${file}: ${warning}`);
+  return engineConfig(file, draft, flags);
 };

@@ -118,7 +118,7 @@ const parseToml = (file: string, text: string): Readonly<Record<string, unknown>
  */
 export const parseConfig = (file: string, text: string): ConfigFile => {
   if (/^\s*\[Interface\]/m.test(text)) {
-    const reason = "this is a wg-quick file; write it as TOML, with [interface] and [[peer]].";
+    const reason = "this is a wg-quick file; name it after its interface, like wg0.conf.";
     throw new EngineError("CONFIG_INVALID", { file, reason });
   }
   const value = parseToml(file, text);

@@ -28,8 +28,6 @@ export interface WorkerTask {
   readonly tag: number;
   /** Wake-up eventfd of each I/O thread. */
   readonly ioWakes: readonly number[];
-  /** Wire size of a full packet at the tunnel's MTU. */
-  readonly fullSegmentBytes: number;
 }
 
 /** A belt: a worker looks around this often even when nobody rings. */
@@ -54,7 +52,7 @@ class Worker {
     this.#arena = openArena(task.share);
     const { bases, counts } = regionTables(this.#arena);
     addon.attach(this.#arena.u8, bases, counts);
-    this.#segments = new Segments(this.#arena, task.fullSegmentBytes);
+    this.#segments = new Segments(this.#arena);
     this.#rings = task.ioWakes.map((_, thread) => openRing(this.#arena, thread));
     this.#word = wordOf(this.#arena, "workers", WORKER.size, task.worker);
     this.#stopWord = wordOf(this.#arena, "engine", ENGINE.size, 0) + STOP;

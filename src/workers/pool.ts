@@ -22,7 +22,6 @@ const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
 export interface PoolOptions {
   readonly arena: Arena;
   readonly ioWakes: readonly number[];
-  readonly fullSegmentBytes: number;
   /** Called after a worker died and its tag was published: I/O threads must look. */
   readonly onDeath: (worker: number, reason: string) => void;
   /** Instead of the engine's own worker; for tests. */
@@ -105,11 +104,11 @@ export class WorkerPool {
   }
 
   #start(worker: number, place: Place): void {
-    const { arena, ioWakes, fullSegmentBytes } = this.#options;
+    const { arena, ioWakes } = this.#options;
     const tag = workerTag(worker, place.incarnation);
     Atomics.store(arena.u32, this.#word(worker) + fieldWord(WORKER.fields.tag), tag);
     this.#places[worker] = place;
-    const task: WorkerTask = { share: shareOf(arena), worker, tag, ioWakes, fullSegmentBytes };
+    const task: WorkerTask = { share: shareOf(arena), worker, tag, ioWakes };
     this.#piscina
       ?.run(task)
       .then(() => undefined)

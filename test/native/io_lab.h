@@ -44,6 +44,7 @@ struct lab {
     int tun, udp, wake, sniffer, sender;
     bool uso;
     union address endpoint; /* where our own socket is bound */
+    union address local;    /* the same without the port */
 };
 
 /* Entry sizes and counts of the regions that C touches; the others have a word. */
@@ -123,13 +124,23 @@ static inline void link_up(const char *name, bool address)
         value.sin_addr.s_addr = htonl(0xffff0000);
         memcpy(&link.ifr_netmask, &value, sizeof value);
         change_link(fd, SIOCSIFNETMASK, name, &link);
-        link.ifr_mtu = MTU;
-        change_link(fd, SIOCSIFMTU, name, &link);
     }
     memset(&link, 0, sizeof link);
     link.ifr_flags = IFF_UP | IFF_RUNNING;
     change_link(fd, SIOCSIFFLAGS, name, &link);
     close(fd);
+}
+
+/* What io_tun_read takes; the link's own MTU is set beside it. */
+static inline void set_mtu(struct lab *lab, uint32_t bytes)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq link = { .ifr_mtu = (int)bytes };
+
+    CHECK(fd >= 0);
+    change_link(fd, SIOCSIFMTU, DEVICE, &link);
+    close(fd);
+    store32(entry(&lab->arena, REGION_ENGINE, ENGINE_SIZE, 0) + ENGINE_MTU, bytes);
 }
 
 /* Hears IPv4 packets that the kernel takes from the TUN. */
@@ -159,14 +170,18 @@ static inline void set_up(struct lab *lab)
         CHECK_EQUAL(tun_offload(lab->tun, 1), 0);
     link_up("lo", false);
     link_up(DEVICE, true);
+    set_mtu(lab, MTU);
     lab->udp = udp_open(&options);
     lab->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     CHECK(lab->udp >= 0 && lab->wake >= 0);
     CHECK_EQUAL(udp_gro(lab->udp, true), 0);
     CHECK_EQUAL(getsockname(lab->udp, &lab->endpoint.any, &length), 0);
     memcpy(peer_at(lab) + PEER_ENDPOINT, lab->endpoint.bytes, SOCKADDR_BYTES);
+    lab->local = lab->endpoint;
+    lab->local.v4.sin_port = 0;
+    memcpy(peer_at(lab) + PEER_LOCAL, lab->local.bytes, SOCKADDR_BYTES);
     struct io_options io = { .tun = lab->tun, .udp4 = lab->udp, .udp6 = -1, .wake = lab->wake,
-                             .vnet = true, .gso = true, .tso = true, .uso = lab->uso, .mtu = MTU };
+                             .vnet = true, .gso = true, .tso = true, .uso = lab->uso };
     CHECK_EQUAL(io_open(&lab->arena, &io, &lab->io), 0);
     lab->sniffer = open_sniffer();
     lab->sender = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -186,7 +201,7 @@ static inline int ready_for(struct lab *lab, int bits)
 /* Sends `bytes` to 10.9.0.2 behind the TUN, in datagrams of `segment`. */
 static inline void send_inner(struct lab *lab, size_t bytes, int segment)
 {
-    static uint8_t payload[65000];
+    static uint8_t payload[65507];
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(2000) };
 
     to.sin_addr.s_addr = htonl(0x0a090002);

@@ -1,4 +1,4 @@
-/* sources: io.c io_inbound.c io_outbound.c io_pass.c merge.c split.c checksum.c replay.c tun.c udp.c */
+/* sources: io.c io_inbound.c io_deliver.c io_outbound.c io_pass.c merge.c split.c checksum.c replay.c tun.c udp.c */
 /*
  * io_test.c — one struct io from end to end, in a network namespace of its own:
  *
@@ -184,7 +184,7 @@ static void test_inside(struct lab *lab)
 static void test_without_gso(struct lab *lab)
 {
     struct io_options options = { .tun = lab->tun, .udp4 = lab->udp, .udp6 = -1,
-                                  .wake = lab->wake, .vnet = true, .mtu = MTU };
+                                  .wake = lab->wake, .vnet = true };
     int sent;
 
     io_close(lab->io);

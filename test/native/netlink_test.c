@@ -23,6 +23,7 @@
 #include "check.h"
 
 #define NAME "probe0"
+#define RENAMED "renamed0"
 #define ROOM 64
 
 static void enter_namespace(void)
@@ -282,6 +283,43 @@ static void test_events(uint32_t index)
     PASSED("events of addresses, routes and links");
 }
 
+/* Whoever runs `ip link set` beside us: a new name, another MTU. The index stays. */
+static void test_changes(uint32_t index)
+{
+    struct netlink_event event;
+    struct ifreq request = { 0 };
+    struct netlink_link_change change = NOTHING;
+    int fd = netlink_events_open(), control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0 && control >= 0);
+    set_up(index, 0);
+    CHECK(heard(fd, NETLINK_EVENT_LINK, index, &event));
+    memcpy(request.ifr_name, NAME, sizeof NAME);
+    memcpy(request.ifr_newname, RENAMED, sizeof RENAMED);
+    CHECK_EQUAL(ioctl(control, SIOCSIFNAME, &request), 0);
+    do
+        CHECK(heard(fd, NETLINK_EVENT_LINK, index, &event));
+    while (strcmp(event.name, NAME) == 0);
+    CHECK(strcmp(event.name, RENAMED) == 0);
+    CHECK_EQUAL(event.mtu, 1420);
+    CHECK(!event.up);
+    change.mtu = 34000;
+    CHECK_EQUAL(netlink_link_set(index, &change), 0);
+    do
+        CHECK(heard(fd, NETLINK_EVENT_LINK, index, &event));
+    while (event.mtu == 1420);
+    CHECK_EQUAL(event.mtu, 34000);
+    CHECK(strcmp(event.name, RENAMED) == 0);
+    change.mtu = 1420;
+    change.up = 1;
+    CHECK_EQUAL(netlink_link_set(index, &change), 0);
+    do
+        CHECK(heard(fd, NETLINK_EVENT_LINK, index, &event));
+    while (!event.up);
+    close(fd);
+    close(control);
+    PASSED("a new name and another MTU are told");
+}
+
 static void test_overrun(uint32_t index)
 {
     struct netlink_event many[ROOM];
@@ -360,6 +398,7 @@ int main(void)
     test_long_list(index);
     test_routes(index, six);
     test_events(index);
+    test_changes(index);
     test_overrun(index);
     test_stranger(index);
     int fd = netlink_events_open();

@@ -8,14 +8,15 @@ import { fieldWord, wordOf } from "../../src/memory/region.ts";
 import { runs, smallArena } from "./arena.ts";
 
 const arena = smallArena();
-const ADDRESS_BYTES = MESSAGE.fields.address.bytes;
+/** An outer address and the local one behind it. */
+const ADDRESSES_BYTES = MESSAGE.fields.address.bytes + MESSAGE.fields.local.bytes;
 
 interface Message {
   readonly kind: number;
   readonly peer: number;
   readonly session: number;
   readonly generation: number;
-  /** First byte of its address; 0: none. */
+  /** Each byte of its addresses; 0: none. */
   readonly address: number;
 }
 
@@ -27,11 +28,12 @@ const reset = (kind: QueueKind, thread: number, start: number): void => {
   arena.i32[word + fieldWord(QUEUE.fields.head)] = start;
 };
 
-/** A sockaddr somewhere in the arena: the word index of one filled with `byte`. */
+/** Two sockaddrs somewhere in the arena: the word index of a pair filled with `byte`. */
 const addressWord = (byte: number): number => {
   if (byte === 0) return 0;
   const start = arena.layout.base.slots;
-  arena.u8.fill(byte, start, start + ADDRESS_BYTES);
+  arena.u8.fill(byte, start, start + ADDRESSES_BYTES - 1);
+  arena.u8[start + ADDRESSES_BYTES - 1] = byte ^ 0xff;
   return start >>> 2;
 };
 
@@ -51,6 +53,10 @@ const checkTaken = (consumer: Consumer, expected: Message | undefined): void => 
   const { kind, peer, session, generation, address } = consumer;
   assert.deepEqual({ kind, peer, session, generation, address: address[0] }, expected);
   assert(address.every((byte) => byte === expected.address));
+  const { local } = consumer;
+  const last = expected.address === 0 ? 0 : expected.address ^ 0xff;
+  assert(local.subarray(0, -1).every((byte) => byte === expected.address));
+  assert.equal(local.at(-1), last);
 };
 
 for (const kind of ["events", "commands"] as const) {

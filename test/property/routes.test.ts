@@ -4,36 +4,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Arena } from "../../src/memory/region.ts";
-import { publishRoutes, type RouteEntry, RouteLookup } from "../../src/memory/routes.ts";
-import { runs, smallArena } from "./arena.ts";
-
-type Version = 4 | 6;
+import { IO } from "../../src/memory/layout.ts";
+import {
+  publishRoutes,
+  type RouteEntry,
+  RouteLookup,
+  RoutePublisher,
+} from "../../src/memory/routes.ts";
+import { ioWord, runs, smallArena } from "./arena.ts";
+import { addressOf, bitsOf, entry, find, hostBits, probes, type Version } from "./prefixes.ts";
 
 const arena = smallArena();
 const lookup = new RouteLookup(arena);
-const bitsOf = (version: Version): number => (version === 4 ? 32 : 128);
-
-const wordsOf = (version: Version, address: bigint): [number, number, number, number] => {
-  const wide = version === 4 ? address << 96n : address;
-  const word = (i: number): number => Number((wide >> BigInt(96 - 32 * i)) & 0xffff_ffffn);
-  return [word(0), word(1), word(2), word(3)];
-};
-
-const bytesOf = (version: Version, address: bigint): Uint8Array =>
-  Uint8Array.from({ length: bitsOf(version) / 8 }, (_, i) =>
-    Number((address >> BigInt(bitsOf(version) - 8 - 8 * i)) & 0xffn),
-  );
-
-const addressOf = ({ cidr }: RouteEntry): bigint =>
-  cidr.bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-
-const entry = (version: Version, address: bigint, length: number, peer: number): RouteEntry => ({
-  cidr: { version, bytes: bytesOf(version, address), prefixLength: length },
-  owner: { index: peer },
-});
-
-const hostBits = ({ cidr }: RouteEntry): bigint => BigInt(bitsOf(cidr.version) - cidr.prefixLength);
 
 const contains = (route: RouteEntry, address: bigint): boolean =>
   addressOf(route) >> hostBits(route) === address >> hostBits(route);
@@ -46,28 +28,6 @@ const scan = (routes: readonly RouteEntry[], version: Version, address: bigint):
     if (best === null || route.cidr.prefixLength >= best.cidr.prefixLength) best = route;
   }
   return best?.owner.index ?? -1;
-};
-
-const find = (table: RouteLookup, where: Arena, version: Version, address: bigint): number => {
-  const words = wordsOf(version, address);
-  if (version === 4) return table.find4(words[0]);
-  // An I/O thread's inner addresses lie in jobs; any words of the arena will do.
-  const word = where.layout.base.jobs >>> 2;
-  where.u32.set(words, word);
-  return table.find6(word);
-};
-
-/** Ends of every prefix and one beyond, where mistakes would be. */
-const probes = (routes: readonly RouteEntry[], version: Version): bigint[] => {
-  const top = (1n << BigInt(bitsOf(version))) - 1n;
-  const ends = routes
-    .filter((route) => route.cidr.version === version)
-    .flatMap((route) => {
-      const host = (1n << hostBits(route)) - 1n;
-      const start = addressOf(route) & ~host;
-      return [start - 1n, start, start + (host >> 1n), start | host, (start | host) + 1n];
-    });
-  return [0n, top, ...ends.filter((address) => address >= 0n && address <= top)];
 };
 
 /** Few leading bytes, so that prefixes nest. */
@@ -159,6 +119,46 @@ test("as many prefixes as the limit fit, whatever they are, and one more is refu
   publishRoutes(arena, six);
   checkAll(six, []);
   assert.throws(() => publishRoutes(arena, [...apart, apart[0]!]), RangeError);
+});
+
+test("a small table touches little memory, whatever there is", () => {
+  const wide = smallArena({ ioThreads: 1, routes: 20_000 });
+  const { layout, u32 } = wide;
+  const [from, to] = [layout.base.routeKeys4 >>> 2, layout.base.slotGenerations >>> 2];
+  const pattern = 0x5a5a_5a5a;
+  u32.fill(pattern, from, to);
+  publishRoutes(wide, [entry(4, 10n << 24n, 8, 1), entry(6, 0xfdn << 120n, 8, 2)]);
+  const touched = u32.subarray(from, to).reduce((sum, word) => sum + (word === pattern ? 0 : 1), 0);
+  assert(touched > 0 && touched < 64, `${touched} words`);
+  assert.equal(new RouteLookup(wide).find4(0x0a01_0203), 1);
+});
+
+test("a table is not written while a reader may be in it", () => {
+  const own = smallArena({ ioThreads: 2 });
+  const table = new RouteLookup(own);
+  const publisher = new RoutePublisher(own);
+  const turn = (thread: number): void => {
+    Atomics.add(own.i32, ioWord(own, thread, IO.fields.loops), 1);
+  };
+  assert(publisher.publish([entry(4, 0n, 0, 1)]), "nobody has looked yet");
+  assert(publisher.publish([entry(4, 0n, 0, 2)]), "all readers sleep");
+  turn(0);
+  assert(publisher.publish([entry(4, 0n, 0, 3)]), "the turn began after the swap");
+  assert(!publisher.settled());
+  assert(!publisher.publish([entry(4, 0n, 0, 4)]), "a reader is in the turn of the last swap");
+  assert.equal(table.find4(7), 3);
+  turn(1);
+  turn(0);
+  assert(publisher.settled(), "the other reader's turn began after the swap");
+  assert(publisher.publish([entry(4, 0n, 0, 4)]));
+  assert.equal(table.find4(7), 4);
+  assert(!publisher.publish([entry(4, 0n, 0, 5)]));
+  turn(1);
+  assert.throws(
+    () => publisher.publish(Array.from({ length: 257 }, (_, i) => entry(4, BigInt(i), 32, 1))),
+    RangeError,
+  );
+  assert.equal(table.find4(7), 4);
 });
 
 const PREFIXES = 100_000;

@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { addon } from "../../src/io/native/addon.ts";
-import { DROP, ENGINE, JOB_KIND, SEGMENT_OVERHEAD_BYTES } from "../../src/memory/layout.ts";
+import { DROP, ENGINE, JOB_KIND } from "../../src/memory/layout.ts";
 import { fieldWord, wordOf } from "../../src/memory/region.ts";
 import { WorkerPool } from "../../src/workers/pool.ts";
 import { ORDER, STALL, type StallName } from "./orders.ts";
@@ -27,7 +27,6 @@ import {
 
 const WORKERS = 2;
 const SEGMENTS = 16;
-const MTU = 1_420;
 const COUNTERS = 2_000_000;
 /** Runs of each round, of each direction. */
 const RUNS = 300;
@@ -65,7 +64,6 @@ class Trial {
     this.pool = new WorkerPool({
       arena: this.room.arena,
       ioWakes: [this.room.wake],
-      fullSegmentBytes: MTU + SEGMENT_OVERHEAD_BYTES,
       onDeath: () => {
         this.deaths++;
         addon.eventSignal(this.room.wake);

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as otherWork } from "node:timers/promises";
 import { addon } from "../../src/io/native/addon.ts";
-import { ENGINE, IO, SEGMENT_OVERHEAD_BYTES } from "../../src/memory/layout.ts";
+import { ENGINE, IO } from "../../src/memory/layout.ts";
 import { fieldWord, wordOf } from "../../src/memory/region.ts";
 import { STATUS } from "../../src/memory/ring.ts";
 import { WorkerPool } from "../../src/workers/pool.ts";
@@ -16,7 +16,6 @@ import { hasRoom, noncesUsedTwice, openRoom, postSeal, type Room, start } from "
 
 const JOBS = Number(process.env.P2PVPN_TEST_JOBS ?? 1_000_000);
 const WORKERS = 2;
-const MTU = 1_420;
 /** Every so many turns, other threads' messages are looked at. */
 const TURNS = 4_096;
 const SLEEP_MS = 1_000;
@@ -58,7 +57,6 @@ test(`${JOBS} jobs, ${WORKERS} workers and the I/O thread`, async (t) => {
   const pool = new WorkerPool({
     arena: room.arena,
     ioWakes: [room.wake],
-    fullSegmentBytes: MTU + SEGMENT_OVERHEAD_BYTES,
     onDeath: (_, reason) => deaths.push(reason),
     filename: new URL(`./stalling${extension}`, import.meta.url).href,
   });

@@ -21,6 +21,7 @@ import {
   SOURCE,
   TAG_BYTES,
 } from "../../src/memory/layout.ts";
+import { writeMtu } from "../../src/memory/mtu.ts";
 import { peerWord } from "../../src/memory/peers.ts";
 import {
   type Arena,
@@ -96,14 +97,14 @@ export const openRoom = (workers: number, counters: number): Room => {
   const arena = makeArena({ ioThreads: 1, workers, peers: 1, routes: routesFor(counters) });
   const { bases, counts } = regionTables(arena);
   addon.attach(arena.u8, bases, counts);
+  writeMtu(arena, PACKET_BYTES);
   const wake = addon.eventOpen();
   assert(wake >= 0, addon.errorText(-wake));
-  const io = { thread: 0, tun: -1, vnetHeaderBytes: 0, mtu: 1_420, udp4: -1, udp6: -1, wake };
+  const io = { thread: 0, tun: -1, vnetHeaderBytes: 0, udp4: -1, udp6: -1, wake };
   const station = openStation(arena, {
     share: shareOf(arena),
     io: { ...io, gso: false, uso: false, tso: false },
     controlWake: wake,
-    fullSegmentBytes: WIRE_BYTES,
   });
   const [sendKey, receiveKey] = [randomBytes(32), randomBytes(32)] as const;
   return {

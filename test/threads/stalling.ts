@@ -46,7 +46,7 @@ class Stalling {
     this.#arena = openArena(task.share);
     const { bases, counts } = regionTables(this.#arena);
     addon.attach(this.#arena.u8, bases, counts);
-    this.#segments = new Segments(this.#arena, task.fullSegmentBytes);
+    this.#segments = new Segments(this.#arena);
     this.#ring = openRing(this.#arena, 0);
     this.#orders = ordersOf(this.#arena);
     this.#word = wordOf(this.#arena, "workers", WORKER.size, task.worker);

@@ -1,7 +1,15 @@
 /** imports — the tables of imports.ts hold, and break on bad samples. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cycles, importsOf, PACKAGES, ROOMS, wrongExports, wrongImports } from "./imports.ts";
+import {
+  cycles,
+  importsOf,
+  PACKAGES,
+  ROOMS,
+  roomOf,
+  wrongExports,
+  wrongImports,
+} from "./imports.ts";
 import { filesIn, report, root, rootFiles, sourceFile } from "./tree.ts";
 
 const sources = filesIn(["src"], [".ts"]);
@@ -22,7 +30,7 @@ test("no default export, no barrel", () => {
 });
 
 test("every room exists, and every dependency has a home", () => {
-  const rooms = new Set(sources.map((file) => file.path.split("/").slice(1, -1).join("/")));
+  const rooms = new Set(sources.map((file) => roomOf(file.path)));
   for (const room of Object.keys(ROOMS)) assert(rooms.has(room), `no room ${room}`);
   const manifest = rootFiles((name) => name === "package.json")[0]!.lines.join("\n");
   const { dependencies } = JSON.parse(manifest) as { dependencies: Record<string, string> };
@@ -43,6 +51,8 @@ const BAD: readonly (readonly [path: string, text: string, says: RegExp])[] = [
   ["src/control/x.ts", 'export { a } from "../crypto/seal.ts";', /control may not import crypto/],
   ["src/crypto/x.ts", 'import "../wire/index.ts";', /crypto may not import wire/],
   ["src/control/x.ts", 'import sodium from "sodium-native";', /sodium-native may be imported in/],
+  ["src/io/x.ts", 'import { makeLog } from "../log.ts";', /io may not import log/],
+  ["src/control/x.ts", 'import pino from "pino";', /pino may be imported in/],
   ["src/io/x.ts", 'import { Piscina } from "piscina";', /piscina may be imported in/],
   ["src/io/x.ts", 'import left from "left-pad";', /has no home/],
   ["src/control/x.ts", 'import { Worker } from "node:worker_threads";', /node:worker_threads may/],

@@ -1,13 +1,12 @@
-/** cli — the program itself: exit codes, one sentence for every mistake, JSON. */
+/** cli — the program itself: exit codes, help, one sentence for every mistake. */
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { addon } from "../../src/io/native/addon.ts";
-import type { PeerValue, StatsValue, StatusValue } from "../../src/schema/control.ts";
 import { loadIdentity } from "../../src/schema/identity.ts";
 
 const cli = fileURLToPath(new URL(`../../src/cli${extname(import.meta.url)}`, import.meta.url));
@@ -29,26 +28,26 @@ const run = (...words: string[]): Run =>
     timeout: 60_000,
   });
 
-const COMMANDS = ["keygen", "start", "stop", "status", "peers", "stats", "check", "demo"];
+// biome-ignore format: a table
+const COMMANDS = [
+  "keygen", "start", "stop", "reload", "status", "peers", "routes", "stats", "peer", "peer add", "peer remove",
+  "route", "route add", "route remove", "config", "config get", "config set", "rekey", "log-level", "check", "demo",
+  "completion",
+];
+/** They print nothing, a shell script, or only lead to others. */
+const WITHOUT_JSON = ["start", "completion", "peer", "route", "config"];
 
 test("--help lists every command, and each has help with examples", () => {
   const { stdout, status } = run("--help");
   assert.equal(status, 0);
   for (const name of COMMANDS) {
-    assert.match(stdout, new RegExp(`^  ${name}\\b`, "m"));
-    for (const words of [
-      [name, "--help"],
-      ["help", name],
-    ]) {
-      const help = run(...words);
-      assert.equal(help.status, 0);
-      assert.match(
-        help.stdout,
-        new RegExp(`Usage: p2pvpn-engine ${name} .*Examples:\\n  \\$ `, "s"),
-      );
-      if (name !== "start") assert.match(help.stdout, /--json/);
-    }
+    if (!name.includes(" ")) assert.match(stdout, new RegExp(`^  ${name}\\b`, "m"));
+    const help = run(...name.split(" "), "--help");
+    assert.equal(help.status, 0);
+    assert.match(help.stdout, new RegExp(`Usage: p2pvpn-engine ${name} .*Examples:\\n  \\$ `, "s"));
+    if (!WITHOUT_JSON.includes(name)) assert.match(help.stdout, /--json/, name);
   }
+  assert.equal(run("help", "status").stdout, run("status", "--help").stdout);
 });
 
 test("--version is that of package.json", () => {
@@ -79,18 +78,63 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
   ["start -c piped.toml", 2, /pipe cannot be read: it is no plain file/],
   ["start -c none.toml --daemon", 2, /none\.toml cannot be read/],
   ["status extra", 2, /too many arguments for 'status', which takes 0/],
-  ["status -i ../p2p0", 2, /'-i, --interface <NAME>' must be 1 to 15/],
+  ["status -i ../p2p0", 2, /'-i, --interface <IFACE>' must be 1 to 15/],
   ["status", 1, /No engine is running; start one with/],
   ["status -i p2p7", 1, /No engine is running on p2p7/],
   ["peers --json", 1, /No engine is running/],
   ["stats", 1, /No engine is running/],
   ["stop", 1, /No engine is running/],
+  ["start -c wg0.conf", 2, /wg0\.conf can be read by others; run `chmod 600 /],
+  ["start -c wg1.conf", 2, /wg1\.conf: line 2: unknown key Mtuu in \[Interface\]; did you mean MTU\?$/m],
+  ["start -c twice.toml", 2, /\[\[peer\]\] 1 and \[\[peer\]\] 2 both have 10\.0\.0\.0\/8 in allowed_ips\.$/m],
+  ["start -c type.toml", 2, /mtu in \[interface\] must be a whole number from 576 to 65455, not "1420"\.$/m],
+  ["start -c wg0.conf --daemon", 2, /wg0\.conf can be read by others/],
+  ["start --log-level loud", 2, /must be "silent" or "error" or "warn" or "info" or "debug", not 'loud'/],
+  ["start --key-log", 2, /argument missing/],
+  ["reload", 1, /No engine is running; start one with/],
+  ["routes --json", 1, /No engine is running/],
+  ["peer add", 2, /missing required argument 'KEY'; see p2pvpn-engine peer add --help\.$/m],
+  ["peer add abc", 2, /KEY must be the peer's WireGuard public key, 44 characters of base64/],
+  ["peer add AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", 2, /KEY is nobody's public key/],
+  ["peer add AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=", 1, /No engine is running/],
+  ["peer add k --endpoint host", 2, /'--endpoint <HOST:PORT>' must be like "host:51820".*, not 'host'/],
+  ["peer add k --keepalive x", 2, /'--keepalive <SECONDS>' must be a whole number from 0 to 65535, not 'x'/],
+  ["peer add k --allowed-ips 10.0.0.0/33", 2, /'--allowed-ips <PREFIXES>' must be like .* not '10\.0\.0\.0\/33'/],
+  ["peer add k --name a_b", 2, /'--name <NAME>' must be 1 to 63 letters, digits or hyphens/],
+  ["peer add AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE= --preshared-key-file none", 2, /none cannot be read: there is no such file/],
+  ["peer frob", 2, /unknown command 'frob'; see p2pvpn-engine peer --help\.$/m],
+  ["peer remove office", 1, /No engine is running/],
+  ["route add 10.0.0.0/8", 2, /required option '--peer <PEER>' not specified; see p2pvpn-engine route add --help\.$/m],
+  ["route add 10.0.0.0/33 --peer x", 2, /PREFIX must be like "10\.66\.0\.0\/24" or "fd66::\/64", not '10\.0\.0\.0\/33'; see/],
+  ["route remove 10.0.0.0/8 -i p2p7", 1, /No engine is running on p2p7/],
+  ["config get interface.mtuu", 2, /There is no setting interface\.mtuu; did you mean interface\.mtu\?$/m],
+  ["config get mtu", 2, /There is no setting mtu; did you mean interface\.mtu\?$/m],
+  ["config set interface.mtu 100", 2, /interface\.mtu must be a whole number from 576 to 65455, not "100"\.$/m],
+  ["config set interface.mtu", 2, /missing required argument 'VALUE'/],
+  ["config set interface.name x", 2, /interface\.name cannot be changed while the engine runs; set it in the configuration and start the engine again\.$/m],
+  ["config set peer.endpoint x", 2, /peer\.endpoint cannot be changed while the engine runs; change a peer with `p2pvpn-engine peer add KEY`\.$/m],
+  ["config set engine.log_level loud", 2, /engine\.log_level must be "silent" or .*, not "loud"\.$/m],
+  ["config set __proto__ x", 2, /There is no setting __proto__/],
+  ["rekey --peer", 2, /argument missing/],
+  ["log-level loud", 2, /LEVEL must be silent or error or warn or info or debug, not 'loud'/],
+  ["completion tcsh", 2, /SHELL must be bash or zsh or fish, not 'tcsh'/],
   ["keygen --out exposed.key", 1, /exposed\.key exists already/],
   ["keygen --out nowhere/x.key", 1, /nowhere\/x\.key cannot be written: there is no such folder/],
   ["demo --seconds 0", 2, /'--seconds <N>' must be a whole number from 1 to 30, not '0'/],
 ];
 
 writeFileSync(join(folder, "bad.toml"), "[interface]\nmtuu = 3");
+writeFileSync(join(folder, "wg0.conf"), "[Interface]\n", { mode: 0o644 });
+writeFileSync(join(folder, "wg1.conf"), "[Interface]\nMtuu = 3\n", { mode: 0o600 });
+writeFileSync(join(folder, "type.toml"), '[interface]\nmtu = "1420"');
+writeFileSync(
+  join(folder, "twice.toml"),
+  `[interface]\nprivate_key_file = "plain.key"\n${[1, 2]
+    .map((n) => `[[peer]]\npublic_key = "${Buffer.alloc(32, n).toString("base64")}"\n`)
+    .map((text) => `${text}allowed_ips = ["10.0.0.0/8"]\n`)
+    .join("")}`,
+);
+writeFileSync(join(folder, "plain.key"), Buffer.alloc(32, 3).toString("base64"), { mode: 0o600 });
 writeFileSync(join(folder, "exposed.key"), "x", { mode: 0o644 });
 writeFileSync(join(folder, "exposed.toml"), '[interface]\nprivate_key_file = "exposed.key"');
 writeFileSync(join(folder, "piped.toml"), '[interface]\nprivate_key_file = "pipe"');
@@ -140,6 +184,20 @@ test("check sees a port that another engine holds", () => {
   assert.match(line(), new RegExp(`^ok .* ${port} is free$`));
 });
 
+test("check and start say what of a wg-quick file is not done", () => {
+  const key = readFileSync(join(folder, "plain.key"), "utf8");
+  const lines = ["[Interface]", `PrivateKey = ${key}`, "PostUp = touch ran", "DNS = 192.0.2.53"];
+  writeFileSync(join(folder, "wg2.conf"), lines.join("\n"), { mode: 0o600 });
+  const { stdout } = run("check", "-c", "wg2.conf");
+  assert.match(stdout, /^ok +configuration +wg2\.conf, 0 peers$/m);
+  assert.match(
+    stdout,
+    /^warning +configuration +wg2\.conf: line 3: PostUp is never run; do what /m,
+  );
+  assert.match(stdout, /^warning +configuration +wg2\.conf: line 4: DNS is ignored; set the /m);
+  assert.ok(!existsSync(join(folder, "ran")));
+});
+
 test("check names every mistake on a line of its own and ends with 1", () => {
   const { status, stdout } = run("check", "-c", "bad.toml");
   assert.equal(status, 1);
@@ -152,60 +210,4 @@ test("check names every mistake on a line of its own and ends with 1", () => {
   assert.equal(json.ok, false);
   assert.equal(json.tests.find((one) => one.test === "configuration")?.state, "missing");
   assert.equal(json.tests.find((one) => one.test === "node")?.state, "ok");
-});
-
-// biome-ignore format: a table
-const STATUS: StatusValue = {
-  interface: "cli0", nodeId: null, wireguardPublicKey: "k=", listenPort: 51_820, mtu: 1_420, cipher: "auto",
-  threads: 1, ioThreads: 1, startedMs: 125_000, defence: { state: "calm", rung: 0 },
-  features: { gso: true, gro: false, tunOffload: true, uso: false, aesHardware: true },
-  counters: { tunPackets: 1_234_567, tunReads: 0 }, drops: { noRoute: 3, replayed: 0 },
-};
-// biome-ignore format: a table
-const PEER: PeerValue = {
-  name: null, nodeId: null, wireguardPublicKey: "peerkey=", addresses: ["10.66.0.2/32"], endpoint: null, path: "none",
-  cipher: null, lastHandshakeMs: null, rxBytes: 0, txBytes: 1_536, rttMs: null, mtu: 1_420,
-};
-const STATS: StatsValue = {
-  threads: [{ name: "io0", counters: { loops: 7 } }],
-  workers: [{ name: "worker0", state: "asleep", jobs: 12 }],
-  memory: { arenaBytes: 1_048_576, rssBytes: 2_097_152 },
-};
-
-test("status, peers, stats and stop speak with an engine, as text and as JSON", async () => {
-  const socket = new URL(`../../src/control/socket${extname(import.meta.url)}`, import.meta.url);
-  const script = `
-    import { openControlSocket } from ${JSON.stringify(socket.href)};
-    const socket = await openControlSocket({ name: "cli0", handlers: {
-      "status.get": () => (${JSON.stringify(STATUS)}),
-      "peers.get": () => [${JSON.stringify(PEER)}],
-      "stats.get": () => (${JSON.stringify(STATS)}),
-      "engine.stop": () => process.exit(0),
-    }});
-    console.log("open");`;
-  const engine = spawn(process.execPath, ["--input-type=module", "-e", script], { env });
-  const ended = new Promise((resolve) => engine.once("exit", resolve));
-  await new Promise((resolve) => engine.stdout.once("data", resolve));
-  try {
-    assert.deepEqual(JSON.parse(run("status", "--json").stdout), STATUS);
-    assert.deepEqual(JSON.parse(run("peers", "--json").stdout), [PEER]);
-    assert.deepEqual(JSON.parse(run("stats", "--json").stdout), STATS);
-    const text = run("status").stdout;
-    assert.match(text, /^interface +cli0\n/);
-    assert.match(text, /UDP GSO on, UDP GRO off/);
-    assert.match(text, /up for +2 minutes, 5 seconds/);
-    assert.match(text, /tunPackets +1,234,567 +packets/);
-    assert.match(text, /noRoute +3 +packets +No peer's allowed IPs/);
-    assert.doesNotMatch(text, /replayed|tunReads/);
-    assert.match(
-      run("peers").stdout,
-      /peerkey= +10\.66\.0\.2\/32 +unknown +none .* never .* 1\.5 KiB/,
-    );
-    assert.match(run("stats").stdout, /loops +7[\s\S]*worker0 +asleep +12[\s\S]*1\.0 MiB shared/);
-    assert.equal(run("stop", "-i", "cli0").stdout, "p2pvpn-engine: cli0 is down\n");
-    assert.equal(await ended, 0);
-    assert.equal(run("status", "-i", "cli0").status, 1);
-  } finally {
-    engine.kill("SIGKILL");
-  }
 });

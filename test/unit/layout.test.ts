@@ -7,9 +7,12 @@ import {
   DATA_HEADER_BYTES,
   DROP,
   IO_MAX,
+  JOB,
   JOB_BYTES,
   JOB_SEGMENTS,
   type Limits,
+  MESSAGE,
+  PEER,
   QUEUE_ENTRIES,
   REGIONS,
   REPLAY_BITS,
@@ -68,6 +71,10 @@ test("numbers that depend on each other", () => {
   assert(UNRETIRED_SEGMENTS + JOB_SEGMENTS <= REPLAY_BITS - 64, "our own jobs outrun the window");
   assert.equal(SESSION.fields.window.bytes * 8, REPLAY_BITS);
   assert.equal(IO_MAX, OWNER_MASK + 1);
+  // Both are copied into a message as one.
+  assert.equal(JOB.fields.source.at + JOB.fields.source.bytes, JOB.fields.local.at);
+  assert.equal(MESSAGE.fields.address.at + MESSAGE.fields.address.bytes, MESSAGE.fields.local.at);
+  assert.equal(PEER.fields.endpoint.at + PEER.fields.endpoint.bytes, PEER.fields.local.at);
   assert.equal(workerOfTag(ioTag(IO_MAX - 1)), -1);
 });
 

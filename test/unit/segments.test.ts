@@ -17,10 +17,13 @@ import {
   SLOT_BYTES,
   TAG_BYTES,
 } from "../../src/memory/layout.ts";
+import { writeMtu } from "../../src/memory/mtu.ts";
 import { fieldWord, makeArena, wordOf } from "../../src/memory/region.ts";
 
-const FULL = 1_420 + SEGMENT_OVERHEAD_BYTES;
+const MTU = 1_420;
+const FULL = MTU + SEGMENT_OVERHEAD_BYTES;
 const arena = makeArena({ ioThreads: 1, workers: 0, peers: 1, routes: 0 });
+writeMtu(arena, MTU);
 const WORD = wordOf(arena, "jobs", JOB.size, 0);
 const SLOT = 3;
 const SESSION_AT = 2;
@@ -35,7 +38,7 @@ const sessionByte = (): number => wordOf(arena, "sessions", SESSION.size, SESSIO
 const slotStart = arena.layout.base.slots + SLOT * SLOT_BYTES;
 
 test("views of full segments are made once, others anew, all in their place", () => {
-  const segments = new Segments(arena, FULL);
+  const segments = new Segments(arena);
   for (const i of [0, 1, 31, JOB_SEGMENTS - 15]) {
     const first = segments.views(SLOT, i, FULL, FULL);
     assert.equal(segments.views(SLOT, i, FULL, FULL), first);
@@ -53,6 +56,28 @@ test("views of full segments are made once, others anew, all in their place", ()
   assert.equal(keepalive.sealed.length, TAG_BYTES);
   const narrow = segments.views(SLOT, 2, 100, 100);
   assert.equal(narrow.plain.byteOffset, slotStart + 200 + DATA_HEADER_BYTES);
+});
+
+test("views follow the MTU, and those of the old size are not kept", () => {
+  const segments = new Segments(arena);
+  const old = segments.views(SLOT, 1, FULL, FULL);
+  try {
+    for (const mtu of [1_280, 9_000, 34_000]) {
+      const full = mtu + SEGMENT_OVERHEAD_BYTES;
+      writeMtu(arena, mtu);
+      segments.followMtu();
+      const first = segments.views(SLOT, 1, full, full);
+      assert.equal(first.sealed.byteOffset, slotStart + full + DATA_HEADER_BYTES);
+      assert.equal(first.plain.length, mtu);
+      segments.followMtu();
+      assert.equal(segments.views(SLOT, 1, full, full), first, "made once");
+      assert.notEqual(segments.views(SLOT, 1, FULL, FULL), old);
+    }
+  } finally {
+    writeMtu(arena, MTU);
+  }
+  segments.followMtu();
+  assert.notEqual(segments.views(SLOT, 1, FULL, FULL), old);
 });
 
 /** A run of `count` segments with counters from `first` on; the last one may be shorter. */
@@ -96,12 +121,13 @@ const RUNS: readonly (readonly [what: string, count: number, stride: number, las
   ["full segments and a short one", 45, FULL, 500, 0n],
   ["full segments only", 45, FULL, FULL, 2n ** 32n - 5n],
   ["small segments", JOB_SEGMENTS, 100, 33, 2n ** 63n],
+  ["one segment at the largest MTU", 1, 65_455 + SEGMENT_OVERHEAD_BYTES, 65_455 + SEGMENT_OVERHEAD_BYTES, 9n],
   ["a keepalive", 1, SEGMENT_OVERHEAD_BYTES, SEGMENT_OVERHEAD_BYTES, 7n],
 ];
 
 for (const [what, count, stride, last, first] of RUNS) {
   test(`sealing, here and opened elsewhere: ${what}`, () => {
-    const segments = new Segments(arena, FULL);
+    const segments = new Segments(arena);
     const [send, receive] = [randomBytes(32), randomBytes(32)];
     setKeys(send, receive);
     const packets = makeRun(count, stride, last, first);
@@ -122,7 +148,7 @@ for (const [what, count, stride, last, first] of RUNS) {
 }
 
 test("every forged segment is named, and no other", () => {
-  const segments = new Segments(arena, FULL);
+  const segments = new Segments(arena);
   const key = randomBytes(32);
   setKeys(key, key);
   const packets = makeRun(JOB_SEGMENTS, 100, 100, 1n);
@@ -144,7 +170,7 @@ test("every forged segment is named, and no other", () => {
 });
 
 test("a job is stale once its slot or its session has changed", () => {
-  const segments = new Segments(arena, FULL);
+  const segments = new Segments(arena);
   const slotWord = wordOf(arena, "slotGenerations", 4, SLOT);
   const sessionWord = wordOf(arena, "sessions", SESSION.size, SESSION_AT);
   set("slot", SLOT);

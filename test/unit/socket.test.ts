@@ -36,6 +36,7 @@ const status: StatusValue = {
   threads: 1,
   ioThreads: 1,
   features: { gso: true, gro: true, tunOffload: true, uso: false, aesHardware: true },
+  keyLog: false,
   defence: { state: "calm", rung: 0 },
   startedMs: 12.5,
   counters: { tunPackets: 2 ** 40 },
@@ -48,6 +49,7 @@ const peer = (i: number, addresses = 1): PeerValue => ({
   wireguardPublicKey: Buffer.alloc(32, i & 0xff).toString("base64"),
   addresses: Array.from({ length: addresses }, () => "2001:db8:1111:2222:3333:4444:5555:6666/128"),
   endpoint: "[2001:db8:1111:2222:3333:4444:5555:6666]:51820",
+  endpointName: null,
   path: "direct",
   cipher: "chacha20poly1305",
   lastHandshakeMs: i,
@@ -64,6 +66,12 @@ const handlers: ControlHandlers = {
   "stats.get": () => {
     throw new Error("no figures");
   },
+  "routes.get": () => [],
+  "config.get": () => ({ "interface.mtu": 1_420 }),
+  "change.apply": () => {},
+  "engine.reload": () => ({ changed: [], needsRestart: [] }),
+  "peers.rekey": () => 2,
+  "log.level": (level) => level ?? "info",
   "engine.stop": () => {
     stops++;
   },

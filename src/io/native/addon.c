@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -21,6 +20,7 @@
 
 #include "addon_throw.h"
 #include "aead.h"
+#include "memory.h"
 
 /* Longest text of an errno and of a TypeError. */
 #define TEXT_BYTES 128
@@ -281,10 +281,7 @@ static napi_value call_error_text(napi_env env, napi_callback_info info)
     return make_text(env, text);
 }
 
-/*
- * lockMemory(offset, bytes): the pages that hold a part of the arena. Their neighbours on the
- * first and last page share their fate, as the arena need not begin on a page.
- */
+/* lockMemory(offset, bytes): a part of the arena; see memory.h. */
 static napi_value call_lock_memory(napi_env env, napi_callback_info info)
 {
     napi_value args[ARGS_MAX];
@@ -300,19 +297,7 @@ static napi_value call_lock_memory(napi_env env, napi_callback_info info)
         bytes > instance->arena.bytes - offset) {
         return make_i32(env, -EINVAL);
     }
-    long page = sysconf(_SC_PAGESIZE);
-    if (page <= 0)
-        return make_i32(env, -EINVAL);
-    uint8_t *first = instance->arena.base + offset;
-    size_t before = (uintptr_t)first & ((size_t)page - 1);
-    size_t length = (bytes + before + (size_t)page - 1) & ~((size_t)page - 1);
-    if (bytes == 0)
-        return make_i32(env, 0);
-    if (madvise(first - before, length, MADV_DONTDUMP) < 0)
-        return make_i32(env, -errno);
-    if (mlock(first - before, length) < 0)
-        return make_i32(env, -errno);
-    return make_i32(env, 0);
+    return make_f64(env, (double)memory_lock(instance->arena.base + offset, bytes));
 }
 
 static napi_value call_no_core_dumps(napi_env env, napi_callback_info info)

@@ -37,8 +37,6 @@ export interface IoOptions {
   readonly tun: number;
   /** Size of TUN's virtio header: 16, or 0 when the device has none. */
   readonly vnetHeaderBytes: number;
-  /** Largest inner packet. */
-  readonly mtu: number;
   /** Data sockets, or -1. */
   readonly udp4: number;
   readonly udp6: number;
@@ -77,15 +75,19 @@ export interface Addon {
   errorText(errno: number): string;
 
   // Memory and process
-  /** mlock and MADV_DONTDUMP over part of the arena. */
+  /**
+   * Keeps part of the arena out of core dumps and locks its pages, each from its first use on.
+   * Bytes that are locked, from the start of the part: fewer where RLIMIT_MEMLOCK allows no more.
+   */
   lockMemory(offset: number, bytes: number): number;
   /** prctl(PR_SET_DUMPABLE, 0) and RLIMIT_CORE 0. */
   noCoreDumps(): number;
   /** 1: the process can get more than CAP_NET_ADMIN. */
   privilegesExcess(): number;
   /**
-   * Gives up all capabilities but CAP_NET_ADMIN and executes node again with these words (argv[0]
-   * included). Returns only when that failed: -errno. Thread: main, before any other thread.
+   * Raises the limit of locked memory, gives up all capabilities but CAP_NET_ADMIN and executes
+   * node again with these words (argv[0] included). Returns only when that failed: -errno. Thread:
+   * main, before any other thread.
    */
   privilegesReexecute(argv: string[]): number;
   /**
@@ -139,12 +141,19 @@ export interface Addon {
   /** -EADDRINUSE when somebody else has the port, 0 when not; nothing stays open. */
   udpTaken(address: string, port: number, device: string): number;
   udpPort(fd: number): number;
+  /**
+   * Puts a socket in the place of another, in all threads, and closes the first number even when
+   * that fails. Takes: newFd. Afterwards whoever watches oldFd watches it anew: I/O threads by
+   * COMMAND.sockets, control by Datagrams.resume().
+   */
+  udpReplace(newFd: number, oldFd: number): number;
+  /** Puts a socket in the place of fd that has no port, hears nothing and sends nothing. */
+  udpHush(fd: number): number;
+  /** SO_MARK; 0 is none. */
+  udpMark(fd: number, mark: number): number;
   /** Bits: 1 UDP_SEGMENT, 2 UDP_GRO. */
   udpProbe(fd: number): number;
   udpGro(fd: number, on: boolean): number;
-  udpReplace(newFd: number, oldFd: number): number;
-  udpHush(fd: number): number;
-  udpMark(fd: number, mark: number): number;
   udpConnect(fd: number, sockaddr: Uint8Array): number;
   /** Classic BPF, 8 bytes an instruction; kind 0: socket filter, 1: reuseport group's program. */
   filterAttach(fd: number, kind: 0 | 1, program: Uint8Array): number;
@@ -173,6 +182,10 @@ export interface Addon {
    * `sleptMs`.
    */
   ioPoll(io: IoHandle, timeoutMs: number): number;
+  /** The same for the wake-up eventfd alone, while there is no room for what others hold. */
+  ioPollWake(io: IoHandle, timeoutMs: number): number;
+  /** The sockets were replaced: watches the new ones. 0 or -errno. */
+  ioRebind(io: IoHandle): number;
   /**
    * Reads and splits one run into the job's slot. Segments, plus 256 when the device is empty now;
    * 0: nothing was there; or -errno.

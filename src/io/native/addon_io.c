@@ -50,12 +50,11 @@ CALL(io_open_call)
 {
     napi_value args[ARGS_MAX], result;
     struct io_options options = { 0 };
-    int32_t thread, vnet, mtu;
+    int32_t thread, vnet;
 
     if (!get_args(env, info, 1, args) || !option_i32(env, args[0], "thread", &thread) ||
         !option_i32(env, args[0], "tun", &options.tun) ||
         !option_i32(env, args[0], "vnetHeaderBytes", &vnet) ||
-        !option_i32(env, args[0], "mtu", &mtu) ||
         !option_i32(env, args[0], "udp4", &options.udp4) ||
         !option_i32(env, args[0], "udp6", &options.udp6) ||
         !option_i32(env, args[0], "wake", &options.wake) ||
@@ -65,7 +64,6 @@ CALL(io_open_call)
         return NULL;
     options.thread = (uint32_t)thread;
     options.vnet = vnet != 0;
-    options.mtu = (uint32_t)mtu;
 
     struct io **box = calloc(1, sizeof *box);
     if (box == NULL) {
@@ -100,7 +98,8 @@ CALL(io_close_call)
     return NULL;
 }
 
-CALL(io_poll_call)
+static napi_value wait_with(napi_env env, napi_callback_info info,
+                            int (*function)(struct io *io, int timeout_ms))
 {
     napi_value args[ARGS_MAX];
     struct io *io;
@@ -108,7 +107,32 @@ CALL(io_poll_call)
     if (!get_args(env, info, 2, args) || !get_io(env, args[0], &io) ||
         !get_i32(env, args[1], "timeoutMs", &timeout))
         return NULL;
-    return make_i32(env, io_poll(io, timeout));
+    return make_i32(env, function(io, timeout));
+}
+
+CALL(io_poll_call)
+{
+    return wait_with(env, info, io_poll);
+}
+
+CALL(io_poll_wake_call)
+{
+    return wait_with(env, info, io_poll_wake);
+}
+
+static napi_value call_with_io(napi_env env, napi_callback_info info,
+                               int (*function)(struct io *io))
+{
+    napi_value args[ARGS_MAX];
+    struct io *io;
+    if (!get_args(env, info, 1, args) || !get_io(env, args[0], &io))
+        return NULL;
+    return make_i32(env, function(io));
+}
+
+CALL(io_rebind_call)
+{
+    return call_with_io(env, info, io_rebind);
 }
 
 CALL(io_pass_to_call)
@@ -152,11 +176,7 @@ CALL(send_add_call)
 
 CALL(send_flush_call)
 {
-    napi_value args[ARGS_MAX];
-    struct io *io;
-    if (!get_args(env, info, 1, args) || !get_io(env, args[0], &io))
-        return NULL;
-    return make_i32(env, io_send_flush(io));
+    return call_with_io(env, info, io_send_flush);
 }
 
 CALL(receive_call)
@@ -197,7 +217,8 @@ void register_io(napi_env env, napi_value exports)
 {
     const struct call calls[] = {
         { "ioOpen", io_open_call },     { "ioClose", io_close_call },
-        { "ioPoll", io_poll_call },     { "ioPassTo", io_pass_to_call },
+        { "ioPoll", io_poll_call },     { "ioPollWake", io_poll_wake_call },
+        { "ioPassTo", io_pass_to_call }, { "ioRebind", io_rebind_call },
         { "tunRead", tun_read_call },   { "receive", receive_call },
         { "prepare", prepare_call },    { "accept", accept_call },
         { "tunWrite", tun_write_call }, { "sendAdd", send_add_call },

@@ -1,8 +1,9 @@
-/* addon_process.c — what concerns the whole process: privileges; see addon.ts. */
+/* addon_process.c — what concerns the whole process: privileges, descriptors; see addon.ts. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "addon.h"
+#include "handles.h"
 #include "privileges.h"
 
 #define CALL(name) static napi_value name(napi_env env, napi_callback_info info)
@@ -57,11 +58,32 @@ CALL(privileges_reexecute_call)
     return make_i32(env, result);
 }
 
+CALL(handles_close_on_exec_call)
+{
+    napi_value args[ARGS_MAX], one;
+    int32_t keep[HANDLES_KEPT_MAX];
+    uint32_t count = 0;
+    if (!get_args(env, info, 1, args))
+        return NULL;
+    if (napi_get_array_length(env, args[0], &count) != napi_ok) {
+        (void)napi_throw_type_error(env, NULL, "keep must be an array of descriptors");
+        return NULL;
+    }
+    if (count > HANDLES_KEPT_MAX)
+        return make_i32(env, -EINVAL);
+    for (uint32_t i = 0; i < count; i++)
+        if (napi_get_element(env, args[0], i, &one) != napi_ok ||
+            !get_i32(env, one, "keep", &keep[i]))
+            return NULL;
+    return make_i32(env, handles_close_on_exec(keep, count));
+}
+
 void register_process(napi_env env, napi_value exports)
 {
     const struct call calls[] = {
         { "privilegesExcess", privileges_excess_call },
         { "privilegesReexecute", privileges_reexecute_call },
+        { "handlesCloseOnExec", handles_close_on_exec_call },
     };
     register_calls(env, exports, calls, sizeof calls / sizeof calls[0]);
 }

@@ -118,6 +118,32 @@ CALL(udp_probe_call)
     return call_with_fd(env, info, udp_probe);
 }
 
+CALL(udp_hush_call)
+{
+    return call_with_fd(env, info, udp_hush);
+}
+
+CALL(udp_replace_call)
+{
+    napi_value args[ARGS_MAX];
+    int32_t new_fd, old_fd;
+    if (!get_args(env, info, 2, args) || !get_i32(env, args[0], "newFd", &new_fd) ||
+        !get_i32(env, args[1], "oldFd", &old_fd))
+        return NULL;
+    return make_i32(env, udp_replace(new_fd, old_fd));
+}
+
+CALL(udp_mark_call)
+{
+    napi_value args[ARGS_MAX];
+    int32_t fd;
+    uint32_t mark;
+    if (!get_args(env, info, 2, args) || !get_i32(env, args[0], "fd", &fd) ||
+        !get_u32(env, args[1], "mark", &mark))
+        return NULL;
+    return make_i32(env, udp_mark(fd, mark));
+}
+
 CALL(udp_gro_call)
 {
     napi_value args[ARGS_MAX];
@@ -205,11 +231,12 @@ void register_udp(napi_env env, napi_value exports)
     const struct call calls[] = {
         { "tunOpen", tun_open_call },           { "tunName", tun_name_call },
         { "tunOffload", tun_offload_call },     { "udpOpen", udp_open_call },
-        { "udpPort", udp_port_call },
-        { "udpTaken", udp_taken_call },           { "udpProbe", udp_probe_call },
+        { "udpPort", udp_port_call },           { "udpReplace", udp_replace_call },
+        { "udpHush", udp_hush_call },           { "udpMark", udp_mark_call },
+        { "udpTaken", udp_taken_call },         { "udpProbe", udp_probe_call },
         { "udpGro", udp_gro_call },             { "udpConnect", udp_connect_call },
         { "filterAttach", filter_attach_call }, { "datagramReceive", datagram_receive_call },
-        { "datagramSend", datagram_send_call },  { "datagramPair", datagram_pair_call },
+        { "datagramSend", datagram_send_call }, { "datagramPair", datagram_pair_call },
     };
     register_calls(env, exports, calls, sizeof calls / sizeof calls[0]);
 }

@@ -1,6 +1,7 @@
 /* io.c — opening, closing and waiting; see io.h. Source: epoll(7), eventfd(2). */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -20,6 +21,21 @@ static int watch(struct io *io, int fd, uint32_t which)
     if (fd < 0)
         return 0;
     return epoll_ctl(io->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+int io_rebind(struct io *io)
+{
+    int result = 0;
+
+    for (uint32_t side = 0; side < SOCKETS && result == 0; side++) {
+        int fd = io->udp[side].fd;
+        /* Mostly the old socket left the set when it was closed; epoll(7). */
+        if (fd >= 0 && epoll_ctl(io->epoll, EPOLL_CTL_DEL, fd, NULL) < 0 && errno != ENOENT)
+            return -errno;
+        io->udp[side].ready = false;
+        result = watch(io, fd, WATCH_UDP + side);
+    }
+    return result;
 }
 
 static int set_up(struct io *io, const struct io_options *options)
@@ -48,7 +64,6 @@ int io_open(const struct arena *arena, const struct io_options *options, struct 
     io->tun = options->tun;
     io->wake = options->wake;
     io->vnet = options->vnet;
-    io->mtu = options->mtu;
     io->udp[0] = (struct udp_side){ .fd = options->udp4, .gso = options->gso };
     io->udp[1] = (struct udp_side){ .fd = options->udp6, .gso = options->gso };
     io->merge = (struct merge_options){ .tcp = options->tso, .udp = options->uso,
@@ -86,36 +101,64 @@ static double boot_ms(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-int io_poll(struct io *io, int timeout_ms)
-{
+/* What a wait gave: events or, in `got`, -1 and the error. */
+struct wait {
     struct epoll_event events[EVENTS_MAX];
-    int ready = io->split.pending ? READY_TUN : 0;
+    int got;
+    int error;
+};
+
+static void wait_for(struct io *io, bool wake_only, int timeout_ms, struct wait *wait)
+{
     uint32_t *loops = (uint32_t *)(void *)(io->shared + IO_LOOPS);
     uint32_t turn = __atomic_load_n(loops, __ATOMIC_RELAXED);
+    struct pollfd bell = { .fd = io->wake, .events = POLLIN };
     double slept, before = boot_ms();
 
-    /* A packet that was read and not yet split does not show on the descriptor any more. */
-    if (io->split.pending)
-        timeout_ms = 0;
     /* Odd in a turn, even in a wait: memory/epochs.ts reads it. */
     __atomic_store_n(loops, (turn + 1) & ~1u, __ATOMIC_SEQ_CST);
-    int got = epoll_wait(io->epoll, events, EVENTS_MAX, timeout_ms);
+    wait->got = wake_only ? poll(&bell, 1, timeout_ms)
+                          : epoll_wait(io->epoll, wait->events, EVENTS_MAX, timeout_ms);
+    wait->error = errno;
     __atomic_store_n(loops, ((turn + 1) & ~1u) | 1u, __ATOMIC_SEQ_CST);
     double now = boot_ms();
     count(io->counters, COUNT_LOOPS, 1);
     memcpy(&slept, io->shared + IO_SLEPT_MS, sizeof slept);
     store_f64(io->shared + IO_SLEPT_MS, slept + now - before);
     store_f64(io->shared + IO_NOW_MS, now);
-    if (got < 0)
-        return errno == EINTR ? 0 : -errno;
-    for (int i = 0; i < got; i++) {
-        uint32_t which = events[i].data.u32;
+}
+
+static int clear_wake(struct io *io)
+{
+    eventfd_t rings;
+    return eventfd_read(io->wake, &rings) == 0 || errno == EAGAIN ? READY_WAKE : 0;
+}
+
+int io_poll_wake(struct io *io, int timeout_ms)
+{
+    struct wait wait;
+
+    wait_for(io, true, timeout_ms, &wait);
+    if (wait.got < 0)
+        return wait.error == EINTR ? 0 : -wait.error;
+    return wait.got > 0 ? clear_wake(io) : 0;
+}
+
+int io_poll(struct io *io, int timeout_ms)
+{
+    /* A packet that was read and not yet split does not show on the descriptor any more. */
+    int ready = io->split.pending ? READY_TUN : 0;
+    struct wait wait;
+
+    wait_for(io, false, io->split.pending ? 0 : timeout_ms, &wait);
+    if (wait.got < 0)
+        return wait.error == EINTR ? 0 : -wait.error;
+    for (int i = 0; i < wait.got; i++) {
+        uint32_t which = wait.events[i].data.u32;
         if (which == WATCH_WAKE) {
-            eventfd_t rings;
-            if (eventfd_read(io->wake, &rings) == 0 || errno == EAGAIN)
-                ready |= READY_WAKE;
+            ready |= clear_wake(io);
         } else if (which == WATCH_TUN) {
-            ready |= events[i].events & (EPOLLERR | EPOLLHUP) ? READY_TUN_GONE : READY_TUN;
+            ready |= wait.events[i].events & (EPOLLERR | EPOLLHUP) ? READY_TUN_GONE : READY_TUN;
         } else if (which - WATCH_UDP < SOCKETS) {
             io->udp[which - WATCH_UDP].ready = true;
             ready |= READY_UDP;

@@ -32,7 +32,6 @@ struct io_options {
     uint32_t thread;
     int tun, udp4, udp6, wake;
     bool vnet, gso, tso, uso;
-    uint32_t mtu;
 };
 
 /* 0 or -errno. */
@@ -41,6 +40,15 @@ void io_close(struct io *io);
 
 /* Waits for any of the descriptors; READY_ bits or -errno. Writes loops, nowMs, sleptMs. */
 int io_poll(struct io *io, int timeout_ms);
+
+/*
+ * The same, for the wake-up eventfd alone: while there is no room for what the others hold, they
+ * stay ready, and io_poll would return at once.
+ */
+int io_poll_wake(struct io *io, int timeout_ms);
+
+/* The sockets behind the descriptors were replaced: watches the new ones. 0 or -errno. */
+int io_rebind(struct io *io);
 
 /* Handshake messages that the kernel merged behind data go to this socket; see io_pass.c. */
 void io_pass_to(struct io *io, int fd);

@@ -43,16 +43,14 @@ void io_pass_to(struct io *io, int fd)
 }
 
 /* True when the datagram is a handshake message, whether or not control's queue had room. */
-static bool pass_on(struct io *io, const uint8_t *datagram, size_t bytes, struct msghdr *message)
+static bool pass_on(struct io *io, const uint8_t *datagram, size_t bytes,
+                    const struct udp_arrival *arrival)
 {
-    union address local;
-
     if (!io->passes || bytes != handshake_bytes(load32(datagram)))
         return false;
-    udp_local(message, &local);
     struct iovec parts[3] = {
-        { .iov_base = message->msg_name, .iov_len = SOCKADDR_BYTES },
-        { .iov_base = local.bytes, .iov_len = SOCKADDR_BYTES },
+        { .iov_base = (void *)(uintptr_t)arrival->from.bytes, .iov_len = SOCKADDR_BYTES },
+        { .iov_base = (void *)(uintptr_t)arrival->local.bytes, .iov_len = SOCKADDR_BYTES },
         { .iov_base = (void *)(uintptr_t)datagram, .iov_len = bytes },
     };
     struct msghdr out = { .msg_iov = parts, .msg_iovlen = 3 };
@@ -65,7 +63,8 @@ static bool pass_on(struct io *io, const uint8_t *datagram, size_t bytes, struct
     return true;
 }
 
-bool is_data(struct io *io, const uint8_t *datagram, size_t bytes, struct msghdr *message)
+bool is_data(struct io *io, const uint8_t *datagram, size_t bytes,
+             const struct udp_arrival *arrival)
 {
     if (bytes < SEGMENT_OVERHEAD_BYTES) {
         count(io->counters, DROP_TOO_SHORT, 1);
@@ -74,7 +73,7 @@ bool is_data(struct io *io, const uint8_t *datagram, size_t bytes, struct msghdr
     uint32_t type = load32(datagram);
     if (type == TYPE_DATA || type == TYPE_DATA_AES)
         return true;
-    if (!pass_on(io, datagram, bytes, message))
+    if (!pass_on(io, datagram, bytes, arrival))
         count(io->counters, DROP_BAD_TYPE, 1);
     return false;
 }

@@ -16,14 +16,25 @@
 #define RECEIVE_MESSAGES 16u
 /* Messages of one sendmmsg; each is one job, or one segment where the kernel cannot segment. */
 #define SEND_MESSAGES 64u
-#define CONTROL_BYTES 64u
+/* A way that refused UDP_SEGMENT is tried again after this long. */
+#define UNSEGMENTED_MS 10000.0
+/* Control hears of another address of one peer at most this often. */
+#define ROAMED_EVERY_MS 20.0
 #define TUN_READ_BYTES (65535u + TUN_VNET_BYTES)
 #define SOCKETS 2u
 
 struct udp_side {
     int fd;
     bool ready;
-    bool gso; /* off for good after EIO: no checksum offload on the way out */
+    bool gso;
+};
+
+/* What must be known of a queued message for when the kernel does not take it as it is. */
+struct outgoing {
+    uint8_t *peer;
+    uint32_t segment_bytes;
+    uint32_t control_bytes; /* segment size and ECN bits: the beginning of its control messages */
+    uint32_t local_bytes;   /* the local address behind them; 0: none */
 };
 
 struct io {
@@ -31,7 +42,6 @@ struct io {
     uint32_t thread;
     int epoll, tun, wake;
     bool vnet;
-    uint32_t mtu;
     struct udp_side udp[SOCKETS]; /* IPv4, IPv6 */
     bool turn;                    /* which of them is asked first */
     bool passes;                  /* pass_fd is control's */
@@ -45,15 +55,15 @@ struct io {
 
     struct mmsghdr in[RECEIVE_MESSAGES];
     struct iovec in_iov[RECEIVE_MESSAGES];
-    union address in_from[RECEIVE_MESSAGES];
-    _Alignas(struct cmsghdr) uint8_t in_control[RECEIVE_MESSAGES][CONTROL_BYTES];
+    struct udp_arrival in_arrival[RECEIVE_MESSAGES];
+    _Alignas(struct cmsghdr) uint8_t in_control[RECEIVE_MESSAGES][UDP_CONTROL_BYTES];
 
     uint32_t queued[SOCKETS];
     struct mmsghdr out[SOCKETS][SEND_MESSAGES];
     struct iovec out_iov[SOCKETS][SEND_MESSAGES];
     union address out_to[SOCKETS][SEND_MESSAGES];
-    uint32_t out_segment[SOCKETS][SEND_MESSAGES]; /* segment size, for a resend */
-    _Alignas(struct cmsghdr) uint8_t out_control[SOCKETS][SEND_MESSAGES][CONTROL_BYTES];
+    struct outgoing out_about[SOCKETS][SEND_MESSAGES];
+    _Alignas(struct cmsghdr) uint8_t out_control[SOCKETS][SEND_MESSAGES][UDP_CONTROL_BYTES];
     struct merged merged;
 };
 
@@ -61,6 +71,7 @@ struct io {
  * io_pass.c: is the datagram transport data? What is none is counted as dropped, or handed on to
  * control when it is a handshake message.
  */
-bool is_data(struct io *io, const uint8_t *datagram, size_t bytes, struct msghdr *message);
+bool is_data(struct io *io, const uint8_t *datagram, size_t bytes,
+             const struct udp_arrival *arrival);
 
 #endif

@@ -7,6 +7,7 @@
 #include <linux/capability.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -57,6 +58,10 @@ static int set_inheritable(void)
 
 int privileges_reexecute(char *const argv[])
 {
+    const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+
+    /* Refused without CAP_SYS_RESOURCE; then as much is locked as the old limit allows. */
+    (void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
     for (int capability = 0; capability < CAPABILITIES_MAX; capability++) {
         int has = bounding_has(capability);
         if (has == -EINVAL)

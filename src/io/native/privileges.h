@@ -12,9 +12,10 @@
 int privileges_excess(void);
 
 /*
- * Limits the bounding, inheritable and ambient sets to CAP_NET_ADMIN, sets no_new_privs and
- * executes /proc/self/exe with `argv`. Returns only on failure: -errno. -EPERM before anything was
- * changed: this process may not limit itself (no CAP_SETPCAP).
+ * Raises RLIMIT_MEMLOCK where it may, since the right to lock memory goes too; limits the bounding,
+ * inheritable and ambient sets to CAP_NET_ADMIN, sets no_new_privs and executes /proc/self/exe with
+ * `argv`. Returns only on failure: -errno. -EPERM before anything else was changed: this process
+ * may not limit itself (no CAP_SETPCAP).
  */
 int privileges_reexecute(char *const argv[]);
 

@@ -6,6 +6,7 @@
 
 #include "arena.h"
 #include "checksum.h"
+#include "ecn.h"
 
 #define PROTOCOL_TCP 6u
 #define PROTOCOL_UDP 17u
@@ -161,9 +162,11 @@ static void write_segment(const struct splitter *split, uint8_t *to, size_t payl
     memcpy(transport + vnet->csum_offset, &check, 2);
 }
 
-static void read_destination(const uint8_t *packet, struct run *run)
+/* What all packets of a run share. */
+static void read_way(const uint8_t *packet, struct run *run)
 {
     run->version = packet[0] >> 4;
+    run->ecn = ecn_of(packet);
     if (run->version == 4) {
         run->address[0] = load32_be(packet + 16);
         run->address[1] = run->address[2] = run->address[3] = 0;
@@ -173,11 +176,11 @@ static void read_destination(const uint8_t *packet, struct run *run)
     }
 }
 
-static bool same_destination(const uint8_t *packet, const struct run *run)
+static bool same_way(const uint8_t *packet, const struct run *run)
 {
     struct run other;
-    read_destination(packet, &other);
-    return other.version == run->version &&
+    read_way(packet, &other);
+    return other.version == run->version && other.ecn == run->ecn &&
            memcmp(other.address, run->address, sizeof run->address) == 0;
 }
 
@@ -185,7 +188,7 @@ bool split_next(struct splitter *split, uint8_t *slot, struct run *run)
 {
     bool gso = split->vnet.gso_type != VNET_GSO_NONE;
 
-    if (run->count > 0 && !same_destination(split->packet, run))
+    if (run->count > 0 && !same_way(split->packet, run))
         return true;
     while (split->pending) {
         size_t left = split->bytes - split->header_bytes - split->next;
@@ -195,7 +198,7 @@ bool split_next(struct splitter *split, uint8_t *slot, struct run *run)
         size_t at = (size_t)run->count * run->segment_bytes;
 
         if (run->count == 0) {
-            read_destination(split->packet, run);
+            read_way(split->packet, run);
             run->segment_bytes = (uint32_t)size;
         } else if (size > run->segment_bytes || run->count == JOB_SEGMENTS ||
                    at + size > JOB_BYTES) {

@@ -36,6 +36,7 @@ struct run {
     uint32_t segment_bytes; /* stride: header + padded packet + tag */
     uint32_t last_bytes;
     uint32_t tun_bytes;     /* bytes of IP packets */
+    uint32_t ecn;           /* ECN bits of all packets */
     uint32_t version;       /* 4 or 6 */
     uint32_t address[4];    /* inner destination, host order */
 };
@@ -57,9 +58,10 @@ int split_begin(struct splitter *split, const uint8_t *packet, size_t bytes, str
                 size_t mtu);
 
 /*
- * Adds segments to a run in `slot` while they fit: the same destination, the same size (a shorter
- * one ends the run), at most JOB_SEGMENTS and JOB_BYTES. An empty run takes at least one segment.
- * Returns true when the run is closed; `split->pending` says whether the packet has more.
+ * Adds segments to a run in `slot` while they fit: the same destination and ECN bits, the same
+ * size (a shorter one ends the run), at most JOB_SEGMENTS and JOB_BYTES. An empty run takes at
+ * least one segment, whatever its size. Returns true when the run is closed; `split->pending` says
+ * whether the packet has more.
  */
 bool split_next(struct splitter *split, uint8_t *slot, struct run *run);
 

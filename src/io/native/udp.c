@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/udp.h>
 #include <string.h>
@@ -21,6 +22,8 @@
 
 #define BUFFER_BYTES (7 * 1024 * 1024)
 #define FILTER_INSTRUCTIONS_MAX 4096u
+/* dup3() may say EBUSY while another thread opens a descriptor; dup(2). */
+#define REPLACE_TRIES 100
 
 socklen_t address_length(const union address *address)
 {
@@ -74,10 +77,13 @@ static int set_options(int fd, const struct udp_options *options)
         result = v6 ? set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
                     : set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
     if (result == 0)
+        result = v6 ? set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1)
+                    : set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
+    if (result == 0)
         result = v6 ? set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE)
                     : set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
     if (result == 0 && options->mark != 0)
-        result = set_int(fd, SOL_SOCKET, SO_MARK, (int)options->mark);
+        result = udp_mark(fd, options->mark);
     if (result == 0 && options->device[0] != '\0') {
         socklen_t length = (socklen_t)strlen(options->device);
         if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, options->device, length) < 0)
@@ -137,6 +143,51 @@ int udp_port(int fd)
     return ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
 }
 
+int udp_mark(int fd, uint32_t mark)
+{
+    return set_int(fd, SOL_SOCKET, SO_MARK, (int)mark);
+}
+
+int udp_replace(int new_fd, int old_fd)
+{
+    int result = -EBUSY;
+
+    if (new_fd == old_fd)
+        return -EINVAL;
+    /* Only a socket takes a socket's place: a wrong number must not cost another descriptor. */
+    if (udp_port(old_fd) < 0)
+        result = -EBADF;
+    for (int tries = 0; result == -EBUSY && tries < REPLACE_TRIES; tries++)
+        result = dup3(new_fd, old_fd, O_CLOEXEC) < 0 ? -errno : 0;
+    close(new_fd);
+    return result;
+}
+
+int udp_hush(int fd)
+{
+    const struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+    int family = 0;
+    socklen_t length = sizeof family;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) < 0)
+        return -errno;
+    int silent = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
+    if (silent < 0)
+        return -errno;
+    /*
+     * A send would give it a port first (inet_autobind()): so nothing is let in, and nothing out.
+     * shutdown() of a socket without a peer takes effect and says ENOTCONN; net/ipv4/af_inet.c.
+     */
+    int result = udp_filter(silent, false, (const uint8_t *)&none, sizeof none);
+    if (result == 0 && shutdown(silent, SHUT_WR) < 0 && errno != ENOTCONN)
+        result = -errno;
+    if (result < 0) {
+        close(silent);
+        return result;
+    }
+    return udp_replace(silent, fd);
+}
+
 int udp_probe(int fd)
 {
     int value = 0, bits = 0;
@@ -174,57 +225,107 @@ int udp_filter(int fd, bool group, const uint8_t *program, size_t bytes)
     return setsockopt(fd, SOL_SOCKET, name, &attach, sizeof attach) < 0 ? -errno : 0;
 }
 
-void udp_local(struct msghdr *message, union address *local)
+/* The local address and the interface; sin_zero is free, so that the index travels there. */
+static void read_local4(const struct cmsghdr *c, union address *local)
 {
-    memset(local, 0, sizeof *local);
+    struct in_pktinfo info;
+    memcpy(&info, CMSG_DATA(c), sizeof info);
+    local->v4.sin_family = AF_INET;
+    local->v4.sin_addr = info.ipi_spec_dst;
+    memcpy(local->v4.sin_zero, &info.ipi_ifindex, sizeof info.ipi_ifindex);
+}
+
+static void read_local6(const struct cmsghdr *c, union address *local)
+{
+    struct in6_pktinfo info;
+    memcpy(&info, CMSG_DATA(c), sizeof info);
+    local->v6.sin6_family = AF_INET6;
+    local->v6.sin6_addr = info.ipi6_addr;
+    local->v6.sin6_scope_id = info.ipi6_ifindex;
+}
+
+void udp_arrived(struct msghdr *message, size_t bytes, struct udp_arrival *out)
+{
+    memset(&out->local, 0, sizeof out->local);
+    out->stride = bytes;
+    out->ecn = 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
-        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO &&
-            c->cmsg_len >= CMSG_LEN(sizeof(struct in_pktinfo))) {
-            struct in_pktinfo info;
-            memcpy(&info, CMSG_DATA(c), sizeof info);
-            local->v4.sin_family = AF_INET;
-            local->v4.sin_addr = info.ipi_spec_dst;
-            /* sin_zero is free; the interface index travels there. */
-            memcpy(local->v4.sin_zero, &info.ipi_ifindex, sizeof info.ipi_ifindex);
+        size_t room = c->cmsg_len < CMSG_LEN(0) ? 0 : c->cmsg_len - CMSG_LEN(0);
+        int value = 0;
+
+        if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO && room >= sizeof value) {
+            memcpy(&value, CMSG_DATA(c), sizeof value);
+            if (value > 0)
+                out->stride = (size_t)value;
+        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO &&
+                   room >= sizeof(struct in_pktinfo)) {
+            read_local4(c, &out->local);
         } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO &&
-                   c->cmsg_len >= CMSG_LEN(sizeof(struct in6_pktinfo))) {
-            struct in6_pktinfo info;
-            memcpy(&info, CMSG_DATA(c), sizeof info);
-            local->v6.sin6_family = AF_INET6;
-            local->v6.sin6_addr = info.ipi6_addr;
-            local->v6.sin6_scope_id = info.ipi6_ifindex;
+                   room >= sizeof(struct in6_pktinfo)) {
+            read_local6(c, &out->local);
+        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS && room >= 1) {
+            out->ecn = *CMSG_DATA(c) & 3u; /* one byte; ip(7) */
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS &&
+                   room >= sizeof value) {
+            memcpy(&value, CMSG_DATA(c), sizeof value);
+            out->ecn = (uint32_t)value & 3u;
         }
     }
 }
 
-size_t udp_stride(struct msghdr *message, size_t bytes)
+static size_t put_control(uint8_t *at, int level, int type, const void *data, size_t bytes)
 {
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
-        int size = 0;
-        if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO ||
-            c->cmsg_len < CMSG_LEN(sizeof size))
-            continue;
-        memcpy(&size, CMSG_DATA(c), sizeof size);
-        if (size > 0)
-            return (size_t)size;
+    struct cmsghdr *c = (struct cmsghdr *)(void *)at;
+    *c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(bytes), .cmsg_level = level, .cmsg_type = type };
+    memcpy(CMSG_DATA(c), data, bytes);
+    return CMSG_SPACE(bytes);
+}
+
+size_t udp_put_segment(uint8_t *at, uint16_t bytes)
+{
+    return put_control(at, IPPROTO_UDP, UDP_SEGMENT, &bytes, sizeof bytes);
+}
+
+size_t udp_put_ecn(uint8_t *at, int family, uint32_t ecn)
+{
+    int value = (int)(ecn & 3);
+    return family == AF_INET ? put_control(at, IPPROTO_IP, IP_TOS, &value, sizeof value)
+                             : put_control(at, IPPROTO_IPV6, IPV6_TCLASS, &value, sizeof value);
+}
+
+/* The interface is left to the routes, but for a link-local address, which means nothing alone. */
+size_t udp_put_local(uint8_t *at, const union address *local)
+{
+    if (local->any.sa_family == AF_INET) {
+        struct in_pktinfo info = { .ipi_spec_dst = local->v4.sin_addr };
+        return put_control(at, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     }
-    return bytes;
+    struct in6_pktinfo info = { .ipi6_addr = local->v6.sin6_addr };
+    if (IN6_IS_ADDR_LINKLOCAL(&local->v6.sin6_addr))
+        info.ipi6_ifindex = local->v6.sin6_scope_id;
+    return put_control(at, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+}
+
+bool udp_local_refused(int error)
+{
+    return error == EINVAL || error == EADDRNOTAVAIL || error == ENETUNREACH;
 }
 
 int datagram_receive(int fd, uint8_t *datagrams, uint8_t *meta, size_t room)
 {
     struct mmsghdr messages[DATAGRAMS_MAX] = { 0 };
     struct iovec iov[DATAGRAMS_MAX];
-    union address from[DATAGRAMS_MAX];
-    _Alignas(struct cmsghdr) uint8_t control[DATAGRAMS_MAX][64];
+    struct udp_arrival arrivals[DATAGRAMS_MAX];
+    _Alignas(struct cmsghdr) uint8_t control[DATAGRAMS_MAX][UDP_CONTROL_BYTES];
     unsigned int want = room < DATAGRAMS_MAX ? (unsigned int)room : DATAGRAMS_MAX;
 
-    memset(from, 0, sizeof from);
+    memset(arrivals, 0, sizeof arrivals);
     for (unsigned int i = 0; i < want; i++) {
         iov[i] = (struct iovec){ datagrams + (size_t)i * DATAGRAM_BYTES, DATAGRAM_BYTES };
         messages[i].msg_hdr = (struct msghdr){
-            .msg_name = &from[i], .msg_namelen = sizeof from[i], .msg_iov = &iov[i],
-            .msg_iovlen = 1, .msg_control = control[i], .msg_controllen = sizeof control[i],
+            .msg_name = &arrivals[i].from, .msg_namelen = sizeof arrivals[i].from,
+            .msg_iov = &iov[i], .msg_iovlen = 1,
+            .msg_control = control[i], .msg_controllen = sizeof control[i],
         };
     }
     int got = recvmmsg(fd, messages, want, MSG_DONTWAIT, NULL);
@@ -232,14 +333,13 @@ int datagram_receive(int fd, uint8_t *datagrams, uint8_t *meta, size_t room)
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     for (int i = 0; i < got; i++) {
         uint8_t *out = meta + (size_t)i * DATAGRAM_META_BYTES;
-        union address local;
         bool cut = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
 
-        udp_local(&messages[i].msg_hdr, &local);
+        udp_arrived(&messages[i].msg_hdr, messages[i].msg_len, &arrivals[i]);
         memset(out, 0, DATAGRAM_META_BYTES);
         store32(out, cut ? DATAGRAM_BYTES + 1 : messages[i].msg_len);
-        memcpy(out + 8, from[i].bytes, SOCKADDR_BYTES);
-        memcpy(out + 36, local.bytes, SOCKADDR_BYTES);
+        memcpy(out + 8, arrivals[i].from.bytes, SOCKADDR_BYTES);
+        memcpy(out + 36, arrivals[i].local.bytes, SOCKADDR_BYTES);
     }
     return got;
 }
@@ -248,7 +348,7 @@ int datagram_send(int fd, const uint8_t *datagram, size_t bytes, const union add
                   const union address *local)
 {
     struct iovec iov = { .iov_base = (void *)(uintptr_t)datagram, .iov_len = bytes };
-    _Alignas(struct cmsghdr) uint8_t control[64] = { 0 };
+    _Alignas(struct cmsghdr) uint8_t control[UDP_CONTROL_BYTES] = { 0 };
     union address name = *to;
     struct msghdr message = {
         .msg_name = &name, .msg_namelen = address_length(to), .msg_iov = &iov, .msg_iovlen = 1,
@@ -257,21 +357,14 @@ int datagram_send(int fd, const uint8_t *datagram, size_t bytes, const union add
     if (message.msg_namelen == 0)
         return -EDESTADDRREQ;
     if (local->any.sa_family == to->any.sa_family) {
-        struct cmsghdr *c = (struct cmsghdr *)(void *)control;
         message.msg_control = control;
-        if (local->any.sa_family == AF_INET) {
-            struct in_pktinfo info = { .ipi_spec_dst = local->v4.sin_addr };
-            *c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof info), .cmsg_level = IPPROTO_IP,
-                                   .cmsg_type = IP_PKTINFO };
-            memcpy(CMSG_DATA(c), &info, sizeof info);
-            message.msg_controllen = CMSG_SPACE(sizeof info);
-        } else {
-            struct in6_pktinfo info = { .ipi6_addr = local->v6.sin6_addr };
-            *c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof info), .cmsg_level = IPPROTO_IPV6,
-                                   .cmsg_type = IPV6_PKTINFO };
-            memcpy(CMSG_DATA(c), &info, sizeof info);
-            message.msg_controllen = CMSG_SPACE(sizeof info);
-        }
+        message.msg_controllen = udp_put_local(control, local);
     }
-    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+    ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && message.msg_control != NULL && udp_local_refused(errno)) {
+        message.msg_control = NULL;
+        message.msg_controllen = 0;
+        sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    return sent < 0 ? -errno : 0;
 }

@@ -32,8 +32,9 @@ struct udp_options {
 };
 
 /*
- * A bound, non-blocking socket: SO_REUSEPORT, IPV6_V6ONLY, large buffers, packet info, and path-MTU
- * discovery that ignores what ICMP claims (IP_PMTUDISC_PROBE). A file descriptor or -errno.
+ * A bound, non-blocking socket: SO_REUSEPORT, IPV6_V6ONLY, large buffers, local address and ECN
+ * bits of what arrives, and path-MTU discovery that ignores what ICMP claims (IP_PMTUDISC_PROBE). A
+ * file descriptor or -errno.
  */
 int udp_open(const struct udp_options *options);
 
@@ -43,17 +44,48 @@ int udp_taken(const struct udp_options *options);
 /* The port that it is bound to, or -errno. */
 int udp_port(int fd);
 
+/*
+ * Puts `new_fd` in the place of `old_fd`, for all threads that use that number, and closes `new_fd`
+ * even when that fails. What watched the old socket has to watch again. 0 or -errno.
+ */
+int udp_replace(int new_fd, int old_fd);
+
+/* Puts a socket in the place of `fd` that has no port, hears nothing and sends nothing. */
+int udp_hush(int fd);
+
+/* Firewall mark of what is sent, 0: none. */
+int udp_mark(int fd, uint32_t mark);
+
 /* Bits: 1 UDP_SEGMENT can be sent, 2 UDP_GRO can be received. */
 int udp_probe(int fd);
 int udp_gro(int fd, bool on);
 int udp_connect(int fd, const union address *address);
 
-/* The address and interface that a datagram was sent to, for an answer from the same one. */
-struct msghdr;
-void udp_local(struct msghdr *message, union address *local);
+/* Where a received message came from and went to; `stride` is the size of its datagrams. */
+struct udp_arrival {
+    union address from;  /* the caller has the kernel write it (msg_name) */
+    union address local; /* no port; the interface is in sin_zero or sin6_scope_id */
+    size_t stride;       /* all of the bytes, unless the kernel merged datagrams */
+    uint32_t ecn;        /* ECN bits of the outer header */
+};
 
-/* Size of the datagrams in a message that the kernel merged, or all of its `bytes`. */
-size_t udp_stride(struct msghdr *message, size_t bytes);
+/* Room for the control messages of one datagram, in either direction and family. */
+#define UDP_CONTROL_BYTES 96u
+
+/* Reads all but `from` out of a message of `bytes` that was received. */
+struct msghdr;
+void udp_arrived(struct msghdr *message, size_t bytes, struct udp_arrival *out);
+
+/*
+ * Control messages of a datagram to send, written at `at`, which has room for all three; each
+ * returns the bytes that it took. The local address comes last, so that it can be left out.
+ */
+size_t udp_put_segment(uint8_t *at, uint16_t bytes);
+size_t udp_put_ecn(uint8_t *at, int family, uint32_t ecn);
+size_t udp_put_local(uint8_t *at, const union address *local);
+
+/* True for what the kernel says of a local address that the host does not have (any more). */
+bool udp_local_refused(int error);
 
 /* Attaches classic BPF, 8 bytes an instruction: to the socket, or to its reuseport group. */
 int udp_filter(int fd, bool group, const uint8_t *program, size_t bytes);
@@ -64,7 +96,7 @@ int udp_filter(int fd, bool group, const uint8_t *program, size_t bytes);
  */
 int datagram_receive(int fd, uint8_t *datagrams, uint8_t *meta, size_t room);
 
-/* Sends one datagram, from `local` where its family is set. 0 or -errno. */
+/* Sends one datagram, from `local` where its family is set and the host has it. 0 or -errno. */
 int datagram_send(int fd, const uint8_t *datagram, size_t bytes, const union address *to,
                   const union address *local);
 

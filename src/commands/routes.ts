@@ -1,0 +1,35 @@
+/**
+ * routes — which prefix leads to which peer.
+ */
+import type { Command } from "commander";
+import { askRoutes, chooseEngine } from "../client.ts";
+import type { RouteValue } from "../schema/control.ts";
+import { type EngineOptions, formatTable, printJson, printText } from "./print.ts";
+import { addExamples, addInterfaceOption, addJsonOption, calledPeer } from "./shared.ts";
+
+/** The text of `routes`. */
+export const formatRoutes = (routes: readonly RouteValue[]): string => {
+  if (routes.length === 0) return "There are no routes; give a peer allowed_ips.";
+  const rows = routes.map((route) => [
+    route.prefix,
+    calledPeer(route),
+    String(route.metric),
+    route.active ? "active" : "not in use",
+  ]);
+  return formatTable([["prefix", "peer", "metric", "state"], ...rows], [2]);
+};
+
+const routes = async (options: EngineOptions): Promise<void> => {
+  const value = await askRoutes(await chooseEngine(options.interface));
+  if (options.json) printJson(value);
+  else printText(formatRoutes(value));
+};
+
+/** Describes `routes`. */
+export const define = (command: Command): void => {
+  addJsonOption(addInterfaceOption(command)).action(routes);
+  addExamples(command, [
+    "p2pvpn-engine routes",
+    "p2pvpn-engine routes --json | jq -r '.[] | select(.active) | .prefix'",
+  ]);
+};

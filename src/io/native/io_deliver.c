@@ -1,0 +1,236 @@
+/* io_deliver.c — opened jobs, on their way to the TUN device; see io.h. */
+#define _GNU_SOURCE
+#include <errno.h>
+
+#include "ecn.h"
+#include "io_state.h"
+#include "replay.h"
+
+/* Length of the IP packet in `bytes` of plaintext; 0: not one. */
+static uint32_t inner_bytes(const uint8_t *packet, uint32_t bytes)
+{
+    uint32_t length = 0;
+    if ((packet[0] >> 4) == 4 && bytes >= 20) {
+        length = load16_be(packet + 2);
+        if (length < 20)
+            length = 0;
+    } else if ((packet[0] >> 4) == 6 && bytes >= 40) {
+        length = load16_be(packet + 4) + 40u;
+    }
+    return length <= bytes ? length : 0;
+}
+
+/* Finds or adds the source of `packet`; marks the segment there. Returns the new number. */
+static uint32_t note_source(uint8_t *sources, uint32_t known, const uint8_t *packet, uint32_t i)
+{
+    uint32_t version = packet[0] >> 4;
+    uint32_t words[4] = { 0 };
+    if (version == 4)
+        words[0] = load32_be(packet + 12);
+    else
+        for (uint32_t w = 0; w < 4; w++)
+            words[w] = load32_be(packet + 8 + 4 * w);
+
+    uint32_t at = 0;
+    while (at < known) {
+        const uint8_t *source = sources + (size_t)at * SOURCE_SIZE;
+        if (load32(source + SOURCE_VERSION) == version &&
+            memcmp(source + SOURCE_ADDRESS, words, sizeof words) == 0)
+            break;
+        at++;
+    }
+    uint8_t *source = sources + (size_t)at * SOURCE_SIZE;
+    if (at == known) {
+        store32(source + SOURCE_VERSION, version);
+        memcpy(source + SOURCE_ADDRESS, words, sizeof words);
+        store32(source + SOURCE_MASK_LOW, 0);
+        store32(source + SOURCE_MASK_HIGH, 0);
+        known++;
+    }
+    uint8_t *mask = source + (i < 32 ? SOURCE_MASK_LOW : SOURCE_MASK_HIGH);
+    store32(mask, load32(mask) | (UINT32_C(1) << (i & 31)));
+    return known;
+}
+
+/* Address, port and scope; padding and flow labels do not make another endpoint. */
+static bool same_endpoint(const uint8_t *a, const uint8_t *b)
+{
+    union address x, y;
+    memcpy(x.bytes, a, SOCKADDR_BYTES);
+    memcpy(y.bytes, b, SOCKADDR_BYTES);
+    if (x.any.sa_family != y.any.sa_family)
+        return false;
+    if (x.any.sa_family == AF_INET)
+        return x.v4.sin_port == y.v4.sin_port && x.v4.sin_addr.s_addr == y.v4.sin_addr.s_addr;
+    return x.v6.sin6_port == y.v6.sin6_port && x.v6.sin6_scope_id == y.v6.sin6_scope_id &&
+           memcmp(&x.v6.sin6_addr, &y.v6.sin6_addr, sizeof x.v6.sin6_addr) == 0;
+}
+
+/* Address and, where it means nothing alone, interface; there is no port. */
+static bool same_local(const uint8_t *a, const uint8_t *b)
+{
+    union address x, y;
+    memcpy(x.bytes, a, SOCKADDR_BYTES);
+    memcpy(y.bytes, b, SOCKADDR_BYTES);
+    if (x.any.sa_family != y.any.sa_family)
+        return false;
+    if (x.any.sa_family == AF_INET)
+        return x.v4.sin_addr.s_addr == y.v4.sin_addr.s_addr;
+    return memcmp(&x.v6.sin6_addr, &y.v6.sin6_addr, sizeof x.v6.sin6_addr) == 0 &&
+           (!IN6_IS_ADDR_LINKLOCAL(&x.v6.sin6_addr) || x.v6.sin6_scope_id == y.v6.sin6_scope_id);
+}
+
+/*
+ * Is the run's way not the one that the peer's entry names? Control hears of it, but not from each
+ * run of a peer whose packets come on two ways, or its queue would be full of them.
+ */
+static bool has_roamed(const struct io *io, const uint8_t *job, uint8_t *peer)
+{
+    double now, told;
+
+    if (same_endpoint(job + JOB_SOURCE, peer + PEER_ENDPOINT) &&
+        same_local(job + JOB_LOCAL, peer + PEER_LOCAL))
+        return false;
+    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
+    memcpy(&told, peer + PEER_ROAMED_AT_MS, sizeof told);
+    if (now - told < ROAMED_EVERY_MS)
+        return false;
+    store_f64(peer + PEER_ROAMED_AT_MS, now);
+    return true;
+}
+
+/* Times and bytes of a run in which `authentic` bytes arrived. ACCEPT_ bits. */
+static int account(struct io *io, const uint8_t *job, uint8_t *session, uint64_t authentic,
+                   bool data)
+{
+    uint8_t *peer = entry(io->arena, REGION_PEERS, PEER_SIZE, load32(session + SESSION_PEER));
+    if (peer == NULL || authentic == 0)
+        return 0;
+    memcpy(peer + PEER_LAST_RECEIVED_MS, io->shared + IO_NOW_MS, 8);
+    if (data)
+        memcpy(peer + PEER_LAST_DATA_RECEIVED_MS, io->shared + IO_NOW_MS, 8);
+    __atomic_fetch_add((uint64_t *)(void *)(peer + PEER_RECEIVED_BYTES), authentic,
+                       __ATOMIC_RELAXED);
+    if (load32(peer + PEER_LOCAL_REFUSED) != 0)
+        store32(peer + PEER_LOCAL_REFUSED, 0);
+    return ACCEPT_AUTHENTIC | (has_roamed(io, job, peer) ? ACCEPT_ROAMED : 0);
+}
+
+/* Gives a packet the congestion that its outer header met. False: it is to be dropped. */
+static bool take_ecn(struct io *io, uint32_t outer, uint8_t *packet)
+{
+    uint32_t inner = ecn_of(packet);
+
+    if (outer != ECN_CE || inner == ECN_CE)
+        return true;
+    if (inner == ECN_NOT_CAPABLE) {
+        count(io->counters, DROP_ECN_NOT_CAPABLE, 1);
+        return false;
+    }
+    ecn_mark(packet);
+    count(io->counters, COUNT_ECN_MARKED, 1);
+    return true;
+}
+
+int io_accept(struct io *io, uint32_t job_index)
+{
+    uint8_t *job = job_entry(io->arena, job_index);
+    struct segments segments;
+    if (job == NULL || !segments_of(io->arena, job, &segments))
+        return -EINVAL;
+    uint8_t *session = entry(io->arena, REGION_SESSIONS, SESSION_SIZE, load32(job + JOB_SESSION));
+    uint8_t *sources =
+        entry(io->arena, REGION_SOURCES, SOURCE_SIZE, (size_t)io->thread * JOB_SEGMENTS);
+    if (session == NULL || sources == NULL)
+        return -EINVAL;
+    uint64_t failed = load32(job + JOB_FAILED_LOW) | (uint64_t)load32(job + JOB_FAILED_HIGH) << 32;
+    uint64_t *last = (uint64_t *)(void *)(session + SESSION_LAST_COUNTER);
+    uint64_t *window = (uint64_t *)(void *)(session + SESSION_WINDOW);
+    uint64_t authentic = 0;
+    uint32_t known = 0, ecn = load32(job + JOB_ECN);
+    bool data = false;
+
+    for (uint32_t i = 0; i < segments.count; i++) {
+        uint8_t *header = segments.at + (size_t)i * segments.stride;
+        uint32_t bytes = i + 1 == segments.count ? segments.last_bytes : segments.stride;
+        uint8_t *packet = header + DATA_HEADER_BYTES;
+        uint32_t room = bytes - SEGMENT_OVERHEAD_BYTES;
+
+        if (failed >> i & 1) {
+            count(io->counters, DROP_OPEN_FAILED, 1);
+            continue;
+        }
+        if (!replay_accept(last, window, load64(header + 8))) {
+            count(io->counters, DROP_REPLAYED, 1);
+            continue;
+        }
+        authentic += bytes;
+        if (room == 0)
+            continue; /* a keepalive */
+        data = true;
+        if (packet[0] == 0)
+            count(io->counters, DROP_CONTROL_FRAME, 1);
+        else if (inner_bytes(packet, room) == 0)
+            count(io->counters, DROP_INNER_INVALID, 1);
+        else if (take_ecn(io, ecn, packet))
+            known = note_source(sources, known, packet, i);
+    }
+    return (int)known | account(io, job, session, authentic, data);
+}
+
+/* Writes one merged packet. True when the TUN took it. */
+static bool write_merged(struct io *io, struct merged *merged)
+{
+    uint8_t header[TUN_VNET_BYTES];
+    vnet_encode(header, sizeof header, &merged->vnet, merged->header_bytes);
+    merged->iov[0] = (struct iovec){ .iov_base = header, .iov_len = sizeof header };
+    const struct iovec *iov = io->vnet ? merged->iov : merged->iov + 1;
+    int iov_count = (int)merged->iov_count - (io->vnet ? 0 : 1);
+
+    if (writev(io->tun, iov, iov_count) < 0) {
+        count(io->counters, DROP_TUN_REFUSED, merged->packets);
+        /* Some kernels refuse merged packets that are right (facts 1.7); then none are merged. */
+        if (errno == EINVAL && merged->packets > 1)
+            io->merge.tcp = io->merge.udp = false;
+        return false;
+    }
+    count(io->counters, COUNT_TUN_WRITES, 1);
+    count(io->counters, COUNT_TUN_WRITTEN_PACKETS, merged->packets);
+    count(io->counters, COUNT_TUN_WRITTEN_BYTES, merged->bytes);
+    return true;
+}
+
+int io_tun_write(struct io *io, uint32_t job_index, uint64_t mask)
+{
+    uint8_t *job = job_entry(io->arena, job_index);
+    struct segments segments;
+    uint8_t *packets[JOB_SEGMENTS];
+    uint32_t lengths[JOB_SEGMENTS];
+    uint32_t count_in = 0;
+    int written = 0;
+
+    if (job == NULL || !segments_of(io->arena, job, &segments))
+        return -EINVAL;
+    const uint8_t *engine = entry(io->arena, REGION_ENGINE, ENGINE_SIZE, 0);
+    uint32_t locals = engine == NULL ? 0 : load32(engine + ENGINE_LOCAL_COUNT);
+    io->merge.local_count = locals <= io->arena->count[REGION_LOCALS] ? locals : 0;
+    for (uint32_t i = 0; i < segments.count; i++) {
+        uint8_t *packet = segments.at + (size_t)i * segments.stride + DATA_HEADER_BYTES;
+        uint32_t bytes = i + 1 == segments.count ? segments.last_bytes : segments.stride;
+        if (!(mask >> i & 1))
+            continue;
+        uint32_t length = inner_bytes(packet, bytes - SEGMENT_OVERHEAD_BYTES);
+        if (length == 0)
+            continue;
+        packets[count_in] = packet;
+        lengths[count_in++] = length;
+    }
+    for (uint32_t at = 0; at < count_in;) {
+        uint32_t taken = merge_next(&io->merge, packets + at, lengths + at, count_in - at,
+                                    &io->merged);
+        if (write_merged(io, &io->merged))
+            written += (int)taken;
+        at += taken;
+    }
+    return written;
+}

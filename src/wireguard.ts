@@ -3,8 +3,8 @@
  *
  *   p2pvpn-wireguard [-f|--foreground] INTERFACE-NAME
  *
- * It makes a device that is down and knows nobody, and the socket over which `wg` tells it the rest.
- * The device's deletion, a signal, or the removal of the socket ends it.
+ * It makes a device that is down and knows nobody, and the socket over which `wg` tells it the
+ * rest. The device's deletion, a signal, or the removal of the socket ends it.
  *
  * Exit codes: 0 done, 1 failed, 2 wrong usage. Source: wireguard.com/xplatform, "Interface".
  */

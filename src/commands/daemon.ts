@@ -3,8 +3,8 @@
  *
  * The parent waits for one message on the child's IPC channel, "up" or "failed", and returns that.
  * The child's standard streams are /dev/null, its folder is /, and the channel is closed once the
- * message was sent. Whatever else the caller had open, as shells do, is closed to the child: nothing
- * of the caller's stays open.
+ * message was sent. Whatever else the caller had open, as shells do, is closed to the child:
+ * nothing of the caller's stays open.
  */
 import { spawn } from "node:child_process";
 import { EngineError } from "../schema/errors.ts";
@@ -59,7 +59,8 @@ export interface DaemonOptions {
 }
 
 /**
- * Starts the program with other words in the background; resolves with its ready line when it is up.
+ * Starts the program with other words in the background; resolves with its ready line when it is
+ * up.
  *
  * Thread: main.   Errors: EngineError DAEMON_FAILED, or what the child said.
  */

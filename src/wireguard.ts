@@ -66,9 +66,8 @@ const readWords = (words: readonly string[]): Words => {
   if (name === undefined) throw usage("the interface's name is missing");
   if (others.length > 0) throw usage(`one interface at a time, not '${name} ${others.join(" ")}'`);
   if (!isInterfaceName(name)) {
-    throw usage(
-      `an interface's name is 1 to 15 letters, digits or _ = + . - and not all or default, not '${name}'`,
-    );
+    const rule = "1 to 15 letters, digits or _ = + . - and not all or default";
+    throw usage(`an interface's name is ${rule}, not '${name}'`);
   }
   return { foreground: flags.length > 0 || process.env.WG_PROCESS_FOREGROUND === "1", name };
 };

@@ -48,6 +48,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   dumpcap: "tshark",
   tshark: "tshark",
   wg: "wireguard-tools",
+  "wg-quick": "wireguard-tools",
+  nft: "nftables",
   "wireguard-go": "wireguard-go",
 };
 

@@ -3,12 +3,13 @@
  *
  *   p2pvpn-wireguard [-f|--foreground] INTERFACE-NAME
  *
- * It makes a device that is down and knows nobody, and the socket over which `wg` tells it the rest.
- * The device's deletion, a signal, or the removal of the socket ends it.
+ * It makes a device that is down and knows nobody, and the socket over which `wg` tells it the
+ * rest. The device's deletion, a signal, or the removal of the socket ends it.
  *
  * Exit codes: 0 done, 1 failed, 2 wrong usage. Source: wireguard.com/xplatform, "Interface".
  */
 import { availableParallelism } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isDaemon, reportFailure, reportReady, startDaemon } from "./commands/daemon.ts";
 import { stopSignal } from "./commands/signals.ts";
 import { WORKERS_MAX } from "./memory/layout.ts";
@@ -17,6 +18,9 @@ import { EngineError } from "./schema/errors.ts";
 import { isInterfaceName } from "./schema/names.ts";
 
 const PROGRAM = "p2pvpn-wireguard";
+/** Tuning: an engine ends in well under a second. */
+const FORMER_MS = 2_000;
+const LOOK_MS = 20;
 
 const HELP = `Usage: ${PROGRAM} [-f|--foreground] INTERFACE-NAME
 
@@ -62,9 +66,8 @@ const readWords = (words: readonly string[]): Words => {
   if (name === undefined) throw usage("the interface's name is missing");
   if (others.length > 0) throw usage(`one interface at a time, not '${name} ${others.join(" ")}'`);
   if (!isInterfaceName(name)) {
-    throw usage(
-      `an interface's name is 1 to 15 letters, digits or _ = + . - and not all or default, not '${name}'`,
-    );
+    const rule = "1 to 15 letters, digits or _ = + . - and not all or default";
+    throw usage(`an interface's name is ${rule}, not '${name}'`);
   }
   return { foreground: flags.length > 0 || process.env.WG_PROCESS_FOREGROUND === "1", name };
 };
@@ -100,8 +103,22 @@ const configOf = (name: string): EngineConfig => ({
   },
 });
 
+/**
+ * After `wg-quick down` the device is gone at once, its program a moment later: who comes up again
+ * waits for it.
+ */
+const waitForFormer = async (name: string): Promise<void> => {
+  const { isAlive } = await import("./control/unix.ts");
+  const { uapiFile } = await import("./schema/uapi.ts");
+  for (let waitedMs = 0; waitedMs < FORMER_MS; waitedMs += LOOK_MS) {
+    if (!(await isAlive(uapiFile(name)))) return;
+    await sleep(LOOK_MS);
+  }
+};
+
 const run = async (name: string): Promise<void> => {
   const signalled = stopSignal();
+  await waitForFormer(name);
   const { createEngine } = await import("./engine.ts");
   const engine = await createEngine(configOf(name));
   reportReady(`${name} is there`);

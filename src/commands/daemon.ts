@@ -59,7 +59,8 @@ export interface DaemonOptions {
 }
 
 /**
- * Starts the program with other words in the background; resolves with its ready line when it is up.
+ * Starts the program with other words in the background; resolves with its ready line when it is
+ * up.
  *
  * Thread: main.   Errors: EngineError DAEMON_FAILED, or what the child said.
  */

@@ -12,19 +12,17 @@
  */
 import { existsSync, type FSWatcher, watch } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import type { Change, DeviceState } from "../schema/change.ts";
 import { ERRNO, errnoOf, errnoText } from "../schema/errno.ts";
 import { EngineError } from "../schema/errors.ts";
-import { stateText, UapiReader, type UapiRequest } from "../schema/uapi.ts";
+import { stateText, UapiReader, type UapiRequest, uapiFile } from "../schema/uapi.ts";
 import { bindSocket, prepareFolder, type SocketErrors } from "./unix.ts";
 
 /** Tuning: more clients than this are sent away with an answer. */
 export const UAPI_CLIENTS_MAX = 16;
 /** Tuning: a client that neither reads nor asks for this long is closed. */
 const IDLE_MS = 60_000;
-/** Protocol: where `wg` looks. */
-const FOLDER = "/var/run/wireguard";
 
 export interface UapiOptions {
   /** Name of the interface, which names the socket. */
@@ -45,12 +43,6 @@ export interface UapiSocket {
   /** Takes no more clients, lets answers leave, removes the file. */
   close(): Promise<void>;
 }
-
-/** The socket of an interface. */
-export const uapiFile = (
-  name: string,
-  folder: string = process.env.P2PVPN_WG_DIR ?? FOLDER,
-): string => join(folder, `${name}.sock`);
 
 const ERRORS: SocketErrors = {
   taken: (file) => new EngineError("UAPI_TAKEN", { file }),

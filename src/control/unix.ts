@@ -65,7 +65,7 @@ const listen = (server: Server, file: string): Promise<void> =>
   });
 
 /** True when somebody answers on the socket file. */
-const isAlive = (file: string): Promise<boolean> =>
+export const isAlive = (file: string): Promise<boolean> =>
   new Promise((resolve) => {
     const probe = connect(file);
     const end = (alive: boolean): void => {

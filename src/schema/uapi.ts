@@ -10,10 +10,20 @@
  *
  * Source: wireguard.com/xplatform, "Configuration Protocol"; order of the answer: wireguard-go.
  */
+import { join } from "node:path";
 import { writePrefix } from "../wire/prefix.ts";
 import type { Change, DeviceState, PeerState } from "./change.ts";
 import { ERRNO } from "./errno.ts";
 import { SetBuilder } from "./uapi-set.ts";
+
+/** Protocol: where `wg` looks. */
+const FOLDER = "/var/run/wireguard";
+
+/** The socket of an interface. */
+export const uapiFile = (
+  name: string,
+  folder: string = process.env.P2PVPN_WG_DIR ?? FOLDER,
+): string => join(folder, `${name}.sock`);
 
 /** Tuning: a line of ours is at most 100 bytes. */
 export const LINE_BYTES_MAX = 1_024;

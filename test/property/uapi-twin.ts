@@ -1,5 +1,5 @@
 /**
- * uapi-twin — the configuration protocol, slow and obvious: a device of texts, changed line by line.
+ * uapi-twin — the configuration protocol, slow and obvious: a device of texts, line by line.
  *
  * Two ways lead to a device: `runLines` does what each line says, in order; `runChange` does what
  * a `Change` says, as its docstrings have it.

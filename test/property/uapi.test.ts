@@ -274,7 +274,7 @@ const junk = fc.oneof(
   anySet.map((lines) => Buffer.from(["set=1", ...lines, "", ""].join("\n"))),
 );
 
-test("random streams over a real socket: well-formed answers, and a device as the twin has it", async () => {
+test("random streams over a real socket: answers and a device as the twin has them", async () => {
   let twin = emptyTwin();
   const socket = await openUapiSocket({
     name: "t0",

@@ -136,7 +136,7 @@ test("a set is applied only when its end was seen", async () => {
   }
 });
 
-test("other sockets of the folder stay; a dead one of the name is replaced, a living one not", async () => {
+test("other sockets stay; a dead one of the name is replaced, a living one not", async () => {
   const other = createServer().listen(join(folder, "other.sock"));
   const script = `require("node:net").createServer()
     .listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))`;

@@ -252,7 +252,7 @@ test("what was not applied has the errno of its reason", () => {
 });
 
 for (const six of [false, true]) {
-  test(`130,000 allowed IPs of IPv${six ? 6 : 4}: read and printed in 300 ms each of one core`, () => {
+  test(`130,000 allowed IPs of IPv${six ? 6 : 4}: 300 ms to read, 300 to print`, () => {
     const lines = Array.from({ length: 130_000 }, (_, i) => {
       const [high, low] = [(i >> 8) & 0xffff, i & 0xff];
       const address = six

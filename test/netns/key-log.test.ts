@@ -36,7 +36,8 @@ after(() => lab?.remove());
 const PINGS = 5;
 const WAIT_MS = 10_000;
 const POLL_MS = 50;
-const CAPTURE_LAG_MS = 1_500;
+/** Sent last: where a capture has it, it has everything before it. */
+const MARKER = "the-end-of-the-capture";
 
 const until = async (what: string, done: () => boolean): Promise<void> => {
   for (let waitedMs = 0; !done(); waitedMs += POLL_MS) {
@@ -52,6 +53,14 @@ const startCapture = async (file: string): Promise<Program> => {
   const capture = lab.start(lab.a, words);
   await until("dumpcap", () => capture.errors.includes("File:") && existsSync(file));
   return capture;
+};
+
+/** What dumpcap has not read yet when it is told to end, it leaves out. */
+const endCapture = async (capture: Program, file: string): Promise<void> => {
+  const send = `printf ${MARKER} > /dev/udp/${lab.b.under4}/51820`;
+  await lab.must(lab.a, ["bash", "-c", send]);
+  await until("the end of the capture", () => readFileSync(file, "latin1").includes(MARKER));
+  await capture.stop();
 };
 
 interface Frame {
@@ -138,9 +147,7 @@ const record = async (
     }
   } finally {
     await wireguard.stop();
-    // What it has not read yet when it is told to end, it leaves out.
-    await sleep(CAPTURE_LAG_MS);
-    await dumpcap.stop();
+    await endCapture(dumpcap, capture);
   }
   return { capture, keyLog };
 };

@@ -4,6 +4,7 @@
  * Numbers are taken as they are; endpoints.ts says when names are asked again.
  */
 import { lookup } from "node:dns/promises";
+import { addon } from "../io/native/addon.ts";
 import type { Endpoint } from "../schema/config.ts";
 import { parseAddress } from "../wire/cidr.ts";
 import { makeSockaddr } from "../wire/sockaddr.ts";
@@ -19,9 +20,12 @@ export const resolveEndpoint = async (
   endpoint: Endpoint,
   families: Families,
 ): Promise<Uint8Array | null> => {
-  const [host, zone] = endpoint.host.split("%", 2);
-  const literal = parseAddress(host ?? "");
-  if (literal !== null) return makeSockaddr(literal, endpoint.port, Number(zone ?? 0) || 0);
+  const [host = "", zone = ""] = endpoint.host.split("%", 2);
+  const literal = parseAddress(host);
+  if (literal !== null) {
+    const scope = /^\d*$/.test(zone) ? Number(zone) : addon.linkIndex(zone);
+    return scope < 0 ? null : makeSockaddr(literal, endpoint.port, scope);
+  }
   try {
     const found = await lookup(endpoint.host, { all: true, verbatim: true });
     for (const { address, family } of found) {

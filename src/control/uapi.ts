@@ -92,7 +92,8 @@ const answer = async (
     errno = await Promise.resolve(request.change)
       .then(apply)
       .then(() => 0, errnoOf);
-  await send(client, errnoText(errno));
+  // As wireguard-go and wg have it: what is refused is negative, what cannot be told is not.
+  await send(client, errnoText(request.type === "get" ? errno : -errno));
   return request.type !== "refused" || !request.last;
 };
 

@@ -297,9 +297,9 @@ test("random streams over a real socket: answers and a device as the twin has th
           if (lines.length === 1 && lines[0] === "get=1") {
             answers += [...stateText(stateOf(wanted))].join("");
           }
-          answers += `errno=${errno}\n\n`;
+          answers += `errno=${-errno}\n\n`;
         }
-        if (rest) answers += "errno=22\n\n";
+        if (rest) answers += "errno=-22\n\n";
         assert.equal(await converse(socket.file, cut(bytes, at)), answers);
         assert.deepEqual(twin, wanted);
       }),

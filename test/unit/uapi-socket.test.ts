@@ -54,7 +54,7 @@ const ask = (file: string, text: string): Promise<string> => {
   return answerOf(client);
 };
 
-const ERRNO = /^(?:[a-z_]+=[^\n]*\n)*errno=(\d+)\n\n/;
+const ERRNO = /^(?:[a-z_]+=[^\n]*\n)*errno=(-?\d+)\n\n/;
 const errnos = (text: string): number[] => {
   const found: number[] = [];
   for (let rest = text; rest !== ""; ) {
@@ -76,8 +76,8 @@ test("several operations on one connection; the socket is its user's alone", asy
       socket.file,
       "get=1\n\nset=1\nfwmark=7\n\nset=1\nfwmark=8\nbad=1\n\nset=1\n\nget=1\n\n",
     );
-    assert.deepEqual(errnos(text), [0, 0, 22, 0, 0]);
-    assert.match(text, /^listen_port=51820\npublic_key=0101.*\nerrno=0\n\nerrno=0\n\nerrno=22/s);
+    assert.deepEqual(errnos(text), [0, 0, -22, 0, 0]);
+    assert.match(text, /^listen_port=51820\npublic_key=0101.*\nerrno=0\n\nerrno=0\n\nerrno=-22/s);
     assert.deepEqual(changes, [{ fwmark: 7 }, {}]);
   } finally {
     await socket.close();
@@ -98,7 +98,7 @@ test("what apply says no to becomes an errno, and the connection goes on", async
     },
   });
   try {
-    assert.deepEqual(errnos(await ask(socket.file, "set=1\n\n".repeat(4))), [98, 28, 1, 5]);
+    assert.deepEqual(errnos(await ask(socket.file, "set=1\n\n".repeat(4))), [-98, -28, -1, -5]);
   } finally {
     await socket.close();
   }
@@ -125,7 +125,7 @@ test("a set is applied only when its end was seen", async () => {
     },
   });
   try {
-    assert.deepEqual(errnos(await ask(socket.file, "set=1\nlisten_port=1\n")), [22]);
+    assert.deepEqual(errnos(await ask(socket.file, "set=1\nlisten_port=1\n")), [-22]);
     const client = connect(socket.file, () => client.write("set=1\nlisten_port=1\n"));
     await new Promise((resolve) => setTimeout(resolve, 50));
     client.destroy();

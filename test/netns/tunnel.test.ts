@@ -110,13 +110,14 @@ const assertPeers = async (host: Host, peerKeys: Keys, outer: 4 | 6): Promise<vo
   const other = lab.peerOf(host);
   const [peer, ...more] = await cliJson<PeerValue[]>(lab, host, "peers");
   assert.equal(more.length, 0);
+  const endpoint = outer === 4 ? `${other.under4}:${PORT}` : `[${other.under6}]:${PORT}`;
   assert.deepEqual(peer, {
     name: null,
     nodeId: null,
     wireguardPublicKey: peerKeys.publicKey,
     addresses: [`${other.inner4}/32`, `${other.inner6}/128`],
-    endpoint: outer === 4 ? `${other.under4}:${PORT}` : `[${other.under6}]:${PORT}`,
-    endpointName: peer!.endpointName,
+    endpoint,
+    endpointName: endpoint,
     path: "direct",
     cipher: peer!.cipher,
     lastHandshakeMs: peer!.lastHandshakeMs,

@@ -62,11 +62,36 @@ export const ping = async (
   };
 };
 
-/** Waits for the first answer; the first packet also makes the session. Errors: LabError. */
-export const firstPing = async (lab: Lab, from: Host, address: string): Promise<void> => {
-  for (let i = 0; i < FIRST_TRIES; i++) {
+/**
+ * One packet of exactly this size, IP header and all, that nobody may cut. True: it was answered.
+ * Units: bytes.
+ */
+export const pingWhole = async (
+  lab: Lab,
+  from: Host,
+  address: string,
+  size: number,
+): Promise<boolean> => {
+  const headers = address.includes(":") ? 48 : 28;
+  const whole = ["-M", "do", "-s", String(size - headers)];
+  const { code } = await lab.run(from, ["ping", "-n", "-c", "1", "-W", "1", ...whole, address]);
+  return code === 0;
+};
+
+/**
+ * Waits for the first answer; the first packet also makes the session. Returns seconds until then.
+ * Errors: LabError after `tries` of a second each.
+ */
+export const firstPing = async (
+  lab: Lab,
+  from: Host,
+  address: string,
+  tries = FIRST_TRIES,
+): Promise<number> => {
+  const start = process.hrtime.bigint();
+  for (let i = 0; i < tries; i++) {
     const { code } = await lab.run(from, ["ping", "-n", "-c", "1", "-W", "1", address]);
-    if (code === 0) return;
+    if (code === 0) return Number(process.hrtime.bigint() - start) / 1e9;
     await sleep(100);
   }
   throw new LabError(`Nothing came back from ${address} through the tunnel.`);

@@ -227,8 +227,10 @@ export const runWireguardGo = async (
   binary = "wireguard-go",
 ): Promise<Program> => {
   const name = wireguardName(host);
-  const program = lab.start(host, [binary, "-f", name]);
   const socket = `/var/run/wireguard/${name}.sock`;
+  // One that was killed leaves it.
+  rmSync(socket, { force: true });
+  const program = lab.start(host, [binary, "-f", name]);
   for (let waited = 0; !existsSync(socket); waited += POLL_MS) {
     if (waited > UP_MS || program.child.exitCode !== null) {
       throw new LabError(`${binary} did not come up: ${program.errors.trim()}`);

@@ -52,10 +52,12 @@ export interface PairOptions {
 export class Pair {
   readonly lab: Lab;
   readonly engine: NodeEngine;
+  readonly wireguard: Program;
 
-  constructor(lab: Lab, engine: NodeEngine) {
+  constructor(lab: Lab, engine: NodeEngine, wireguard: Program) {
     this.lab = lab;
     this.engine = engine;
+    this.wireguard = wireguard;
   }
 
   /** Where wireguard-go thinks that ours is. */
@@ -113,14 +115,21 @@ export class Scene {
   #ours: Keys | null = null;
   #theirs: Keys | null = null;
 
-  /** `tools`: programs that have to be there besides `wg`. */
-  constructor(tools: readonly string[] = []) {
+  /**
+   * `tools`: programs that have to be there besides `wg`. `prepare`: what the lab needs, once.
+   * In `describe`, for its tests alone: there is one lab at a time.
+   */
+  constructor(
+    tools: readonly string[] = [],
+    prepare: (lab: Lab) => Promise<unknown> = async () => {},
+  ) {
     this.skip = cannotRun(["wg", ...tools]);
     before(async () => {
       if (this.skip !== false) return;
       this.#lab = await Lab.make();
       this.#ours = makeKeys(this.#lab, this.#lab.a, "wireguard");
       this.#theirs = makeKeys(this.#lab, this.#lab.b, "wireguard");
+      await prepare(this.#lab);
     });
     after(() => this.#lab?.remove());
   }
@@ -165,7 +174,7 @@ export class Scene {
     try {
       const engine = await runNode(lab, lab.a, this.configureOurs(options.ours), options.node);
       try {
-        await body(new Pair(lab, engine));
+        await body(new Pair(lab, engine, wireguard));
       } finally {
         assert.equal(await engine.program.stop(), 0, engine.program.errors);
       }

@@ -12,6 +12,8 @@ import { type Host, type Lab, LabError } from "./lab.ts";
 const TICKS_PER_SECOND = 100;
 /** Tuning: a tunnel that has no answer after this many pings of a second each is not up. */
 const FIRST_TRIES = 15;
+/** Tuning: answers that take longer than this are lost. */
+const LAST_ANSWERS_MS = 400;
 const IPERF_PORT = "5201";
 /** Tuning: an iperf3 whose tunnel died would wait for minutes. */
 const IPERF_GRACE_SECONDS = 15;
@@ -40,7 +42,11 @@ export interface Pings {
   readonly times: readonly number[];
 }
 
-/** Pings an address. Units: `intervalMs` in milliseconds. Errors: LabError. */
+/**
+ * Pings an address. ping waits for its last answers no longer than for two round trips or one
+ * interval, which on a busy machine is a few milliseconds; so it sends some more, that do not count.
+ * Units: `intervalMs` in milliseconds. Errors: LabError.
+ */
 export const ping = async (
   lab: Lab,
   from: Host,
@@ -48,18 +54,17 @@ export const ping = async (
   count: number,
   intervalMs: number,
 ): Promise<Pings> => {
+  const more = Math.ceil(LAST_ANSWERS_MS / intervalMs);
   const interval = (intervalMs / 1_000).toFixed(3);
-  const words = ["ping", "-n", "-c", String(count), "-i", interval, "-W", "2", address];
+  const words = ["ping", "-n", "-c", String(count + more), "-i", interval, "-W", "2", address];
   const { output, errors } = await lab.run(from, words);
   const totals = /(\d+) packets transmitted, (\d+) received/.exec(output);
   if (totals === null) throw new LabError(`ping failed: ${errors.trim()}`);
-  const sent = Number(totals[1]);
-  const lost = sent - Number(totals[2]);
-  return {
-    sent,
-    lost,
-    times: Array.from(output.matchAll(/time=([\d.]+) ms/g), (m) => Number(m[1])),
-  };
+  const answers = [...output.matchAll(/icmp_seq=(\d+) .*time=([\d.]+) ms$/gm)];
+  // Sequence numbers have 16 bits and start with 1.
+  const counted = answers.filter(([, n]) => ((Number(n) - count - 1) & 0xffff) >= more);
+  const received = Number(totals[2]) - (answers.length - counted.length);
+  return { sent: count, lost: count - received, times: counted.map((row) => Number(row[2])) };
 };
 
 /**

@@ -37,6 +37,18 @@ const readdress = async (host: Host, to: string): Promise<void> => {
 };
 
 /**
+ * Moves wireguard-go. Linux 6.18 refuses a source address that is gone with ENETUNREACH, and
+ * 0.0.20220316 waits for EINVAL before it lets go of an IPv4 one; a new endpoint makes it forget.
+ */
+const moveTheirs = async (to: string): Promise<void> => {
+  const { b } = scene.lab;
+  await readdress(b, to);
+  const seen = await scene.lab.must(b, ["wg", "show", wireguardName(b), "endpoints"]);
+  const [peer = "", ours = ""] = seen.trim().split(/\s+/);
+  await scene.lab.must(b, ["wg", "set", wireguardName(b), "peer", peer, "endpoint", ours]);
+};
+
+/**
  * Pings from the host that moves, and moves it meanwhile; then both ways without a loss. Until it
  * has sent something, nobody can know where it is. Returns lost pings.
  */
@@ -64,7 +76,7 @@ for (const wireguard of WIREGUARDS) {
         try {
           lost.push(await through(pair, a, () => readdress(a, NEXT.a[outer])));
           assert.equal(await pair.endpointSeen(), endpoint(NEXT.a[outer]));
-          lost.push(await through(pair, b, () => readdress(b, NEXT.b[outer])));
+          lost.push(await through(pair, b, () => moveTheirs(NEXT.b[outer])));
           assert.equal(await pair.endpointKnown(), endpoint(NEXT.b[outer]));
           const words = ["wg", "set", wireguardName(b), "listen-port", String(OTHER_PORT)];
           lost.push(await through(pair, b, () => scene.lab.must(b, words)));

@@ -76,17 +76,22 @@ export class Pair {
     return peer?.endpoint ?? null;
   }
 
-  /** Pings both ways, IPv4 one way and IPv6 the other, without a loss. */
+  /** Pings both ways, IPv4 and IPv6, without a loss. */
   async assertPings(): Promise<void> {
     const { lab } = this;
-    for (const [from, to] of [
+    const ways = [
       [lab.a, lab.b.inner4],
       [lab.b, lab.a.inner6],
       [lab.a, lab.b.inner6],
       [lab.b, lab.a.inner4],
-    ] as const) {
-      const { lost } = await ping(lab, from, to, 10, 10);
-      assert.equal(lost, 0, `pings from ${from.name} to ${to} were lost`);
+    ] as const;
+    const all = await Promise.all(ways.map(([from, to]) => ping(lab, from, to, 10, 10)));
+    for (const [i, [from, to]] of ways.entries()) {
+      const { lost } = all[i]!;
+      if (lost === 0) continue;
+      const { drops } = await this.engine.sample();
+      const dropped = JSON.stringify(Object.entries(drops).filter(([, count]) => count > 0));
+      assert.fail(`${lost} pings from ${from.name} to ${to} were lost; ours dropped ${dropped}`);
     }
   }
 

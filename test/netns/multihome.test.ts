@@ -42,7 +42,6 @@ for (const wireguard of WIREGUARDS) {
 
     test(`${wireguard.name} over IPv${outer}: data comes from the address asked`, {
       skip: scene.skipFor(wireguard),
-      todo: "the I/O threads let the kernel choose",
     }, async (context) => {
       await withAsked(async (pair) => {
         const { a, b } = scene.lab;

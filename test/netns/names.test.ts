@@ -4,15 +4,16 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Plan, PORT, runNode } from "../../bench/engines.ts";
+import { cliJson, type NodeEngine, type Plan, PORT, runNode } from "../../bench/engines.ts";
 import { LINK } from "../../bench/lab.ts";
 import { firstPing, ping } from "../../bench/measure.ts";
-import { measured, Pair, Scene, SHORT } from "./scene.ts";
-import { WIREGUARDS } from "./versions.ts";
+import type { PeerValue } from "../../src/schema/control.ts";
+import { measured, Scene, SHORT } from "./scene.ts";
+import { FULL, WIREGUARDS } from "./versions.ts";
 
 const NAME = "b.tunnel.example";
 const MOVED = "192.0.2.66";
-/** Seconds: the engine asks each minute. */
+/** Tries of a second each; the engine asks again after half a minute or a whole one. */
 const TRIES = 75;
 
 const scene = new Scene([], async (lab) => {
@@ -33,42 +34,64 @@ const theirs: Plan = { knowsEndpoint: false };
 // What is asked and when is ours alone: one wireguard-go does.
 const wireguard = WIREGUARDS.find(({ skip }) => skip === false) ?? WIREGUARDS[0]!;
 
-test("a name that nobody knew, and that moves after the session", {
+/** Ours with timers of a fifth, so that a session does not outlive its peer for long. */
+const startOurs = (): Promise<NodeEngine> =>
+  runNode(scene.lab, scene.lab.a, scene.configureOurs(ours), SHORT);
+
+const endpointKnown = async (): Promise<string | null> => {
+  const [peer] = await cliJson<PeerValue[]>(scene.lab, scene.lab.a, "peers");
+  return peer?.endpoint ?? null;
+};
+
+test("a name that moves while the peer is away", {
   skip: scene.skipFor(wireguard),
 }, async (context) => {
   const { lab } = scene;
-  isAt(null);
+  isAt(lab.b.under4);
   const first = await scene.startTheirs(wireguard, theirs);
-  const engine = await runNode(lab, lab.a, scene.configureOurs(ours), SHORT);
+  const engine = await startOurs();
   try {
-    const pair = new Pair(lab, engine, first);
-    const { times } = await ping(lab, lab.a, lab.b.inner4, 2, 200);
-    assert.equal(times.length, 0);
-    isAt(lab.b.under4);
-    const foundSeconds = await firstPing(lab, lab.a, lab.b.inner4, TRIES);
-    assert.equal(await pair.endpointKnown(), `${lab.b.under4}:${PORT}`);
+    await firstPing(lab, lab.a, lab.b.inner4);
+    assert.equal(await endpointKnown(), `${lab.b.under4}:${PORT}`);
     await first.stop();
-    for (const change of [
-      ["delete", `${lab.b.under4}/24`],
-      ["add", `${MOVED}/24`],
-    ]) {
-      await lab.must(lab.b, ["ip", "address", ...change, "dev", LINK]);
-    }
+    const readdress = (...words: string[]) => lab.must(lab.b, ["ip", "address", ...words]);
+    await readdress("delete", `${lab.b.under4}/24`, "dev", LINK);
+    await readdress("add", `${MOVED}/24`, "dev", LINK);
     isAt(MOVED);
     // A program that has not met ours: it cannot call, so that only the name leads there.
     const second = await scene.startTheirs(wireguard, theirs);
     try {
-      const movedSeconds = await firstPing(lab, lab.a, lab.b.inner4, TRIES);
-      assert.equal(await pair.endpointKnown(), `${MOVED}:${PORT}`);
+      const seconds = await firstPing(lab, lab.a, lab.b.inner4, TRIES);
+      measured(context, `first answer from the new address after ${seconds.toFixed(0)} s`);
+      assert.equal(await endpointKnown(), `${MOVED}:${PORT}`);
       const { lost } = await ping(lab, lab.a, lab.b.inner4, 10, 10);
       assert.equal(lost, 0);
-      const seconds = `${foundSeconds.toFixed(0)} s and ${movedSeconds.toFixed(0)} s`;
-      measured(context, `found after ${seconds}`);
     } finally {
       await second.stop();
     }
   } finally {
     await first.stop();
+    await engine.program.stop();
+    await lab.must(lab.b, ["ip", "address", "replace", `${lab.b.under4}/24`, "dev", LINK]);
+  }
+});
+
+test("a name that nobody knows at first", {
+  skip: scene.skipFor(wireguard) || (!FULL && "waits for a minute; set P2PVPN_MATRIX=full"),
+}, async (context) => {
+  const { lab } = scene;
+  isAt(null);
+  const program = await scene.startTheirs(wireguard, theirs);
+  const engine = await startOurs();
+  try {
+    const { times } = await ping(lab, lab.a, lab.b.inner4, 2, 200);
+    assert.equal(times.length, 0);
+    isAt(lab.b.under4);
+    const seconds = await firstPing(lab, lab.a, lab.b.inner4, TRIES);
+    measured(context, `found after ${seconds.toFixed(0)} s`);
+    assert.equal(await endpointKnown(), `${lab.b.under4}:${PORT}`);
+  } finally {
+    await program.stop();
     await engine.program.stop();
   }
 });

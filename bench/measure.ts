@@ -43,8 +43,8 @@ export interface Pings {
 }
 
 /**
- * Pings an address. ping waits for its last answers no longer than for two round trips or one
- * interval, which on a busy machine is a few milliseconds; so it sends some more, that do not count.
+ * Pings an address. ping waits for its last answers for two round trips or one interval, which may
+ * be ten milliseconds; on a busy machine that is little, so it sends some more that do not count.
  * Units: `intervalMs` in milliseconds. Errors: LabError.
  */
 export const ping = async (

@@ -51,13 +51,9 @@ const found = (name: string, binary: string, missing: string): Wireguard => {
 };
 
 const debians = (): Wireguard => {
-  const { stdout } = spawnSync("dpkg-query", ["-s", "wireguard-go"], { encoding: "utf8" });
-  const version = /^Version: (.+)-/m.exec(stdout ?? "")?.[1] ?? "in the PATH";
-  return found(
-    `wireguard-go ${version}`,
-    "wireguard-go",
-    "wireguard-go not installed; run `apt-get install wireguard-go`.",
-  );
+  const binary = "wireguard-go";
+  const missing = "wireguard-go not installed; run `apt-get install wireguard-go`.";
+  return found(`wireguard-go ${printedBy(binary) ?? "in the PATH"}`, binary, missing);
 };
 
 const backports = (): Wireguard[] => {

@@ -75,6 +75,12 @@ export interface Plan {
   readonly addresses?: readonly string[];
   readonly listenPort?: number;
   readonly interfaceName?: string;
+  /** Bytes; 1,420 where left out. */
+  readonly mtu?: number;
+  /** Seconds. */
+  readonly persistentKeepalive?: number;
+  /** Host and port, instead of the other host's first address; `knowsEndpoint` false goes first. */
+  readonly endpoint?: string;
 }
 
 const endpointOf = (peer: Host, outer: 4 | 6): string =>
@@ -97,17 +103,22 @@ export const writeConfig = (
   const { outer = 4, knowsEndpoint = true, presharedKeyFile, allowedIps } = plan;
   const addresses = plan.addresses ?? [`${host.inner4}/24`, `${host.inner6}/64`];
   const name = plan.interfaceName ?? interfaceOf(host);
+  const { mtu, persistentKeepalive, endpoint = endpointOf(peer, outer) } = plan;
   const lines = [
     "[interface]",
     `name = "${name}"`,
     `private_key_file = "${keys.file}"`,
     `addresses = ${JSON.stringify(addresses)}`,
     `listen_port = ${plan.listenPort ?? PORT}`,
+    ...(mtu === undefined ? [] : [`mtu = ${mtu}`]),
     "[[peer]]",
     `public_key = "${peerKey}"`,
     `allowed_ips = ${JSON.stringify(allowedIps ?? prefixesOf(peer))}`,
   ];
-  if (knowsEndpoint) lines.push(`endpoint = "${endpointOf(peer, outer)}"`);
+  if (knowsEndpoint) lines.push(`endpoint = "${endpoint}"`);
+  if (persistentKeepalive !== undefined) {
+    lines.push(`persistent_keepalive = ${persistentKeepalive}`);
+  }
   if (presharedKeyFile !== undefined) lines.push(`preshared_key_file = "${presharedKeyFile}"`);
   const file = join(lab.folder, `${name}.toml`);
   writeFileSync(file, `${lines.join("\n")}\n`, { mode: 0o600 });
@@ -218,8 +229,10 @@ export const runWireguardGo = async (
   binary = "wireguard-go",
 ): Promise<Program> => {
   const name = wireguardName(host);
-  const program = lab.start(host, [binary, "-f", name]);
   const socket = `/var/run/wireguard/${name}.sock`;
+  // One that was killed leaves it.
+  rmSync(socket, { force: true });
+  const program = lab.start(host, [binary, "-f", name]);
   for (let waited = 0; !existsSync(socket); waited += POLL_MS) {
     if (waited > UP_MS || program.child.exitCode !== null) {
       throw new LabError(`${binary} did not come up: ${program.errors.trim()}`);
@@ -230,9 +243,11 @@ export const runWireguardGo = async (
   await lab.must(host, ["wg", "set", name, ...own]);
   await setWireguardPeer(lab, host, peerKey, plan);
   const ip = (...words: string[]) => lab.must(host, ["ip", ...words]);
-  await ip("address", "add", `${host.inner4}/24`, "dev", name);
-  await ip("address", "add", `${host.inner6}/64`, "dev", name, "nodad");
-  await ip("link", "set", name, "mtu", "1420", "up");
+  for (const address of plan.addresses ?? [`${host.inner4}/24`, `${host.inner6}/64`]) {
+    const words = address.includes(":") ? ["nodad"] : [];
+    await ip("address", "add", address, "dev", name, ...words);
+  }
+  await ip("link", "set", name, "mtu", String(plan.mtu ?? 1_420), "up");
   return program;
 };
 
@@ -244,10 +259,14 @@ export const setWireguardPeer = async (
   plan: Plan = {},
 ): Promise<void> => {
   const peer = lab.peerOf(host);
-  const { outer = 4, knowsEndpoint = true, presharedKeyFile } = plan;
+  const { outer = 4, knowsEndpoint = true, presharedKeyFile, persistentKeepalive } = plan;
+  const { endpoint = endpointOf(peer, outer) } = plan;
   const allowed = (plan.allowedIps ?? prefixesOf(peer)).join(",");
   const words = ["wg", "set", wireguardName(host), "peer", peerKey, "allowed-ips", allowed];
-  if (knowsEndpoint) words.push("endpoint", endpointOf(peer, outer));
+  if (knowsEndpoint) words.push("endpoint", endpoint);
+  if (persistentKeepalive !== undefined) {
+    words.push("persistent-keepalive", String(persistentKeepalive));
+  }
   if (presharedKeyFile !== undefined) words.push("preshared-key", presharedKeyFile);
   await lab.must(host, words);
 };

@@ -17,6 +17,7 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,7 +32,10 @@ const ADDRESSES = {
 } as const;
 
 const PREFIX = "p2pvpn-bench-";
-const LINK = "under";
+/** Name of both ends of the cable. */
+export const LINK = "under";
+/** What lies here in a folder of a namespace's name replaces /etc's. Source: ip-netns(8). */
+const NETNS_ETC = "/etc/netns";
 /** Where wireguard-go puts its socket, by interface name: not part of a namespace. */
 const WIREGUARD_SOCKETS = "/var/run/wireguard";
 const CONTROL = "/proc/sys/net/ipv4/tcp_congestion_control";
@@ -67,14 +71,23 @@ export interface Host {
   readonly inner6: string;
 }
 
+/** A network namespace, of a host or of what is between hosts. */
+export interface Place {
+  readonly namespace: string;
+}
+
 export interface LabOptions {
   /** False: what crosses the cable is segmented and merged as a network card does it. */
   readonly offloads?: boolean;
 }
 
+/** Name of a namespace of this process; `who` is one letter. */
+export const namespaceOf = (who: "a" | "b" | "r", pid = process.pid): string =>
+  `${PREFIX}${pid}-${who}`;
+
 const hostOf = (name: "a" | "b", pid: number): Host => ({
   name,
-  namespace: `${PREFIX}${pid}-${name}`,
+  namespace: namespaceOf(name, pid),
   ...ADDRESSES[name],
 });
 
@@ -120,6 +133,9 @@ const removeOwned = (path: string): void => {
 /** Name of wireguard-go's interface: unique on the machine, since its socket's name is. */
 export const wireguardName = (host: Host): string => `pb${process.pid}${host.name}`;
 
+/** This process made NETNS_ETC. */
+let madeNetnsEtc = false;
+
 /** Removes what the processes that `gone` names have left: namespaces, folders, sockets. */
 const removeOf = (gone: (pid: number) => boolean): void => {
   const pidIn = (name: string, pattern: RegExp): number => Number(pattern.exec(name)?.[1] ?? 0);
@@ -131,7 +147,11 @@ const removeOf = (gone: (pid: number) => boolean): void => {
   };
   const list = runNow("ip", "netns", "list").split("\n");
   const namespaces = list.map((line) => line.split(" ")[0] ?? "");
-  sweep(namespaces, new RegExp(`^${PREFIX}(\\d+)-[abc]$`), removeNamespace);
+  sweep(namespaces, new RegExp(`^${PREFIX}(\\d+)-[abcr]$`), removeNamespace);
+  sweep(entriesOf(NETNS_ETC), new RegExp(`^${PREFIX}(\\d+)-[ab]$`), (name) =>
+    removeOwned(join(NETNS_ETC, name)),
+  );
+  if (madeNetnsEtc && entriesOf(NETNS_ETC).length === 0) runNow("rmdir", NETNS_ETC);
   sweep(entriesOf(tmpdir()), new RegExp(`^${PREFIX}(\\d+)-`), (name) =>
     removeOwned(join(tmpdir(), name)),
   );
@@ -201,12 +221,12 @@ export class Lab {
   }
 
   /** Runs a program on a host to its end, whatever its exit code. */
-  run(host: Host, words: readonly string[]): Promise<ToolResult> {
+  run(host: Place, words: readonly string[]): Promise<ToolResult> {
     return runTool(inside(host.namespace, words));
   }
 
   /** Runs a program on a host that has to succeed. Errors: LabError, EngineError TOOL_MISSING. */
-  must(host: Host, words: readonly string[]): Promise<string> {
+  must(host: Place, words: readonly string[]): Promise<string> {
     return must(inside(host.namespace, words));
   }
 
@@ -217,12 +237,24 @@ export class Lab {
   }
 
   /** Starts a program on a host; it ends with the lab. `ipc`: with a channel for messages. */
-  start(host: Host, words: readonly string[], options: { readonly ipc?: boolean } = {}): Program {
+  start(host: Place, words: readonly string[], options: { readonly ipc?: boolean } = {}): Program {
     const [tool = "", ...rest] = inside(host.namespace, words);
     const stdio = ["ignore", "pipe", "pipe", ...(options.ipc ? (["ipc"] as const) : [])] as const;
     const env = { ...process.env, P2PVPN_RUN_DIR: this.runFolder, LOG_LEVEL: "error" };
     // A session of its own: Ctrl-C reaches this process alone, which then removes the lab.
     return new Program(spawn(tool, rest, { detached: true, stdio: [...stdio], env }));
+  }
+
+  /**
+   * Writes a file of /etc as programs on a host see it that start from now on; those that run see
+   * new contents of a file that was there when they started.
+   */
+  writeEtc(host: Place, name: string, text: string): void {
+    const folder = join(NETNS_ETC, host.namespace);
+    const made = mkdirSync(folder, { recursive: true, mode: 0o755 });
+    if (made === NETNS_ETC) madeNetnsEtc = true;
+    // In place: the file itself is mounted over /etc's.
+    writeFileSync(join(folder, name), text, { mode: 0o644 });
   }
 
   /** Where the control sockets of our engines lie. */

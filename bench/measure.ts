@@ -12,6 +12,8 @@ import { type Host, type Lab, LabError } from "./lab.ts";
 const TICKS_PER_SECOND = 100;
 /** Tuning: a tunnel that has no answer after this many pings of a second each is not up. */
 const FIRST_TRIES = 15;
+/** Tuning: answers that take longer than this are lost. */
+const LAST_ANSWERS_MS = 400;
 const IPERF_PORT = "5201";
 /** Tuning: an iperf3 whose tunnel died would wait for minutes. */
 const IPERF_GRACE_SECONDS = 15;
@@ -40,7 +42,11 @@ export interface Pings {
   readonly times: readonly number[];
 }
 
-/** Pings an address. Units: `intervalMs` in milliseconds. Errors: LabError. */
+/**
+ * Pings an address. ping waits for its last answers for two round trips or one interval, which may
+ * be ten milliseconds; on a busy machine that is little, so it sends some more that do not count.
+ * Units: `intervalMs` in milliseconds. Errors: LabError.
+ */
 export const ping = async (
   lab: Lab,
   from: Host,
@@ -48,25 +54,49 @@ export const ping = async (
   count: number,
   intervalMs: number,
 ): Promise<Pings> => {
+  const more = Math.ceil(LAST_ANSWERS_MS / intervalMs);
   const interval = (intervalMs / 1_000).toFixed(3);
-  const words = ["ping", "-n", "-c", String(count), "-i", interval, "-W", "2", address];
+  const words = ["ping", "-n", "-c", String(count + more), "-i", interval, "-W", "2", address];
   const { output, errors } = await lab.run(from, words);
   const totals = /(\d+) packets transmitted, (\d+) received/.exec(output);
   if (totals === null) throw new LabError(`ping failed: ${errors.trim()}`);
-  const sent = Number(totals[1]);
-  const lost = sent - Number(totals[2]);
-  return {
-    sent,
-    lost,
-    times: Array.from(output.matchAll(/time=([\d.]+) ms/g), (m) => Number(m[1])),
-  };
+  const answers = [...output.matchAll(/icmp_seq=(\d+) .*time=([\d.]+) ms$/gm)];
+  // Sequence numbers have 16 bits and start with 1.
+  const counted = answers.filter(([, n]) => ((Number(n) - count - 1) & 0xffff) >= more);
+  const received = Number(totals[2]) - (answers.length - counted.length);
+  return { sent: count, lost: count - received, times: counted.map((row) => Number(row[2])) };
 };
 
-/** Waits for the first answer; the first packet also makes the session. Errors: LabError. */
-export const firstPing = async (lab: Lab, from: Host, address: string): Promise<void> => {
-  for (let i = 0; i < FIRST_TRIES; i++) {
+/**
+ * One packet of exactly this size, IP header and all, that nobody may cut. True: it was answered.
+ * Units: bytes.
+ */
+export const pingWhole = async (
+  lab: Lab,
+  from: Host,
+  address: string,
+  size: number,
+): Promise<boolean> => {
+  const headers = address.includes(":") ? 48 : 28;
+  const whole = ["-M", "do", "-s", String(size - headers)];
+  const { code } = await lab.run(from, ["ping", "-n", "-c", "1", "-W", "1", ...whole, address]);
+  return code === 0;
+};
+
+/**
+ * Waits for the first answer; the first packet also makes the session. Returns seconds until then.
+ * Errors: LabError after `tries` of a second each.
+ */
+export const firstPing = async (
+  lab: Lab,
+  from: Host,
+  address: string,
+  tries = FIRST_TRIES,
+): Promise<number> => {
+  const start = process.hrtime.bigint();
+  for (let i = 0; i < tries; i++) {
     const { code } = await lab.run(from, ["ping", "-n", "-c", "1", "-W", "1", address]);
-    if (code === 0) return;
+    if (code === 0) return Number(process.hrtime.bigint() - start) / 1e9;
     await sleep(100);
   }
   throw new LabError(`Nothing came back from ${address} through the tunnel.`);

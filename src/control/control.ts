@@ -85,7 +85,7 @@ export class Control {
       command: (peer, kind) => this.#command(peer, kind),
       logKeys: world.logKeys,
     });
-    this.#endpoints = new Endpoints(world, this.#entries, (peer) => {
+    this.#endpoints = new Endpoints(world, this.#entries, timing.askEveryMs, (peer) => {
       if (peer.timers.attempting) this.#exchange.initiate(peer, world.bootMs());
     });
     this.#changes = new Changes({

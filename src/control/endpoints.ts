@@ -11,22 +11,22 @@ import { sameSockaddr, sockaddrFamily } from "../wire/sockaddr.ts";
 import type { Peer } from "./peer.ts";
 import type { World } from "./world.ts";
 
-/** A name is asked for again this often while its peer does not answer. */
-const ASK_EVERY_MS = 30_000;
-
 export class Endpoints {
   readonly #world: Pick<World, "bootMs" | "resolve">;
   readonly #entries: PeerEntries;
+  readonly #askEveryMs: number;
   readonly #onKnown: (peer: Peer) => void;
 
   /** `onKnown`: a peer that had no address, or did not answer at its last one, has one now. */
   constructor(
     world: Pick<World, "bootMs" | "resolve">,
     entries: PeerEntries,
+    askEveryMs: number,
     onKnown: (peer: Peer) => void,
   ) {
     this.#world = world;
     this.#entries = entries;
+    this.#askEveryMs = askEveryMs;
     this.#onKnown = onKnown;
   }
 
@@ -42,7 +42,7 @@ export class Endpoints {
   /** The peer is called: asks for its address, unless it was asked for a moment ago. */
   ask(peer: Peer): void {
     const nowMs = this.#world.bootMs();
-    if (peer.endpoint === null || nowMs - peer.resolvedAtMs < ASK_EVERY_MS) return;
+    if (peer.endpoint === null || nowMs - peer.resolvedAtMs < this.#askEveryMs) return;
     peer.resolvedAtMs = nowMs;
     void this.#resolve(peer, peer.endpoint, -1);
   }
@@ -50,10 +50,6 @@ export class Endpoints {
   /** Nobody answers where the peer roamed to: back to where it is configured. */
   reset(peer: Peer): void {
     if (peer.resolved !== null) this.#entries.setEndpoint(peer.index, peer.resolved);
-  }
-
-  get entries(): PeerEntries {
-    return this.#entries;
   }
 
   /** `session`: the peer's current one when it was asked; a newer one knows better. */

@@ -26,6 +26,9 @@ export const REJECT_AFTER_MESSAGES = 2n ** 64n - 2n ** 13n - 1n;
 /** Added to retries, so that two ends do not call at once. Source: paper 6.1. */
 export const JITTER_MS = 333;
 
+/** Tuning: a name server is not asked at each of the handshakes that nobody answers. */
+export const ASK_EVERY_MS = 30_000;
+
 /** Durations and limits of one peer; shorter ones make tests and soaks quick. */
 export interface Timing {
   readonly rekeyAfterTimeMs: number;
@@ -34,6 +37,8 @@ export interface Timing {
   readonly rekeyTimeoutMs: number;
   readonly keepaliveTimeoutMs: number;
   readonly jitterMs: number;
+  /** An endpoint's name is asked for again this often while its peer does not answer. */
+  readonly askEveryMs: number;
   readonly rekeyAfterMessages: bigint;
   readonly rejectAfterMessages: bigint;
 }
@@ -46,6 +51,7 @@ export const TIMING: Timing = {
   rekeyTimeoutMs: REKEY_TIMEOUT_MS,
   keepaliveTimeoutMs: KEEPALIVE_TIMEOUT_MS,
   jitterMs: JITTER_MS,
+  askEveryMs: ASK_EVERY_MS,
   rekeyAfterMessages: REKEY_AFTER_MESSAGES,
   rejectAfterMessages: REJECT_AFTER_MESSAGES,
 };

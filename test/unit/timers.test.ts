@@ -52,7 +52,7 @@ const run = (
 };
 
 test("constants are the paper's", () => {
-  const { jitterMs, ...paper } = TIMING;
+  const { jitterMs, askEveryMs, ...paper } = TIMING;
   assert.deepEqual(paper, {
     rekeyAfterTimeMs: 120_000,
     rejectAfterTimeMs: 180_000,
@@ -63,6 +63,7 @@ test("constants are the paper's", () => {
     rejectAfterMessages: (1n << 64n) - (1n << 13n) - 1n,
   });
   assert.equal(jitterMs, 333);
+  assert.equal(askEveryMs, 30_000);
 });
 
 test("a peer that nobody talks to sleeps for ever", () => {

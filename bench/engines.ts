@@ -73,6 +73,10 @@ export interface Plan {
   readonly addresses?: readonly string[];
   readonly listenPort?: number;
   readonly interfaceName?: string;
+  /** Bytes; instead of the default. */
+  readonly mtu?: number;
+  /** Instead of the other host's address. */
+  readonly endpoint?: string;
 }
 
 const endpointOf = (peer: Host, outer: 4 | 6): string =>
@@ -105,7 +109,9 @@ export const writeConfig = (
     `public_key = "${peerKey}"`,
     `allowed_ips = ${JSON.stringify(allowedIps ?? prefixesOf(peer))}`,
   ];
-  if (knowsEndpoint) lines.push(`endpoint = "${endpointOf(peer, outer)}"`);
+  if (plan.mtu !== undefined) lines.splice(5, 0, `mtu = ${plan.mtu}`);
+  const endpoint = plan.endpoint ?? endpointOf(peer, outer);
+  if (knowsEndpoint) lines.push(`endpoint = "${endpoint}"`);
   if (presharedKeyFile !== undefined) lines.push(`preshared_key_file = "${presharedKeyFile}"`);
   const file = join(lab.folder, `${name}.toml`);
   writeFileSync(file, `${lines.join("\n")}\n`, { mode: 0o600 });

@@ -45,6 +45,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   ping: "iputils-ping",
   iperf3: "iperf3",
   ethtool: "ethtool",
+  nft: "nftables",
   wg: "wireguard-tools",
   "wireguard-go": "wireguard-go",
 };

@@ -66,7 +66,7 @@ static inline size_t hear(struct far *far)
 
 /* Sends `bytes` of transport data with outer ECN bits to one of our addresses. */
 static inline void say(const struct far *far, const char *to, uint16_t port, uint32_t ecn,
-                const uint8_t *datagram, size_t bytes)
+                       const uint8_t *datagram, size_t bytes)
 {
     union address address = make_address(to, port);
     int value = (int)ecn;
@@ -86,7 +86,8 @@ static inline void make_keepalive(uint8_t datagram[32], uint64_t counter)
 }
 
 /* One authentic keepalive to `to`: what io_accept says of it. */
-static inline int accept_keepalive(struct lab *lab, const struct far *far, const char *to, uint16_t port)
+static inline int accept_keepalive(struct lab *lab, const struct far *far, const char *to,
+                                   uint16_t port)
 {
     uint8_t datagram[32];
     make_keepalive(datagram, load64(session_at(lab, 1) + SESSION_LAST_COUNTER) + 1);

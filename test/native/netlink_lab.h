@@ -49,7 +49,8 @@ static inline void set_up(uint32_t index, int up)
 }
 
 /* Reads one event of a kind about the link, skipping others; false when there is none. */
-static inline bool heard(int fd, enum netlink_event_kind kind, uint32_t index, struct netlink_event *out)
+static inline bool heard(int fd, enum netlink_event_kind kind, uint32_t index,
+                         struct netlink_event *out)
 {
     for (int i = 0; i < 64 && netlink_events_read(fd, out, 1) == 1; i++) {
         if (out->kind == kind && out->index == index)

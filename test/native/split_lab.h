@@ -29,7 +29,8 @@ static inline struct vnet gso_vnet(const struct shape *shape, size_t payload)
     };
 }
 
-static inline const uint8_t *segment_packet(const struct bench *bench, const struct run *run, uint32_t i)
+static inline const uint8_t *segment_packet(const struct bench *bench, const struct run *run,
+                                            uint32_t i)
 {
     return bench->slot + (size_t)i * run->segment_bytes + DATA_HEADER_BYTES;
 }

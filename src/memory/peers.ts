@@ -50,7 +50,8 @@ export class PeerEntries {
   /**
    * Writes where the peer is, and the local address that it asked: answers leave from there. Both
    * are sockaddrs of 28 bytes. Without `local`, or an empty one, the kernel chooses until the peer
-   * is heard: so for an endpoint that was configured. Not when both are there already, since readers would wait.
+   * is heard: so for an endpoint that was configured. Nothing is written when both are there
+   * already, since readers would wait.
    */
   setEndpoint(peer: number, sockaddr: Uint8Array, local: Uint8Array = NOWHERE): void {
     const { u32, u8 } = this.#arena;

@@ -5,48 +5,14 @@
  *   this namespace:  lo (down)   probe0: a TUN device, gone when the test ends
  */
 #define _GNU_SOURCE
-#include "netlink.h"
+#include "netlink_lab.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
-#include <sched.h>
 #include <stdint.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "check.h"
-
-#define NAME "probe0"
-#define RENAMED "renamed0"
 #define ROOM 64
-
-static void enter_namespace(void)
-{
-    if (unshare(CLONE_NEWNET) == 0)
-        return;
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0)
-        return;
-    SKIP("no network namespace may be made here; run as root");
-}
-
-static int open_tun(void)
-{
-    struct ifreq request = {0};
-    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        SKIP("/dev/net/tun cannot be opened");
-    memcpy(request.ifr_name, NAME, sizeof NAME);
-    request.ifr_flags = IFF_TUN | IFF_NO_PI;
-    if (ioctl(fd, TUNSETIFF, &request) < 0)
-        SKIP("no TUN device may be made here");
-    return fd;
-}
 
 static struct netlink_address address(const char *text, uint32_t prefix_bits)
 {
@@ -56,15 +22,6 @@ static struct netlink_address address(const char *text, uint32_t prefix_bits)
     CHECK(inet_pton(family, text, bytes) == 1);
     CHECK_EQUAL(netlink_address_make(&out, bytes, family == AF_INET ? 4 : 16, prefix_bits), 0);
     return out;
-}
-
-static const struct netlink_link_change NOTHING = {-1, -1, -1, -1, -1};
-
-static void set_up(uint32_t index, int up)
-{
-    struct netlink_link_change change = NOTHING;
-    change.up = up;
-    CHECK_EQUAL(netlink_link_set(index, &change), 0);
 }
 
 /* A property that netlink.c does not read back, from a message of our own. */
@@ -243,16 +200,6 @@ static void test_routes(uint32_t index, bool six)
     PASSED("a route through a link that is down or absent is refused");
 }
 
-/* Reads one event of a kind about the link, skipping others; false when there is none. */
-static bool heard(int fd, enum netlink_event_kind kind, uint32_t index, struct netlink_event *out)
-{
-    for (int i = 0; i < 64 && netlink_events_read(fd, out, 1) == 1; i++) {
-        if (out->kind == kind && out->index == index)
-            return true;
-    }
-    return false;
-}
-
 static void test_events(uint32_t index)
 {
     struct netlink_event event, many[ROOM];
@@ -281,43 +228,6 @@ static void test_events(uint32_t index)
     CHECK_EQUAL(netlink_events_read(-1, many, ROOM), -EBADF);
     close(fd);
     PASSED("events of addresses, routes and links");
-}
-
-/* Whoever runs `ip link set` beside us: a new name, another MTU. The index stays. */
-static void test_changes(uint32_t index)
-{
-    struct netlink_event event;
-    struct ifreq request = { 0 };
-    struct netlink_link_change change = NOTHING;
-    int fd = netlink_events_open(), control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    CHECK(fd >= 0 && control >= 0);
-    set_up(index, 0);
-    CHECK(heard(fd, NETLINK_EVENT_LINK, index, &event));
-    memcpy(request.ifr_name, NAME, sizeof NAME);
-    memcpy(request.ifr_newname, RENAMED, sizeof RENAMED);
-    CHECK_EQUAL(ioctl(control, SIOCSIFNAME, &request), 0);
-    do
-        CHECK(heard(fd, NETLINK_EVENT_LINK, index, &event));
-    while (strcmp(event.name, NAME) == 0);
-    CHECK(strcmp(event.name, RENAMED) == 0);
-    CHECK_EQUAL(event.mtu, 1420);
-    CHECK(!event.up);
-    change.mtu = 34000;
-    CHECK_EQUAL(netlink_link_set(index, &change), 0);
-    do
-        CHECK(heard(fd, NETLINK_EVENT_LINK, index, &event));
-    while (event.mtu == 1420);
-    CHECK_EQUAL(event.mtu, 34000);
-    CHECK(strcmp(event.name, RENAMED) == 0);
-    change.mtu = 1420;
-    change.up = 1;
-    CHECK_EQUAL(netlink_link_set(index, &change), 0);
-    do
-        CHECK(heard(fd, NETLINK_EVENT_LINK, index, &event));
-    while (!event.up);
-    close(fd);
-    close(control);
-    PASSED("a new name and another MTU are told");
 }
 
 static void test_overrun(uint32_t index)
@@ -398,7 +308,6 @@ int main(void)
     test_long_list(index);
     test_routes(index, six);
     test_events(index);
-    test_changes(index);
     test_overrun(index);
     test_stranger(index);
     int fd = netlink_events_open();

@@ -130,7 +130,7 @@ test("an I/O thread hears the next socket once it is told", () => {
   }
 });
 
-test("while a worker holds the oldest of a full ring, the I/O thread sleeps until it is done", () => {
+test("while a worker holds the oldest job of a full ring, the I/O thread sleeps", () => {
   const tag = workerTag(0, 0);
   const { arena, thread, udp4, counters, close } = openStage((made) => {
     const ring = openRing(made, 0);

@@ -1,0 +1,76 @@
+/** local — two engines, one with two addresses: answers leave from the one that was asked. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { cliJson, makeKeys, type Plan, PORT, runCli, writeConfig } from "../../bench/engines.ts";
+import { cannotRun, type Host, Lab, type Program } from "../../bench/lab.ts";
+import { firstPing, flow, ping } from "../../bench/measure.ts";
+import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
+
+const skip = cannotRun(["iperf3"]);
+/** The link of the lab's cable. */
+const LINK = "under";
+/** A second address of host b; what the kernel would choose is its first. */
+const SECOND4 = "192.0.2.22";
+const SECOND6 = "2001:db8::22";
+const SLOWEST_MEGABITS = 20;
+
+let lab: Lab;
+before(async () => {
+  if (skip !== false) return;
+  lab = await Lab.make();
+  await lab.must(lab.b, ["ip", "addr", "add", `${SECOND4}/24`, "dev", LINK]);
+  await lab.must(lab.b, ["ip", "addr", "add", `${SECOND6}/64`, "dev", LINK, "nodad"]);
+});
+after(() => lab?.remove());
+
+const withTunnel = async (planA: Plan, planB: Plan, body: () => Promise<void>): Promise<void> => {
+  const [a, b] = [makeKeys(lab, lab.a, "identity"), makeKeys(lab, lab.b, "identity")];
+  const programs: readonly Program[] = await Promise.all([
+    runCli(lab, lab.a, writeConfig(lab, lab.a, a, b.publicKey, planA), ["--threads", "0"]),
+    runCli(lab, lab.b, writeConfig(lab, lab.b, b, a.publicKey, planB), ["--threads", "0"]),
+  ]);
+  try {
+    await body();
+  } finally {
+    for (const program of programs) await program.stop();
+  }
+};
+
+const statusOf = (host: Host): Promise<StatusValue> => cliJson<StatusValue>(lab, host, "status");
+
+for (const [outer, endpoint] of [
+  [4, `${SECOND4}:${PORT}`],
+  [6, `[${SECOND6}]:${PORT}`],
+] as const) {
+  test(`answers leave from the address that was asked, over IPv${outer}`, { skip }, async () => {
+    await withTunnel({ outer, endpoint }, { outer, knowsEndpoint: false }, async () => {
+      await firstPing(lab, lab.a, lab.b.inner4);
+      const { lost } = await ping(lab, lab.a, lab.b.inner4, 20, 10);
+      assert.equal(lost, 0);
+      const tcp = await flow(lab, lab.a, lab.b.inner4, { seconds: 1, reverse: true });
+      assert.ok(tcp.megabitsPerSecond > SLOWEST_MEGABITS);
+      const [peer] = await cliJson<PeerValue[]>(lab, lab.a, "peers");
+      assert.equal(peer?.endpoint, endpoint);
+      assert.equal((await statusOf(lab.a)).counters.roamed, 0, "the peer seemed to move");
+      assert.equal((await statusOf(lab.b)).counters.localRefused, 0);
+    });
+  });
+}
+
+test("an address that goes away is not sent from any more", { skip }, async () => {
+  const endpoint = `${SECOND4}:${PORT}`;
+  await withTunnel({ endpoint }, { knowsEndpoint: false }, async () => {
+    await firstPing(lab, lab.a, lab.b.inner4);
+    await lab.must(lab.b, ["ip", "addr", "del", `${SECOND4}/24`, "dev", LINK]);
+    try {
+      // From b: nothing but its own sending tells it. The first answer may go where it was before.
+      const { lost } = await ping(lab, lab.b, lab.a.inner4, 10, 10);
+      assert.ok(lost <= 1, `${lost} pings were lost`);
+      const [peer] = await cliJson<PeerValue[]>(lab, lab.a, "peers");
+      assert.equal(peer?.endpoint, `${lab.b.under4}:${PORT}`);
+      assert.ok((await statusOf(lab.b)).counters.localRefused! >= 1);
+    } finally {
+      await lab.must(lab.b, ["ip", "addr", "add", `${SECOND4}/24`, "dev", LINK]);
+    }
+  });
+});

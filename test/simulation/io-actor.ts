@@ -138,7 +138,10 @@ export class IoActor {
     this.#step();
     if (!this.#keeper.alive()) return;
     const left = this.#frames.length + this.#datagrams.length > 0;
-    if (this.#ready !== 0 || left) return this.plan(random.fraction());
+    if (this.#ready !== 0 || left) {
+      this.plan(random.fraction());
+      return;
+    }
     this.plan(IDLE_MS);
     // Until it waits again, it may still hold what it has seen in this turn.
     this.#keeper.after(random.chance(0.9) ? 0 : 50 * random.fraction(), () => this.#fallAsleep());

@@ -12,6 +12,7 @@ import { controlBlock, sumCounters } from "../../src/memory/counters.ts";
 import {
   ENGINE,
   HAND_OVER,
+  INDEX_BITS,
   IO,
   PEER,
   SESSION,
@@ -27,6 +28,7 @@ import type { Path } from "./stage.ts";
 
 const ROUTES = 64;
 const DATA = 4;
+const ZEROES = Buffer.alloc(4 << INDEX_BITS);
 /** When an I/O thread has surely handed on what it was given. */
 const PASSED_MS = 10;
 
@@ -201,17 +203,16 @@ export class Life {
 
   /** What is left of sessions that have ended, when all have: words that say what. */
   leftovers(): string[] {
-    const { u8, u32, layout, limits } = this.arena;
+    const { buffer, u32, layout, limits } = this.arena;
     const found: string[] = [];
     if (this.sessionsInUse > 0) found.push(`${this.sessionsInUse} sessions`);
     for (let session = 0; session < layout.count.sessions; session++) {
-      const start = sessionWord(this.arena, session) * 4;
-      const held = u8.subarray(start + 4, start + SESSION.size).some((byte) => byte !== 0);
-      if (held) found.push(`bytes of session ${session}`);
+      const start = sessionWord(this.arena, session) * 4 + 4;
+      const held = Buffer.from(buffer, start, SESSION.size - 4);
+      if (!held.equals(ZEROES.subarray(0, held.length))) found.push(`bytes of session ${session}`);
     }
-    const indices = u32.subarray(layout.base.indexTable / 4).subarray(0, layout.count.indexTable);
-    const left = indices.reduce((sum, entry) => sum + (entry === 0 ? 0 : 1), 0);
-    if (left > 0) found.push(`${left} receiver indices`);
+    const indices = Buffer.from(buffer, layout.base.indexTable, 4 * layout.count.indexTable);
+    if (!indices.equals(ZEROES)) found.push("receiver indices");
     for (let thread = 0; thread < limits.ioThreads; thread++) {
       const io = wordOf(this.arena, "ios", IO.size, thread);
       const free = u32[io + fieldWord(IO.fields.freeSlots)]!;

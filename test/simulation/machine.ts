@@ -120,9 +120,9 @@ export class Machine implements Receiver {
   #alarm(delayMs: number, ring: () => void): void {
     const { schedule } = this.#options;
     schedule.after(delayMs, () => {
-      if (this.awake) return ring();
       const { fromMs, untilMs } = this.#asleep;
-      schedule.at(untilMs + Math.max(0, schedule.nowMs - fromMs), ring);
+      if (this.awake) ring();
+      else schedule.at(untilMs + Math.max(0, schedule.nowMs - fromMs), ring);
     });
   }
 
@@ -203,7 +203,7 @@ export class Machine implements Receiver {
   }
 
   #world(random: Random): ConstructorParameters<typeof Life>[0]["world"] {
-    const { schedule, network, trace, onPromise } = this.#options;
+    const { network, trace, onPromise } = this.#options;
     const mac: World["mac"] = (key, data) => {
       const out = new Uint8Array(16);
       addon.blake2sMac(out, key, data);
@@ -211,7 +211,7 @@ export class Machine implements Receiver {
     };
     const promise = <Value>(delayMs: number, make: () => Value): Promise<Value> =>
       new Promise((resolve) => {
-        schedule.after(delayMs, () => {
+        this.after(delayMs, () => {
           onPromise();
           resolve(make());
         });
@@ -275,8 +275,8 @@ export class Machine implements Receiver {
   }
 
   arrive(datagram: Buffer, path: Path): void {
-    if (this.#life === null || !this.awake) return this.#options.count("arrived at nobody");
-    this.#life.takeDatagram(datagram, path);
+    if (this.#life === null || !this.awake) this.#options.count("arrived at nobody");
+    else this.#life.takeDatagram(datagram, path);
   }
 
   #onWritten(frame: Buffer): void {

@@ -97,19 +97,27 @@ export class Network {
   send(path: Path, datagram: Buffer): void {
     const { owner: from, peer: to, way } = path;
     if (this.#random.chance(0.2)) this.#keep({ from, to, datagram });
-    if (to === this.#places.length) return this.#count("sent to a stranger");
-    const link = this.#links[from]![to]!;
-    const { weather } = link;
-    if (way !== this.#links[to]![from]!.shown && link.alive[way] === false) {
-      return this.#count("sent to a dead address");
+    const fate = this.#fate(from, to, way);
+    if (fate !== null) {
+      this.#count(fate);
+      return;
     }
-    if (this.#random.chance(weather.loss)) return this.#count("lost");
+    const { weather } = this.#links[from]![to]!;
     const copies = this.#random.chance(weather.twice) ? 2 : 1;
     if (copies === 2) this.#count("doubled");
     for (let i = 0; i < copies; i++) {
       const damaged = this.#random.chance(weather.damage);
       this.#carry(from, to, damaged ? this.#damage(datagram) : datagram, weather);
     }
+  }
+
+  /** Why a datagram gets no further; null: it does. */
+  #fate(from: number, to: number, way: number): string | null {
+    if (to === this.#places.length) return "sent to a stranger";
+    const { weather, alive } = this.#links[from]![to]!;
+    const dead = way !== this.#links[to]![from]!.shown && alive[way] === false;
+    if (dead) return "sent to a dead address";
+    return this.#random.chance(weather.loss) ? "lost" : null;
   }
 
   /** Brings a datagram of the past again: where it went, or anywhere, from whom it came or not. */

@@ -62,7 +62,13 @@ export interface Theatre {
 /** Opens what runs of so many engines need. */
 export const openTheatre = (engines: number): Theatre => {
   const stages = [new Stage(engines, 1), new Stage(engines, 2)];
-  return { engines, stages, close: () => stages.forEach((stage) => stage.close()) };
+  return {
+    engines,
+    stages,
+    close: () => {
+      for (const stage of stages) stage.close();
+    },
+  };
 };
 
 class Simulation {

@@ -12,8 +12,10 @@ import { formatSockaddr, makeSockaddr } from "../../src/wire/sockaddr.ts";
 /** Ways from one machine to another: two over IPv4 and one over IPv6. */
 export const WAYS = [4, 4, 6] as const;
 
-const LOOPBACK = { 4: Uint8Array.of(127, 0, 0, 1), 6: new Uint8Array(16).fill(1, 15) } as const;
-const LOOPBACK_TEXT = { 4: "127.0.0.1", 6: "::1" } as const;
+/** An address of this process alone: others let the kernel choose ports of 127.0.0.1. */
+const OWN = [127, 1 + ((process.pid >>> 16) & 63), (process.pid >>> 8) & 255, process.pid & 255];
+const LOOPBACK = { 4: Uint8Array.from(OWN), 6: new Uint8Array(16).fill(1, 15) } as const;
+const LOOPBACK_TEXT = { 4: OWN.join("."), 6: "::1" } as const;
 
 export interface Path {
   /** The machine that uses it, who is behind it, and which way. */
@@ -44,6 +46,8 @@ export interface Place {
   readonly paths: readonly (readonly Path[])[];
 }
 
+/** Ports that are tried for one that nobody has. */
+const PORT_TRIES = 64;
 /** Unread bytes are thrown away up to this many times a descriptor. */
 const DRAIN_MAX = 4_096;
 
@@ -100,10 +104,19 @@ export class Stage {
     return [this.#keep(fds[0]!), this.#keep(fds[1]!)];
   }
 
+  /** The kernel may choose a port that another socket of this user shares (SO_REUSEPORT). */
   #socket(family: 4 | 6): number {
-    const fd = this.#keep(addon.udpOpen(family, LOOPBACK_TEXT[family], 0, 0, ""));
-    this.#sockets.push(fd);
-    return fd;
+    const text = LOOPBACK_TEXT[family];
+    for (let tries = 0; tries < PORT_TRIES; tries++) {
+      const chosen = checked(addon.udpOpen(family, text, 0, 0, ""));
+      const port = addon.udpPort(chosen);
+      addon.close(chosen);
+      if (addon.udpTaken(text, port, "") < 0) continue;
+      const fd = this.#keep(addon.udpOpen(family, text, port, 0, ""));
+      this.#sockets.push(fd);
+      return fd;
+    }
+    throw new Error("no free port on loopback");
   }
 
   #port(): Port {

@@ -355,10 +355,14 @@ export class Control {
     peer.timers = new PeerTimers(this.#world.random, this.#timing);
   }
 
+  /** To the peer's I/O thread, and to the others what concerns packets that wait there. */
   #command(peer: Peer, kind: number): void {
-    if (!this.#commands[peer.owner]!.put(kind, peer.index, 0, 0, 0)) {
-      this.#counters.add(DROP.queueFull, 1);
+    for (const [thread, commands] of this.#commands.entries()) {
+      const own = thread === peer.owner;
+      if (!own && kind === COMMAND.keepalive) continue;
+      const told = !own && kind === COMMAND.greet ? COMMAND.release : kind;
+      if (!commands.put(told, peer.index, 0, 0, 0)) this.#counters.add(DROP.queueFull, 1);
+      this.#world.signal(thread);
     }
-    this.#world.signal(peer.owner);
   }
 }

@@ -66,7 +66,7 @@ export interface Surroundings {
   readonly timestamp: (last: Uint8Array | null) => Uint8Array;
   readonly send: (datagram: Uint8Array, to: Uint8Array, local: Uint8Array) => boolean;
   readonly logKeys: ((keys: LoggedKeys) => void) | null;
-  /** COMMAND to the I/O thread that owns the peer. */
+  /** COMMAND to the I/O threads that it concerns. */
   readonly command: (peer: Peer, kind: number) => void;
 }
 

@@ -201,10 +201,21 @@ export class Life {
     return { ...counters, ...drops };
   }
 
+  /** Slots that were not free when each I/O thread last ended a turn. */
+  slotsHeld(): number {
+    let held = 0;
+    for (let thread = 0; thread < this.arena.limits.ioThreads; thread++) {
+      const io = wordOf(this.arena, "ios", IO.size, thread);
+      held += SLOTS_PER_IO - this.arena.u32[io + fieldWord(IO.fields.freeSlots)]!;
+    }
+    return held;
+  }
+
   /** What is left of sessions that have ended, when all have: words that say what. */
   leftovers(): string[] {
     const { buffer, u32, layout, limits } = this.arena;
     const found: string[] = [];
+    if (this.slotsHeld() > 0) found.push(`${this.slotsHeld()} slots`);
     if (this.sessionsInUse > 0) found.push(`${this.sessionsInUse} sessions`);
     for (let session = 0; session < layout.count.sessions; session++) {
       const start = sessionWord(this.arena, session) * 4 + 4;
@@ -215,8 +226,6 @@ export class Life {
     if (!indices.equals(ZEROES)) found.push("receiver indices");
     for (let thread = 0; thread < limits.ioThreads; thread++) {
       const io = wordOf(this.arena, "ios", IO.size, thread);
-      const free = u32[io + fieldWord(IO.fields.freeSlots)]!;
-      if (free !== SLOTS_PER_IO) found.push(`${SLOTS_PER_IO - free} slots of thread ${thread}`);
       const head = u32[io + fieldWord(IO.fields.head)]!;
       const pending = (u32[io + fieldWord(IO.fields.tail)]! - head) | 0;
       if (pending > 0) found.push(`${pending} jobs of thread ${thread}`);

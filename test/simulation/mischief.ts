@@ -135,8 +135,17 @@ const roam: Act = ({ random, network, machines }, machine) => {
   }
 };
 
-const flood: Act = ({ random, network }, machine) =>
-  network.flood(machine.id, 20 + random.below(80), random.between(0, 3));
+/** Too many initiations; a friend's among them needs a cookie. */
+const flood: Act = (scene, machine) => {
+  const { random, network, schedule } = scene;
+  const friend = otherThan(scene, machine);
+  const count = 50 + random.below(350);
+  const gapMs = random.between(0.5, 4);
+  network.flood(machine.id, count, gapMs);
+  schedule.after(random.between(0.2, 1) * count * gapMs, () => {
+    if (friend.awake) friend.life?.control.rekey(machine.publicKey);
+  });
+};
 
 const replay: Act = (scene) => {
   const count = 1 + scene.random.below(30);
@@ -158,7 +167,7 @@ const ACTS: readonly (readonly [name: string, weight: number, act: Act])[] = [
   ["persistent keepalive", 2, changeKeepalive],
   ["interface down", 1, down],
   ["move", 5, roam],
-  ["flood", 1, flood],
+  ["flood", 2, flood],
   ["replay", 6, replay],
 ];
 

@@ -20,6 +20,8 @@ import { Stage } from "./stage.ts";
 export const RECOVERY_MS = 120_000;
 /** Sessions have ended, keys are zeroed: three times REJECT_AFTER_TIME, and some. */
 const QUIET_MS = 700_000;
+/** After the last word of the calm: every I/O thread has looked around. */
+const SETTLED_MS = 8_000;
 const STORM_MS = [120_000, 420_000] as const;
 const SPEAK_MS = 1_000;
 /** Packets that a storm writes at most, over all machines. */
@@ -266,10 +268,16 @@ class Simulation {
     await this.#runUntil(sinceMs + RECOVERY_MS, heard);
     speaking = false;
     this.#recoveryMs = this.#schedule.nowMs - sinceMs;
+    await this.#runUntil(this.#schedule.nowMs + SETTLED_MS);
     const deaf = pairs.find(([from, to]) => this.#ledger.newestMs(from.id, to.id) < sinceMs);
-    if (deaf === undefined) return;
-    const [from, to] = deaf;
-    throw new Error(`${to.id} does not hear ${from.id} ${RECOVERY_MS / 1_000} s after the storm`);
+    if (deaf !== undefined) {
+      const [from, to] = deaf;
+      throw new Error(`${to.id} does not hear ${from.id} ${RECOVERY_MS / 1_000} s after the storm`);
+    }
+    for (const { id, life } of this.#machines) {
+      const held = life?.slotsHeld() ?? 0;
+      if (held > 0) throw new Error(`all have sessions, and ${held} runs still wait in ${id}`);
+    }
   }
 
   #checkQuiet(): void {

@@ -59,6 +59,8 @@ export class Machine implements Receiver {
   #bootMs: number;
   #bootedMs = 0;
   #unixMs = UNIX_MS;
+  /** Its disk was lost once. */
+  forgot = false;
   /** The greatest timestamp sent, as kept on disk. */
   #sentClock: Uint8Array | null = null;
 
@@ -157,7 +159,10 @@ export class Machine implements Receiver {
     for (const [what, amount] of Object.entries(life.counts())) this.#options.count(what, amount);
     life.end(crash);
     this.#life = null;
-    if (forgets) this.#sentClock = null;
+    if (forgets) {
+      this.#sentClock = null;
+      this.forgot = true;
+    }
     if (!reboots) return;
     this.#bootMs = 1_000;
     this.#bootedMs = this.#options.schedule.nowMs;

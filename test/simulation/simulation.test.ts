@@ -1,4 +1,4 @@
-/** simulation — some hundred seeds of two engines and some of five; the same seed is the same run. */
+/** simulation — seeds of two engines and of five; and the same seed is the same run. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { openTheatre, simulate, type Theatre } from "./simulation.ts";

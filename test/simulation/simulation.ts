@@ -254,9 +254,7 @@ class Simulation {
   }
 
   async #calm(sinceMs: number): Promise<void> {
-    const pairs = this.#machines.flatMap((from) =>
-      this.#machines.filter((to) => to !== from).map((to) => [from, to] as const),
-    );
+    const pairs = this.#speakers();
     const heard = (): boolean =>
       pairs.every(([from, to]) => this.#ledger.newestMs(from.id, to.id) >= sinceMs);
     let speaking = true;
@@ -278,6 +276,22 @@ class Simulation {
       const held = life?.slotsHeld() ?? 0;
       if (held > 0) throw new Error(`all have sessions, and ${held} runs still wait in ${id}`);
     }
+  }
+
+  /**
+   * Who speaks to whom in the calm: both, or one of them alone. Who lost its disk may have to wait
+   * until it is called, so that both of such a pair speak (security.md 28).
+   */
+  #speakers(): (readonly [Machine, Machine])[] {
+    return this.#machines.flatMap((one) =>
+      this.#machines
+        .filter(({ id }) => id > one.id)
+        .flatMap((other) => {
+          const both = [[one, other] as const, [other, one] as const];
+          if (one.forgot || other.forgot || this.#random.chance(0.5)) return both;
+          return [this.#random.pick(both)];
+        }),
+    );
   }
 
   #checkQuiet(): void {

@@ -39,6 +39,8 @@ export interface ControlOptions {
 const EVENTS_A_WAKE = 4_096;
 /** How often what waits for I/O threads is looked at. */
 const SETTLE_MS = 20;
+/** The shortest delay of an alarm. */
+const ALARM_MS = 1;
 
 /** Enough of a public key to tell peers apart in a log. */
 const shortKey = (key: Uint8Array): string => Buffer.from(key).toString("base64").slice(0, 8);
@@ -291,10 +293,13 @@ export class Control {
     if (!this.roster.settle() || waiting) this.#wakeBy(nowMs + SETTLE_MS);
   }
 
+  /** A suspend stops timers, not the boot clock: an alarm that is overdue by then rings at once. */
   #wakeBy(dueMs: number): void {
-    if (dueMs >= this.#dueMs) return;
-    this.#dueMs = dueMs;
-    this.#world.wakeAt(dueMs);
+    const nowMs = this.#world.bootMs();
+    const overdue = this.#dueMs <= nowMs;
+    if (dueMs >= this.#dueMs && !overdue) return;
+    this.#dueMs = overdue ? nowMs + ALARM_MS : dueMs;
+    this.#world.wakeAt(this.#dueMs);
   }
 
   #step(peer: Peer, nowMs: number): void {

@@ -123,8 +123,7 @@ export class Changes {
   /** Errors: EngineError LIMIT, when I/O threads hold the entries of removed peers for too long. */
   async #makeRoom(change: Change): Promise<void> {
     const { roster, hands, world } = this.#options;
-    const added = (change.peers ?? []).filter((one) => !one.remove).length;
-    const wanted = Math.min(added, roster.limit - (change.replacePeers ? 0 : roster.size));
+    const wanted = roster.entriesFor(change);
     for (let tries = 0; !roster.hasRoom(wanted); tries++) {
       if (tries === ROOM_TRIES) {
         throw new EngineError("LIMIT", { what: "peers", count: roster.limit });

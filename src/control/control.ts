@@ -41,6 +41,8 @@ export interface ControlOptions {
 const EVENTS_A_WAKE = 4_096;
 /** How often what waits for I/O threads is looked at. */
 const SETTLE_MS = 20;
+/** The shortest delay of an alarm. */
+const ALARM_MS = 1;
 
 export class Control {
   readonly #world: World;
@@ -291,10 +293,13 @@ export class Control {
     if (!this.roster.settle() || waiting) this.#wakeBy(nowMs + SETTLE_MS);
   }
 
+  /** A suspend stops timers, not the boot clock: an alarm that is overdue by then rings at once. */
   #wakeBy(dueMs: number): void {
-    if (dueMs >= this.#dueMs) return;
-    this.#dueMs = dueMs;
-    this.#world.wakeAt(dueMs);
+    const nowMs = this.#world.bootMs();
+    const overdue = this.#dueMs <= nowMs;
+    if (dueMs >= this.#dueMs && !overdue) return;
+    this.#dueMs = overdue ? nowMs + ALARM_MS : dueMs;
+    this.#world.wakeAt(this.#dueMs);
   }
 
   #step(peer: Peer, nowMs: number): void {
@@ -355,10 +360,14 @@ export class Control {
     peer.timers = new PeerTimers(this.#world.random, this.#timing);
   }
 
+  /** To the peer's I/O thread, and to the others what concerns packets that wait there. */
   #command(peer: Peer, kind: number): void {
-    if (!this.#commands[peer.owner]!.put(kind, peer.index, 0, 0, 0)) {
-      this.#counters.add(DROP.queueFull, 1);
+    for (const [thread, commands] of this.#commands.entries()) {
+      const own = thread === peer.owner;
+      if (!own && kind === COMMAND.keepalive) continue;
+      const told = !own && kind === COMMAND.greet ? COMMAND.release : kind;
+      if (!commands.put(told, peer.index, 0, 0, 0)) this.#counters.add(DROP.queueFull, 1);
+      this.#world.signal(thread);
     }
-    this.#world.signal(peer.owner);
   }
 }

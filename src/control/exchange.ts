@@ -59,7 +59,7 @@ export interface Surroundings {
   readonly unixMs: () => number;
   readonly send: (datagram: Uint8Array, to: Uint8Array, local: Uint8Array) => boolean;
   readonly logKeys: ((secrets: HandshakeSecrets) => void) | null;
-  /** COMMAND to the I/O thread that owns the peer. */
+  /** COMMAND to the I/O threads that it concerns. */
   readonly command: (peer: Peer, kind: number) => void;
 }
 

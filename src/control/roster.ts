@@ -128,6 +128,19 @@ export class Roster {
     for (const { remove, name } of changed.values()) if (!remove) take(name);
   }
 
+  /** Entries that the change takes before it gives any back. */
+  entriesFor(change: Change): number {
+    const here = new Map<string, boolean>();
+    let entries = 0;
+    for (const one of change.peers ?? []) {
+      const key = keyText(one.publicKey);
+      const known = here.get(key) ?? this.#byKey.has(key);
+      if (!one.remove && !known && !one.updateOnly) entries++;
+      here.set(key, !one.remove && (known || !one.updateOnly));
+    }
+    return entries;
+  }
+
   /** Is there an entry for `more` peers now? Else removed ones have to be left by I/O threads. */
   hasRoom(more: number): boolean {
     return this.#free.length + this.#options.arena.limits.peers - this.#nextIndex >= more;

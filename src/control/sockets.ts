@@ -34,6 +34,9 @@ export interface OpenPort {
   readonly pairs: readonly Pair[];
 }
 
+/** Ports that are tried when the kernel chooses. */
+const PORT_TRIES = 16;
+
 const EADDRINUSE = -98;
 const EADDRNOTAVAIL = -99;
 const EAFNOSUPPORT = -97;
@@ -61,6 +64,20 @@ const refuseTakenPort = ({ port, listenAddress, bindDevice }: PortOptions): void
   }
 };
 
+/** The kernel, too, may choose a port that such a program has: another is asked for then. */
+const choosePort = (options: PortOptions): number => {
+  const { listenAddress, bindDevice } = options;
+  const family = listenAddress.includes(":") ? 6 : 4;
+  for (let tries = 0; tries < PORT_TRIES; tries++) {
+    const fd = addon.udpOpen(family, listenAddress, 0, 0, bindDevice);
+    if (fd < 0) throw failure(fd);
+    const port = addon.udpPort(fd);
+    addon.close(fd);
+    if (addon.udpTaken(listenAddress, port, bindDevice) !== EADDRINUSE) return port;
+  }
+  return 0;
+};
+
 const steer = (fd: number, threads: number): void => {
   const result = addon.filterAttach(fd, 1, steeringProgram(threads));
   if (result < 0) throw failure(result);
@@ -75,7 +92,7 @@ export const openPort = (options: PortOptions): OpenPort => {
   const { ioThreads, listenAddress, gro } = options;
   const wants = (family: 4 | 6): boolean =>
     listenAddress === "" || listenAddress.includes(":") === (family === 6);
-  let port = options.port;
+  let port = options.port === 0 ? choosePort(options) : options.port;
   const fds: number[] = [];
   const group = (family: 4 | 6): number[] => {
     const members: number[] = [];

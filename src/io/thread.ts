@@ -11,7 +11,7 @@ import { COMMAND, COUNT, ENGINE, IO } from "../memory/layout.ts";
 import { Consumer } from "../memory/queue.ts";
 import { doubleAt, fieldWord, openArena, regionTables, wordOf } from "../memory/region.ts";
 import { Dispatch, Jobs } from "./jobs.ts";
-import { addon } from "./native/addon.ts";
+import { addon, type IoHandle } from "./native/addon.ts";
 import { Receive } from "./receive.ts";
 import { Send } from "./send.ts";
 import { type IoTask, openStation, type Station } from "./station.ts";
@@ -38,8 +38,12 @@ export type IoReport =
   | { readonly type: "tunGone" }
   | { readonly type: "stuck"; readonly tag: number };
 
+/** Waits and writes the clock: `addon.ioPoll`, or a simulation's. */
+export type Poll = (io: IoHandle, timeoutMs: number) => number;
+
 export class IoThread {
   readonly #s: Station;
+  readonly #poll: Poll;
   readonly #jobs: Jobs;
   readonly #send: Send;
   readonly #receive: Receive;
@@ -51,7 +55,7 @@ export class IoThread {
   readonly #wake: number;
   #stuckTag = 0;
 
-  constructor(task: IoTask, report: (report: IoReport) => void) {
+  constructor(task: IoTask, report: (report: IoReport) => void, poll: Poll = addon.ioPoll) {
     const arena = openArena(task.share);
     const { bases, counts } = regionTables(arena);
     addon.attach(arena.u8, bases, counts);
@@ -65,6 +69,7 @@ export class IoThread {
     const mode = arena.u32[engine + fieldWord(ENGINE.fields.handOver)]!;
     this.#dispatch = new Dispatch(mode, arena.limits.workers);
     this.#report = report;
+    this.#poll = poll;
     this.#ioWord = wordOf(arena, "ios", IO.size, this.#s.thread);
     this.#wake = task.io.wake;
     this.#stopWord = engine + fieldWord(ENGINE.fields.stop);
@@ -96,9 +101,9 @@ export class IoThread {
   /** Sleeps until something is ready. */
   #wait(idleMs: number): number {
     const { poster, io } = this.#s;
-    if (poster.pending() === 0) return Math.max(0, addon.ioPoll(io, idleMs));
+    if (poster.pending() === 0) return Math.max(0, this.#poll(io, idleMs));
     const timeoutMs = poster.fallAsleep() ? PENDING_MS : 0;
-    const ready = this.#isFull() ? addon.ioPollWake(io, timeoutMs) : addon.ioPoll(io, timeoutMs);
+    const ready = this.#isFull() ? addon.ioPollWake(io, timeoutMs) : this.#poll(io, timeoutMs);
     poster.wake();
     return Math.max(0, ready);
   }

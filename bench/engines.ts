@@ -110,6 +110,7 @@ export const writeConfig = (
     `private_key_file = "${keys.file}"`,
     `addresses = ${JSON.stringify(addresses)}`,
     `listen_port = ${plan.listenPort ?? PORT}`,
+    `state_dir = "${join(lab.folder, "state")}"`,
     ...(mtu === undefined ? [] : [`mtu = ${mtu}`]),
     "[[peer]]",
     `public_key = "${peerKey}"`,

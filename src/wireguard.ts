@@ -39,6 +39,9 @@ Examples:
   $ sudo WG_QUICK_USERSPACE_IMPLEMENTATION=${PROGRAM} wg-quick up wg0
 `;
 
+/** Where timestamps outlive a restart; the engine goes on where it may not write there. */
+const STATE_DIR = "/var/lib/p2pvpn";
+
 /** Words of wireguard-go. */
 const LOG_LEVELS: Readonly<Record<string, LogLevel>> = {
   verbose: "debug",
@@ -88,7 +91,7 @@ const configOf = (name: string): EngineConfig => ({
   host: {
     bringUp: false,
     installRoutes: false,
-    stateDir: null,
+    stateDir: STATE_DIR,
     keyLogFile: null,
     logLevel: logLevel(),
   },

@@ -2,8 +2,9 @@
  * endpoints — from the endpoint that is configured to the address in use.
  *
  * A name is asked for when it is set and while its peer does not answer (WireGuard itself never
- * asks again, which users miss). One that has moved takes its peer along; one that has not leaves
- * the peer where it roamed to, until nobody answers there. Thread: control.
+ * asks again, which users miss). One that has moved takes its peer along. One that has not leaves
+ * the peer where it roamed to; when nobody answers there for a while, both places are called in
+ * turn: somebody on the path can make a peer seem to have roamed, once. Thread: control.
  */
 import type { PeerEntries } from "../memory/peers.ts";
 import type { Endpoint } from "../schema/config.ts";
@@ -44,7 +45,17 @@ export class Endpoints {
     const nowMs = this.#world.bootMs();
     if (peer.endpoint === null || nowMs - peer.resolvedAtMs < this.#askEveryMs) return;
     peer.resolvedAtMs = nowMs;
-    void this.#resolve(peer, peer.endpoint, -1);
+    void this.#resolve(peer, peer.endpoint, this.#entries.current(peer.index));
+  }
+
+  /** Calls the other one of two places: where the peer is configured, and where it roamed to. */
+  #turn(peer: Peer, configured: Uint8Array): void {
+    const called = this.#entries.endpoint(peer.index);
+    const other = sameSockaddr(called, configured) ? peer.roamedTo : configured;
+    peer.roamedTo = other === configured ? called : null;
+    if (other === null) return;
+    this.#entries.setEndpoint(peer.index, other);
+    this.#onKnown(peer);
   }
 
   /** Nobody answers where the peer roamed to: back to where it is configured. */
@@ -59,8 +70,12 @@ export class Endpoints {
     const moved = peer.resolved === null || !sameSockaddr(peer.resolved, found);
     peer.resolved = found;
     const nowhere = sockaddrFamily(this.#entries.endpoint(peer.index)) === 0;
-    if (!nowhere && (!moved || this.#entries.current(peer.index) !== session)) return;
-    this.#entries.setEndpoint(peer.index, found);
-    this.#onKnown(peer);
+    if (!nowhere && this.#entries.current(peer.index) !== session) return;
+    if (nowhere || moved) {
+      this.#entries.setEndpoint(peer.index, found);
+      this.#onKnown(peer);
+    } else if (peer.timers.attemptedMs(this.#world.bootMs()) >= this.#askEveryMs) {
+      this.#turn(peer, found);
+    }
   }
 }

@@ -171,6 +171,7 @@ export class Roster {
       lastHandshakeUnixMs: 0,
       resolved: null,
       resolvedAtMs: Number.NEGATIVE_INFINITY,
+      roamedTo: null,
     };
     entries.clear(index);
     this.#byKey.set(keyText(publicKey), peer);
@@ -184,6 +185,7 @@ export class Roster {
     this.#byIndex[peer.index] = undefined;
     this.#clear(peer);
     this.#leaving.push(peer.index);
+    peer.endpoint = null; // a look-up under way must not write into its entry
     peer.staticStatic?.fill(0);
     peer.presharedKey?.fill(0);
   }

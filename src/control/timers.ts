@@ -86,6 +86,7 @@ export type Action = "expire" | "zero" | "giveUp" | "initiate" | "keepalive";
 
 /** An attempt to make a session. */
 interface Attempt {
+  readonly begunMs: number;
   /** Counted from here; moves on when the user sends more. */
   fromMs: number;
   retryAtMs: number;
@@ -136,6 +137,11 @@ export class PeerTimers {
     return this.#attempt !== null;
   }
 
+  /** How long the attempt that is under way has lasted; 0: there is none. */
+  attemptedMs(nowMs: number): number {
+    return this.#attempt === null ? 0 : nowMs - this.#attempt.begunMs;
+  }
+
   /** Nothing can become due until something happens. */
   rest(): void {
     this.#dueMs = Number.POSITIVE_INFINITY;
@@ -143,7 +149,7 @@ export class PeerTimers {
 
   /** We sent an initiation, asked to by step() or not. */
   handshakeSent(nowMs: number): void {
-    this.#attempt ??= { fromMs: nowMs, retryAtMs: nowMs };
+    this.#attempt ??= { begunMs: nowMs, fromMs: nowMs, retryAtMs: nowMs };
     this.#handshakeSentMs = nowMs;
     this.#sentMs = nowMs;
     this.#attempt.retryAtMs = nowMs + this.#timing.rekeyTimeoutMs + this.#jitter();
@@ -250,7 +256,8 @@ export class PeerTimers {
     if (this.#attempt === null) {
       if (!this.#needed(seen, nowMs, usable, askedMs)) return;
       const earliestMs = this.#handshakeSentMs + this.#timing.rekeyTimeoutMs;
-      this.#attempt = { fromMs: nowMs, retryAtMs: Math.max(nowMs, earliestMs) };
+      const retryAtMs = Math.max(nowMs, earliestMs);
+      this.#attempt = { begunMs: nowMs, fromMs: nowMs, retryAtMs };
       this.#unanswered = null;
     }
     const attempt = this.#attempt;

@@ -240,7 +240,12 @@ export class Lab {
   start(host: Place, words: readonly string[], options: { readonly ipc?: boolean } = {}): Program {
     const [tool = "", ...rest] = inside(host.namespace, words);
     const stdio = ["ignore", "pipe", "pipe", ...(options.ipc ? (["ipc"] as const) : [])] as const;
-    const env = { ...process.env, P2PVPN_RUN_DIR: this.runFolder, LOG_LEVEL: "error" };
+    const env = {
+      ...process.env,
+      P2PVPN_RUN_DIR: this.runFolder,
+      P2PVPN_STATE_DIR: join(this.folder, "state"),
+      LOG_LEVEL: "error",
+    };
     // A session of its own: Ctrl-C reaches this process alone, which then removes the lab.
     return new Program(spawn(tool, rest, { detached: true, stdio: [...stdio], env }));
   }

@@ -40,7 +40,7 @@ Examples:
 `;
 
 /** Where timestamps outlive a restart; the engine goes on where it may not write there. */
-const STATE_DIR = "/var/lib/p2pvpn";
+const stateDir = (): string => process.env.P2PVPN_STATE_DIR || "/var/lib/p2pvpn";
 
 /** Words of wireguard-go. */
 const LOG_LEVELS: Readonly<Record<string, LogLevel>> = {
@@ -91,7 +91,7 @@ const configOf = (name: string): EngineConfig => ({
   host: {
     bringUp: false,
     installRoutes: false,
-    stateDir: STATE_DIR,
+    stateDir: stateDir(),
     keyLogFile: null,
     logLevel: logLevel(),
   },

@@ -59,6 +59,7 @@ name = "p2pdemo${i}"
 private_key_file = "p2pdemo${i}.key"
 addresses = ["10.66.0.${i + 1}/24", "fd66::${i + 1}/64"]
 listen_port = ${PORT}
+state_dir = ""
 
 [[peer]]
 public_key = "${peerKey}"

@@ -18,6 +18,7 @@ export const dropInWords = (lab: Lab, ...words: string[]): string[] => [
   "-u",
   "LOG_LEVEL",
   `P2PVPN_RUN_DIR=${lab.runFolder}`,
+  `P2PVPN_STATE_DIR=${join(lab.folder, "state")}`,
   process.execPath,
   PROGRAM,
   ...words,

@@ -112,6 +112,8 @@ export const writeConfig = (
     `listen_port = ${plan.listenPort ?? PORT}`,
     `state_dir = "${join(lab.folder, "state")}"`,
     ...(mtu === undefined ? [] : [`mtu = ${mtu}`]),
+    "[engine]",
+    'log_level = "error"',
     "[[peer]]",
     `public_key = "${peerKey}"`,
     `allowed_ips = ${JSON.stringify(allowedIps ?? prefixesOf(peer))}`,

@@ -69,9 +69,13 @@ export class Endpoints {
     if (found === null || peer.endpoint !== endpoint) return;
     const moved = peer.resolved === null || !sameSockaddr(peer.resolved, found);
     peer.resolved = found;
-    const nowhere = sockaddrFamily(this.#entries.endpoint(peer.index)) === 0;
-    if (!nowhere && this.#entries.current(peer.index) !== session) return;
+    const called = this.#entries.endpoint(peer.index);
+    const current = this.#entries.current(peer.index);
+    const nowhere = sockaddrFamily(called) === 0;
+    if (!nowhere && current >= 0 && current !== session) return;
     if (nowhere || moved) {
+      // Called there already: another call would spoil that one.
+      if (sameSockaddr(called, found)) return;
       this.#entries.setEndpoint(peer.index, found);
       this.#onKnown(peer);
     } else if (peer.timers.attemptedMs(this.#world.bootMs()) >= this.#askEveryMs) {

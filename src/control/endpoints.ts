@@ -63,7 +63,10 @@ export class Endpoints {
     const moved = peer.resolved === null || !sameSockaddr(peer.resolved, found);
     peer.resolved = found;
     const nowhere = sockaddrFamily(this.#entries.endpoint(peer.index)) === 0;
-    if (!nowhere && (!moved || this.#entries.current(peer.index) !== session)) return;
+    const current = this.#entries.current(peer.index);
+    const newer = current >= 0 && current !== session;
+    const silent = peer.timers.fruitless(this.#world.bootMs());
+    if (!nowhere && (newer || !(moved || silent))) return;
     this.#entries.setEndpoint(peer.index, found);
     this.#onKnown(peer);
   }

@@ -80,6 +80,7 @@ export type Action = "expire" | "zero" | "giveUp" | "initiate" | "keepalive";
 
 /** An attempt to make a session. */
 interface Attempt {
+  readonly startMs: number;
   /** Counted from here; moves on when the user sends more. */
   fromMs: number;
   retryAtMs: number;
@@ -130,6 +131,12 @@ export class PeerTimers {
     return this.#attempt !== null;
   }
 
+  /** The attempt has lasted for as long as one may, but the user goes on sending. */
+  fruitless(nowMs: number): boolean {
+    const startMs = this.#attempt?.startMs ?? nowMs;
+    return nowMs - startMs >= this.#timing.rekeyAttemptTimeMs;
+  }
+
   /** Nothing can become due until something happens. */
   rest(): void {
     this.#dueMs = Number.POSITIVE_INFINITY;
@@ -137,7 +144,7 @@ export class PeerTimers {
 
   /** We sent an initiation, asked to by step() or not. */
   handshakeSent(nowMs: number): void {
-    this.#attempt ??= { fromMs: nowMs, retryAtMs: nowMs };
+    this.#attempt ??= { startMs: nowMs, fromMs: nowMs, retryAtMs: nowMs };
     this.#handshakeSentMs = nowMs;
     this.#sentMs = nowMs;
     this.#attempt.retryAtMs = nowMs + this.#timing.rekeyTimeoutMs + this.#jitter();
@@ -244,7 +251,8 @@ export class PeerTimers {
     if (this.#attempt === null) {
       if (!this.#needed(seen, nowMs, usable, askedMs)) return;
       const earliestMs = this.#handshakeSentMs + this.#timing.rekeyTimeoutMs;
-      this.#attempt = { fromMs: nowMs, retryAtMs: Math.max(nowMs, earliestMs) };
+      const retryAtMs = Math.max(nowMs, earliestMs);
+      this.#attempt = { startMs: nowMs, fromMs: nowMs, retryAtMs };
       this.#unanswered = null;
     }
     const attempt = this.#attempt;

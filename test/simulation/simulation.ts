@@ -16,10 +16,10 @@ import { Random } from "./random.ts";
 import { Schedule } from "./schedule.ts";
 import { Stage } from "./stage.ts";
 
-/** Every pair hears each other again within this long: an attempt, and what went before it. */
-export const RECOVERY_MS = 120_000;
-/** Sessions have ended, keys are zeroed: three times REJECT_AFTER_TIME, and some. */
-const QUIET_MS = 700_000;
+/** Every pair hears each other again within this long: an attempt, another look-up, one more. */
+const RECOVERY_MS = 150_000;
+/** The last session's time, then three times REJECT_AFTER_TIME until its keys are zeroed. */
+const QUIET_MS = 800_000;
 /** After the last word of the calm: every I/O thread has looked around. */
 const SETTLED_MS = 8_000;
 const STORM_MS = [120_000, 420_000] as const;

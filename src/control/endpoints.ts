@@ -3,7 +3,8 @@
  *
  * A name is asked for when it is set and while its peer does not answer (WireGuard itself never
  * asks again, which users miss). One that has moved takes its peer along; one that has not leaves
- * the peer where it roamed to, until nobody answers there. Thread: control.
+ * the peer where it roamed to, until nobody has answered there for as long as an attempt may last.
+ * Thread: control.
  */
 import type { PeerEntries } from "../memory/peers.ts";
 import type { Endpoint } from "../schema/config.ts";
@@ -62,11 +63,14 @@ export class Endpoints {
     if (found === null || peer.endpoint !== endpoint) return;
     const moved = peer.resolved === null || !sameSockaddr(peer.resolved, found);
     peer.resolved = found;
-    const nowhere = sockaddrFamily(this.#entries.endpoint(peer.index)) === 0;
+    const inUse = this.#entries.endpoint(peer.index);
+    // It was called there already; another call would spoil that one.
+    if (sameSockaddr(inUse, found)) return;
+    const nowhere = sockaddrFamily(inUse) === 0;
     const current = this.#entries.current(peer.index);
     const newer = current >= 0 && current !== session;
     const silent = peer.timers.fruitless(this.#world.bootMs());
-    if (!nowhere && (newer || !(moved || silent))) return;
+    if (!nowhere && !silent && (newer || !moved)) return;
     this.#entries.setEndpoint(peer.index, found);
     this.#onKnown(peer);
   }

@@ -4,6 +4,7 @@
  *     storm   some minutes: traffic, weather, mischief
  *     calm    the network is well: every pair must hear each other again, both ways
  *     quiet   nobody sends: sessions end, and nothing of them may be left
+ *     a word  one packet each, which arrives
  *
  * What must never happen is checked all the time (ledger.ts). Same seed, same run.
  */
@@ -16,14 +17,16 @@ import { Random } from "./random.ts";
 import { Schedule } from "./schedule.ts";
 import { Stage } from "./stage.ts";
 
-/** Every pair hears each other again within this long: an attempt, and what went before it. */
-export const RECOVERY_MS = 120_000;
-/** Sessions have ended, keys are zeroed: three times REJECT_AFTER_TIME, and some. */
-const QUIET_MS = 700_000;
+/** Every pair hears each other again within this long: an attempt, another look-up, one more. */
+const RECOVERY_MS = 150_000;
+/** The last session's time, then three times REJECT_AFTER_TIME until its keys are zeroed. */
+const QUIET_MS = 800_000;
 /** After the last word of the calm: every I/O thread has looked around. */
 const SETTLED_MS = 8_000;
 const STORM_MS = [120_000, 420_000] as const;
 const SPEAK_MS = 1_000;
+/** Where all is well, a first packet needs a handshake and no more. */
+const WORD_MS = 2_000;
 /** Packets that a storm writes at most, over all machines. */
 const STORM_PACKETS = 1_500;
 
@@ -38,6 +41,9 @@ export interface Run {
   readonly virtualMs: number;
   readonly trace: readonly string[];
 }
+
+/** Who speaks, and to whom. */
+type Pair = readonly [from: Machine, to: Machine];
 
 /** A run that went wrong; says how to see it again. */
 export class SimulationError extends Error {
@@ -137,11 +143,15 @@ class Simulation {
     this.#storming = false;
     this.#say("calm");
     for (const machine of this.#machines) this.#mend(machine);
-    await this.#calm(endMs);
+    const pairs = this.#speakers();
+    this.#recoveryMs = await this.#hear(pairs, SPEAK_MS, RECOVERY_MS);
+    await this.#checkReleased();
     this.#say("quiet");
     for (const machine of this.#machines) machine.stopKeepalives();
     await this.#runUntil(schedule.nowMs + QUIET_MS);
     this.#checkQuiet();
+    this.#say("a single word");
+    await this.#hear(pairs, WORD_MS, WORD_MS);
     for (const machine of this.#machines) machine.halt(false, false, false);
     return {
       packets: this.#ledger.sent,
@@ -253,25 +263,28 @@ class Simulation {
     else machine.mend();
   }
 
-  async #calm(sinceMs: number): Promise<void> {
-    const pairs = this.#speakers();
-    const heard = (): boolean =>
-      pairs.every(([from, to]) => this.#ledger.newestMs(from.id, to.id) >= sinceMs);
+  /** Speakers say something every `everyMs`, and each must have been heard within `withinMs`. */
+  async #hear(pairs: readonly Pair[], everyMs: number, withinMs: number): Promise<number> {
+    const sinceMs = this.#schedule.nowMs;
+    const isHeard = ([from, to]: Pair): boolean => this.#ledger.newestMs(from.id, to.id) >= sinceMs;
     let speaking = true;
     const speak = (): void => {
-      for (const [from, to] of pairs) if (speaking) from.write(to.id, [64]);
-      if (speaking) this.#schedule.after(SPEAK_MS, speak);
+      if (!speaking) return;
+      for (const [from, to] of pairs) from.write(to.id, [64]);
+      this.#schedule.after(everyMs, speak);
     };
     speak();
-    await this.#runUntil(sinceMs + RECOVERY_MS, heard);
+    await this.#runUntil(sinceMs + withinMs, () => pairs.every(isHeard));
     speaking = false;
-    this.#recoveryMs = this.#schedule.nowMs - sinceMs;
+    const tookMs = this.#schedule.nowMs - sinceMs;
+    const deaf = pairs.find((pair) => !isHeard(pair));
+    if (deaf === undefined) return tookMs;
+    throw new Error(`${deaf[1].id} does not hear ${deaf[0].id} within ${withinMs / 1_000} s`);
+  }
+
+  /** Nothing waits for a session once there are sessions. */
+  async #checkReleased(): Promise<void> {
     await this.#runUntil(this.#schedule.nowMs + SETTLED_MS);
-    const deaf = pairs.find(([from, to]) => this.#ledger.newestMs(from.id, to.id) < sinceMs);
-    if (deaf !== undefined) {
-      const [from, to] = deaf;
-      throw new Error(`${to.id} does not hear ${from.id} ${RECOVERY_MS / 1_000} s after the storm`);
-    }
     for (const { id, life } of this.#machines) {
       const held = life?.slotsHeld() ?? 0;
       if (held > 0) throw new Error(`all have sessions, and ${held} runs still wait in ${id}`);
@@ -282,7 +295,7 @@ class Simulation {
    * Who speaks to whom in the calm: both, or one of them alone. Who lost its disk may have to wait
    * until it is called, so that both of such a pair speak (security.md 28).
    */
-  #speakers(): (readonly [Machine, Machine])[] {
+  #speakers(): Pair[] {
     return this.#machines.flatMap((one) =>
       this.#machines
         .filter(({ id }) => id > one.id)

@@ -163,7 +163,7 @@ export class Host {
   }
 
   #onEvent({ kind, index, name, up, mtu }: LinkEvent): void {
-    if (kind === "overrun") return this.#lookAgain();
+    if (kind === "overrun") this.#lookAgain();
     if (index !== this.#options.index) return;
     if (kind === "address" || kind === "addressGone") this.#listAddresses();
     if (kind === "linkGone") {

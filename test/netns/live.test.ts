@@ -163,6 +163,15 @@ test("wg sees the handshake key of an identity, and may set no other", { skip },
   await steadily(async () => {});
 });
 
+test("mistakes in commands are refused", { skip }, async () => {
+  await refused(2, /would take the IPv6 addresses/, "config", "set", "interface.mtu", "1000");
+  await refused(2, /is the public key of p2pa itself/, "peer", "add", a.publicKey);
+  const nobody = Buffer.alloc(32).toString("base64");
+  await refused(2, /nobody's|WireGuard public key/, "peer", "add", nobody);
+  assert.equal((await cliJson<PeerValue[]>(lab, lab.a, "peers")).length, 1);
+  await steadily(async () => {});
+});
+
 test("a port that is taken is refused, and the tunnel keeps its own", { skip }, async () => {
   const holder = lab.start(lab.a, [
     process.execPath,

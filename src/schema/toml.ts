@@ -23,8 +23,14 @@ const distance = (from: string, to: string): number => {
   return row[to.length]!;
 };
 
-/** Tuning: longer keys are cut before they are compared or repeated. */
+/** Tuning: longer keys are cut before they are compared. */
 const KEY_CHARACTERS = 40;
+/** Of an unknown key so much is repeated: a secret may stand in its place. */
+const SHOWN_CHARACTERS = 24;
+
+/** An unknown key for a sentence. */
+export const shownKey = (key: string): string =>
+  key.length > SHOWN_CHARACTERS ? `${key.slice(0, 4)}…` : key;
 
 /** The word of `known` that takes the fewest edits. Errors: never; `known` is not empty. */
 export const nearest = (word: string, known: readonly string[]): string => {
@@ -66,12 +72,13 @@ const unknownKey = (path: Path): string => {
     const home = sectionWith(key);
     if (home !== undefined) return `${key} belongs into ${bracketed(home)}.`;
     const near = bracketed(nearest(key, Object.keys(SECTIONS)));
-    return `unknown section or key ${key}; the nearest is ${near} (there are ${SECTION_LIST}).`;
+    const shown = shownKey(key);
+    return `unknown section or key ${shown}; the nearest is ${near} (there are ${SECTION_LIST}).`;
   }
   const home = sectionWith(key);
   if (home !== undefined) return `${key} belongs into ${bracketed(home)}, not ${place(path)}.`;
   const near = nearest(key, keysOf(section));
-  return `unknown key ${key} in ${place(path)}; did you mean ${near}?`;
+  return `unknown key ${shownKey(key)} in ${place(path)}; did you mean ${near}?`;
 };
 
 const shown = (value: unknown): string => {

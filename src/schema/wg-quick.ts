@@ -18,7 +18,7 @@ import { ALLOWED_IPS_MAX, ConfigFile, type Draft, PEERS_MAX, SETTINGS } from "./
 import { EngineError } from "./errors.ts";
 import { identityFromKey, parseWireguardKey } from "./identity.ts";
 import { isInterfaceName } from "./names.ts";
-import { nearest } from "./toml.ts";
+import { nearest, shownKey } from "./toml.ts";
 
 type Section = "interface" | "peer";
 
@@ -108,7 +108,9 @@ const unknownKey = (key: string, section: Section): LineError => {
     keys.map((one) => one.toLowerCase()),
   );
   const meant = keys.find((one) => sameWord(one, near))!;
-  return new LineError(`unknown key ${short} in ${title(section)}; did you mean ${meant}?`);
+  return new LineError(
+    `unknown key ${shownKey(short)} in ${title(section)}; did you mean ${meant}?`,
+  );
 };
 
 const beginSection = (reading: Reading, name: string): void => {

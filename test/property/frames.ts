@@ -29,12 +29,20 @@ const HOSTILE: readonly (readonly [what: string, body: (chance: Chance) => Uint8
   ["nothing", () => new Uint8Array(0)],
 ];
 
+// biome-ignore format: a table
+const TYPES = ["status.get", "peers.get", "routes.get", "stats.get", "config.get", "engine.reload", "peers.rekey", "log.level", "toString", "__proto__", "x"] as const;
+
+const someKey = (chance: Chance): unknown =>
+  chance.pick([null, "a key", chance.fill(new Uint8Array(32)), new Uint8Array(31), 7]);
+
 /** A request as the command line sends it, or of a kind that there is not. Never a stop. */
 export const someRequest = (chance: Chance): Record<string, unknown> => ({
   version: chance.once(10) ? chance.below(5) : CONTROL_VERSION,
   id: chance.once(10) ? -1 : chance.below(1_000),
-  type: chance.pick(["status.get", "peers.get", "stats.get", "toString", "__proto__", "x"]),
+  type: chance.pick(TYPES),
   ...(chance.once(2) ? { from: chance.below(10) } : {}),
+  ...(chance.once(2) ? { publicKey: someKey(chance) } : {}),
+  ...(chance.once(2) ? { level: chance.pick(["warn", "loud", null, 3, "silent"]) } : {}),
 });
 
 /** One frame, or what passes for one. Nothing here is a whole `engine.stop`. */

@@ -171,6 +171,7 @@ export class Roster {
       lastHandshakeUnixMs: 0,
       resolved: null,
       resolvedAtMs: Number.NEGATIVE_INFINITY,
+      asking: null,
       roamedTo: null,
     };
     entries.clear(index);

@@ -186,8 +186,12 @@ export class Control {
     }
   }
 
-  /** Begins a handshake with a peer, or with all that have an endpoint. Returns how many. */
+  /**
+   * Begins a handshake with a peer, or with all that have an endpoint. Returns how many; none
+   * while the interface is down.
+   */
   rekey(publicKey: Uint8Array | null): number {
+    if (!this.#up) return 0;
     const nowMs = this.#world.bootMs();
     const one = publicKey === null ? null : this.roster.find(publicKey);
     const peers = one === null ? this.roster.peers() : one === undefined ? [] : [one];

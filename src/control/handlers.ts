@@ -2,9 +2,11 @@
  * handlers — what the engine answers on its control socket. Thread: control.
  */
 import type { Arena } from "../memory/region.ts";
+import type { Change } from "../schema/change.ts";
 import type { EngineConfig, LogLevel, PeerConfig } from "../schema/config.ts";
 import { difference } from "../schema/difference.ts";
 import { EngineError } from "../schema/errors.ts";
+import { formatWireguardKey, isPublicKey } from "../schema/identity.ts";
 import { loadConfig } from "../schema/load.ts";
 import { configValue } from "../schema/settings.ts";
 import type { Control } from "./control.ts";
@@ -46,10 +48,26 @@ const currentConfig = (config: EngineConfig, { control, host }: Served): EngineC
   };
 };
 
+/**
+ * Mistakes that people should hear of; WireGuard, and so UAPI, passes over them.
+ * Errors: EngineError OWN_KEY, KEY_OF_NOBODY.
+ */
+const refuseKeys = ({ peers = [] }: Change, own: Uint8Array | null): void => {
+  for (const { publicKey, remove } of peers) {
+    const key = formatWireguardKey(publicKey);
+    if (remove) continue;
+    if (own !== null && Buffer.compare(publicKey, own) === 0) {
+      throw new EngineError("OWN_KEY", { key });
+    }
+    if (!isPublicKey(publicKey)) throw new EngineError("KEY_OF_NOBODY", { key });
+  }
+};
+
 export const makeHandlers = (served: Served): ControlHandlers => {
   const { task, arena, control, host, nowMs } = served;
   let { config } = task;
   const apply: ControlHandlers["change.apply"] = async (change) => {
+    refuseKeys(change, control.publicKey);
     await control.apply(change);
     const { listenPort = config.interface.listenPort } = change;
     config = { ...config, interface: { ...config.interface, listenPort } };

@@ -9,6 +9,7 @@
  */
 import { writeSync } from "node:fs";
 import { addon, type LinkEvent, type WatchHandle } from "../io/native/addon.ts";
+import { IPV6_MTU_MIN } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
 import { type Cidr, formatCidr, parseCidr } from "../wire/cidr.ts";
 
@@ -84,9 +85,12 @@ export class Host {
     this.#up = true;
   }
 
-  /** Errors: EngineError TUN_FAILED. */
+  /** Errors: EngineError TUN_FAILED, MTU_TOO_SMALL. */
   setMtu(mtu: number): void {
     if (mtu === this.#mtu) return;
+    if (mtu < IPV6_MTU_MIN && this.#addresses.some(({ version }) => version === 6)) {
+      throw new EngineError("MTU_TOO_SMALL", { name: this.#name, least: IPV6_MTU_MIN });
+    }
     // The device may hold packets of either size: raised here before, lowered after.
     if (mtu > this.#mtu) this.#options.onMtu(mtu);
     const result = addon.linkSet(this.#options.index, mtu, -1, -1, -1, -1);

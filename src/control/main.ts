@@ -238,19 +238,19 @@ class ControlThread {
       stop: () => this.#report({ type: "stop" }),
     });
     this.#socket = await openControlSocket({ name: opened.name, handlers });
-    this.#uapi = await this.#openUapi(handlers["change.apply"]);
+    this.#uapi = await this.#openUapi();
     this.#rename(); // it may have happened meanwhile
   }
 
   /** Without it `wg` does not work; everything else does, so only the drop-in ends for it. */
-  async #openUapi(apply: (change: Change) => Promise<void> | void): Promise<UapiSocket | null> {
+  async #openUapi(): Promise<UapiSocket | null> {
     const dropIn = !this.#task.config.host.bringUp;
     const stop = (): void => this.#report({ type: "stop" });
     try {
       return await openUapiSocket({
         name: this.#host.name,
         state: () => this.#control.state(),
-        apply: async (change) => apply(change),
+        apply: (change) => this.#control.apply(change),
         ...(dropIn ? { removed: stop } : {}),
       });
     } catch (error) {

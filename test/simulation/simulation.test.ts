@@ -49,7 +49,7 @@ const runAll = async (engines: number, seeds: number): Promise<Map<string, numbe
   return sums;
 };
 
-test(`two engines, ${RUNS} seeds: what must never happen does not, and sessions come back`, async () => {
+test(`two engines, ${RUNS} seeds: nothing forbidden happens, sessions come back`, async () => {
   const sums = await runAll(2, RUNS);
   const missing = REACHED.filter((what) => !sums.get(what));
   assert.deepEqual(missing, []);

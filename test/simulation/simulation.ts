@@ -17,8 +17,8 @@ import { Random } from "./random.ts";
 import { Schedule } from "./schedule.ts";
 import { Stage } from "./stage.ts";
 
-/** Every pair hears each other again within this long: an attempt, another look-up, one more. */
-const RECOVERY_MS = 150_000;
+/** Every pair hears each other again within this long: silence, an attempt, two look-ups. */
+const RECOVERY_MS = 180_000;
 /** The last session's time, then three times REJECT_AFTER_TIME until its keys are zeroed. */
 const QUIET_MS = 800_000;
 /** After the last word of the calm: every I/O thread has looked around. */

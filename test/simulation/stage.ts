@@ -1,7 +1,7 @@
 /**
  * stage — the descriptors of a simulation: what stands for TUN devices and for the network.
  *
- *     machine i ── its UDP socket ◀──▶ path (i to j, way w) ── network ── path (j to i) ◀──▶ machine j
+ *     machine i ── its socket ◀──▶ path (i to j, way w) ── network ── path (j to i) ◀──▶ machine j
  *
  * A path is a socket of ours on loopback: machine i sends to j by sending to it, and hears j from
  * it. A TUN device is a pair of Unix datagram sockets. Made once, and used for many runs.

@@ -1,3 +1,4 @@
+/** roster — how many entries and prefixes a change takes before it gives any back. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ALLOWED_IPS_MAX } from "../../src/control/allowed-ips.ts";
@@ -7,7 +8,38 @@ import { PeerEntries } from "../../src/memory/peers.ts";
 import { makeArena } from "../../src/memory/region.ts";
 import type { Cidr } from "../../src/wire/cidr.ts";
 
-const keyOf = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
+const key = (name: number): Uint8Array => new Uint8Array(32).fill(name);
+
+test("only peers that come take entries, and those that leave and come again", () => {
+  const arena = makeArena({ ioThreads: 1, workers: 0, peers: 3, routes: 8 });
+  const roster = new Roster({
+    arena,
+    entries: new PeerEntries(arena),
+    mac: () => new Uint8Array(16),
+    timing: TIMING,
+    random: () => 0,
+  });
+  roster.add(key(1));
+  roster.add(key(2));
+  const [one, two, three] = [1, 2, 3].map((name) => ({ publicKey: key(name) })) as [
+    { publicKey: Uint8Array },
+    { publicKey: Uint8Array },
+    { publicKey: Uint8Array },
+  ];
+  const entries = (...peers: Parameters<Roster["entriesFor"]>[0]["peers"] & object): number =>
+    roster.entriesFor({ peers });
+  assert.equal(roster.entriesFor({}), 0);
+  assert.equal(entries(one, two), 0);
+  assert.equal(roster.entriesFor({ replacePeers: true, peers: [one, two] }), 0);
+  assert.equal(entries(one, three, three), 1);
+  assert.equal(entries({ ...three, updateOnly: true }), 0);
+  assert.equal(entries({ ...one, remove: true }), 0);
+  assert.equal(entries({ ...one, remove: true }, one), 1);
+  assert.equal(entries({ ...one, remove: true }, { ...one, updateOnly: true }), 0);
+  assert.equal(entries(three, { ...three, remove: true }, three), 2);
+  assert.equal(roster.hasRoom(1), true);
+  assert.equal(roster.hasRoom(2), false);
+});
 
 /** Different prefixes of length 32. */
 const prefixes = (first: number, count: number): Cidr[] =>
@@ -27,18 +59,18 @@ test("prefixes that a change replaces twice make room once", () => {
     random: Math.random,
   });
   const half = ALLOWED_IPS_MAX / 2;
-  const publicKey = keyOf(1);
+  const publicKey = key(1);
   const full = { publicKey, allowedIps: prefixes(0, half) };
   roster.check({ peers: [full] });
   roster.setAllowedIps(roster.add(publicKey), full);
   const emptied = { publicKey, replaceAllowedIps: true } as const;
   const others = prefixes(1_000_000_000, ALLOWED_IPS_MAX);
-  roster.check({ peers: [emptied, emptied, { publicKey: keyOf(2), allowedIps: others }] });
+  roster.check({ peers: [emptied, emptied, { publicKey: key(2), allowedIps: others }] });
   const one = prefixes(2_000_000_000, 1);
   assert.throws(
     () =>
       roster.check({
-        peers: [emptied, emptied, { publicKey: keyOf(2), allowedIps: [...others, ...one] }],
+        peers: [emptied, emptied, { publicKey: key(2), allowedIps: [...others, ...one] }],
       }),
     { code: "LIMIT" },
   );

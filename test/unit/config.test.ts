@@ -72,6 +72,7 @@ log_level = "debug"
   assert.equal(formatWireguardKey(identity!.publicKey), own);
   assert.deepEqual(addresses.map(formatCidr), ["10.66.0.1/24", "fd66::1/64"]);
   assert.deepEqual(config.host, {
+    bringUp: true,
     installRoutes: false,
     stateDir: join(folder, "state"),
     keyLogFile: null,
@@ -99,6 +100,7 @@ test("what is left out has its default, and flags go before the file", () => {
   const flags = { threads: 0, gro: false, log_level: "warn", key_log: "a.keys" } as const;
   const config = load(`${HEAD}[engine]\nthreads = 3\nlog_level = "debug"`, flags);
   assert.deepEqual(config.host, {
+    bringUp: true,
     installRoutes: true,
     stateDir: "/var/lib/p2pvpn",
     keyLogFile: resolve("a.keys"),

@@ -19,7 +19,7 @@ import {
   runNode,
   writeConfig,
 } from "../../bench/engines.ts";
-import { cannotRun, type Host, Lab } from "../../bench/lab.ts";
+import { cannotRun, type Host, Lab, wireguardName } from "../../bench/lab.ts";
 import { firstPing, ping } from "../../bench/measure.ts";
 import { QUEUE_ENTRIES } from "../../src/memory/layout.ts";
 import { controlSocketOf, socketOf, until } from "./drop-in.ts";
@@ -36,8 +36,8 @@ let lab: Lab;
 let keys: { readonly a: Keys; readonly b: Keys };
 let engines: { readonly a: NodeEngine; readonly b: NodeEngine };
 
-/** Sockets of UAPI are the machine's: the name is this process's. */
-const nameOf = (host: Host): string => `ph${process.pid}${host.name}`;
+/** Sockets of UAPI are the machine's: the lab removes what is called so. */
+const nameOf = wireguardName;
 const fileOf = (host: Host): string => join(lab.folder, `${nameOf(host)}.toml`);
 
 const start = (host: Host): Promise<NodeEngine> => {
@@ -127,7 +127,7 @@ test("the interface gets more addresses than are listed", { skip }, async () => 
 });
 
 test("it is renamed there and back before the engine looks", { skip }, async () => {
-  const [name, other] = [nameOf(lab.a), `pi${process.pid}a`];
+  const [name, other] = [nameOf(lab.a), `pb${process.pid}c`];
   const { pid } = engines.a.program;
   process.kill(pid, "SIGSTOP");
   try {

@@ -53,6 +53,8 @@ export class Changes {
   #self: Self | null = null;
   #listenPort: number;
   #fwmark: number;
+  /** The port was not to be had when the interface was set up. */
+  #deaf = false;
   #last: Promise<void> = Promise.resolve();
 
   constructor(options: ChangesOptions) {
@@ -82,7 +84,9 @@ export class Changes {
   /** Takes the port again (up), or leaves it (down). Errors: EngineError PORT_TAKEN. */
   listen(up: boolean): Promise<void> {
     return this.#inTurn(async () => {
+      this.#deaf = up;
       const port = await this.#options.world.listen(up ? this.#listenPort : null);
+      this.#deaf = false;
       if (up) this.#listenPort = port;
     });
   }
@@ -107,10 +111,15 @@ export class Changes {
     }
     roster.check(change);
     await this.#makeRoom(change);
-    if (listenPort !== undefined && (listenPort === 0 || listenPort !== this.#listenPort)) {
-      this.#listenPort = await world.listen(listenPort);
+    const before = this.#listenPort;
+    if (listenPort !== undefined) await this.#move(listenPort);
+    try {
+      if (mtu !== undefined) world.setMtu(mtu);
+    } catch (error) {
+      // The port that was ours a moment ago; should it be gone already, the new one stays.
+      await this.#move(before).catch(() => {});
+      throw error;
     }
-    if (mtu !== undefined) world.setMtu(mtu);
     // From here on nothing fails.
     if (fwmark !== undefined && fwmark !== this.#fwmark) {
       this.#fwmark = fwmark;
@@ -118,6 +127,13 @@ export class Changes {
     }
     if (privateKey !== undefined) this.#become(privateKey);
     this.#changePeers(change);
+  }
+
+  /** 0: any port. Errors: EngineError PORT_TAKEN, SOCKET_FAILED; the old port stays then. */
+  async #move(listenPort: number): Promise<void> {
+    if (listenPort !== 0 && listenPort === this.#listenPort && !this.#deaf) return;
+    this.#listenPort = await this.#options.world.listen(listenPort);
+    this.#deaf = false;
   }
 
   /** Errors: EngineError LIMIT, when I/O threads hold the entries of removed peers for too long. */

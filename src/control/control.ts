@@ -13,12 +13,13 @@ import { shortKey } from "../log.ts";
 import { Counters, controlBlock } from "../memory/counters.ts";
 import { COMMAND, COUNT, DROP, EVENT } from "../memory/layout.ts";
 import { PeerEntries } from "../memory/peers.ts";
-import { Consumer, Producer } from "../memory/queue.ts";
+import { Consumer } from "../memory/queue.ts";
 import type { Arena } from "../memory/region.ts";
 import type { Change, DeviceState, PeerState } from "../schema/change.ts";
 import { makeIndexKey } from "../wire/index.ts";
 import { formatSockaddr, sameSockaddr, sockaddrFamily } from "../wire/sockaddr.ts";
 import { Changes } from "./changes.ts";
+import { Commands } from "./commands.ts";
 import { Endpoints } from "./endpoints.ts";
 import { Exchange } from "./exchange.ts";
 import type { Peer } from "./peer.ts";
@@ -39,7 +40,7 @@ export interface ControlOptions {
 }
 
 const EVENTS_A_WAKE = 4_096;
-/** How often what waits for I/O threads is looked at. */
+/** How often what waits for I/O threads is looked at: entries, routes, commands. */
 const SETTLE_MS = 20;
 /** The shortest delay of an alarm. */
 const ALARM_MS = 1;
@@ -54,7 +55,7 @@ export class Control {
   readonly #endpoints: Endpoints;
   readonly #changes: Changes;
   readonly #events: readonly Consumer[];
-  readonly #commands: readonly Producer[];
+  readonly #commands: Commands;
   readonly roster: Roster;
   #up = false;
   #dueMs = Number.POSITIVE_INFINITY;
@@ -107,7 +108,7 @@ export class Control {
     });
     const threads = Array.from({ length: arena.limits.ioThreads }, (_, thread) => thread);
     this.#events = threads.map((thread) => new Consumer(arena, "events", thread));
-    this.#commands = threads.map((thread) => new Producer(arena, "commands", thread));
+    this.#commands = new Commands(arena, this.#counters, world.signal);
   }
 
   // -------------------------------------------------------------------------------------------
@@ -168,19 +169,29 @@ export class Control {
     return this.#changes.apply(change);
   }
 
-  /** The interface was set up or down: down ends all sessions and frees the port. */
+  /**
+   * The interface was set up or down: down ends all sessions and frees the port.
+   * Errors: EngineError PORT_TAKEN, SOCKET_FAILED; it is up without a port then.
+   */
   async setUp(up: boolean): Promise<void> {
     if (up === this.#up) return;
     this.#up = up;
     if (!up) for (const peer of this.roster.peers()) this.#forget(peer, this.#world.bootMs());
-    await this.#changes.listen(up);
-    const nowMs = this.#world.bootMs();
-    for (const peer of this.roster.peers()) this.#step(peer, nowMs);
-    this.#settle(nowMs);
+    try {
+      await this.#changes.listen(up);
+    } finally {
+      const nowMs = this.#world.bootMs();
+      for (const peer of this.roster.peers()) this.#step(peer, nowMs);
+      this.#settle(nowMs);
+    }
   }
 
-  /** Begins a handshake with a peer, or with all that have an endpoint. Returns how many. */
+  /**
+   * Begins a handshake with a peer, or with all that have an endpoint. Returns how many; none
+   * while the interface is down.
+   */
   rekey(publicKey: Uint8Array | null): number {
+    if (!this.#up) return 0;
     const nowMs = this.#world.bootMs();
     const one = publicKey === null ? null : this.roster.find(publicKey);
     const peers = one === null ? this.roster.peers() : one === undefined ? [] : [one];
@@ -197,10 +208,8 @@ export class Control {
 
   /** Tells every I/O thread. */
   broadcast(kind: number): void {
-    for (const [thread, commands] of this.#commands.entries()) {
-      if (!commands.put(kind, 0, 0, 0, 0)) this.#counters.add(DROP.queueFull, 1);
-      this.#world.signal(thread);
-    }
+    for (const thread of this.#events.keys()) this.#commands.put(thread, kind, 0);
+    this.#settle(this.#world.bootMs());
   }
 
   /** Zeroes keys and forgets all. */
@@ -289,8 +298,9 @@ export class Control {
 
   /** Entries and routes that wait for I/O threads. */
   #settle(nowMs: number): void {
+    const told = this.#commands.flush();
     const waiting = this.#keeper.sweep(nowMs);
-    if (!this.roster.settle() || waiting) this.#wakeBy(nowMs + SETTLE_MS);
+    if (!this.roster.settle() || waiting || !told) this.#wakeBy(nowMs + SETTLE_MS);
   }
 
   /** A suspend stops timers, not the boot clock: an alarm that is overdue by then rings at once. */
@@ -362,12 +372,11 @@ export class Control {
 
   /** To the peer's I/O thread, and to the others what concerns packets that wait there. */
   #command(peer: Peer, kind: number): void {
-    for (const [thread, commands] of this.#commands.entries()) {
+    for (const thread of this.#events.keys()) {
       const own = thread === peer.owner;
       if (!own && kind === COMMAND.keepalive) continue;
       const told = !own && kind === COMMAND.greet ? COMMAND.release : kind;
-      if (!commands.put(told, peer.index, 0, 0, 0)) this.#counters.add(DROP.queueFull, 1);
-      this.#world.signal(thread);
+      this.#commands.put(thread, told, peer.index);
     }
   }
 }

@@ -44,6 +44,7 @@ export class Endpoints {
   ask(peer: Peer): void {
     const nowMs = this.#world.bootMs();
     if (peer.endpoint === null || nowMs - peer.resolvedAtMs < this.#askEveryMs) return;
+    if (peer.asking === peer.endpoint) return; // a dead name server takes longer than that
     peer.resolvedAtMs = nowMs;
     void this.#resolve(peer, peer.endpoint, this.#entries.current(peer.index));
   }
@@ -65,7 +66,9 @@ export class Endpoints {
 
   /** `session`: the peer's current one when it was asked; a newer one knows better. */
   async #resolve(peer: Peer, endpoint: Endpoint, session: number): Promise<void> {
+    peer.asking = endpoint;
     const found = await this.#world.resolve(endpoint);
+    if (peer.asking === endpoint) peer.asking = null;
     if (found === null || peer.endpoint !== endpoint) return;
     const moved = peer.resolved === null || !sameSockaddr(peer.resolved, found);
     peer.resolved = found;

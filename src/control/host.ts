@@ -127,12 +127,14 @@ export class Host {
 
   /**
    * Routes of the allowed IPs, and no others. A default route is left to the user: it would carry
-   * the tunnel's own datagrams into the tunnel. Errors: EngineError ROUTE_FAILED.
+   * the tunnel's own datagrams into the tunnel. Errors: EngineError ROUTE_FAILED, for the first
+   * that is missing; all others are there then.
    */
   setRoutes(prefixes: Iterable<Cidr>): void {
     if (!this.#options.installRoutes || !this.#up) return;
     const { index } = this.#options;
     const gone = new Map(this.#routes);
+    let failure: EngineError | null = null;
     for (const cidr of prefixes) {
       const prefix = formatCidr(cidr);
       if (cidr.prefixLength === 0 || gone.delete(prefix)) continue;
@@ -140,7 +142,8 @@ export class Host {
       const result = addon.routeAdd(index, cidr.bytes, cidr.prefixLength, 0);
       if (result < 0 && result !== EEXIST) {
         const reason = addon.errorText(-result);
-        throw new EngineError("ROUTE_FAILED", { prefix, name: this.#name, reason });
+        failure ??= new EngineError("ROUTE_FAILED", { prefix, name: this.#name, reason });
+        continue;
       }
       this.#routes.set(prefix, cidr);
     }
@@ -148,6 +151,7 @@ export class Host {
       addon.routeRemove(index, cidr.bytes, cidr.prefixLength, 0);
       this.#routes.delete(prefix);
     }
+    if (failure !== null) throw failure;
   }
 
   close(): void {
@@ -167,14 +171,19 @@ export class Host {
   }
 
   #onEvent({ kind, index, name, up, mtu }: LinkEvent): void {
-    if (kind === "overrun") this.#lookAgain();
+    if (kind === "overrun") this.#lookAgain(); // its index is 0, nobody's
     if (index !== this.#options.index) return;
     if (kind === "address" || kind === "addressGone") this.#listAddresses();
-    if (kind === "linkGone") {
-      this.#options.onAddresses([]);
-      this.#endProbe ??= this.#options.every(PROBE_EVERY_MS, () => this.#look());
-    }
-    if (kind !== "link") return;
+    if (kind === "linkGone") this.#onGone();
+    if (kind === "link") this.#onLink(name, up, mtu);
+  }
+
+  #onGone(): void {
+    this.#options.onAddresses([]);
+    this.#endProbe ??= this.#options.every(PROBE_EVERY_MS, () => this.#look());
+  }
+
+  #onLink(name: string, up: boolean, mtu: number): void {
     this.#stopProbing();
     if (name !== this.#name) {
       this.#name = name;
@@ -184,19 +193,28 @@ export class Host {
     this.#setUp(up);
   }
 
-  /** Events were lost. */
+  /** Events were lost; a new name may be among them, which the device itself knows. */
   #lookAgain(): void {
-    const { index } = this.#options;
-    if (addon.linkIndex(this.#name) !== index) return;
-    const mtu = addon.linkMtu(this.#name);
-    if (mtu > 0 && mtu !== this.#mtu) this.#setMtu(mtu);
-    this.#setUp((addon.linkFlags(this.#name) & 1) === 1);
+    const { index, tun } = this.#options;
+    const name = addon.tunName(tun);
+    if (name === "" || addon.linkIndex(name) !== index) {
+      this.#onGone();
+      return;
+    }
+    this.#onLink(name, (addon.linkFlags(name) & 1) === 1, addon.linkMtu(name));
     this.#listAddresses();
   }
 
+  /**
+   * More than can be listed, or so many changes that no list is whole: none is taken for ours then,
+   * which costs checking their checksums and nothing else.
+   */
   #listAddresses(): void {
-    const list = addon.addressList(this.#options.index).map(parseCidr);
-    this.#options.onAddresses(list.filter((cidr) => cidr !== null));
+    let list: readonly string[] = [];
+    try {
+      list = addon.addressList(this.#options.index);
+    } catch {}
+    this.#options.onAddresses(list.map(parseCidr).filter((cidr) => cidr !== null));
   }
 
   #setMtu(mtu: number): void {

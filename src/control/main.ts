@@ -63,8 +63,11 @@ export type ControlReport =
 
 /** The engine is up without the endpoints whose names take longer than this. */
 const RESOLVE_START_MS = 1_000;
-/** setTimeout's largest delay. */
-const TIMEOUT_MAX_MS = 2_147_483_647;
+/**
+ * Tuning: an alarm rings at least this often, since node's timers stand still in a suspend and the
+ * boot clock does not: what became due meanwhile is done this long after it at the latest.
+ */
+const ALARM_MAX_MS = 10_000;
 
 const mac: Mac = (key, data) => {
   const out = new Uint8Array(16);
@@ -98,7 +101,7 @@ class Alarm {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     if (dueMs === Number.POSITIVE_INFINITY) return;
-    const delay = Math.min(TIMEOUT_MAX_MS, Math.max(1, Math.ceil(dueMs - addon.bootMs())));
+    const delay = Math.min(ALARM_MAX_MS, Math.max(1, Math.ceil(dueMs - addon.bootMs())));
     this.#timer = setTimeout(this.#ring, delay);
   }
 }
@@ -125,6 +128,8 @@ class ControlThread {
   readonly #eventWatch: WatchHandle;
   #socket: ControlSocket | null = null;
   #uapi: UapiSocket | null = null;
+  /** The last renaming; each follows the one before. */
+  #renamed: Promise<void> = Promise.resolve();
   /** Look-ups under way; the engine's start waits for them for a moment. */
   readonly #lookUps = new Set<Promise<unknown>>();
 
@@ -164,7 +169,7 @@ class ControlThread {
         const timer = setInterval(call, ms);
         return () => clearInterval(timer);
       },
-      onName: (name) => void this.#rename(name),
+      onName: () => this.#rename(),
       onMtu: (mtu) => writeMtu(this.#arena, mtu),
       onUp: (up) => void this.#setUp(up),
       onAddresses: (addresses) => setLocals(this.#arena, addresses),
@@ -234,6 +239,7 @@ class ControlThread {
     });
     this.#socket = await openControlSocket({ name: opened.name, handlers });
     this.#uapi = await this.#openUapi();
+    this.#rename(); // it may have happened meanwhile
   }
 
   /** Without it `wg` does not work; everything else does, so only the drop-in ends for it. */
@@ -268,13 +274,14 @@ class ControlThread {
     sparse.say(level, addon.bootMs(), text, facts);
   }
 
-  /** Sockets are called like the interface. */
-  async #rename(name: string): Promise<void> {
-    try {
-      await this.#uapi?.rename(name);
-      await this.#socket?.rename(name);
-    } catch (error) {
-      this.#log.warn("a socket keeps its former name", { reason: (error as Error).message });
+  /** Sockets are called like the interface is when their turn comes: names may follow fast. */
+  #rename(): void {
+    for (const socket of [() => this.#uapi, () => this.#socket]) {
+      this.#renamed = this.#renamed
+        .then(() => socket()?.rename(this.#host.name))
+        .catch((error: Error) => {
+          this.#log.warn("a socket keeps its former name", { reason: error.message });
+        });
     }
   }
 
@@ -289,8 +296,14 @@ class ControlThread {
     await Promise.all([this.#uapi?.close(), this.#socket?.close()]);
   }
 
+  /** Somebody else may have taken the port while the interface was down. */
   async #setUp(up: boolean): Promise<void> {
-    await this.#control.setUp(up);
+    try {
+      await this.#control.setUp(up);
+    } catch (error) {
+      const text = "the interface is up without its port; set listen-port once more";
+      this.#log.warn(text, { reason: (error as Error).message });
+    }
     this.#setRoutes();
   }
 

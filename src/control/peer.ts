@@ -57,6 +57,8 @@ export interface Peer {
   /** What the endpoint's name gave last, and when it was asked for (boot clock). */
   resolved: Uint8Array | null;
   resolvedAtMs: number;
+  /** The endpoint whose name is being asked for; null: none. */
+  asking: Endpoint | null;
   /** Where it was heard last, while it is called where it is configured. */
   roamedTo: Uint8Array | null;
 }

@@ -88,13 +88,15 @@ export class Roster {
     this.#checkNames(change);
     const { limits } = this.#options.arena;
     const named = new Set<string>();
+    const emptied = new Set<Peer>();
     let prefixes = change.replacePeers ? 0 : this.#allowed.count;
     for (const one of change.peers ?? []) {
       const peer = this.find(one.publicKey);
       if (one.remove || (peer === undefined && one.updateOnly)) continue;
       const key = keyText(one.publicKey);
-      if (one.replaceAllowedIps && peer !== undefined && !named.has(key) && !change.replacePeers) {
-        prefixes -= this.#allowed.countOf(peer);
+      if (one.replaceAllowedIps && peer !== undefined && !change.replacePeers) {
+        if (!emptied.has(peer)) prefixes -= this.#allowed.countOf(peer);
+        emptied.add(peer);
       }
       if (change.replacePeers || peer === undefined) named.add(key);
       prefixes += one.allowedIps?.length ?? 0;
@@ -171,6 +173,7 @@ export class Roster {
       lastHandshakeUnixMs: 0,
       resolved: null,
       resolvedAtMs: Number.NEGATIVE_INFINITY,
+      asking: null,
       roamedTo: null,
     };
     entries.clear(index);

@@ -219,11 +219,14 @@ export const openControlSocket = async (options: ControlSocketOptions): Promise<
   };
   prepareFolder(folder, errorsOf(name));
   let server = await listen(name);
+  let current = name;
   return {
     file: controlFile(name, folder),
     rename: async (called) => {
+      if (called === current) return;
       const before = server;
       server = await listen(called);
+      current = called;
       before.close(); // removes the former file
     },
     close: () =>

@@ -19,6 +19,7 @@ export interface Served {
   readonly host: Host;
   readonly nowMs: () => number;
   readonly setLogLevel: (level: LogLevel) => void;
+  readonly keyLogOn: () => boolean;
   readonly stop: () => void;
 }
 
@@ -65,6 +66,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
         config,
         opened: task.opened,
         control,
+        keyLog: served.keyLogOn(),
         name: host.name,
         mtu: host.mtu,
         nowMs: nowMs(),

@@ -72,6 +72,7 @@ log_level = "debug"
   assert.equal(formatWireguardKey(identity!.publicKey), own);
   assert.deepEqual(addresses.map(formatCidr), ["10.66.0.1/24", "fd66::1/64"]);
   assert.deepEqual(config.host, {
+    bringUp: true,
     installRoutes: false,
     stateDir: join(folder, "state"),
     keyLogFile: null,
@@ -99,6 +100,7 @@ test("what is left out has its default, and flags go before the file", () => {
   const flags = { threads: 0, gro: false, log_level: "warn", key_log: "a.keys" } as const;
   const config = load(`${HEAD}[engine]\nthreads = 3\nlog_level = "debug"`, flags);
   assert.deepEqual(config.host, {
+    bringUp: true,
     installRoutes: true,
     stateDir: "/var/lib/p2pvpn",
     keyLogFile: resolve("a.keys"),
@@ -157,7 +159,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ["log level", `${HEAD}[engine]\nlog_level = "all"`, /log_level in \[engine\] must be "silent" or "error" or "warn" or "info" or "debug", not "all"/],
   ["key log", `${HEAD}key_log = "x"`, /unknown key key_log in \[interface\]/],
   ["peer's name", HEAD + peer(1, 'name = "a.b"'), /name in \[\[peer\]\] 1 must be 1 to 63 letters, digits or hyphens, with none at its ends, not "a\.b"/],
-  ["name of two", HEAD + peer(1, 'name = "ann"') + peer(2, 'name = "Ann"'), /\[\[peer\]\] 1 and \[\[peer\]\] 2 have the same name\.$/],
+  ["name of two", HEAD + peer(1, 'name = "ann"') + peer(2, 'name = "Ann"'), /\[\[peer\]\] 1 and \[\[peer\]\] 2 have the same name; change one\.$/],
   ["addresses no list", `${HEAD}addresses = "10.0.0.1/24"`, /must be a list/],
   ["listen address", `${HEAD}listen_address = "host"`, /must be an IP address/],
   ["fwmark", `${HEAD}fwmark = 4294967296`, /from 0 to 4294967295/],

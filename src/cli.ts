@@ -45,13 +45,33 @@ Examples:
   $ sudo p2pvpn-engine start -c laptop.toml --daemon
   $ sudo p2pvpn-engine peers`;
 
+/** `help` of words that are no command is a mistake; of a command in a command, that one's help. */
+const describeHelp = (program: Command): void => {
+  program
+    .command("help [command...]")
+    .description("display help for command")
+    .action((words: readonly string[]) => {
+      let command = program;
+      for (const word of words) {
+        const next = command.commands.find((one) => one.name() === word);
+        if (next === undefined) {
+          const reason = `unknown command '${word}'; see p2pvpn-engine --help.`;
+          throw new EngineError("USAGE", { reason });
+        }
+        command = next;
+      }
+      command.outputHelp();
+    });
+};
+
 /** Describes all commands; only the one that is meant is loaded. */
 const describe = async (program: Command, words: readonly string[]): Promise<void> => {
   program
     .description("A peer-to-peer VPN engine for Linux, with WireGuard on the wire.")
     .exitOverride()
     .configureOutput({ outputError: () => {} })
-    .addHelpText("after", EXAMPLES);
+    .addHelpText("after", EXAMPLES)
+    .helpCommand(false);
   if (words.some((word) => word === "-V" || word === "--version")) program.version(version());
   else program.option("-V, --version", "print the version");
   const named = words.filter((word) => !word.startsWith("-")).slice(0, 2);
@@ -61,6 +81,7 @@ const describe = async (program: Command, words: readonly string[]): Promise<voi
     const wanted = named.includes(row.name) || named[0] === "completion";
     if (wanted) (await row.load()).define(command);
   }
+  describeHelp(program);
 };
 
 const say = (sentence: string): void => {
@@ -113,11 +134,14 @@ const explain = (error: unknown, program: Command): number => {
   return 1;
 };
 
+const writeProblem = ({ code, message }: NodeJS.ErrnoException): string =>
+  code === "ENOSPC" ? "the disk is full" : (code ?? message);
+
 const main = async (): Promise<void> => {
   // A reader that goes away, as `head` does, is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
-    throw error;
+    throw new EngineError("OUTPUT_FAILED", { reason: writeProblem(error), cause: error });
   });
   const program = new Command("p2pvpn-engine");
   process.on("uncaughtException", (error) => process.exit(explain(error, program)));

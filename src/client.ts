@@ -149,6 +149,10 @@ export const runningEngines = async (options: ClientOptions = {}): Promise<strin
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return [];
+    if (code !== "EACCES" && code !== "EPERM") {
+      const file = options.folder ?? controlFolder();
+      throw new EngineError("CONTROL_SOCKET_FAILED", { file, reason: code, cause: error });
+    }
     throw new EngineError("CONTROL_DENIED", { name: "the engine", cause: error });
   }
   const names = files.filter((file) => file.endsWith(".sock")).map((file) => file.slice(0, -5));

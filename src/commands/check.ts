@@ -199,7 +199,9 @@ const checkNames = async (config: EngineConfig): Promise<Result[]> => {
 
 const checkLink = (config: EngineConfig, running: boolean): Result => {
   const { name } = config.interface;
-  const exists = existsSync(`/sys/class/net/${name}`);
+  const isLineOf = (line: string): boolean => line.trimStart().startsWith(`${name}:`);
+  // /sys shows the devices of the namespace that mounted it.
+  const exists = (read("/proc/self/net/dev") ?? "").split("\n").some(isLineOf);
   if (running) return result("interface", "ok", `an engine is running on ${name}`);
   if (!exists) return result("interface", "ok", `${name} is free`);
   return result("interface", "missing", `${name} is in use; stop what uses it or rename it`);

@@ -56,13 +56,15 @@ const HELP: Flag = { spellings: ["-h", "--help"], help: "show help", value: null
 const placesOf = (command: Command, path: string): Place[] => {
   const below = (name: string): string => (path === "" ? name : `${path}/${name}`);
   const choices = command.registeredArguments.flatMap((argument) => argument.argChoices ?? []);
+  // After `help` come the same words as without it.
+  const commands = command.commands.filter((one) => one.name() !== "help");
   const place: Place = {
     path,
-    commands: command.commands.map((one) => ({ name: one.name(), help: one.description() })),
+    commands: commands.map((one) => ({ name: one.name(), help: one.description() })),
     flags: [...command.options.map(flagOf), HELP],
     words: [...choices, ...(SETTING_WORDS[path] ?? [])],
   };
-  return [place, ...command.commands.flatMap((one) => placesOf(one, below(one.name())))];
+  return [place, ...commands.flatMap((one) => placesOf(one, below(one.name())))];
 };
 
 /** Prints the names of running engines; nothing that a shell would expand. Any shell. */

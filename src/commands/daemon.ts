@@ -7,10 +7,13 @@
  * nothing of the caller's stays open.
  */
 import { spawn } from "node:child_process";
+import { resolve } from "node:path";
 import { EngineError } from "../schema/errors.ts";
 
 /** Set for the child: somebody waits for the message. */
 const MARK = "P2PVPN_DAEMON";
+/** Tuning: a child that does not end when told to is ended after this long. */
+const END_MS = 5_000;
 /** Tuning: an engine is up in well under a second; a slow disk or name server takes longer. */
 const UP_MS = 30_000;
 
@@ -41,6 +44,14 @@ export const reportReady = (line: string): boolean => {
 export const reportFailure = async (message: string, exit: 1 | 2): Promise<void> => {
   if (isDaemon() && process.connected) await send({ up: false, message, exit });
 };
+
+const FOLDERS = ["P2PVPN_RUN_DIR", "P2PVPN_WG_DIR", "P2PVPN_STATE_DIR"] as const;
+
+/** Folders as they are meant here: the child's own folder is /. */
+const absoluteFolders = (): Record<string, string> =>
+  Object.fromEntries(
+    FOLDERS.flatMap((name) => (process.env[name] ? [[name, resolve(process.env[name])]] : [])),
+  );
 
 /** An error that another process made, with its words and its exit code. */
 class ChildError extends EngineError {
@@ -75,11 +86,10 @@ export const startDaemon = async (
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...words], {
     cwd: "/",
     detached: true,
-    env: { ...process.env, [MARK]: "1" },
+    env: { ...process.env, ...absoluteFolders(), [MARK]: "1" },
     stdio: ["ignore", output, output, "ipc"],
   });
   return new Promise((resolveLine, reject) => {
-    const stop = (): void => void child.kill("SIGTERM");
     const end = (): void => {
       clearTimeout(timer);
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeListener(signal, stop);
@@ -91,14 +101,21 @@ export const startDaemon = async (
       end();
       reject(new EngineError("DAEMON_FAILED", { reason, retry }));
     };
-    const timer = setTimeout(() => {
-      stop();
-      fail(`it was not up in ${UP_MS / 1_000} seconds`);
-    }, UP_MS);
+    let reason: string | null = null;
+    /** Nothing half-started stays: `exit` follows, one way or the other. */
+    const giveUp = (why: string): void => {
+      reason ??= why;
+      clearTimeout(timer);
+      child.kill("SIGTERM");
+      timer = setTimeout(() => child.kill("SIGKILL"), END_MS);
+    };
+    const stop = (signal: NodeJS.Signals): void => giveUp(signal);
+    let timer = setTimeout(giveUp, UP_MS, `it was not up in ${UP_MS / 1_000} seconds`);
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
     child.once("error", (error) => fail(error.message));
-    child.once("exit", (code, signal) => fail(signal ?? `exit code ${code}`));
+    child.once("exit", (code, signal) => fail(reason ?? signal ?? `exit code ${code}`));
     child.once("message", (report: Report) => {
+      if (report.up && reason !== null) return;
       end();
       if (report.up) resolveLine(`${report.line}, process ${child.pid}`);
       else reject(new ChildError(report));

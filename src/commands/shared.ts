@@ -95,4 +95,4 @@ export const keyBytes = (peer: PeerValue): Uint8Array =>
   Uint8Array.from(Buffer.from(peer.wireguardPublicKey, "base64"));
 
 /** Said after every change that is not written anywhere. */
-export const UNTIL_STOP = "until the engine stops; the configuration file is as it was";
+export const UNTIL_STOP = "until the engine stops or reloads; no file is written";

@@ -83,6 +83,8 @@ const run = async (file: string, flags: Flags): Promise<void> => {
   const { createEngine } = await import("../engine.ts");
   const engine = await createEngine(config);
   const line = readyLine(config, engine.listenPort);
+  // Whoever read the line may go away, and the disk may be full: the engine goes on.
+  process.stdout.removeAllListeners("error").on("error", () => {});
   if (!reportReady(line)) printText(line);
   await notify("READY=1");
   await Promise.race([signalled, engine.stopped]);

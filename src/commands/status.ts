@@ -41,7 +41,7 @@ export const formatStatus = (status: StatusValue): string => {
   const head = formatTable([
     ["interface", status.interface],
     ["node id", status.nodeId ?? "none (plain WireGuard key)"],
-    ["public key", status.wireguardPublicKey],
+    ["public key", status.wireguardPublicKey || "none yet"],
     ["UDP port", String(status.listenPort)],
     ["MTU", `${status.mtu} bytes`],
     ["cipher", status.cipher],

@@ -21,6 +21,7 @@ export interface Served {
   readonly host: Host;
   readonly nowMs: () => number;
   readonly setLogLevel: (level: LogLevel) => void;
+  readonly keyLogOn: () => boolean;
   readonly stop: () => void;
 }
 
@@ -83,6 +84,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
         config,
         opened: task.opened,
         control,
+        keyLog: served.keyLogOn(),
         name: host.name,
         mtu: host.mtu,
         nowMs: nowMs(),

@@ -235,6 +235,7 @@ class ControlThread {
       setLogLevel: (level) => {
         this.#log.level = level;
       },
+      keyLogOn: () => this.#keyLog?.on ?? false,
       stop: () => this.#report({ type: "stop" }),
     });
     this.#socket = await openControlSocket({ name: opened.name, handlers });

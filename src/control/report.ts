@@ -36,6 +36,8 @@ export interface Reported {
   readonly config: EngineConfig;
   readonly opened: Opened;
   readonly control: Control;
+  /** Secrets are being written: a full disk ends that. */
+  readonly keyLog: boolean;
   /** Of the interface, now. */
   readonly name: string;
   readonly mtu: number;
@@ -55,7 +57,7 @@ export const statusValue = (reported: Reported): StatusValue => {
     threads: config.engine.threads,
     ioThreads: config.engine.ioThreads,
     features: opened.features,
-    keyLog: config.host.keyLogFile !== null,
+    keyLog: reported.keyLog,
     defence: control.underLoad(nowMs) ? UNDER_LOAD : CALM,
     startedMs: Math.max(0, nowMs - opened.startedMs),
     ...sumCounters(arena, 0, controlBlock(arena) + 1),

@@ -4,8 +4,9 @@
  *   1. make the folder, 0700, ours                 prepareFolder
  *   2. bind; replace what a dead program left      bindSocket
  */
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, type Server } from "node:net";
+import { makeFolder } from "../schema/atomic-file.ts";
 import { EngineError } from "../schema/errors.ts";
 
 /** How a socket says what is wrong with it. */
@@ -21,7 +22,7 @@ export const errorText = (error: unknown): string =>
 
 /** What is wrong with the folder after making it, or null. */
 const folderProblem = (folder: string): string | null => {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const stat = lstatSync(folder);
   if (!stat.isDirectory()) return "it is no folder";
   if (stat.uid !== process.geteuid?.()) return "the folder belongs to another user";
@@ -41,6 +42,9 @@ export const prepareFolder = (folder: string, errors: SocketErrors): void => {
   }
   if (reason !== null) throw errors.failed(folder, reason, cause);
 };
+
+/** Longer ones are cut without an error. Source: unix(7), sun_path, with its final 0. */
+const PATH_BYTES_MAX = 107;
 
 /** Binds under umask 177. A worker thread may not set it; there the folder has to do. */
 const listenPrivately = (server: Server, file: string): void => {
@@ -86,6 +90,9 @@ export const bindSocket = async (
   file: string,
   errors: SocketErrors,
 ): Promise<void> => {
+  if (Buffer.byteLength(file) > PATH_BYTES_MAX) {
+    throw errors.failed(file, `longer than ${PATH_BYTES_MAX} bytes`, undefined);
+  }
   try {
     await listen(server, file).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== "EADDRINUSE") throw error;

@@ -14,6 +14,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsyncSync,
   mkdirSync,
@@ -24,7 +25,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 
 const OPEN_NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const MODE = 0o600;
@@ -41,9 +42,31 @@ const syncFolder = (folder: string): void => {
   }
 };
 
-/** Makes a folder that is its owner's alone, where there is none. Errors: those of node:fs. */
+/** A path of 4,096 bytes has no more parts. Source: PATH_MAX, linux/limits.h. */
+const PARTS_MAX = 2_048;
+
+/**
+ * Makes a folder that is its owner's alone, and those above it, where there are none. Part by
+ * part: node's own `recursive` never returns where the kernel answers ENOENT in a folder that is
+ * there, as /proc does.
+ *
+ * Errors: those of node:fs.
+ */
 export const makeFolder = (folder: string): void => {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const missing: string[] = [];
+  let above = resolve(folder);
+  while (!existsSync(above) && missing.length < PARTS_MAX) {
+    missing.push(above);
+    above = dirname(above);
+  }
+  for (const part of missing.reverse()) {
+    try {
+      mkdirSync(part, { mode: 0o700 });
+    } catch (error) {
+      // Another engine may have made it meanwhile.
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
 };
 
 /** Replaces a file, 0600, and waits until the disk has it. Errors: those of node:fs. */

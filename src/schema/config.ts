@@ -94,7 +94,10 @@ const oneOf = <const Options extends readonly string[]>(options: Options) =>
   v.picklist(options, `must be ${options.map((option) => `"${option}"`).join(" or ")}`);
 const name = v.pipe(
   text,
-  v.check(isInterfaceName, "must be 1 to 15 letters, digits or _ = + . - and not . .. all default"),
+  v.check(
+    isInterfaceName,
+    "must be 1 to 15 letters, digits or _ = + . - but not ., .., all or default",
+  ),
 );
 const nameOrNone = v.union([v.literal(""), name], "must be the name of a network interface");
 const peerName = v.pipe(

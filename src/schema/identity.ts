@@ -135,19 +135,25 @@ const errnoText = (error: unknown): string => {
  * Text of a file that only its owner may read; `absent` is said when there is none. A pipe without
  * a writer would block its opening, hence O_NONBLOCK. Errors: KEY_UNREADABLE, KEY_EXPOSED.
  */
-const readSecret = (file: string, absent = errnoText({ code: "ENOENT" })): Buffer => {
+const readSecret = (
+  file: string,
+  absent = "there is no such file; make one with `wg genpsk`",
+): Buffer => {
   let fd: number;
   try {
     fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const gone = (error as NodeJS.ErrnoException).code === "ENOENT";
-    const reason = gone ? absent : errnoText(error);
+    const reason = gone ? absent : `${errnoText(error)}; run as its owner, or name another`;
     throw new EngineError("KEY_UNREADABLE", { file, reason, cause: error });
   }
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) {
-      throw new EngineError("KEY_UNREADABLE", { file, reason: "it is no plain file" });
+      throw new EngineError("KEY_UNREADABLE", {
+        file,
+        reason: "it is no plain file; name another",
+      });
     }
     if ((stat.mode & 0o077) !== 0) throw new EngineError("KEY_EXPOSED", { file });
     const bytes = Buffer.alloc(FILE_BYTES_MAX);

@@ -104,17 +104,21 @@ const peersProblem = (peers: Draft["peers"], own: string, words: Words): string 
     }
     if (key === own) return `${at(i)} has this host's own public key; remove it.`;
     const twin = byKey.get(key);
-    if (twin !== undefined) return `${at(twin)} and ${at(i)} have the same ${words.publicKey}.`;
+    if (twin !== undefined)
+      return `${at(twin)} and ${at(i)} have the same ${words.publicKey}; keep one of them.`;
     byKey.set(key, i);
     const name = peer.name?.toLowerCase();
     const namesake = name === undefined ? undefined : byName.get(name);
-    if (namesake !== undefined) return `${at(namesake)} and ${at(i)} have the same name.`;
+    if (namesake !== undefined)
+      return `${at(namesake)} and ${at(i)} have the same name; change one.`;
     if (name !== undefined) byName.set(name, i);
     for (const allowed of peer.allowed_ips) {
       const prefix = formatCidr(allowed);
       const other = byPrefix.get(prefix) ?? i;
-      if (other !== i)
-        return `${at(other)} and ${at(i)} both have ${prefix} in ${words.allowedIps}.`;
+      if (other !== i) {
+        const both = `${at(other)} and ${at(i)} both have ${prefix} in ${words.allowedIps}`;
+        return `${both}; take it from one of them.`;
+      }
       byPrefix.set(prefix, i);
     }
   }
@@ -125,7 +129,7 @@ const peersProblem = (peers: Draft["peers"], own: string, words: Words): string 
 
 const interfaceProblem = (config: Draft["interface"], words: Words): string | null => {
   const twice = duplicate(config.addresses.map(formatCidr));
-  if (twice !== undefined) return `${twice} is in ${words.addresses} twice.`;
+  if (twice !== undefined) return `${twice} is in ${words.addresses} twice; remove one.`;
   for (const address of config.addresses) {
     const problem = addressProblem(address);
     if (problem !== null) return `${formatCidr(address)} in ${words.addresses} ${problem}.`;
@@ -139,6 +143,18 @@ const interfaceProblem = (config: Draft["interface"], words: Words): string | nu
   return config.cipher === "aes256gcm"
     ? 'cipher "aes256gcm" is not built yet; use "auto" or "chacha20poly1305".'
     : null;
+};
+
+/** Kernel routes that nobody sets: a default route would carry the engine's own datagrams too. */
+const routeWarnings = ({ interface: link, peers }: Draft, words: Words): string[] => {
+  if (link.routes !== "install") return [];
+  const prefixes = peers.flatMap((peer) => peer.allowed_ips.map(formatCidr));
+  return prefixes
+    .filter((prefix) => prefix.endsWith("/0"))
+    .map(
+      (prefix) =>
+        `${prefix} in ${words.allowedIps} gets no kernel route; set it yourself, or use wg-quick.`,
+    );
 };
 
 /** The text of a TOML file with the keys that it names. */
@@ -229,6 +245,6 @@ export const loadConfig = (
   const own = formatWireguardKey(draft.identity.publicKey);
   const reason = interfaceProblem(draft.interface, words) ?? peersProblem(draft.peers, own, words);
   if (reason !== null) throw new EngineError("CONFIG_INVALID", { file, reason });
-  for (const warning of warnings) warn(`${file}: ${warning}`);
+  for (const warning of [...warnings, ...routeWarnings(draft, words)]) warn(`${file}: ${warning}`);
   return engineConfig(file, draft, flags);
 };

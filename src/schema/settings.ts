@@ -8,7 +8,7 @@ import type { Change } from "./change.ts";
 import { type EngineConfig, type LogLevel, SETTINGS, type Setting } from "./config.ts";
 import type { ConfigValue } from "./control.ts";
 import { EngineError } from "./errors.ts";
-import { nearest } from "./toml.ts";
+import { nearestWithin } from "./toml.ts";
 
 /** "interface.mtu". */
 export const settingName = ({ section, key }: Setting): string => `${section}.${key}`;
@@ -49,9 +49,12 @@ export const settingCalled = (name: string): Setting => {
   const setting = SETTINGS.find((one) => settingName(one) === name);
   if (setting !== undefined) return setting;
   const key = name.slice(0, 40);
-  const near = nearest(name, SETTINGS.map(settingName));
   const same = SETTINGS.find((one) => one.key === name);
-  throw new EngineError("SETTING_UNKNOWN", { key, near: same ? settingName(same) : near });
+  const near = same
+    ? settingName(same)
+    : nearestWithin(name, SETTINGS.map(settingName), key.length / 2);
+  const remedy = near === null ? "`p2pvpn-engine config get` shows them." : `did you mean ${near}?`;
+  throw new EngineError("SETTING_UNKNOWN", { key, remedy });
 };
 
 /**

@@ -33,7 +33,20 @@ export const shownKey = (key: string): string =>
   key.length > SHOWN_CHARACTERS ? `${key.slice(0, 4)}…` : key;
 
 /** The word of `known` that takes the fewest edits. Errors: never; `known` is not empty. */
-export const nearest = (word: string, known: readonly string[]): string => {
+export const nearest = (word: string, known: readonly string[]): string =>
+  nearestOf(word, known).word;
+
+/** The nearest known word, or null when it is further than `editsMax`. */
+export const nearestWithin = (
+  word: string,
+  known: readonly string[],
+  editsMax: number,
+): string | null => {
+  const best = nearestOf(word, known);
+  return best.edits <= editsMax ? best.word : null;
+};
+
+const nearestOf = (word: string, known: readonly string[]): { word: string; edits: number } => {
   const short = word.slice(0, KEY_CHARACTERS);
   let best = { word: known[0]!, edits: Number.POSITIVE_INFINITY };
   for (const candidate of known) {
@@ -41,7 +54,7 @@ export const nearest = (word: string, known: readonly string[]): string => {
     const edits = part ? 0.5 : distance(short, candidate);
     if (edits < best.edits) best = { word: candidate, edits };
   }
-  return best.word;
+  return best;
 };
 
 type Path = readonly (string | number)[];

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
+  cli,
   cliWords,
   interfaceOf,
   type Keys,
@@ -86,4 +88,29 @@ test("the name is taken by a TUN device that something else holds", { skip }, as
   } finally {
     assert.equal(await engine.stop(), 0);
   }
+});
+
+test("an engine goes on when nobody reads what it prints", { skip }, async () => {
+  const words = cliWords(["start", "-c", configure({})]).join(" ");
+  const shell = lab.start(lab.a, ["sh", "-c", `${words} | true`]);
+  try {
+    const up = async (): Promise<boolean> =>
+      (await cli(lab, lab.a, "status", "-i", interfaceOf(lab.a))).code === 0;
+    for (let i = 0; i < 100 && !(await up()); i++) await sleep(100);
+    // Its line is written by now, and the engine still there.
+    assert.ok(await up());
+  } finally {
+    assert.equal((await cli(lab, lab.a, "stop", "-i", interfaceOf(lab.a))).code, 0);
+    await shell.ended;
+  }
+});
+
+test("a run folder given from where one stands is found by the daemon too", { skip }, async () => {
+  const inFolder = (...words: string[]): string[] => {
+    const script = 'cd "$0" && exec "$@"';
+    const env = ["env", "P2PVPN_RUN_DIR=beside"];
+    return ["sh", "-c", script, lab.folder, ...env, ...cliWords(words)];
+  };
+  await lab.must(lab.a, inFolder("start", "-c", configure({}), "--daemon"));
+  await lab.must(lab.a, inFolder("stop"));
 });

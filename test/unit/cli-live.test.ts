@@ -191,7 +191,7 @@ test("peer add takes every setting of a peer", async () => {
   const text = await good("peer", "add", textOf(3), ...words, ...more, ...psk);
   assert.equal(
     text,
-    "cli0: peer home is added, until the engine stops; the configuration file is as it was\n",
+    "cli0: peer home is added, until the engine stops or reloads; no file is written\n",
   );
   const peer = {
     publicKey: keyOf(3),
@@ -285,7 +285,7 @@ test("config get and set", async () => {
     await good("config", "get"),
     'interface.mtu = 1420\ninterface.addresses = ["10.66.0.1/24"]\n',
   );
-  const sentence = "until the engine stops; the configuration file is as it was";
+  const sentence = "until the engine stops or reloads; no file is written";
   assert.equal(
     await good("config", "set", "interface.mtu", "1380"),
     `cli0: interface.mtu = 1380, ${sentence}\n`,
@@ -331,7 +331,7 @@ test("what the engine refuses is its sentence and its exit code", async () => {
     await bad(2, /engine: x\.toml: line 1: no\.\n$/, "reload", "-i", "cli1");
     const taken = /UDP port 53 is in use; stop what uses it or set another listen_port\.\n$/;
     await bad(1, taken, "config", "set", "interface.listen_port", "53", "-i", "cli1");
-    await bad(2, /Several engines are running \(cli0, cli1\); choose one with -i\./, "rekey");
+    await bad(2, /Several engines are running \(cli0, cli1\); choose one with -i IFACE\./, "rekey");
   } finally {
     await refusing.close();
   }

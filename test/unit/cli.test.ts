@@ -1,7 +1,16 @@
 /** cli — the program itself: exit codes, help, one sentence for every mistake. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { after, test } from "node:test";
@@ -48,6 +57,8 @@ test("--help lists every command, and each has help with examples", () => {
     if (!WITHOUT_JSON.includes(name)) assert.match(help.stdout, /--json/, name);
   }
   assert.equal(run("help", "status").stdout, run("status", "--help").stdout);
+  assert.equal(run("help", "peer", "add").stdout, run("peer", "add", "--help").stdout);
+  assert.equal(run("help").stdout, stdout);
 });
 
 test("--version is that of package.json", () => {
@@ -86,7 +97,7 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
   ["stop", 1, /No engine is running/],
   ["start -c wg0.conf", 2, /wg0\.conf can be read by others; run `chmod 600 /],
   ["start -c wg1.conf", 2, /wg1\.conf: line 2: unknown key Mtuu in \[Interface\]; did you mean MTU\?$/m],
-  ["start -c twice.toml", 2, /\[\[peer\]\] 1 and \[\[peer\]\] 2 both have 10\.0\.0\.0\/8 in allowed_ips\.$/m],
+  ["start -c twice.toml", 2, /\[\[peer\]\] 1 and \[\[peer\]\] 2 both have 10\.0\.0\.0\/8 in allowed_ips; take it from one of them\.$/m],
   ["start -c type.toml", 2, /mtu in \[interface\] must be a whole number from 576 to 65455, not "1420"\.$/m],
   ["start -c wg0.conf --daemon", 2, /wg0\.conf can be read by others/],
   ["start --log-level loud", 2, /must be "silent" or "error" or "warn" or "info" or "debug", not 'loud'/],
@@ -115,11 +126,14 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
   ["config set peer.endpoint x", 2, /peer\.endpoint cannot be changed while the engine runs; change a peer with `p2pvpn-engine peer add KEY`\.$/m],
   ["config set engine.log_level loud", 2, /engine\.log_level must be "silent" or .*, not "loud"\.$/m],
   ["config set __proto__ x", 2, /There is no setting __proto__/],
+  ["config get nonsense", 2, /There is no setting nonsense; `p2pvpn-engine config get` shows them\.$/m],
+  ["help frob", 2, /unknown command 'frob'; see p2pvpn-engine --help\.$/m],
+  ["help peer frob", 2, /unknown command 'frob'; see p2pvpn-engine --help\.$/m],
   ["rekey --peer", 2, /argument missing/],
   ["log-level loud", 2, /LEVEL must be silent or error or warn or info or debug, not 'loud'/],
   ["completion tcsh", 2, /SHELL must be bash or zsh or fish, not 'tcsh'/],
   ["keygen --out exposed.key", 1, /exposed\.key exists already/],
-  ["keygen --out nowhere/x.key", 1, /nowhere\/x\.key cannot be written: there is no such folder/],
+  ["keygen --out nowhere/x.key", 1, /nowhere\/x\.key cannot be written \(there is no such folder\); choose another place\.$/m],
   ["demo --seconds 0", 2, /'--seconds <N>' must be a whole number from 1 to 30, not '0'/],
 ];
 
@@ -173,6 +187,20 @@ test("keygen writes a file that loads, or prints the secret and the ids apart", 
   assert.match(object.identity!, /^p2pvpn-identity-1\n.{43}\n$/);
 });
 
+test("what cannot be printed is said in a sentence", () => {
+  const full = openSync("/dev/full", "w");
+  const { status, stderr } = spawnSync(process.execPath, [cli, "completion", "bash"], {
+    encoding: "utf8",
+    env,
+    stdio: ["ignore", full, "pipe"],
+    timeout: 60_000,
+  });
+  closeSync(full);
+  assert.equal(status, 1);
+  const sentence = "The output cannot be written (the disk is full); send it to another place.";
+  assert.equal(stderr, `p2pvpn-engine: ${sentence}\n`);
+});
+
 test("check sees a port that another engine holds", () => {
   const fd = addon.udpOpen(4, "127.0.0.1", 0, 0, "");
   assert.ok(fd >= 0);
@@ -199,6 +227,21 @@ test("check and start say what of a wg-quick file is not done", () => {
   );
   assert.match(stdout, /^warning +configuration +wg2\.conf: line 4: DNS is ignored; set the /m);
   assert.ok(!existsSync(join(folder, "ran")));
+});
+
+test("check says that a default route is left to others", () => {
+  const key = Buffer.alloc(32, 1).toString("base64");
+  const lines = ["[[peer]]", `public_key = "${key}"`, 'allowed_ips = ["0.0.0.0/0"]'];
+  const config = (routes: string): string => {
+    const text = `[interface]\nprivate_key_file = "plain.key"\nroutes = "${routes}"\n`;
+    writeFileSync(join(folder, "default.toml"), `${text}${lines.join("\n")}\n`);
+    return run("check", "-c", "default.toml").stdout;
+  };
+  assert.match(
+    config("install"),
+    /^warning .* 0\.0\.0\.0\/0 in allowed_ips gets no kernel route; /m,
+  );
+  assert.doesNotMatch(config("leave"), /no kernel route/);
 });
 
 test("check names every mistake on a line of its own and ends with 1", () => {

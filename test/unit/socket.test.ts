@@ -1,7 +1,15 @@
 /** control socket — a real socket in a temporary folder, with good and bad clients. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -131,6 +139,15 @@ test("a folder that others may enter is closed to them", async () => {
   writeFileSync(join(folder, "file"), "");
   const bad = { name: "t0", folder: join(folder, "file"), handlers };
   await assert.rejects(openControlSocket(bad), hasCode("CONTROL_SOCKET_FAILED"));
+});
+
+test("a folder that cannot be made, and a path that the kernel would cut, are refused", async () => {
+  const nowhere = { name: "t0", folder: "/proc/p2pvpn-none", handlers };
+  await assert.rejects(openControlSocket(nowhere), hasCode("CONTROL_SOCKET_FAILED"));
+  const long = { name: "t0", folder: join(folder, "long".repeat(25)), handlers };
+  await assert.rejects(openControlSocket(long), hasCode("CONTROL_SOCKET_FAILED"));
+  assert.deepEqual(readdirSync(long.folder), []);
+  assert.equal(statSync(long.folder).mode & 0o777, 0o700);
 });
 
 test("a second engine of the same name is refused, a dead one's socket replaced", async () => {

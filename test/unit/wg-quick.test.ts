@@ -141,8 +141,8 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ["keepalive", `${HEAD}${peer(1, "PersistentKeepalive = 65536")}`, /line 5: PersistentKeepalive .* from 0 to 65535/],
   ["endpoint", `${HEAD}${peer(1, "Endpoint = 1.2.3.4")}`, /line 5: Endpoint in \[Peer\] must be like/],
   ["allowed ips", `${HEAD}${peer(1, "AllowedIPs = 10.0.0.0/8 nonsense")}`, /line 5: AllowedIPs .* must be like/],
-  ["prefix twice", HEAD + peer(1, "AllowedIPs = 10.0.0.1/24") + peer(2, "AllowedIPs = 10.0.0.2/24"), /\[Peer\] 1 and \[Peer\] 2 both have 10\.0\.0\.0\/24 in AllowedIPs\.$/],
-  ["key of two peers", HEAD + peer(1) + peer(1), /\[Peer\] 1 and \[Peer\] 2 have the same PublicKey\.$/],
+  ["prefix twice", HEAD + peer(1, "AllowedIPs = 10.0.0.1/24") + peer(2, "AllowedIPs = 10.0.0.2/24"), /\[Peer\] 1 and \[Peer\] 2 both have 10\.0\.0\.0\/24 in AllowedIPs; take it from one of them\.$/],
+  ["key of two peers", HEAD + peer(1) + peer(1), /\[Peer\] 1 and \[Peer\] 2 have the same PublicKey; keep one of them\.$/],
   ["own key", `${HEAD}[Peer]\nPublicKey = ${own}`, /\[Peer\] 1 has this host's own public key/],
   ["key of small order", `${HEAD}[Peer]\nPublicKey = ${keyOf(0)}`, /PublicKey in \[Peer\] 1 is nobody's/],
 ];

@@ -164,9 +164,17 @@ export class Control {
   // -------------------------------------------------------------------------------------------
   // What it is told
 
-  /** Makes a change, whole or not at all. Errors: as `Changes.apply`. */
-  apply(change: Change): Promise<void> {
-    return this.#changes.apply(change);
+  /**
+   * Makes a change, whole or not at all. When it moves our port, all who have a session hear from
+   * the new one at once: what they send to the old one is lost. Errors: as `Changes.apply`.
+   */
+  async apply(change: Change): Promise<void> {
+    const before = this.listenPort;
+    await this.#changes.apply(change);
+    if (this.listenPort === before) return;
+    for (const peer of this.roster.peers()) {
+      if (this.#entries.current(peer.index) >= 0) this.#command(peer, COMMAND.keepalive);
+    }
   }
 
   /**

@@ -22,6 +22,8 @@ export interface Served {
   readonly nowMs: () => number;
   readonly setLogLevel: (level: LogLevel) => void;
   readonly keyLogOn: () => boolean;
+  /** Takes a sentence for the log. */
+  readonly warn: (sentence: string) => void;
   readonly stop: () => void;
 }
 
@@ -102,7 +104,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
       const { source } = config;
       if (source === undefined) throw new EngineError("NO_CONFIG");
       const now = currentConfig(config, served);
-      const next = loadConfig(source.file, source.flags);
+      const next = loadConfig(source.file, source.flags, served.warn);
       const { change, addresses, logLevel, changed, needsRestart } = difference(now, next);
       const readdress = addresses.add.length + addresses.remove.length > 0;
       if (readdress) host.setAddresses(next.interface.addresses);

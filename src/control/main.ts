@@ -236,6 +236,7 @@ class ControlThread {
         this.#log.level = level;
       },
       keyLogOn: () => this.#keyLog?.on ?? false,
+      warn: (sentence) => this.#log.warn(sentence),
       stop: () => this.#report({ type: "stop" }),
     });
     this.#socket = await openControlSocket({ name: opened.name, handlers });

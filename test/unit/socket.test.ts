@@ -141,7 +141,7 @@ test("a folder that others may enter is closed to them", async () => {
   await assert.rejects(openControlSocket(bad), hasCode("CONTROL_SOCKET_FAILED"));
 });
 
-test("a folder that cannot be made, and a path that the kernel would cut, are refused", async () => {
+test("a folder that cannot be made and a path that would be cut are refused", async () => {
   const nowhere = { name: "t0", folder: "/proc/p2pvpn-none", handlers };
   await assert.rejects(openControlSocket(nowhere), hasCode("CONTROL_SOCKET_FAILED"));
   const long = { name: "t0", folder: join(folder, "long".repeat(25)), handlers };

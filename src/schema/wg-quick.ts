@@ -117,7 +117,7 @@ const beginSection = (reading: Reading, name: string): void => {
   const section = name.toLowerCase();
   if (section !== "interface" && section !== "peer") {
     throw new LineError(
-      `unknown section [${name.slice(0, 40)}]; there are [Interface] and [Peer].`,
+      `unknown section [${shownKey(name)}]; there are [Interface] and [Peer].`,
     );
   }
   const values: Values = new Map();
@@ -164,7 +164,7 @@ const setValue = (values: Values, row: Row, text: string): void => {
 
 const readValue = (reading: Reading, key: string, text: string, line: number): void => {
   if (reading.at === null) {
-    throw new LineError(`${key.slice(0, 40)} stands before [Interface].`);
+    throw new LineError(`${shownKey(key)} stands before [Interface].`);
   }
   const { section, values } = reading.at;
   const row = ROWS.find((one) => one.section === section && sameWord(one.key, key));

@@ -8,6 +8,7 @@
  */
 import type { Change, PeerChange } from "../schema/change.ts";
 import { EngineError } from "../schema/errors.ts";
+import { sameKey } from "../schema/identity.ts";
 import { CookieChecker } from "./cookie.ts";
 import type { Endpoints } from "./endpoints.ts";
 import type { Exchange, Self } from "./exchange.ts";
@@ -21,9 +22,6 @@ import type { World } from "./world.ts";
 /** A change waits for entries of removed peers: milliseconds; in all this often and long. */
 const ROOM_TRIES = 100;
 const ROOM_MS = 20;
-
-const same = (a: Uint8Array | null, b: Uint8Array | null): boolean =>
-  a === b || (a !== null && b !== null && Buffer.compare(a, b) === 0);
 
 /** What the rest of control does for a change. */
 export interface Hands {
@@ -107,7 +105,7 @@ export class Changes {
     const { world, roster, keyFixed } = this.#options;
     const { privateKey, listenPort, fwmark, mtu } = change;
     if (privateKey !== undefined && keyFixed && this.#self !== null) {
-      if (!same(privateKey, this.#self.keys.privateKey)) throw new EngineError("KEY_FIXED");
+      if (!sameKey(privateKey, this.#self.keys.privateKey)) throw new EngineError("KEY_FIXED");
     }
     roster.check(change);
     await this.#makeRoom(change);
@@ -152,7 +150,7 @@ export class Changes {
   /** A new key ends all sessions. Null: no key. */
   #become(privateKey: Uint8Array | null): void {
     const { world, roster, exchange, hands } = this.#options;
-    if (same(privateKey, this.#self?.keys.privateKey ?? null)) return;
+    if (sameKey(privateKey, this.#self?.keys.privateKey ?? null)) return;
     for (const peer of roster.peers()) {
       hands.forget(peer);
       peer.staticStatic?.fill(0);
@@ -195,18 +193,17 @@ export class Changes {
   }
 
   #changePeer(change: PeerChange): void {
-    const { roster, exchange, endpoints, hands } = this.#options;
+    const { roster, endpoints, hands } = this.#options;
     let peer = roster.find(change.publicKey);
     if (change.remove) {
       if (peer !== undefined) this.#remove(peer);
       return;
     }
     // As in WireGuard: nobody is a peer of itself.
-    if (same(change.publicKey, this.#self?.keys.publicKey ?? null)) return;
+    if (sameKey(change.publicKey, this.#self?.keys.publicKey ?? null)) return;
     if (peer === undefined) {
       if (change.updateOnly) return;
       peer = roster.add(Uint8Array.from(change.publicKey));
-      exchange.addPeer(peer);
     }
     const { presharedKey, endpoint, persistentKeepaliveS, name } = change;
     if (presharedKey !== undefined) {

@@ -82,6 +82,7 @@ export class Control {
       keeper: this.#keeper,
       entries: this.#entries,
       counters: this.#counters,
+      find: (publicKey) => this.roster.find(publicKey),
       seed: () => world.randomBytes(32),
       unixMs: world.unixMs,
       send: world.send,

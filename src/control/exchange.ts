@@ -53,6 +53,8 @@ export interface Surroundings {
   readonly keeper: SessionKeeper;
   readonly entries: PeerEntries;
   readonly counters: Counters;
+  /** The peer with this public key. */
+  readonly find: (publicKey: Uint8Array) => Peer | undefined;
   /** 32 random bytes. */
   readonly seed: () => Uint8Array;
   /** Unix time in milliseconds. */
@@ -66,7 +68,6 @@ export interface Surroundings {
 export class Exchange {
   readonly #world: Surroundings;
   #self: Self | null = null;
-  readonly #byKey = new Map<string, Peer>();
   /** Peers whose initiation is on its way, by its sender index. */
   readonly #bySender = new Map<number, Peer>();
   /** Peers whose cookie reply would be ours, by the sender index of the last message to each. */
@@ -81,15 +82,10 @@ export class Exchange {
     this.#self = self;
   }
 
-  addPeer(peer: Peer): void {
-    this.#byKey.set(keyText(peer.publicKey), peer);
-  }
-
   /** Forgets the peer and all that was under way with it. */
   removePeer(peer: Peer, nowMs: number): void {
     this.forget(peer, nowMs);
     this.#self?.clock.forget(peer.lastSentTimestamp);
-    this.#byKey.delete(keyText(peer.publicKey));
   }
 
   /** Sends a fresh initiation; the one before it is forgotten. */
@@ -181,7 +177,7 @@ export class Exchange {
       counters.add(DROP[begun.reason], 1);
       return false;
     }
-    const peer = this.#byKey.get(keyText(begun.pending.remotePublicKey));
+    const peer = this.#world.find(begun.pending.remotePublicKey);
     if (peer === undefined) {
       wipe(begun.pending);
       counters.add(DROP.handshakeUnknownPeer, 1);
@@ -386,5 +382,3 @@ const productOf = ({ keys }: Self, peer: Peer): Uint8Array | null => {
   peer.staticStatic ??= staticStatic(keys, peer.publicKey);
   return peer.staticStatic;
 };
-
-const keyText = (key: Uint8Array): string => Buffer.from(key).toString("base64");

@@ -6,7 +6,7 @@ import type { Change } from "../schema/change.ts";
 import type { EngineConfig, LogLevel, PeerConfig } from "../schema/config.ts";
 import { difference } from "../schema/difference.ts";
 import { EngineError } from "../schema/errors.ts";
-import { formatWireguardKey, isPublicKey } from "../schema/identity.ts";
+import { formatWireguardKey, isPublicKey, sameKey } from "../schema/identity.ts";
 import { loadConfig } from "../schema/load.ts";
 import { configValue } from "../schema/settings.ts";
 import type { Control } from "./control.ts";
@@ -59,9 +59,7 @@ const refuseKeys = ({ peers = [] }: Change, own: Uint8Array | null): void => {
   for (const { publicKey, remove } of peers) {
     const key = formatWireguardKey(publicKey);
     if (remove) continue;
-    if (own !== null && Buffer.compare(publicKey, own) === 0) {
-      throw new EngineError("OWN_KEY", { key });
-    }
+    if (sameKey(publicKey, own)) throw new EngineError("OWN_KEY", { key });
     if (!isPublicKey(publicKey)) throw new EngineError("KEY_OF_NOBODY", { key });
   }
 };

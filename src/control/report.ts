@@ -8,6 +8,7 @@ import { WORKER, type WORKER_STATE } from "../memory/layout.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "../memory/region.ts";
 import { type EngineConfig, formatEndpoint } from "../schema/config.ts";
 import type { PeerValue, RouteValue, StatsValue, StatusValue } from "../schema/control.ts";
+import { formatWireguardKey } from "../schema/identity.ts";
 import { formatCidr } from "../wire/cidr.ts";
 import { formatSockaddr } from "../wire/sockaddr.ts";
 import type { Control } from "./control.ts";
@@ -27,8 +28,6 @@ const STATE_NAMES = ["absent", "awake", "asleep"] as const;
 /** Rungs of the ladder in docs/SECURITY.md; cookies and token buckets are the fourth. */
 const CALM = { state: "calm", rung: 0 };
 const UNDER_LOAD = { state: "under load", rung: 4 };
-
-const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
 /** What a status is made of. */
 export interface Reported {
@@ -50,7 +49,7 @@ export const statusValue = (reported: Reported): StatusValue => {
   return {
     interface: name,
     nodeId: config.interface.identity?.nodeId ?? null,
-    wireguardPublicKey: publicKey === null ? "" : base64(publicKey),
+    wireguardPublicKey: publicKey === null ? "" : formatWireguardKey(publicKey),
     listenPort: control.listenPort,
     mtu,
     cipher: config.interface.cipher === "auto" ? SUITE_NAMES[0] : config.interface.cipher,
@@ -72,7 +71,7 @@ export const peerValue = (peer: Peer, control: Control, mtu: number, nowMs: numb
   return {
     name: peer.name,
     nodeId: null,
-    wireguardPublicKey: base64(peer.publicKey),
+    wireguardPublicKey: formatWireguardKey(peer.publicKey),
     addresses: Array.from(control.roster.allowed.of(peer), formatCidr),
     endpoint: formatSockaddr(entries.endpoint(peer.index)),
     endpointName: peer.endpoint === null ? null : formatEndpoint(peer.endpoint),
@@ -92,7 +91,7 @@ export const routeValues = (peer: Peer, control: Control): RouteValue[] =>
     prefix: formatCidr(prefix),
     nodeId: null,
     name: peer.name,
-    wireguardPublicKey: base64(peer.publicKey),
+    wireguardPublicKey: formatWireguardKey(peer.publicKey),
     metric: 0,
     active: true,
   }));

@@ -25,27 +25,22 @@ const ACTIVE = fieldWord(ENGINE.fields.activeRoutes);
 /** Entries of one table: two boundaries a prefix, one at 0, one to spare. */
 const tableEntries = (arena: Arena): number => 2 * arena.limits.routes + 2;
 
-const table4 = (arena: Arena, which: number): RouteTable => {
-  const stride = tableEntries(arena);
-  return {
-    u32: arena.u32,
-    words: 1,
-    keys: wordOf(arena, "routeKeys4", 4, which * stride),
-    stride,
-    peers: wordOf(arena, "routePeers4", 4, which * stride),
-    index: wordOf(arena, "routeIndex4", 4, which * ROUTE_LEVELS * stride),
-  };
-};
+/** Words of a key, and the regions, of each family. */
+const FAMILIES = {
+  4: { words: 1, keys: "routeKeys4", peers: "routePeers4", index: "routeIndex4" },
+  6: { words: 4, keys: "routeKeys6", peers: "routePeers6", index: "routeIndex6" },
+} as const;
 
-const table6 = (arena: Arena, which: number): RouteTable => {
+const tableOf = (arena: Arena, version: 4 | 6, which: number): RouteTable => {
+  const { words, keys, peers, index } = FAMILIES[version];
   const stride = tableEntries(arena);
   return {
     u32: arena.u32,
-    words: 4,
-    keys: wordOf(arena, "routeKeys6", 16, which * stride),
+    words,
+    keys: wordOf(arena, keys, 4 * words, which * stride),
     stride,
-    peers: wordOf(arena, "routePeers6", 4, which * stride),
-    index: wordOf(arena, "routeIndex6", 4, which * ROUTE_LEVELS * stride),
+    peers: wordOf(arena, peers, 4, which * stride),
+    index: wordOf(arena, index, 4, which * ROUTE_LEVELS * stride),
   };
 };
 
@@ -66,8 +61,8 @@ export const publishRoutes = (arena: Arena, entries: Iterable<RouteEntry>): void
   const active = wordOf(arena, "engine", ENGINE.size, 0) + ACTIVE;
   const idle = 1 - Atomics.load(arena.i32, active);
   for (const [prefixes, table] of [
-    [four, table4(arena, idle)],
-    [six, table6(arena, idle)],
+    [four, tableOf(arena, 4, idle)],
+    [six, tableOf(arena, 6, idle)],
   ] as const) {
     writeIndex(table, writeBoundaries(prefixes, table));
   }
@@ -120,8 +115,8 @@ export class RouteLookup {
     this.#active = wordOf(arena, "engine", ENGINE.size, 0) + ACTIVE;
     this.#entries = tableEntries(arena);
     this.#indexWords = ROUTE_LEVELS * this.#entries;
-    this.#four = table4(arena, 0);
-    this.#six = table6(arena, 0);
+    this.#four = tableOf(arena, 4, 0);
+    this.#six = tableOf(arena, 6, 0);
   }
 
   /** Peer of an IPv4 address (host order), or -1. */

@@ -10,7 +10,7 @@
 import { type Cidr, formatCidr } from "../wire/cidr.ts";
 import type { Change, PeerChange } from "./change.ts";
 import type { EngineConfig, InterfaceConfig, LogLevel, PeerConfig } from "./config.ts";
-import { formatWireguardKey } from "./identity.ts";
+import { formatWireguardKey, sameKey } from "./identity.ts";
 
 export interface Difference {
   /** For control, whole or not at all. */
@@ -24,10 +24,6 @@ export interface Difference {
   /** Settings that differ and stay as they are until the next start. */
   readonly needsRestart: readonly string[];
 }
-
-const sameBytes = (a: Uint8Array | null, b: Uint8Array | null): boolean =>
-  a === b ||
-  (a !== null && b !== null && a.length === b.length && a.every((byte, i) => byte === b[i]));
 
 /** Prefixes of `these` that are not in `those`. */
 const without = (these: readonly Cidr[], those: readonly Cidr[]): Cidr[] => {
@@ -62,7 +58,7 @@ const changedPeer = (before: PeerConfig, after: PeerConfig): [PeerChange, string
   const change: PeerChange = {
     publicKey: after.publicKey,
     ...when(before.name !== after.name, "name", { name: after.name }),
-    ...when(!sameBytes(before.presharedKey, after.presharedKey), "preshared_key", {
+    ...when(!sameKey(before.presharedKey, after.presharedKey), "preshared_key", {
       presharedKey: after.presharedKey,
     }),
     ...when(was?.host !== is?.host || was?.port !== is?.port, "endpoint", { endpoint: is }),
@@ -131,7 +127,7 @@ const linkChange = (before: InterfaceConfig, after: InterfaceConfig): [Change, s
 };
 
 const isNewKey = (before: InterfaceConfig, after: InterfaceConfig): boolean =>
-  !sameBytes(before.identity?.privateKey ?? null, after.identity?.privateKey ?? null) ||
+  !sameKey(before.identity?.privateKey ?? null, after.identity?.privateKey ?? null) ||
   before.identity?.nodeId !== after.identity?.nodeId;
 
 /** A node id stands for one host as long as it runs (security.md 32). */

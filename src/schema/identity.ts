@@ -111,6 +111,10 @@ export const isPublicKey = (key: Uint8Array): boolean => {
   return product.some((byte) => byte !== 0);
 };
 
+/** Not in constant time: for those who may know both. Null is like null alone. */
+export const sameKey = (a: Uint8Array | null, b: Uint8Array | null): boolean =>
+  a === b || (a !== null && b !== null && Buffer.compare(a, b) === 0);
+
 /** base64 of a key, as `wg` prints it. */
 export const formatWireguardKey = (key: Uint8Array): string => Buffer.from(key).toString("base64");
 

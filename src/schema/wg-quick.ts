@@ -116,9 +116,7 @@ const unknownKey = (key: string, section: Section): LineError => {
 const beginSection = (reading: Reading, name: string): void => {
   const section = name.toLowerCase();
   if (section !== "interface" && section !== "peer") {
-    throw new LineError(
-      `unknown section [${shownKey(name)}]; there are [Interface] and [Peer].`,
-    );
+    throw new LineError(`unknown section [${shownKey(name)}]; there are [Interface] and [Peer].`);
   }
   const values: Values = new Map();
   reading.sections[section].push(values);

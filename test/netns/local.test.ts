@@ -1,10 +1,11 @@
 /** local — two engines, one with two addresses: answers leave from the one that was asked. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { cliJson, makeKeys, type Plan, PORT, runCli, writeConfig } from "../../bench/engines.ts";
-import { cannotRun, type Host, Lab, type Program } from "../../bench/lab.ts";
+import { cliJson, PORT } from "../../bench/engines.ts";
+import { cannotRun, type Host, Lab } from "../../bench/lab.ts";
 import { firstPing, flow, ping } from "../../bench/measure.ts";
 import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
+import { withTunnel } from "./tunnels.ts";
 
 const skip = cannotRun(["iperf3"]);
 /** The link of the lab's cable. */
@@ -23,19 +24,6 @@ before(async () => {
 });
 after(() => lab?.remove());
 
-const withTunnel = async (planA: Plan, planB: Plan, body: () => Promise<void>): Promise<void> => {
-  const [a, b] = [makeKeys(lab, lab.a, "identity"), makeKeys(lab, lab.b, "identity")];
-  const programs: readonly Program[] = await Promise.all([
-    runCli(lab, lab.a, writeConfig(lab, lab.a, a, b.publicKey, planA), ["--threads", "0"]),
-    runCli(lab, lab.b, writeConfig(lab, lab.b, b, a.publicKey, planB), ["--threads", "0"]),
-  ]);
-  try {
-    await body();
-  } finally {
-    for (const program of programs) await program.stop();
-  }
-};
-
 const statusOf = (host: Host): Promise<StatusValue> => cliJson<StatusValue>(lab, host, "status");
 
 for (const [outer, endpoint] of [
@@ -43,7 +31,7 @@ for (const [outer, endpoint] of [
   [6, `[${SECOND6}]:${PORT}`],
 ] as const) {
   test(`answers leave from the address that was asked, over IPv${outer}`, { skip }, async () => {
-    await withTunnel({ outer, endpoint }, { outer, knowsEndpoint: false }, async () => {
+    await withTunnel(lab, { outer, endpoint }, { outer, knowsEndpoint: false }, async () => {
       await firstPing(lab, lab.a, lab.b.inner4);
       const { lost } = await ping(lab, lab.a, lab.b.inner4, 20, 10);
       assert.equal(lost, 0);
@@ -59,7 +47,7 @@ for (const [outer, endpoint] of [
 
 test("an address that goes away is not sent from any more", { skip }, async () => {
   const endpoint = `${SECOND4}:${PORT}`;
-  await withTunnel({ endpoint }, { knowsEndpoint: false }, async () => {
+  await withTunnel(lab, { endpoint }, { knowsEndpoint: false }, async () => {
     await firstPing(lab, lab.a, lab.b.inner4);
     await lab.must(lab.b, ["ip", "addr", "del", `${SECOND4}/24`, "dev", LINK]);
     try {

@@ -1,10 +1,11 @@
 /** way — two engines: congestion marks, and packets as large as they get. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { cliJson, makeKeys, type Plan, PORT, runCli, writeConfig } from "../../bench/engines.ts";
-import { cannotRun, type Host, Lab, type Program } from "../../bench/lab.ts";
+import { cliJson, PORT } from "../../bench/engines.ts";
+import { cannotRun, type Host, Lab } from "../../bench/lab.ts";
 import { firstPing, flow, ping } from "../../bench/measure.ts";
 import type { StatusValue } from "../../src/schema/control.ts";
+import { withTunnel } from "./tunnels.ts";
 
 const skip = cannotRun(["iperf3", "nft"]);
 /** The link of the lab's cable. */
@@ -17,19 +18,6 @@ before(async () => {
 });
 after(() => lab?.remove());
 
-const withTunnel = async (planA: Plan, planB: Plan, body: () => Promise<void>): Promise<void> => {
-  const [a, b] = [makeKeys(lab, lab.a, "identity"), makeKeys(lab, lab.b, "identity")];
-  const programs: readonly Program[] = await Promise.all([
-    runCli(lab, lab.a, writeConfig(lab, lab.a, a, b.publicKey, planA), ["--threads", "0"]),
-    runCli(lab, lab.b, writeConfig(lab, lab.b, b, a.publicKey, planB), ["--threads", "0"]),
-  ]);
-  try {
-    await body();
-  } finally {
-    for (const program of programs) await program.stop();
-  }
-};
-
 const statusOf = (host: Host): Promise<StatusValue> => cliJson<StatusValue>(lab, host, "status");
 
 /** Largest packets: MTU less what the headers of the tunnel and below it take. */
@@ -38,7 +26,7 @@ for (const mtu of [9_000, 34_000, 65_455]) {
     for (const host of [lab.a, lab.b]) {
       await lab.must(host, ["ip", "link", "set", LINK, "mtu", "65535"]);
     }
-    await withTunnel({ mtu }, { mtu }, async () => {
+    await withTunnel(lab, { mtu }, { mtu }, async () => {
       await firstPing(lab, lab.a, lab.b.inner4);
       const whole = String(mtu - 28);
       const { code, output } = await lab.run(lab.a, [
@@ -69,7 +57,7 @@ test("congestion marks go in and out", { skip }, async () => {
     ...["udp", "dport", String(PORT), "ip", "ecn", "ect0", "counter", "ip", "ecn", "set", "ce"],
   ]);
   assert.equal(code, 0, errors);
-  await withTunnel({}, {}, async () => {
+  await withTunnel(lab, {}, {}, async () => {
     await firstPing(lab, lab.a, lab.b.inner4);
     const { lost } = await ping(lab, lab.a, lab.b.inner4, 10, 10);
     assert.equal(lost, 0);

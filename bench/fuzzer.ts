@@ -69,6 +69,8 @@ const BEHIND_BYTES = 2 * 1024 * 1024;
 const REOPEN_EVERY = 10_000;
 const FRIEND_EVERY_MS = 4_000;
 const FRIEND_AGAIN_MS = 500;
+/** The friend's first session is made before anything wrong is sent; so long it may take. */
+const FRIEND_FIRST_MS = 10_000;
 const REPORT_EVERY_MS = 500;
 /** Documentation prefixes. Source: RFC 5737, RFC 3849. */
 const LAB = /^(?:192\.0\.2\.|2001:db8:)/;
@@ -135,6 +137,7 @@ class Fuzzer {
 
   async run(): Promise<void> {
     const { datagrams, seconds, perSecond } = this.#options;
+    await this.#firstSession();
     const startMs = addon.bootMs();
     for (;;) {
       const nowMs = addon.bootMs();
@@ -149,6 +152,17 @@ class Fuzzer {
     }
     this.#report(true);
     for (const { fd } of this.#ports) addon.close(fd);
+  }
+
+  async #firstSession(): Promise<void> {
+    const untilMs = addon.bootMs() + FRIEND_FIRST_MS;
+    while (this.#friend.made === 0) {
+      const nowMs = addon.bootMs();
+      if (nowMs >= untilMs) throw new LabError("The friend's first handshake is not answered.");
+      this.#befriend(nowMs);
+      await sleep(1);
+      this.#answers();
+    }
   }
 
   #batch(due: number): void {

@@ -125,6 +125,7 @@ export class IoThread {
       for (let i = 0; i < RECEIVES && this.#receive.read(); i++);
     }
     if (ready & READY_TUN) this.#send.read(TUN_RUNS);
+    else this.#send.idle();
     if (this.#s.poster.pending() > 0) this.#jobs.settle(now);
     this.#send.flush();
     if (this.#send.stagedCount > 0) this.#send.expireStaged();

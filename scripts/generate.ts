@@ -29,6 +29,7 @@ const constants: readonly (readonly [string, number])[] = [
   ["JOB_BYTES", layout.JOB_BYTES],
   ["RING_JOBS", layout.RING_JOBS],
   ["REPLAY_BITS", layout.REPLAY_BITS],
+  ["INDEX_BITS", layout.INDEX_BITS],
   ["COUNTERS_PER_THREAD", layout.COUNTERS_PER_THREAD],
 ];
 

@@ -92,11 +92,17 @@ export class Send {
         slots.putBack(slot);
         return done;
       }
-      if (this.#givesUp) this.#giveUp(word);
-      this.#route(word);
+      this.take();
       if (count & DRAINED) return done + 1;
     }
     return runs;
+  }
+
+  /** A run was read into the job at the ring's tail. */
+  take(): void {
+    const word = jobWord(this.#s.ring, this.#s.poster.tail);
+    if (this.#givesUp) this.#giveUp(word);
+    this.#route(word);
   }
 
   /**

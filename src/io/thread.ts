@@ -10,6 +10,7 @@
 import { COMMAND, COUNT, ENGINE, IO } from "../memory/layout.ts";
 import { Consumer } from "../memory/queue.ts";
 import { doubleAt, fieldWord, openArena, regionTables, wordOf } from "../memory/region.ts";
+import { jobIndex } from "../memory/ring.ts";
 import { Dispatch, Jobs } from "./jobs.ts";
 import { addon, type IoHandle } from "./native/addon.ts";
 import { Receive } from "./receive.ts";
@@ -31,6 +32,13 @@ const READY_WAKE = 1;
 const READY_TUN = 2;
 const READY_UDP = 4;
 const READY_TUN_GONE = 8;
+const READY_ALL = 15;
+/** Slots that one packet may need: a received message of two runs, and one to see no other. */
+const LONE_SLOTS = 3;
+/** Where addon.lone() puts what it read and what it received. */
+const LONE_READ = 8;
+const LONE_RESULT = 0xfff;
+const LONE_RUNS = 20;
 
 /** What an I/O thread tells main. */
 export type IoReport =
@@ -121,10 +129,11 @@ export class IoThread {
     const now = this.#s.arena.f64[this.#s.clock]!;
     if (this.#dispatch.due(now)) this.#choose(now);
     if (ready & READY_WAKE) this.#obey();
-    if (ready & READY_UDP) {
+    const left = this.#lone(ready);
+    if (left & READY_UDP) {
       for (let i = 0; i < RECEIVES && this.#receive.read(); i++);
     }
-    if (ready & READY_TUN) this.#send.read(TUN_RUNS);
+    if (left & READY_TUN) this.#send.read(TUN_RUNS);
     else this.#send.idle();
     if (this.#s.poster.pending() > 0) this.#jobs.settle(now);
     this.#send.flush();
@@ -132,6 +141,26 @@ export class IoThread {
     this.#s.events.ring();
     if (this.#s.poster.pending() > 0) this.#reportStuck(now);
     this.#s.arena.u32[this.#ioWord + FREE_SLOTS] = this.#s.slots.free;
+  }
+
+  /**
+   * Nothing is under way, so what is ready may be one packet, and C takes it its whole way. What it
+   * read and is not plain goes on here. Returns what is still ready.
+   */
+  #lone(ready: number): number {
+    const { poster, ring, io } = this.#s;
+    if (poster.pending() > 0 || (ready & (READY_UDP | READY_TUN)) === 0) return ready;
+    const offered = this.#receive.offer(LONE_SLOTS);
+    if (offered < LONE_SLOTS) {
+      this.#receive.takeBack(offered, 0);
+      return ready;
+    }
+    const left = addon.lone(io, jobIndex(ring, poster.tail), offered, ready);
+    if ((left >>> LONE_READ) & LONE_RESULT) {
+      this.#receive.takeBack(offered, 1);
+      this.#send.take();
+    } else this.#receive.take(offered, left >>> LONE_RUNS);
+    return left & READY_ALL;
   }
 
   /** Once in a while: who does the jobs from now on. */

@@ -187,6 +187,13 @@ export interface Addon {
   /** The sockets were replaced: watches the new ones. 0 or -errno. */
   ioRebind(io: IoHandle): number;
   /**
+   * Takes a packet that comes alone its whole way, where that is plain; see io_lone.c. `ready`: what
+   * ioPoll gave; `job` and those after it have slots for `count` runs. The bits that are still
+   * ready; from bit 8 on tunRead()'s result, or from bit 20 on receive()'s, when `job` holds what
+   * came instead.
+   */
+  lone(io: IoHandle, job: number, count: number, ready: number): number;
+  /**
    * Reads and splits one run into the job's slot. Segments, plus 256 when the device is empty now;
    * 0: nothing was there; or -errno.
    */

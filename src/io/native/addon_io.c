@@ -190,6 +190,19 @@ CALL(receive_call)
     return make_i32(env, io_receive(io, job, offered));
 }
 
+CALL(lone_call)
+{
+    napi_value args[ARGS_MAX];
+    struct io *io;
+    uint32_t job, offered;
+    int32_t ready;
+    if (!get_args(env, info, 4, args) || !get_io(env, args[0], &io) ||
+        !get_u32(env, args[1], "job", &job) || !get_u32(env, args[2], "count", &offered) ||
+        !get_i32(env, args[3], "ready", &ready))
+        return NULL;
+    return make_i32(env, io_lone(io, instance_of(env)->aead, job, offered, ready));
+}
+
 CALL(prepare_call)
 {
     napi_value args[ARGS_MAX];
@@ -222,7 +235,7 @@ void register_io(napi_env env, napi_value exports)
         { "tunRead", tun_read_call },   { "receive", receive_call },
         { "prepare", prepare_call },    { "accept", accept_call },
         { "tunWrite", tun_write_call }, { "sendAdd", send_add_call },
-        { "sendFlush", send_flush_call },
+        { "sendFlush", send_flush_call }, { "lone", lone_call },
     };
     register_calls(env, exports, calls, sizeof calls / sizeof calls[0]);
 }

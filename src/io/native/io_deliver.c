@@ -80,6 +80,12 @@ static bool same_local(const uint8_t *a, const uint8_t *b)
            (!IN6_IS_ADDR_LINKLOCAL(&x.v6.sin6_addr) || x.v6.sin6_scope_id == y.v6.sin6_scope_id);
 }
 
+bool came_as_named(const uint8_t *job, const uint8_t *peer)
+{
+    return same_endpoint(job + JOB_SOURCE, peer + PEER_ENDPOINT) &&
+           same_local(job + JOB_LOCAL, peer + PEER_LOCAL);
+}
+
 /*
  * Is the run's way not the one that the peer's entry names? Control hears of it, but not from each
  * run of a peer whose packets come on two ways, or its queue would be full of them.
@@ -88,8 +94,7 @@ static bool has_roamed(const struct io *io, const uint8_t *job, uint8_t *peer)
 {
     double now, told;
 
-    if (same_endpoint(job + JOB_SOURCE, peer + PEER_ENDPOINT) &&
-        same_local(job + JOB_LOCAL, peer + PEER_LOCAL))
+    if (came_as_named(job, peer))
         return false;
     memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
     memcpy(&told, peer + PEER_ROAMED_AT_MS, sizeof told);

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "aead.h"
 #include "io.h"
 #include "job.h"
 #include "merge.h"
@@ -73,5 +74,8 @@ struct io {
  */
 bool is_data(struct io *io, const uint8_t *datagram, size_t bytes,
              const struct udp_arrival *arrival);
+
+/* io_deliver.c: did the job's run come on the way that the peer's entry names? */
+bool came_as_named(const uint8_t *job, const uint8_t *peer);
 
 #endif

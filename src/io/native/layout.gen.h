@@ -11,6 +11,7 @@
 #define JOB_BYTES 65340u
 #define RING_JOBS 128u
 #define REPLAY_BITS 8192u
+#define INDEX_BITS 20u
 #define COUNTERS_PER_THREAD 128u
 
 /* What all threads watch. */

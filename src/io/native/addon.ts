@@ -187,7 +187,7 @@ export interface Addon {
   /** The sockets were replaced: watches the new ones. 0 or -errno. */
   ioRebind(io: IoHandle): number;
   /**
-   * Takes a packet that comes alone its whole way, where that is plain; see io_lone.c. `ready`: what
+   * Takes a packet that comes alone its whole way, where that is plain; io_lone.c. `ready`: what
    * ioPoll gave; `job` and those after it have slots for `count` runs. The bits that are still
    * ready; from bit 8 on tunRead()'s result, or from bit 20 on receive()'s, when `job` holds what
    * came instead.

@@ -1,4 +1,4 @@
-/* routes.c — see routes.h. A plain search among the sorted boundaries, for packets that come alone. */
+/* routes.c — see routes.h. A plain search among sorted boundaries: for packets that come alone. */
 #include "routes.h"
 
 struct family {

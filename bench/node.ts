@@ -8,18 +8,19 @@
  */
 import type { Worker } from "node:worker_threads";
 import { TIMING, type Timing } from "../src/control/timers.ts";
-import { createEngine, type Internals } from "../src/engine.ts";
+import { createEngine } from "../src/engine.ts";
 import { sumCounters } from "../src/memory/counters.ts";
 import { IO, SLOTS_PER_IO } from "../src/memory/layout.ts";
 import { type Arena, fieldWord, wordOf } from "../src/memory/region.ts";
 import { SESSION_FIELD, sessionWord } from "../src/memory/sessions.ts";
-import type { EngineSettings, HostConfig } from "../src/schema/config.ts";
+import type { EngineConfig, EngineSettings, HostConfig } from "../src/schema/config.ts";
 import { loadConfig } from "../src/schema/load.ts";
 
 export interface NodeOptions {
-  readonly suite?: NonNullable<Internals["suite"]>;
+  /** In place of the configuration's `cipher`. */
+  readonly suite?: EngineConfig["interface"]["cipher"];
   /** Milliseconds; the paper's where left out. */
-  readonly timing?: Partial<Omit<Timing, "rekeyAfterMessages" | "rejectAfterMessages">>;
+  readonly timing?: Partial<Timing>;
   readonly flags?: Partial<EngineSettings>;
   readonly host?: Partial<HostConfig>;
 }
@@ -110,11 +111,11 @@ const main = async (file: string, options: NodeOptions): Promise<void> => {
   let arena: Arena | null = null;
   const config = loadConfig(file, options.flags);
   const host = { ...config.host, ...options.host };
+  const link = { ...config.interface, cipher: options.suite ?? config.interface.cipher };
   const engine = await createEngine(
-    { ...config, host },
+    { ...config, host, interface: link },
     {
       timing: { ...TIMING, ...options.timing },
-      ...(options.suite === undefined ? {} : { suite: options.suite }),
       onArena: (made) => {
         arena = made;
       },

@@ -61,6 +61,7 @@ export const makeBenchArena = (threads: number, workers = 1): Arena => {
     initiator: true,
     owner: 0,
     rejectAtMs: Number.POSITIVE_INFINITY,
+    rejectAt: 1n << 60n,
     sendKey: key,
     receiveKey: key,
   });

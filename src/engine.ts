@@ -12,15 +12,17 @@
 import { EventEmitter, once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ResourceLimits, Worker } from "node:worker_threads";
+import { findAes } from "./ciphers.ts";
 import type { ControlReport, ControlTask } from "./control/main.ts";
 import type { Opened } from "./control/report.ts";
+import type { AesFound } from "./control/suites.ts";
 import { TIMING, type Timing } from "./control/timers.ts";
 import { closeDevice, type Device, openDevice } from "./device.ts";
 import { addon } from "./io/native/addon.ts";
 import type { IoTask } from "./io/station.ts";
 import type { IoReport } from "./io/thread.ts";
 import { optimiseEarly } from "./jit.ts";
-import { ENGINE, HAND_OVER, type Limits, SESSION, SUITE } from "./memory/layout.ts";
+import { ENGINE, HAND_OVER, type Limits, SESSION } from "./memory/layout.ts";
 import { setLocals } from "./memory/locals.ts";
 import { writeMtu } from "./memory/mtu.ts";
 import {
@@ -51,8 +53,6 @@ export interface Engine {
 /** What no configuration reaches: for tests and benchmarks. */
 export interface Internals {
   readonly timing?: Timing;
-  /** Suite of data messages on both ends, until suites are negotiated. */
-  readonly suite?: keyof typeof SUITE;
   /** Gets the shared memory, to look into; called before any thread starts. */
   readonly onArena?: (arena: Arena) => void;
 }
@@ -128,7 +128,13 @@ class RunningEngine implements Engine {
   readonly #ended = new EventEmitter();
   #stopping: Promise<void> | null = null;
 
-  constructor(arena: Arena, device: Device, config: EngineConfig, internals: Internals) {
+  constructor(
+    arena: Arena,
+    device: Device,
+    config: EngineConfig,
+    aes: AesFound,
+    internals: Internals,
+  ) {
     this.#arena = arena;
     this.#device = device;
     this.name = device.name;
@@ -151,7 +157,7 @@ class RunningEngine implements Engine {
     );
     const opened: Opened = {
       name: device.name,
-      features: device.features,
+      features: { ...device.features, aes256gcm: aes.faster },
       startedMs: addon.bootMs(),
     };
     const task: ControlTask = {
@@ -159,7 +165,7 @@ class RunningEngine implements Engine {
       config,
       opened,
       timing: internals.timing ?? TIMING,
-      suite: SUITE[internals.suite ?? "chacha20poly1305"],
+      aes,
       port: device.port,
       portOptions: device.portOptions,
       index: device.index,
@@ -310,14 +316,18 @@ const endOf = async (thread: Worker): Promise<void> => {
 /**
  * Starts an engine. Thread: main.
  *
- * Errors: EngineError TUN_*, ADDRESS_FAILED, ROUTE_FAILED, PORT_TAKEN, SOCKET_FAILED, MEMORY, and
- * what the control socket says. After an error nothing is left behind.
+ * Errors: EngineError CIPHER_MISSING, TUN_*, ADDRESS_FAILED, ROUTE_FAILED, PORT_TAKEN,
+ * SOCKET_FAILED, MEMORY, and what the control socket says. After an error nothing is left behind.
  */
 export const createEngine = async (
   config: EngineConfig,
   internals: Internals = {},
 ): Promise<Engine> => {
   optimiseEarly();
+  const aes = findAes();
+  if (config.interface.cipher === "aes256gcm" && !aes.usable) {
+    throw new EngineError("CIPHER_MISSING");
+  }
   const arena = allocate(config);
   internals.onArena?.(arena);
   const { bases, counts } = regionTables(arena);
@@ -327,7 +337,7 @@ export const createEngine = async (
   const device = openDevice(config);
   let engine: RunningEngine | null = null;
   try {
-    engine = new RunningEngine(arena, device, config, internals);
+    engine = new RunningEngine(arena, device, config, aes, internals);
     await engine.ready();
     return engine;
   } catch (error) {

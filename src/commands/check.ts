@@ -106,15 +106,24 @@ const checkPrivilege = (): Result => {
     : result("CAP_NET_ADMIN", "missing", "run as root, or give the process this capability");
 };
 
-const checkCrypto = (addon: Addon): Result => {
+const AES_SUITE = "AES suite";
+
+const checkCrypto = async (addon: Addon, config: EngineConfig | null): Promise<Result> => {
   const { openssl, aesHardware } = addon.cryptoProbe();
+  if (config?.interface.cipher === "aes256gcm" && (openssl === "" || !aesHardware)) {
+    return result(AES_SUITE, "missing", messageOf(new EngineError("CIPHER_MISSING")));
+  }
   if (openssl === "") {
-    return result("AES suite", "warning", "this Node has no OpenSSL to use; ChaCha20 goes on");
+    return result(AES_SUITE, "warning", "this Node has no OpenSSL to use; ChaCha20 goes on");
   }
   if (!aesHardware) {
-    return result("AES suite", "warning", `no AES instructions (${openssl}); ChaCha20 goes on`);
+    return result(AES_SUITE, "warning", `no AES instructions (${openssl}); ChaCha20 goes on`);
   }
-  return result("AES suite", "ok", `${openssl}, AES instructions`);
+  const { findAes } = await import("../ciphers.ts");
+  if (!findAes().faster) {
+    return result(AES_SUITE, "warning", `${openssl}, no faster than ChaCha20, which goes on`);
+  }
+  return result(AES_SUITE, "ok", `${openssl}, AES instructions, faster than ChaCha20`);
 };
 
 const checkOffload = (addon: Addon): Result[] => {
@@ -225,7 +234,7 @@ const runTests = async (file: string | undefined): Promise<Result[]> => {
     loaded,
     checkTun(),
     checkPrivilege(),
-    ...(addon === null ? [] : [checkCrypto(addon), ...checkOffload(addon)]),
+    ...(addon === null ? [] : [await checkCrypto(addon, config), ...checkOffload(addon)]),
     ...(config === null ? [] : [checkLink(config, running), ...checkSix(config)]),
     ...(config === null || addon === null ? [] : [checkPort(addon, config, running)]),
     ...(config === null ? [] : await checkNames(config)),
@@ -238,7 +247,8 @@ const check = async (options: Options): Promise<void> => {
   const tests = await runTests(options.config);
   const missing = tests.filter((one) => one.state === "missing").length;
   if (missing > 0) process.exitCode = 1;
-  if (options.json) return printJson({ ok: missing === 0, tests });
+  const aes256gcm = tests.some(({ test, state }) => test === AES_SUITE && state === "ok");
+  if (options.json) return printJson({ ok: missing === 0, features: { aes256gcm }, tests });
   printText(formatTable(tests.map(({ state, test, message }) => [state, test, message])));
 };
 

@@ -32,6 +32,7 @@ const FEATURES = [
   ["tunOffload", "TUN offload"],
   ["uso", "TUN UDP offload"],
   ["aesHardware", "AES instructions"],
+  ["aes256gcm", "AES suite"],
 ] as const;
 
 /** The text of `status`. */

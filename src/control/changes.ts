@@ -11,12 +11,13 @@ import { EngineError } from "../schema/errors.ts";
 import { sameKey } from "../schema/identity.ts";
 import { CookieChecker } from "./cookie.ts";
 import type { Endpoints } from "./endpoints.ts";
-import type { Exchange, Self } from "./exchange.ts";
+import type { Exchange } from "./exchange.ts";
 import { Limiter } from "./limiter.ts";
 import { Load } from "./load.ts";
 import { staticKeys } from "./noise.ts";
 import type { Peer } from "./peer.ts";
 import type { Roster } from "./roster.ts";
+import type { Self } from "./self.ts";
 import type { World } from "./world.ts";
 
 /** A change waits for entries of removed peers: milliseconds; in all this often and long. */

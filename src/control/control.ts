@@ -15,9 +15,9 @@ import { COMMAND, COUNT, DROP, EVENT } from "../memory/layout.ts";
 import { PeerEntries } from "../memory/peers.ts";
 import { Consumer } from "../memory/queue.ts";
 import type { Arena } from "../memory/region.ts";
-import type { Change, DeviceState, PeerState } from "../schema/change.ts";
+import type { Change, DeviceState } from "../schema/change.ts";
 import { makeIndexKey } from "../wire/index.ts";
-import { formatSockaddr, sameSockaddr, sockaddrFamily } from "../wire/sockaddr.ts";
+import { sameSockaddr, sockaddrFamily } from "../wire/sockaddr.ts";
 import { Changes } from "./changes.ts";
 import { Commands } from "./commands.ts";
 import { Endpoints } from "./endpoints.ts";
@@ -25,14 +25,16 @@ import { Exchange } from "./exchange.ts";
 import type { Peer } from "./peer.ts";
 import { Roster } from "./roster.ts";
 import { SessionKeeper } from "./sessions.ts";
+import { peerStates } from "./states.ts";
+import { type AesFound, type Cipher, Suites } from "./suites.ts";
 import { type Action, PeerTimers, type Timing } from "./timers.ts";
 import type { World } from "./world.ts";
 
 export interface ControlOptions {
   readonly arena: Arena;
   readonly timing: Timing;
-  /** Suite of data messages, until suites are negotiated. */
-  readonly suite: number;
+  readonly cipher: Cipher;
+  readonly aes: AesFound;
   readonly listenPort: number;
   readonly fwmark: number;
   /** The key comes from an ed25519 identity: no other may be set (security.md 32). */
@@ -57,11 +59,12 @@ export class Control {
   readonly #events: readonly Consumer[];
   readonly #commands: Commands;
   readonly roster: Roster;
+  readonly suites: Suites;
   #up = false;
   #dueMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ControlOptions, world: World) {
-    const { arena, timing, suite, listenPort, fwmark, keyFixed } = options;
+    const { arena, timing, listenPort, fwmark, keyFixed } = options;
     const { mac, random } = world;
     this.#world = world;
     this.#timing = timing;
@@ -73,12 +76,16 @@ export class Control {
       counters: this.#counters,
       indexKey: makeIndexKey(world.randomBytes(8)),
       rejectAfterMs: timing.rejectAfterTimeMs,
-      suite,
       random32: () => Buffer.from(world.randomBytes(4)).readUInt32LE(),
     });
     this.roster = new Roster({ arena, entries: this.#entries, mac, timing, random });
+    this.suites = new Suites(options.cipher, options.aes, (peer, dueMs) => {
+      peer.timers.renewAt(dueMs);
+      this.#wakeBy(dueMs);
+    });
     this.#exchange = new Exchange({
       mac,
+      suites: this.suites,
       keeper: this.#keeper,
       entries: this.#entries,
       counters: this.#counters,
@@ -142,24 +149,8 @@ export class Control {
       privateKey: this.#changes.self?.keys.privateKey ?? null,
       listenPort: this.listenPort,
       fwmark: this.fwmark,
-      peers: this.#peerStates(),
+      peers: peerStates(this.roster, this.#entries),
     };
-  }
-
-  *#peerStates(): Iterable<PeerState> {
-    for (const peer of this.roster.peers()) {
-      const bytes = this.#entries.bytes(peer.index);
-      yield {
-        publicKey: peer.publicKey,
-        presharedKey: peer.presharedKey,
-        endpoint: formatSockaddr(this.#entries.endpoint(peer.index)),
-        persistentKeepaliveS: peer.persistentKeepaliveS,
-        allowedIps: this.roster.allowed.of(peer),
-        lastHandshakeUnixMs: peer.lastHandshakeUnixMs,
-        rxBytes: bytes.received,
-        txBytes: bytes.sent,
-      };
-    }
   }
 
   // -------------------------------------------------------------------------------------------
@@ -213,6 +204,11 @@ export class Control {
       begun++;
     }
     return begun;
+  }
+
+  /** The tunnel's MTU is about to become this. */
+  growMtu(mtu: number): void {
+    for (const peer of this.roster.peers()) this.#keeper.growMtu(peer, mtu);
   }
 
   /** Tells every I/O thread. */
@@ -279,6 +275,7 @@ export class Control {
     if (event.kind === EVENT.confirmed) {
       if (!this.#keeper.confirm(peer, session, generation, nowMs)) return;
       peer.timers.handshakeDone(nowMs);
+      this.suites.used(peer, nowMs);
       peer.lastHandshakeUnixMs = this.#world.unixMs();
       this.#command(peer, COMMAND.release);
       this.#step(peer, nowMs);
@@ -332,14 +329,7 @@ export class Control {
       return;
     }
     const { current } = peer;
-    const session =
-      current === null
-        ? null
-        : {
-            bornMs: current.bornMs,
-            initiator: current.initiator,
-            sentCounter: this.#keeper.sent(current),
-          };
+    const session = current === null ? null : this.#keeper.seen(current);
     const persistentKeepaliveMs = peer.persistentKeepaliveS * 1_000;
     const times = this.#entries.times(peer.index);
     const actions = peer.timers.step({ ...times, session, persistentKeepaliveMs }, nowMs);
@@ -351,6 +341,11 @@ export class Control {
       case "initiate":
         this.#endpoints.ask(peer);
         this.#exchange.initiate(peer, nowMs);
+        break;
+      case "renew":
+        if (!this.suites.renew(peer)) break;
+        this.#exchange.initiate(peer, nowMs);
+        peer.timers.handshakeSent(nowMs);
         break;
       case "keepalive":
         this.#command(peer, COMMAND.keepalive);

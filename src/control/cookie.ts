@@ -9,11 +9,13 @@
  * A cookie is a MAC over the source address and port under a secret that changes; the responder
  * remembers no sender. The reply is sealed under a key that everybody can compute, with the
  * message's mac1 as associated data: only who sent or saw that message can use or forge a reply.
+ * Messages 5 and 6 are answered with 7, which is made like 3; a cookie is good in either suite.
  *
  * Source: WireGuard paper, sections 5.4.4 and 5.4.7; security.md 27 and 30.
  */
 import sodium from "sodium-native";
 import {
+  AES_TYPE_OFFSET,
   before,
   COOKIE,
   checkMessage,
@@ -47,6 +49,10 @@ interface Macs {
 /** Where a message has its macs; both messages end with them. */
 const macsOf = (message: Uint8Array): Macs =>
   message.length === INITIATION.bytes ? INITIATION.fields : RESPONSE.fields;
+
+/** The type of the reply to a message: 3 to 1 and 2, 7 to 5 and 6. */
+const replyType = (message: Uint8Array): number =>
+  message[0]! > AES_TYPE_OFFSET ? COOKIE.type + AES_TYPE_OFFSET : COOKIE.type;
 
 /** Key that seals cookie replies of the holder of a public key. Source: paper 5.4.7. */
 export const cookieKey = (publicKey: Uint8Array): Uint8Array =>
@@ -123,7 +129,7 @@ export class CookieChecker {
     const { senderIndex, mac1 } = macsOf(message);
     const { fields } = COOKIE;
     const datagram = new Uint8Array(COOKIE.bytes);
-    writeU32(datagram, fields.type, COOKIE.type);
+    writeU32(datagram, fields.type, replyType(message));
     writeU32(datagram, fields.receiverIndex, readU32(message, senderIndex));
     const nonce = this.#nonce();
     field(datagram, fields.nonce).set(nonce);
@@ -235,7 +241,7 @@ export class CookieHolder {
   take(reply: Uint8Array, nowMs: number): boolean {
     const { fields } = COOKIE;
     const sent = this.#sent;
-    if (sent === null || !checkMessage(reply, COOKIE)) return false;
+    if (sent === null || !checkMessage(reply, COOKIE, replyType(sent.datagram))) return false;
     if (readU32(reply, fields.receiverIndex) !== sent.index) return false;
     const cookie = new Uint8Array(COOKIE_BYTES);
     try {

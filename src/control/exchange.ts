@@ -14,9 +14,8 @@ import type { PeerEntries } from "../memory/peers.ts";
 import { COOKIE, INITIATION, messageKind, RESPONSE, readU32 } from "../wire/handshake.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
 import { compareTai64n } from "../wire/tai64n.ts";
-import type { CookieChecker } from "./cookie.ts";
 import type { HandshakeSecrets } from "./key-log.ts";
-import type { Load, Verdict } from "./load.ts";
+import type { Verdict } from "./load.ts";
 import {
   beginInitiation,
   consumeResponse,
@@ -27,30 +26,23 @@ import {
   macValid,
   type PendingInitiation,
   type ResponderState,
-  type StaticKeys,
-  staticStatic,
   wipe,
   wipeKeys,
 } from "./noise.ts";
 import type { Peer } from "./peer.ts";
+import { productOf, type Self } from "./self.ts";
 import type { SessionKeeper } from "./sessions.ts";
-import type { Timestamps } from "./world.ts";
+import type { Suites } from "./suites.ts";
+import { CHACHA20_POLY1305, SUITES, type Suite } from "./transcript.ts";
 
 /** Initiations of one peer closer together than this are refused. Source: wireguard-go. */
 const INITIATION_EVERY_MS = 20;
-
-/** Our static keys and what is made of them; another one for every private key. */
-export interface Self {
-  readonly keys: StaticKeys;
-  readonly load: Load;
-  readonly cookies: CookieChecker;
-  readonly clock: Timestamps;
-}
 
 /** What exchange needs of the rest. */
 export interface Surroundings {
   readonly mac: Mac;
   readonly keeper: SessionKeeper;
+  readonly suites: Suites;
   readonly entries: PeerEntries;
   readonly counters: Counters;
   /** The peer with this public key. */
@@ -109,8 +101,10 @@ export class Exchange {
       return;
     }
     peer.lastSentTimestamp = self.clock.next(peer.lastSentTimestamp, world.unixMs());
+    const suite = world.suites.next(peer);
     const ephemeralSeed = world.seed();
     const { datagram, state } = createInitiation({
+      suite,
       local: self.keys,
       remotePublicKey: peer.publicKey,
       staticStatic: product,
@@ -119,7 +113,7 @@ export class Exchange {
       timestamp: peer.lastSentTimestamp,
       mac: world.mac,
     });
-    this.#logKeys(self, peer, ephemeralSeed);
+    this.#logKeys(self, peer, suite, ephemeralSeed);
     ephemeralSeed.fill(0);
     peer.initiation = state;
     this.#bySender.set(senderIndex, peer);
@@ -134,14 +128,15 @@ export class Exchange {
    */
   receive(datagram: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): boolean {
     const message = messageKind(datagram);
-    if (message === null || message.suite !== 0) {
-      this.#world.counters.add(DROP.badType, 1);
+    const { counters, suites } = this.#world;
+    if (message === null || !suites.takes(message.suite)) {
+      counters.add(message === null ? DROP.badType : DROP.suiteRefused, 1);
       return false;
     }
     const self = this.#self;
-    if (self === null) this.#world.counters.add(DROP.noKey, 1);
+    if (self === null) counters.add(DROP.noKey, 1);
     else if (message.kind === "initiation") {
-      return this.#initiation(self, datagram, from, local, nowMs);
+      return this.#initiation(self, SUITES[message.suite], datagram, from, local, nowMs);
     } else if (message.kind === "response") {
       return this.#response(self, datagram, from, local, nowMs);
     } else this.#cookie(datagram, nowMs);
@@ -150,12 +145,14 @@ export class Exchange {
 
   /** Zeroes the state of an initiation that will not be answered any more. */
   forget(peer: Peer, nowMs: number): void {
+    this.#world.suites.settled(peer);
     this.#forgetInitiation(peer, nowMs);
     this.#settle(peer);
   }
 
   #initiation(
     self: Self,
+    suite: Suite,
     datagram: Uint8Array,
     from: Uint8Array,
     local: Uint8Array,
@@ -172,7 +169,7 @@ export class Exchange {
       this.#world.send(self.cookies.reply(datagram, from, nowMs), from, local);
     }
     if (!this.#admitted(verdict)) return false;
-    const begun = beginInitiation({ local: keys, datagram, mac });
+    const begun = beginInitiation({ suite, local: keys, datagram, mac });
     if (!begun.ok) {
       counters.add(DROP[begun.reason], 1);
       return false;
@@ -215,6 +212,7 @@ export class Exchange {
     }
     peer.lastTimestamp = finished.timestamp;
     peer.lastInitiationMs = nowMs;
+    this.#world.suites.met(peer, finished.state.suite);
     return finished.state;
   }
 
@@ -233,7 +231,7 @@ export class Exchange {
       wipe(state);
       return false;
     }
-    const { remoteIndex } = state;
+    const { remoteIndex, suite } = state;
     const ephemeralSeed = world.seed();
     const { datagram, keys } = createResponse({
       state,
@@ -242,10 +240,10 @@ export class Exchange {
       senderIndex,
       mac: world.mac,
     });
-    this.#logKeys(self, peer, ephemeralSeed);
+    this.#logKeys(self, peer, suite, ephemeralSeed);
     ephemeralSeed.fill(0);
     const made = world.keeper.create(
-      { peer, localIndex: senderIndex, remoteIndex, initiator: false, keys },
+      { peer, localIndex: senderIndex, remoteIndex, initiator: false, suite: suite.id, keys },
       nowMs,
     );
     wipeKeys(keys);
@@ -297,8 +295,11 @@ export class Exchange {
     peer.initiation = null;
     this.#settle(peer);
     const { remoteIndex, keys } = result;
+    const { suite } = state;
+    world.suites.met(peer, suite);
+    world.suites.settled(peer);
     const made = world.keeper.create(
-      { peer, localIndex: index, remoteIndex, initiator: true, keys },
+      { peer, localIndex: index, remoteIndex, initiator: true, suite: suite.id, keys },
       nowMs,
     );
     wipeKeys(keys);
@@ -311,6 +312,7 @@ export class Exchange {
     world.keeper.useInitiated(peer, made, nowMs);
     world.entries.setEndpoint(peer.index, from, local);
     peer.timers.handshakeDone(nowMs);
+    world.suites.used(peer, nowMs);
     peer.lastHandshakeUnixMs = world.unixMs();
     world.command(peer, COMMAND.greet);
     return true;
@@ -331,7 +333,9 @@ export class Exchange {
     world.send(sent.datagram, sent.to, sent.local);
   }
 
-  #logKeys({ keys }: Self, peer: Peer, localEphemeralPrivate: Uint8Array): void {
+  /** Wireshark reads the handshakes of WireGuard; the secrets of others are nobody's business. */
+  #logKeys({ keys }: Self, peer: Peer, suite: Suite, localEphemeralPrivate: Uint8Array): void {
+    if (suite !== CHACHA20_POLY1305) return;
     this.#world.logKeys?.({
       localStaticPrivate: keys.privateKey,
       remoteStaticPublic: peer.publicKey,
@@ -376,9 +380,3 @@ export class Exchange {
     peer.initiation = null;
   }
 }
-
-/** The product of both static keys, made once; null: the peer's key is of small order. */
-const productOf = ({ keys }: Self, peer: Peer): Uint8Array | null => {
-  peer.staticStatic ??= staticStatic(keys, peer.publicKey);
-  return peer.staticStatic;
-};

@@ -28,6 +28,7 @@ import type { Opened } from "./report.ts";
 import { resolveEndpoint } from "./resolve.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
 import { type OpenPort, type PortOptions, Sockets } from "./sockets.ts";
+import type { AesFound } from "./suites.ts";
 import type { Timing } from "./timers.ts";
 import { openUapiSocket, type UapiSocket } from "./uapi.ts";
 import type { World } from "./world.ts";
@@ -38,8 +39,7 @@ export interface ControlTask {
   readonly config: EngineConfig;
   readonly opened: Opened;
   readonly timing: Timing;
-  /** Suite of data messages; other than 0 only in benchmarks until suites are negotiated. */
-  readonly suite: number;
+  readonly aes: AesFound;
   readonly port: OpenPort;
   readonly portOptions: PortOptions;
   /** Index of the interface, and a TUN queue. */
@@ -149,7 +149,8 @@ class ControlThread {
       {
         arena: this.#arena,
         timing: task.timing,
-        suite: task.suite,
+        cipher: link.cipher,
+        aes: task.aes,
         listenPort: task.port.port,
         fwmark: link.fwmark,
         keyFixed: link.identity !== null && link.identity.nodeId !== null,
@@ -170,7 +171,10 @@ class ControlThread {
         return () => clearInterval(timer);
       },
       onName: () => this.#rename(),
-      onMtu: (mtu) => writeMtu(this.#arena, mtu),
+      onMtu: (mtu) => {
+        this.#control.growMtu(mtu);
+        writeMtu(this.#arena, mtu);
+      },
       onUp: (up) => void this.#setUp(up),
       onAddresses: (addresses) => setLocals(this.#arena, addresses),
     });

@@ -18,7 +18,9 @@ export interface SessionRef {
   readonly localIndex: number;
   readonly bornMs: number;
   readonly initiator: boolean;
-  readonly suite: number;
+  readonly suite: 0 | 1;
+  /** The tunnel's largest MTU while it lived: what a message may cost at most (limits.ts). */
+  mtu: number;
 }
 
 /** Thread: control. */
@@ -52,6 +54,15 @@ export interface Peer {
   /** Last timestamp sent to the peer; the next one is later. */
   lastSentTimestamp: Uint8Array | null;
   lastInitiationMs: number;
+  /** What is known of its suites; control/suites.ts alone writes these four. */
+  /** Suites that it takes, a mask of 1 << SUITE; 0: not known to be an engine. */
+  suites: number;
+  /** Initiations since the last answer. */
+  unanswered: number;
+  /** ChaCha20 handshakes in a row of a peer that is to take AES. */
+  plainRow: number;
+  /** The better suite may be asked for, once, by the current session's initiator. */
+  mayUpgrade: boolean;
   /** Unix time in milliseconds; 0: none yet. */
   lastHandshakeUnixMs: number;
   /** What the endpoint's name gave last, and when it was asked for (boot clock). */

@@ -8,12 +8,15 @@
 import type { Counters } from "../memory/counters.ts";
 import { type Mark, mark, passed } from "../memory/epochs.ts";
 import { COUNT } from "../memory/layout.ts";
+import { readMtu } from "../memory/mtu.ts";
 import type { PeerEntries } from "../memory/peers.ts";
 import type { Arena } from "../memory/region.ts";
 import { Sessions } from "../memory/sessions.ts";
 import { type IndexKey, makeIndex, OWNER_MASK, RANDOM_MASK } from "../wire/index.ts";
+import { messageLimits } from "./limits.ts";
 import type { TransportKeys } from "./noise.ts";
 import type { Peer, SessionRef } from "./peer.ts";
+import type { SessionSeen } from "./timers.ts";
 
 /** A receiver index is not given out again for this long (security.md 8). */
 const INDEX_REST_MS = 180_000;
@@ -32,6 +35,8 @@ export interface NewSession {
   readonly localIndex: number;
   readonly remoteIndex: number;
   readonly initiator: boolean;
+  /** SUITE of its data. */
+  readonly suite: 0 | 1;
   readonly keys: TransportKeys;
 }
 
@@ -43,7 +48,6 @@ export class SessionKeeper {
   readonly #table: Sessions;
   readonly #indexKey: IndexKey;
   readonly #rejectAfterMs: number;
-  readonly #suite: number;
   readonly #random32: () => number;
   /** Indices of our initiations: taken, but without a session yet. */
   readonly #reserved = new Set<number>();
@@ -57,7 +61,6 @@ export class SessionKeeper {
     readonly counters: Counters;
     readonly indexKey: IndexKey;
     readonly rejectAfterMs: number;
-    readonly suite: number;
     readonly random32: () => number;
   }) {
     this.#arena = options.arena;
@@ -65,7 +68,6 @@ export class SessionKeeper {
     this.#counters = options.counters;
     this.#indexKey = options.indexKey;
     this.#rejectAfterMs = options.rejectAfterMs;
-    this.#suite = options.suite;
     this.#random32 = options.random32;
     this.#table = new Sessions(options.arena);
   }
@@ -92,14 +94,17 @@ export class SessionKeeper {
   create(made: NewSession, nowMs: number): SessionRef | null {
     const session = this.#table.take();
     if (session < 0) return null;
+    const { suite } = made;
+    const mtu = readMtu(this.#arena);
     this.#table.fill(session, {
       peer: made.peer.index,
       localIndex: made.localIndex,
       remoteIndex: made.remoteIndex,
-      suite: this.#suite,
+      suite,
       initiator: made.initiator,
       owner: made.peer.owner,
       rejectAtMs: nowMs + this.#rejectAfterMs,
+      rejectAt: messageLimits(suite, mtu).rejectAfter,
       sendKey: made.keys.send,
       receiveKey: made.keys.receive,
     });
@@ -110,7 +115,8 @@ export class SessionKeeper {
       localIndex: made.localIndex,
       bornMs: nowMs,
       initiator: made.initiator,
-      suite: this.#suite,
+      suite,
+      mtu,
     };
   }
 
@@ -179,9 +185,22 @@ export class SessionKeeper {
     return this.#dying.length > 0;
   }
 
-  /** Counters that the session has used. */
-  sent(ref: SessionRef): bigint {
-    return this.#table.sent(ref.session);
+  /** What timers look at. */
+  seen({ session, bornMs, initiator, suite, mtu }: SessionRef): SessionSeen {
+    const limits = messageLimits(suite, mtu);
+    return { bornMs, initiator, sentCounter: this.#table.sent(session), limits };
+  }
+
+  /**
+   * Packets may be as long as `mtu` from now on: fewer of them fit under one key. A session that
+   * has lived with a larger MTU keeps what followed from it.
+   */
+  growMtu(peer: Peer, mtu: number): void {
+    for (const ref of [peer.previous, peer.current, peer.next]) {
+      if (ref === null || mtu <= ref.mtu) continue;
+      ref.mtu = mtu;
+      this.#table.limit(ref.session, messageLimits(ref.suite, mtu).rejectAfter);
+    }
   }
 
   #setCurrent(peer: Peer, ref: SessionRef): void {

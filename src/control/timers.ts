@@ -15,21 +15,20 @@
  *
  * All times are boot-clock milliseconds; 0 stands for never. Source: WireGuard paper, section 6.
  */
+import type { MessageLimits } from "./limits.ts";
 
 export const REKEY_AFTER_TIME_MS = 120_000;
 export const REJECT_AFTER_TIME_MS = 180_000;
 export const REKEY_ATTEMPT_TIME_MS = 90_000;
 export const REKEY_TIMEOUT_MS = 5_000;
 export const KEEPALIVE_TIMEOUT_MS = 10_000;
-export const REKEY_AFTER_MESSAGES = 2n ** 60n;
-export const REJECT_AFTER_MESSAGES = 2n ** 64n - 2n ** 13n - 1n;
 /** Added to retries, so that two ends do not call at once. Source: paper 6.1. */
 export const JITTER_MS = 333;
 
 /** Tuning: a name server is not asked at each of the handshakes that nobody answers. */
 export const ASK_EVERY_MS = 30_000;
 
-/** Durations and limits of one peer; shorter ones make tests and soaks quick. */
+/** Durations of one peer; shorter ones make tests and soaks quick. */
 export interface Timing {
   readonly rekeyAfterTimeMs: number;
   readonly rejectAfterTimeMs: number;
@@ -39,8 +38,6 @@ export interface Timing {
   readonly jitterMs: number;
   /** An endpoint's name is asked for again this often while its peer does not answer. */
   readonly askEveryMs: number;
-  readonly rekeyAfterMessages: bigint;
-  readonly rejectAfterMessages: bigint;
 }
 
 /** The paper's. */
@@ -52,8 +49,6 @@ export const TIMING: Timing = {
   keepaliveTimeoutMs: KEEPALIVE_TIMEOUT_MS,
   jitterMs: JITTER_MS,
   askEveryMs: ASK_EVERY_MS,
-  rekeyAfterMessages: REKEY_AFTER_MESSAGES,
-  rejectAfterMessages: REJECT_AFTER_MESSAGES,
 };
 
 /** The session that seals. */
@@ -62,6 +57,7 @@ export interface SessionSeen {
   /** We sent the initiation. */
   readonly initiator: boolean;
   readonly sentCounter: bigint | number;
+  readonly limits: MessageLimits;
 }
 
 /** A peer as its shared fields (memory/layout.ts, PEER) show it now. */
@@ -80,9 +76,9 @@ export interface Observation {
 /**
  * `expire`: stop using the session. `zero`: zero all keys and handshake states of the peer.
  * `giveUp`: nobody answers; drop staged packets. `initiate`: send a fresh initiation.
- * `keepalive`: send an empty packet in the session.
+ * `keepalive`: send an empty packet in the session. `renew`: the time that renewAt() set has come.
  */
-export type Action = "expire" | "zero" | "giveUp" | "initiate" | "keepalive";
+export type Action = "expire" | "zero" | "giveUp" | "initiate" | "keepalive" | "renew";
 
 /** An attempt to make a session. */
 interface Attempt {
@@ -116,6 +112,7 @@ export class PeerTimers {
   #keepalive: Pending | null = null;
   #unanswered: Pending | null = null;
   #zeroAtMs = Number.POSITIVE_INFINITY;
+  #renewAtMs = Number.POSITIVE_INFINITY;
   /** Birth of the session that expired last. */
   #expiredBornMs = Number.NaN;
   #dueMs = 0;
@@ -140,6 +137,12 @@ export class PeerTimers {
   /** How long the attempt that is under way has lasted; 0: there is none. */
   attemptedMs(nowMs: number): number {
     return this.#attempt === null ? 0 : nowMs - this.#attempt.begunMs;
+  }
+
+  /** Says `renew` at this time, when there is a session then and no attempt to make another. */
+  renewAt(dueMs: number): void {
+    this.#renewAtMs = dueMs;
+    this.#dueMs = Math.min(this.#dueMs, dueMs);
   }
 
   /** Nothing can become due until something happens. */
@@ -192,6 +195,7 @@ export class PeerTimers {
     }
     this.#watchAnswers(seen, nowMs);
     this.#watchKeepalive(seen, nowMs, usable);
+    this.#renew(nowMs, usable, actions);
     this.#handshake(seen, nowMs, usable, actions);
     this.#sendKeepalive(seen, nowMs, usable, actions);
     this.#lookedMs = nowMs;
@@ -217,7 +221,7 @@ export class PeerTimers {
     const timing = this.#timing;
     if (
       nowMs - session.bornMs < timing.rejectAfterTimeMs &&
-      session.sentCounter < timing.rejectAfterMessages
+      session.sentCounter < session.limits.rejectAfter
     ) {
       this.#usableMs = nowMs;
       return true;
@@ -249,6 +253,12 @@ export class PeerTimers {
       const fromMs = Math.min(seen.lastDataReceivedMs, nowMs, Math.max(this.#lookedMs, sentMs));
       this.#keepalive = { fromMs, dueMs: fromMs + this.#timing.keepaliveTimeoutMs };
     }
+  }
+
+  #renew(nowMs: number, usable: boolean, actions: Action[]): void {
+    if (nowMs < this.#renewAtMs) return;
+    this.#renewAtMs = Number.POSITIVE_INFINITY;
+    if (usable && this.#attempt === null) actions.push("renew");
   }
 
   #handshake(seen: Observation, nowMs: number, usable: boolean, actions: Action[]): void {
@@ -295,7 +305,7 @@ export class PeerTimers {
     if (!usable || session === null) {
       return seen.wantedAtMs > this.#usableMs ? seen.wantedAtMs : 0;
     }
-    if (session.sentCounter >= this.#timing.rekeyAfterMessages) return seen.lastSentMs;
+    if (session.sentCounter >= session.limits.rekeyAfter) return seen.lastSentMs;
     const { rekeyAfterTimeMs, rejectAfterTimeMs, keepaliveTimeoutMs } = this.#timing;
     const afterMs = session.initiator ? rekeyAfterTimeMs : rejectAfterTimeMs - keepaliveTimeoutMs;
     return seen.lastSentMs >= session.bornMs + afterMs ? seen.lastSentMs : 0;
@@ -338,7 +348,8 @@ export class PeerTimers {
 
   /** The next moment at which anything can become due, given what was seen. */
   #earliest(seen: Observation, nowMs: number, usable: boolean): number {
-    let dueMs = Math.min(this.#zeroAtMs, this.#unanswered?.dueMs ?? Number.POSITIVE_INFINITY);
+    const unansweredMs = this.#unanswered?.dueMs ?? Number.POSITIVE_INFINITY;
+    let dueMs = Math.min(this.#zeroAtMs, this.#renewAtMs, unansweredMs);
     if (this.#attempt !== null) dueMs = Math.min(dueMs, this.#attempt.retryAtMs);
     if (usable || this.#attempt === null) dueMs = Math.min(dueMs, this.#persistentDueMs(seen));
     if (!usable || seen.session === null) return dueMs;

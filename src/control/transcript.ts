@@ -2,14 +2,15 @@
  * transcript — running hash and chaining key of a handshake, and what is mixed into them.
  *
  * A transcript is changed in place, so that what it held before is gone. Inputs marked "Takes"
- * are zeroed. X25519 and ChaCha20-Poly1305 are libsodium's, BLAKE2s is OpenSSL's.
+ * are zeroed. X25519 and ChaCha20-Poly1305 are libsodium's, AES-256-GCM and BLAKE2s OpenSSL's.
  *
- * Source: WireGuard paper, section 5.4; Noise specification, revision 34, section 5.
+ * Source: WireGuard paper, section 5.4; Noise specification, revision 34, sections 5 and 12.
  */
 import assert from "node:assert";
-import { createHash, createHmac } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash, createHmac } from "node:crypto";
 import sodium from "sodium-native";
-import { INITIATION, RESPONSE } from "../wire/handshake.ts";
+import { SUITE } from "../memory/layout.ts";
+import { AES_TYPE_OFFSET, INITIATION, RESPONSE } from "../wire/handshake.ts";
 
 export const KEY_BYTES = 32;
 const HANDSHAKE_TAG_BYTES = 16;
@@ -17,6 +18,8 @@ const EMPTY = new Uint8Array(0);
 
 /** What differs between the two handshakes. */
 export interface Suite {
+  /** SUITE of the sessions that it makes. */
+  readonly id: 0 | 1;
   readonly construction: string;
   readonly identifier: string;
   readonly initiationType: number;
@@ -29,6 +32,7 @@ export interface Suite {
 
 /** WireGuard version 1. */
 export const CHACHA20_POLY1305: Suite = {
+  id: SUITE.chacha20poly1305,
   construction: "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s",
   identifier: "WireGuard v1 zx2c4 Jason@zx2c4.com",
   initiationType: INITIATION.type,
@@ -48,6 +52,45 @@ export const CHACHA20_POLY1305: Suite = {
     }
   },
 };
+
+/** Between two engines (security.md 9); nonce 0 is twelve zero bytes here too. */
+export const AES_256_GCM: Suite = {
+  id: SUITE.aes256gcm,
+  construction: "Noise_IKpsk2_25519_AESGCM_BLAKE2s",
+  identifier: "p2pvpn-engine v1 AES-256-GCM",
+  initiationType: INITIATION.type + AES_TYPE_OFFSET,
+  responseType: RESPONSE.type + AES_TYPE_OFFSET,
+  seal(sealed, plain, associated, key) {
+    assert(plain.length + HANDSHAKE_TAG_BYTES === sealed.length);
+    const cipher = createCipheriv("aes-256-gcm", key, new Uint8Array(12));
+    cipher.setAAD(associated);
+    sealed.set(cipher.update(plain));
+    cipher.final();
+    sealed.set(cipher.getAuthTag(), plain.length);
+  },
+  open(plain, sealed, associated, key) {
+    assert(plain.length + HANDSHAKE_TAG_BYTES === sealed.length);
+    const nonce = new Uint8Array(12);
+    const decipher = createDecipheriv("aes-256-gcm", key, nonce, {
+      authTagLength: HANDSHAKE_TAG_BYTES,
+    });
+    decipher.setAAD(associated);
+    decipher.setAuthTag(sealed.subarray(plain.length));
+    const opened = decipher.update(sealed.subarray(0, plain.length));
+    try {
+      decipher.final();
+      plain.set(opened);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      zero(opened);
+    }
+  },
+};
+
+/** By SUITE. */
+export const SUITES = [CHACHA20_POLY1305, AES_256_GCM] as const;
 
 /** Running hash and chaining key; changed in place. */
 export interface Transcript {

@@ -102,6 +102,7 @@ const stage = (limits: Limits, port: number) => {
     initiator: true,
     owner: 0,
     rejectAtMs: Number.POSITIVE_INFINITY,
+    rejectAt: 1n << 32n,
     sendKey: key,
     receiveKey: key,
   });

@@ -31,6 +31,8 @@ export interface SessionFill {
   readonly initiator: boolean;
   readonly owner: number;
   readonly rejectAtMs: number;
+  /** Counters from here on are not used. */
+  readonly rejectAt: bigint;
   readonly sendKey: Uint8Array;
   readonly receiveKey: Uint8Array;
 }
@@ -70,10 +72,17 @@ export class Sessions {
     u32[word + fieldWord(SESSION.fields.initiator)] = fill.initiator ? 1 : 0;
     u32[word + SESSION_FIELD.owner] = fill.owner;
     f64[doubleAt(word, SESSION.fields.rejectAtMs)] = fill.rejectAtMs;
+    this.limit(session, fill.rejectAt);
     u8.set(fill.sendKey, start + SESSION.fields.sendKey.at);
     u8.set(fill.receiveKey, start + SESSION.fields.receiveKey.at);
     Atomics.add(u32, word + SESSION_FIELD.generation, 1);
     Atomics.store(u32, this.#indexWord + (fill.localIndex & RANDOM_MASK), session + 1);
+  }
+
+  /** Counters from here on are not used any more. */
+  limit(session: number, rejectAt: bigint): void {
+    const at = doubleAt(sessionWord(this.#arena, session), SESSION.fields.rejectAt);
+    Atomics.store(this.#arena.u64, at, rejectAt);
   }
 
   /** Takes the index away: nothing new arrives for the session. */

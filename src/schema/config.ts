@@ -161,7 +161,7 @@ const Interface = v.strictObject({
   mtu: v.optional(row(whole(576, 65_455), { value: "BYTES", help: "Largest packet inside the tunnel." }), 1_420),
   routes: v.optional(row(oneOf(["install", "leave"]), { value: "RULE", help: "Kernel routes for allowed IPs: install them, or leave them to others." }), "install"),
   state_dir: v.optional(row(folder, { value: "FOLDER", help: "What outlives a restart is kept there; empty keeps nothing; relative to the configuration." }), "/var/lib/p2pvpn"),
-  cipher: v.optional(row(oneOf(["auto", "chacha20poly1305", "aes256gcm"]), { value: "NAME", help: "Cipher suite; auto is ChaCha20-Poly1305 until the AES suite is negotiated." }), "auto"),
+  cipher: v.optional(row(oneOf(["auto", "chacha20poly1305", "aes256gcm"]), { value: "NAME", help: "Cipher suite; auto is AES-256-GCM with engines where it is faster at both ends, else ChaCha20-Poly1305; the others refuse all else." }), "auto"),
 });
 
 // biome-ignore format: a table

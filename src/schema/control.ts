@@ -35,7 +35,7 @@ export interface StatusValue {
   readonly wireguardPublicKey: string;
   readonly listenPort: number;
   readonly mtu: number;
-  /** Suite of new sessions. */
+  /** As configured; `peers` has each session's own. */
   readonly cipher: string;
   readonly threads: number;
   readonly ioThreads: number;
@@ -45,6 +45,8 @@ export interface StatusValue {
     readonly tunOffload: boolean;
     readonly uso: boolean;
     readonly aesHardware: boolean;
+    /** AES-256-GCM is offered to engines: it is there, and faster than ChaCha20-Poly1305. */
+    readonly aes256gcm: boolean;
   };
   /** Session secrets are written to a file (security.md 5). */
   readonly keyLog: boolean;

@@ -20,6 +20,7 @@ export const ERRORS = {
   FILE_EXISTS: { exit: 1, text: "{file} exists already; remove it or choose another name." },
   FILE_UNWRITABLE: { exit: 1, text: "{file} cannot be written ({reason}); choose another place." },
   OUTPUT_FAILED: { exit: 1, text: "The output cannot be written ({reason}); send it to another place." },
+  CIPHER_MISSING: { exit: 1, text: "This host has no AES instructions that Node can use; set cipher to \"auto\" or \"chacha20poly1305\"." },
   TUN_MISSING: { exit: 1, text: "/dev/net/tun is not there; run `modprobe tun`, or give the container that device." },
   TUN_DENIED: { exit: 1, text: "Making the TUN device {name} was refused; run as root or with CAP_NET_ADMIN." },
   TUN_BUSY: { exit: 1, text: "The interface {name} is in use already; stop what uses it or choose another name." },

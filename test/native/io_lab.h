@@ -21,6 +21,7 @@
 
 #include "job.h"
 #include "packets.h"
+#include "replay.h"
 #include "tun.h"
 #include "udp.h"
 
@@ -161,6 +162,8 @@ static inline void set_up(struct lab *lab)
 
     memset(lab, 0, sizeof *lab);
     lay_out(&lab->arena);
+    for (size_t i = 0; i < SESSIONS; i++)
+        store64(session_at(lab, i) + SESSION_REJECT_AT, REJECT_AFTER_MESSAGES);
     lab->tun = tun_open(DEVICE, true, true);
     if (lab->tun == -ENOENT || lab->tun == -EPERM || lab->tun == -EACCES)
         SKIP("no TUN device: /dev/net/tun is missing or CAP_NET_ADMIN is");

@@ -233,6 +233,34 @@ static void test_refused(struct lab *lab)
     CHECK(load64(session_at(lab, 0) + SESSION_SEND_COUNTER) == UINT64_MAX - 8192);
 }
 
+/* A session's own limit: a run that could reach it is refused, whatever the limit is. */
+static void test_limited(struct lab *lab)
+{
+    uint8_t *job = job_at(lab, 9), *session = session_at(lab, 0);
+
+    memset(job, 0, JOB_STATE);
+    store32(job + JOB_COUNT, 2);
+    store32(job + JOB_SEGMENT_BYTES, 100);
+    store32(job + JOB_LAST_BYTES, 100);
+    store64(session + SESSION_REJECT_AT, 1000);
+    store64(session + SESSION_SEND_COUNTER, 1000 - JOB_SEGMENTS - 1);
+    CHECK_EQUAL(io_prepare(&lab->arena, 9, 0), 0);
+    CHECK_EQUAL(io_prepare(&lab->arena, 9, 0), -EOVERFLOW);
+    CHECK(load64(session + SESSION_SEND_COUNTER) == 1000 - JOB_SEGMENTS + 1);
+    /* Raised, it goes on; lowered below what was used, it does not. */
+    store64(session + SESSION_REJECT_AT, 2000);
+    CHECK_EQUAL(io_prepare(&lab->arena, 9, 0), 0);
+    for (uint64_t limit = 0; limit <= JOB_SEGMENTS; limit += JOB_SEGMENTS / 2) {
+        store64(session + SESSION_REJECT_AT, limit);
+        store64(session + SESSION_SEND_COUNTER, 0);
+        CHECK_EQUAL(io_prepare(&lab->arena, 9, 0), -EOVERFLOW);
+    }
+    /* Nor does a field that was never filled lift WireGuard's limit. */
+    store64(session + SESSION_REJECT_AT, UINT64_MAX);
+    store64(session + SESSION_SEND_COUNTER, REJECT_AFTER_MESSAGES - JOB_SEGMENTS);
+    CHECK_EQUAL(io_prepare(&lab->arena, 9, 0), -EOVERFLOW);
+}
+
 int main(void)
 {
     static struct lab lab;
@@ -256,6 +284,8 @@ int main(void)
     PASSED("without segmentation offload");
     test_refused(&lab);
     PASSED("jobs that cannot be");
+    test_limited(&lab);
+    PASSED("a session's own limit of messages");
     io_close(lab.io);
     close(lab.tun);
     close(lab.udp);

@@ -48,7 +48,7 @@ const setUp = (suite: number) => {
   const key = new Uint8Array(32).fill(7);
   sessions.fill(session, {
     ...{ peer: 0, localIndex: 5, remoteIndex: 5, suite, initiator: true, owner: 0 },
-    ...{ rejectAtMs: Number.POSITIVE_INFINITY, sendKey: key, receiveKey: key },
+    ...{ rejectAtMs: Number.POSITIVE_INFINITY, rejectAt: 2n ** 36n, sendKey: key, receiveKey: key },
   });
   const entries = new PeerEntries(arena);
   const self = makeSockaddr(LOOPBACK, addon.udpPort(udp4));

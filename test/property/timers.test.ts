@@ -6,9 +6,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { messageLimits } from "../../src/control/limits.ts";
 import { type Observation, PeerTimers, TIMING } from "../../src/control/timers.ts";
 
 const LATENCY_MS = 20;
+const LIMITS = messageLimits(0, 1_420);
 
 /** Same numbers for the same seed. Source: Steele and Vigna's splitmix, as "mulberry32". */
 const seeded = (seed: number): (() => number) => {
@@ -110,7 +112,7 @@ class Node {
     const { now } = this;
     if (this.timers.nextDueMs(now) > now && this.seen.wantedAtMs !== now) return;
     this.looks += 1;
-    this.seen.session = this.session;
+    this.seen.session = this.session === null ? null : { ...this.session, limits: LIMITS };
     for (const action of this.timers.step(this.seen, now)) {
       if (action === "initiate") this.initiate();
       if (action === "keepalive") this.transmit(false);
@@ -296,6 +298,7 @@ test("whatever is seen, a step leaves nothing due and initiations keep their dis
         bornMs: time,
         initiator: fc.boolean(),
         sentCounter: fc.constantFrom(0, 5n, 2n ** 60n, 2n ** 64n - 1n),
+        limits: fc.constantFrom(LIMITS, messageLimits(1, 1_420)),
       }),
     ),
     event: fc.constantFrom("none", "received", "done"),

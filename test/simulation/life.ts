@@ -4,7 +4,7 @@
  * It begins with a configuration and ends by a stop or a crash; what it was told or promised after
  * that reaches nobody.
  */
-import { Control } from "../../src/control/control.ts";
+import { Control, type ControlOptions } from "../../src/control/control.ts";
 import { TIMING } from "../../src/control/timers.ts";
 import type { World } from "../../src/control/world.ts";
 import { addon } from "../../src/io/native/addon.ts";
@@ -17,7 +17,6 @@ import {
   PEER,
   SESSION,
   SLOTS_PER_IO,
-  SUITE,
 } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";
 import { type Arena, fieldWord, makeArena, regionTables, wordOf } from "../../src/memory/region.ts";
@@ -28,13 +27,15 @@ import { Violation } from "./ledger.ts";
 import type { Path } from "./stage.ts";
 
 const ROUTES = 64;
-const DATA = 4;
+/** Message types. */
+const DATA = [4, 8];
 const ZEROES = Buffer.alloc(4 << INDEX_BITS);
 /** When an I/O thread has surely handed on what it was given. */
 const PASSED_MS = 10;
 
 export type LifeOptions = Omit<Keeper, "arena" | "alive" | "attach" | "onBell"> & {
   readonly peers: number;
+  readonly suites: Pick<ControlOptions, "cipher" | "aes">;
   /** What control needs of the world, but for what a life itself is. */
   readonly world: Omit<World, "signal" | "wakeAt">;
   /** Milliseconds of the boot clock to a delay; calls back once. */
@@ -65,7 +66,7 @@ export class Life {
       {
         arena: this.arena,
         timing: TIMING,
-        suite: SUITE.chacha20poly1305,
+        ...options.suites,
         listenPort: 1,
         fwmark: 0,
         keyFixed: false,
@@ -112,7 +113,7 @@ export class Life {
   /** As the kernel's program sorts them (wire/bpf.ts), or as behind data, by way of I/O. */
   takeDatagram(datagram: Buffer, path: Path): void {
     const { random } = this.#options;
-    const data = datagram.length >= 8 && datagram.readUInt32LE(0) === DATA;
+    const data = datagram.length >= 8 && DATA.includes(datagram.readUInt32LE(0));
     if (data || random.chance(0.05)) {
       const index = data ? datagram.readUInt32LE(4) : random.below(8);
       this.#ios[(index & 7) % this.#ios.length]!.takeDatagram(datagram, path);

@@ -1,7 +1,9 @@
 /**
  * machine — a host in a simulation: keys, clocks, a disk, and one life of the engine after another.
  */
+import type { ControlOptions } from "../../src/control/control.ts";
 import { staticKeys } from "../../src/control/noise.ts";
+import type { SessionRef } from "../../src/control/peer.ts";
 import type { World } from "../../src/control/world.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import type { Change, PeerChange } from "../../src/schema/change.ts";
@@ -43,6 +45,23 @@ export interface PeerSettings {
   keepaliveS: number;
 }
 
+/** "auto" mostly, on a CPU that mostly has AES. */
+const anySuites = (random: Random): Machine["suites"] => {
+  const cipher = random.pick(["auto", "auto", "auto", "chacha20poly1305", "aes256gcm"] as const);
+  const usable = cipher === "aes256gcm" || random.chance(0.85);
+  return { cipher, aes: { usable, faster: usable && random.chance(0.85) } };
+};
+
+/** Does a message of one reach the other's ears in some suite that both take? */
+export const canSpeak = (one: Machine, other: Machine): boolean => {
+  const takes = ({ suites: { cipher, aes } }: Machine): readonly boolean[] => [
+    cipher !== "aes256gcm",
+    cipher !== "chacha20poly1305" && aes.usable,
+  ];
+  const [ours, theirs] = [takes(one), takes(other)];
+  return ours.some((taken, suite) => taken && theirs[suite]);
+};
+
 export class Machine implements Receiver {
   readonly id: number;
   readonly privateKey: Uint8Array;
@@ -59,6 +78,8 @@ export class Machine implements Receiver {
   #bootMs: number;
   #bootedMs = 0;
   #unixMs = UNIX_MS;
+  /** Its `cipher`, and what its CPU is good for: chosen anew at some restarts. */
+  suites: Pick<ControlOptions, "cipher" | "aes">;
   /** Its disk was lost once. */
   forgot = false;
   /** The greatest timestamp sent, as kept on disk. */
@@ -68,6 +89,7 @@ export class Machine implements Receiver {
     this.#options = options;
     this.id = options.id;
     this.#paths = new PathIndex(options.place);
+    this.suites = anySuites(options.random);
     this.privateKey = options.random.bytes(32);
     this.publicKey = staticKeys(Uint8Array.from(this.privateKey)).publicKey;
     this.#bootMs = 1_000 + options.random.below(1e6);
@@ -136,6 +158,7 @@ export class Machine implements Receiver {
     trace(`${this.id} begins`);
     const life = new Life({
       ...this.#options,
+      suites: this.suites,
       after: this.after,
       alarm: (delayMs, ring) => this.#alarm(delayMs, ring),
       bootMs: this.bootMs,
@@ -178,6 +201,32 @@ export class Machine implements Receiver {
     if (this.#life === null) return;
     this.#options.onPromise();
     this.#life.control.setUp(up).catch(this.#options.onError);
+  }
+
+  /** It is told what another machine says in its hello, if there is a session to say it in. */
+  hear(other: Machine): void {
+    const control = this.#life?.control;
+    const peer = control?.roster.find(other.publicKey);
+    const offered = other.#life?.control.suites.offered;
+    if (!this.awake || offered === undefined || peer === undefined) return;
+    if (peer.current === null) return;
+    this.#options.trace(`${this.id} hears that ${other.id} offers ${offered}`);
+    control?.suites.learn(peer, offered, this.bootMs());
+  }
+
+  /** Its hello offers AES-256-GCM. */
+  get offersAes(): boolean {
+    return ((this.#life?.control.suites.offered ?? 0) & 2) !== 0;
+  }
+
+  /** The session that it seals with to another machine. */
+  sessionWith(other: Machine): SessionRef | null {
+    return this.#life?.control.roster.find(other.publicKey)?.current ?? null;
+  }
+
+  /** Another setting, or another CPU: the next life has it. */
+  changeSuites(): void {
+    this.suites = anySuites(this.#options.random);
   }
 
   /** Up, with every peer as it is configured. */

@@ -42,6 +42,7 @@ const restart: Act = (scene, machine) => {
   const { random } = scene;
   if (machine.life === null) return;
   machine.halt(random.chance(0.6), random.chance(0.3), random.chance(0.3));
+  if (random.chance(0.2)) machine.changeSuites();
   later(scene, random.chance(0.5) ? SECOND_MS : 60 * SECOND_MS, () => {
     if (machine.life === null) machine.boot();
   });

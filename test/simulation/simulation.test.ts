@@ -36,6 +36,9 @@ const REACHED = [
   "stagedExpired",
   "unknownIndex",
   "keepalives",
+  "suiteRefused",
+  "session of suite 0",
+  "session of suite 1",
 ] as const;
 
 /** Runs seeds; sums of what happened. */

@@ -10,7 +10,7 @@
  */
 import { setImmediate as settled } from "node:timers/promises";
 import { Ledger } from "./ledger.ts";
-import { Machine } from "./machine.ts";
+import { canSpeak, Machine } from "./machine.ts";
 import { anyWeather, befall, type Scene } from "./mischief.ts";
 import { CALM, Network } from "./network.ts";
 import { Random } from "./random.ts";
@@ -23,6 +23,8 @@ const RECOVERY_MS = 180_000;
 const QUIET_MS = 800_000;
 /** After the last word of the calm: every I/O thread has looked around. */
 const SETTLED_MS = 8_000;
+/** What waits for somebody who has no suite in common is dropped after this long. */
+const STAGED_MS = 90_000;
 const STORM_MS = [120_000, 420_000] as const;
 const SPEAK_MS = 1_000;
 /** Where all is well, a first packet needs a handshake and no more. */
@@ -145,7 +147,12 @@ class Simulation {
     for (const machine of this.#machines) this.#mend(machine);
     const pairs = this.#speakers();
     this.#recoveryMs = await this.#hear(pairs, SPEAK_MS, RECOVERY_MS);
+    for (const [from, to] of pairs) {
+      from.hear(to);
+      to.hear(from);
+    }
     await this.#checkReleased();
+    this.#checkSuites(pairs);
     this.#say("quiet");
     for (const machine of this.#machines) machine.stopKeepalives();
     await this.#runUntil(schedule.nowMs + QUIET_MS);
@@ -197,6 +204,9 @@ class Simulation {
     };
     this.#again(5_000, 40_000, () => befall(scene));
     this.#again(1_000, 20_000, () => this.#network.replay());
+    this.#again(1_000, 30_000, () => {
+      this.#random.pick(this.#machines).hear(this.#random.pick(this.#machines));
+    });
     for (const from of this.#machines) {
       for (const to of this.#machines) {
         if (from === to) continue;
@@ -284,7 +294,11 @@ class Simulation {
 
   /** Nothing waits for a session once there are sessions. */
   async #checkReleased(): Promise<void> {
-    await this.#runUntil(this.#schedule.nowMs + SETTLED_MS);
+    const strangers = this.#machines.some((one) =>
+      this.#machines.some((other) => one !== other && !canSpeak(one, other)),
+    );
+    const waitMs = SETTLED_MS + (strangers ? STAGED_MS : 0);
+    await this.#runUntil(this.#schedule.nowMs + waitMs);
     for (const { id, life } of this.#machines) {
       const held = life?.slotsHeld() ?? 0;
       if (held > 0) throw new Error(`all have sessions, and ${held} runs still wait in ${id}`);
@@ -293,18 +307,34 @@ class Simulation {
 
   /**
    * Who speaks to whom in the calm: both, or one of them alone. Who lost its disk may have to wait
-   * until it is called, so that both of such a pair speak (security.md 28).
+   * until it is called, so that both of such a pair speak (security.md 28). So has who calls one
+   * that takes AES alone and does not know it yet. Who has no suite in common is silent.
    */
   #speakers(): Pair[] {
     return this.#machines.flatMap((one) =>
       this.#machines
-        .filter(({ id }) => id > one.id)
+        .filter((other) => other.id > one.id && canSpeak(one, other))
         .flatMap((other) => {
           const both = [[one, other] as const, [other, one] as const];
-          if (one.forgot || other.forgot || this.#random.chance(0.5)) return both;
+          const fixed = one.suites.cipher !== other.suites.cipher;
+          if (one.forgot || other.forgot || fixed || this.#random.chance(0.5)) return both;
           return [this.#random.pick(both)];
         }),
     );
+  }
+
+  /** Everybody has said hello: who has AES in common, and prefers it, uses it. */
+  #checkSuites(pairs: readonly Pair[]): void {
+    for (const [one, other] of pairs) {
+      const [here, there] = [one.sessionWith(other), other.sessionWith(one)];
+      if (here === null || there === null) throw new Error(`${one.id} has lost ${other.id}`);
+      const both = one.offersAes && other.offersAes;
+      const what = `session of suite ${here.suite}`;
+      this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
+      if (both && here.suite === 0 && (here.initiator || there.initiator)) {
+        throw new Error(`${one.id} and ${other.id} have not upgraded`);
+      }
+    }
   }
 
   #checkQuiet(): void {

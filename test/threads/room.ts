@@ -86,6 +86,7 @@ const fillSession = (arena: Arena, sendKey: Uint8Array, receiveKey: Uint8Array):
     initiator: true,
     owner: 0,
     rejectAtMs: Number.MAX_VALUE,
+    rejectAt: 1n << 60n,
     sendKey,
     receiveKey,
   });

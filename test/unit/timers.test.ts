@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  messageLimits,
+  REJECT_AFTER_MESSAGES,
+  REKEY_AFTER_MESSAGES,
+} from "../../src/control/limits.ts";
+import {
   type Action,
   JITTER_MS,
   type Observation,
   PeerTimers,
-  REJECT_AFTER_MESSAGES,
-  REKEY_AFTER_MESSAGES,
   type SessionSeen,
   TIMING,
 } from "../../src/control/timers.ts";
@@ -22,11 +25,12 @@ const NOTHING: Observation = {
 };
 const T0 = 1_000_000;
 const noJitter = (): number => 0;
+const LIMITS = messageLimits(0, 1_420);
 
 /** Timers whose session was made at T0, and that have looked at it once. */
 const withSession = (initiator: boolean, seen: Partial<Observation> = {}) => {
   const timers = new PeerTimers(noJitter);
-  const session: SessionSeen = { bornMs: T0, initiator, sentCounter: 0 };
+  const session: SessionSeen = { bornMs: T0, initiator, sentCounter: 0, limits: LIMITS };
   timers.handshakeDone(T0);
   const base: Observation = { ...NOTHING, session, ...seen };
   assert.deepEqual(timers.step(base, T0), []);
@@ -59,8 +63,10 @@ test("constants are the paper's", () => {
     rekeyAttemptTimeMs: 90_000,
     rekeyTimeoutMs: 5_000,
     keepaliveTimeoutMs: 10_000,
-    rekeyAfterMessages: 1n << 60n,
-    rejectAfterMessages: (1n << 64n) - (1n << 13n) - 1n,
+  });
+  assert.deepEqual(LIMITS, {
+    rekeyAfter: 1n << 60n,
+    rejectAfter: (1n << 64n) - (1n << 13n) - 1n,
   });
   assert.equal(jitterMs, 333);
   assert.equal(askEveryMs, 30_000);
@@ -115,7 +121,7 @@ test("a request that a session answered does not count when that session ends", 
   assert.deepEqual(timers.step({ ...NOTHING, wantedAtMs: T0 - 50 }, T0 - 50), ["initiate"]);
   timers.handshakeSent(T0 - 50);
   timers.handshakeDone(T0);
-  const session = { bornMs: T0, initiator: true, sentCounter: 1 };
+  const session = { bornMs: T0, initiator: true, sentCounter: 1, limits: LIMITS };
   const seen = { ...NOTHING, wantedAtMs: T0 - 50, session };
   assert.deepEqual(run(timers, seen, T0, T0 + 500_000), [[180_000, "expire"]]);
 });
@@ -158,6 +164,43 @@ test("a session ends at REJECT_AFTER_TIME or REJECT_AFTER_MESSAGES, and says so 
   const { timers: other } = withSession(false);
   const used = { ...session, sentCounter: REJECT_AFTER_MESSAGES };
   assert.deepEqual(other.step({ ...base, session: used }, T0 + 1_000), ["expire"]);
+});
+
+test("an AES session counts blocks: replaced at 2^35, refused at 2^36", () => {
+  // A packet of 1420 bytes is 89 blocks, its length and the tag's mask are two more.
+  const limits = messageLimits(1, 1_420);
+  assert.deepEqual(limits, { rekeyAfter: 2n ** 35n / 91n, rejectAfter: 2n ** 36n / 91n });
+  assert.deepEqual(messageLimits(1, 65_455).rejectAfter, 2n ** 36n / 4_093n);
+  for (const mtu of [576, 1_280, 1_420, 9_000, 65_455]) {
+    const blocks = BigInt(Math.ceil(mtu / 16) + 2);
+    const { rekeyAfter, rejectAfter } = messageLimits(1, mtu);
+    assert.ok(rejectAfter * blocks <= 2n ** 36n && (rejectAfter + 1n) * blocks > 2n ** 36n);
+    assert.ok(rekeyAfter * blocks <= 2n ** 35n && (rekeyAfter + 1n) * blocks > 2n ** 35n);
+  }
+  const { timers, base, session } = withSession(false);
+  const at = T0 + 6_000;
+  const used = (sentCounter: bigint): Observation => ({
+    ...base,
+    lastSentMs: at,
+    session: { ...session, limits, sentCounter },
+  });
+  assert.deepEqual(timers.step(used(limits.rekeyAfter - 1n), at), []);
+  assert.deepEqual(timers.step(used(limits.rekeyAfter), at), ["initiate"]);
+  const { timers: other } = withSession(false);
+  assert.deepEqual(other.step(used(limits.rejectAfter), at), ["expire", "initiate"]);
+});
+
+test("a session is renewed when that was asked for: once, and not during an attempt", () => {
+  const { timers, base } = withSession(true);
+  timers.renewAt(T0 + 250);
+  assert.deepEqual(run(timers, base, T0, T0 + 20_000), [[250, "renew"]]);
+  const { timers: trying } = withSession(true);
+  trying.renewAt(T0 + 250);
+  trying.handshakeSent(T0 + 100);
+  assert.deepEqual(run(trying, base, T0, T0 + 4_000), []);
+  const none = new PeerTimers(noJitter);
+  none.renewAt(T0 + 250);
+  assert.deepEqual(run(none, NOTHING, T0, T0 + 4_000), []);
 });
 
 test("keys are zeroed three REJECT_AFTER_TIME after the last session", () => {
@@ -296,7 +339,7 @@ test("shorter timings scale every rule", () => {
   };
   const timers = new PeerTimers(noJitter, timing);
   timers.handshakeDone(T0);
-  const session = { bornMs: T0, initiator: true, sentCounter: 0 };
+  const session = { bornMs: T0, initiator: true, sentCounter: 0, limits: LIMITS };
   const idle = { ...NOTHING, session };
   assert.deepEqual(run(timers, idle, T0, T0 + 1_199), []);
   const out = run(timers, { ...idle, lastSentMs: T0 + 1_200 }, T0 + 1_199, T0 + 10_000);

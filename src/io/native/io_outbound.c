@@ -76,6 +76,17 @@ int io_tun_read(struct io *io, uint32_t job_index)
     return (int)run.count | (drained ? TUN_DRAINED : 0);
 }
 
+/* A run that begins below this stays below the session's limit, and below WireGuard's. */
+static uint64_t counter_limit(const uint8_t *session)
+{
+    const uint64_t *field = (const uint64_t *)(const void *)(session + SESSION_REJECT_AT);
+    uint64_t limit = __atomic_load_n(field, __ATOMIC_RELAXED);
+
+    if (limit > REJECT_AFTER_MESSAGES)
+        limit = REJECT_AFTER_MESSAGES;
+    return limit > JOB_SEGMENTS ? limit - JOB_SEGMENTS : 0;
+}
+
 int io_prepare(const struct arena *arena, uint32_t job_index, double now_ms)
 {
     uint8_t *job = job_entry(arena, job_index);
@@ -88,11 +99,12 @@ int io_prepare(const struct arena *arena, uint32_t job_index, double now_ms)
         return -EINVAL;
 
     uint64_t *next = (uint64_t *)(void *)(session + SESSION_SEND_COUNTER);
+    uint64_t limit = counter_limit(session);
     /* Looked at first: refusals must not drive an exhausted counter on until it wraps. */
-    if (__atomic_load_n(next, __ATOMIC_RELAXED) >= REJECT_AFTER_MESSAGES - JOB_SEGMENTS)
+    if (__atomic_load_n(next, __ATOMIC_RELAXED) >= limit)
         return -EOVERFLOW;
     uint64_t first = __atomic_fetch_add(next, segments.count, __ATOMIC_RELAXED);
-    if (first >= REJECT_AFTER_MESSAGES - JOB_SEGMENTS)
+    if (first >= limit)
         return -EOVERFLOW;
     store32(job + JOB_COUNTER_LOW, (uint32_t)first);
     store32(job + JOB_COUNTER_HIGH, (uint32_t)(first >> 32));

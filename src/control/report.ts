@@ -63,7 +63,7 @@ export const statusValue = (reported: Reported): StatusValue => {
   };
 };
 
-export const peerValue = (peer: Peer, control: Control, mtu: number, nowMs: number): PeerValue => {
+export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValue => {
   const { entries } = control;
   const bytes = entries.bytes(peer.index);
   const doneMs = peer.timers.handshakeDoneMs;
@@ -81,7 +81,7 @@ export const peerValue = (peer: Peer, control: Control, mtu: number, nowMs: numb
     rxBytes: bytes.received,
     txBytes: bytes.sent,
     rttMs: null,
-    mtu,
+    mtu: entries.mtu(peer.index),
   };
 };
 

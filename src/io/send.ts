@@ -139,6 +139,7 @@ export class Send {
       return false;
     }
     u32[word + F.peer] = peer;
+    if (!this.#fits(word, peer)) return false;
     const session = this.#usableSession(peer);
     if (session < 0) {
       this.#want(peer);
@@ -146,6 +147,23 @@ export class Send {
       return false;
     }
     return this.#post(word, session);
+  }
+
+  /**
+   * Does the way to the peer take the run's packets? Those that it does not are given up, their
+   * senders are told, and what may be cut is read again as fragments (io_too_big.c).
+   */
+  #fits(word: number, peer: number): boolean {
+    const { arena, io, poster, ring, slots } = this.#s;
+    const { u32 } = arena;
+    const most = Atomics.load(u32, peerWord(arena, peer) + PEER_FIELD.pathMtu);
+    if (most !== 0 && u32[word + F.segmentBytes]! - SEGMENT_OVERHEAD_BYTES > most) {
+      addon.tooBig(io, jobIndex(ring, poster.tail));
+      slots.give(u32[word + F.slot]!);
+      return false;
+    }
+    if (u32[word + F.syn] !== 0) addon.clampMss(io, jobIndex(ring, poster.tail));
+    return true;
   }
 
   /** The peer's current session while it may seal, or -1. */

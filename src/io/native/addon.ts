@@ -198,6 +198,13 @@ export interface Addon {
    * 0: nothing was there; or -errno.
    */
   tunRead(io: IoHandle, job: number): number;
+  /**
+   * The job's packets are longer than the way to its peer takes: tells their senders, and keeps
+   * those that may be cut for the next tunRead. The slot is free afterwards. 0 or -errno.
+   */
+  tooBig(io: IoHandle, job: number): number;
+  /** Lowers the MSS of the run's TCP SYN packets to what the way to its peer takes. */
+  clampMss(io: IoHandle, job: number): number;
   /** Receives into up to `count` jobs from `job` on (ring order). Runs, 0, or -errno. */
   receive(io: IoHandle, job: number, count: number): number;
   /** Takes nonces, writes headers and accounts. 0, or -EOVERFLOW: the counter is exhausted. */

@@ -164,6 +164,16 @@ CALL(tun_read_call)
     return call_with_job(env, info, io_tun_read);
 }
 
+CALL(too_big_call)
+{
+    return call_with_job(env, info, io_too_big);
+}
+
+CALL(clamp_mss_call)
+{
+    return call_with_job(env, info, io_clamp_mss);
+}
+
 CALL(accept_call)
 {
     return call_with_job(env, info, io_accept);
@@ -235,7 +245,8 @@ void register_io(napi_env env, napi_value exports)
         { "tunRead", tun_read_call },   { "receive", receive_call },
         { "prepare", prepare_call },    { "accept", accept_call },
         { "tunWrite", tun_write_call }, { "sendAdd", send_add_call },
-        { "sendFlush", send_flush_call }, { "lone", lone_call },
+        { "sendFlush", send_flush_call }, { "tooBig", too_big_call },
+        { "clampMss", clamp_mss_call },   { "lone", lone_call },
     };
     register_calls(env, exports, calls, sizeof calls / sizeof calls[0]);
 }

@@ -61,6 +61,8 @@ void io_pass_to(struct io *io, int fd);
 
 /* Outbound. `job` is an index of the jobs region. */
 int io_tun_read(struct io *io, uint32_t job);
+int io_too_big(struct io *io, uint32_t job);
+int io_clamp_mss(struct io *io, uint32_t job);
 int io_prepare(const struct arena *arena, uint32_t job, double now_ms);
 int io_send_add(struct io *io, uint32_t job);
 int io_send_flush(struct io *io);

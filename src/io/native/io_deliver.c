@@ -3,22 +3,10 @@
 #include <errno.h>
 
 #include "ecn.h"
+#include "inner.h"
 #include "io_state.h"
+#include "mss.h"
 #include "replay.h"
-
-/* Length of the IP packet in `bytes` of plaintext; 0: not one. */
-static uint32_t inner_bytes(const uint8_t *packet, uint32_t bytes)
-{
-    uint32_t length = 0;
-    if ((packet[0] >> 4) == 4 && bytes >= 20) {
-        length = load16_be(packet + 2);
-        if (length < 20)
-            length = 0;
-    } else if ((packet[0] >> 4) == 6 && bytes >= 40) {
-        length = load16_be(packet + 4) + 40u;
-    }
-    return length <= bytes ? length : 0;
-}
 
 /* Finds or adds the source of `packet`; marks the segment there. Returns the new number. */
 static uint32_t note_source(uint8_t *sources, uint32_t known, const uint8_t *packet, uint32_t i)
@@ -227,6 +215,9 @@ int io_tun_write(struct io *io, uint32_t job_index, uint64_t mask)
         uint32_t length = inner_bytes(packet, bytes - SEGMENT_OVERHEAD_BYTES);
         if (length == 0)
             continue;
+        if (is_syn(packet, length) &&
+            mss_clamp(packet, length, io_peer_mtu(io, load32(job + JOB_PEER))))
+            count(io->counters, COUNT_MSS_CLAMPED, 1);
         packets[count_in] = packet;
         lengths[count_in++] = length;
     }

@@ -60,7 +60,8 @@ static bool send_lone(struct io *io, struct aead *aead, uint32_t job_index)
     memcpy(address, job + JOB_INNER_ADDRESS, sizeof address);
     int64_t found = route_find(io->arena, load32(job + JOB_INNER_VERSION), address);
     uint8_t *peer = found < 0 ? NULL : entry(io->arena, REGION_PEERS, PEER_SIZE, (size_t)found);
-    if (peer == NULL)
+    if (peer == NULL || load32(job + JOB_SYN) != 0 ||
+        segments.last_bytes - SEGMENT_OVERHEAD_BYTES > io_peer_mtu(io, (uint32_t)found))
         return false;
     uint32_t current = __atomic_load_n((uint32_t *)(void *)(peer + PEER_CURRENT), __ATOMIC_ACQUIRE);
     uint8_t *session =

@@ -35,6 +35,18 @@ static int read_packet(struct io *io, uint32_t mtu)
     return 1;
 }
 
+static void store_run(uint8_t *job, const struct run *run)
+{
+    store32(job + JOB_COUNT, run->count);
+    store32(job + JOB_SEGMENT_BYTES, run->segment_bytes);
+    store32(job + JOB_LAST_BYTES, run->last_bytes);
+    store32(job + JOB_TUN_BYTES, run->tun_bytes);
+    store32(job + JOB_ECN, run->ecn);
+    store32(job + JOB_SYN, run->syn);
+    store32(job + JOB_INNER_VERSION, run->version);
+    memcpy(job + JOB_INNER_ADDRESS, run->address, sizeof run->address);
+}
+
 int io_tun_read(struct io *io, uint32_t job_index)
 {
     uint8_t *job = job_entry(io->arena, job_index);
@@ -46,6 +58,10 @@ int io_tun_read(struct io *io, uint32_t job_index)
 
     if (slot == NULL || engine == NULL)
         return -EINVAL;
+    if (io->cut.kept != 0 && io_cut_next(io, slot, &run)) {
+        store_run(job, &run);
+        return (int)run.count;
+    }
     /* One call has one MTU, whatever control writes meanwhile. */
     uint32_t mtu = load32(engine + ENGINE_MTU);
     for (uint32_t reads = 0; !closed && reads <= READS_PER_RUN; reads++) {
@@ -61,13 +77,7 @@ int io_tun_read(struct io *io, uint32_t job_index)
     }
     if (run.count == 0)
         return result < 0 ? result : 0;
-    store32(job + JOB_COUNT, run.count);
-    store32(job + JOB_SEGMENT_BYTES, run.segment_bytes);
-    store32(job + JOB_LAST_BYTES, run.last_bytes);
-    store32(job + JOB_TUN_BYTES, run.tun_bytes);
-    store32(job + JOB_ECN, run.ecn);
-    store32(job + JOB_INNER_VERSION, run.version);
-    memcpy(job + JOB_INNER_ADDRESS, run.address, sizeof run.address);
+    store_run(job, &run);
     count(io->counters, COUNT_TUN_READS, 1);
     count(io->counters, COUNT_TUN_PACKETS, run.count);
     count(io->counters, COUNT_TUN_BYTES, run.tun_bytes);
@@ -263,9 +273,12 @@ static int send_refused(struct io *io, size_t side, uint32_t i, int error)
         if (sent > 0)
             return sent;
     }
-    if ((error == EIO || error == EINVAL) && n > 1) {
-        /* EIO: no checksum offload on this way out (facts 1.7). Others may have it. */
-        if (error == EIO) {
+    if ((error == EIO || error == EINVAL || error == EMSGSIZE) && n > 1) {
+        /*
+         * EIO: no checksum offload on this way out (facts 1.7). EMSGSIZE: our own link takes no
+         * such datagram whole; cut by the kernel, it does. Others may have it.
+         */
+        if (error != EINVAL) {
             double now;
             memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
             store_f64(io->out_about[side][i].peer + PEER_UNSEGMENTED_UNTIL_MS,
@@ -325,6 +338,30 @@ static bool takes_segments(const struct io *io, size_t side, const uint8_t *peer
     return io->udp[side].gso && now >= until;
 }
 
+/*
+ * Data may be cut on its way, so that a way that takes less than was thought slows it and does not
+ * stop it. What is neither data nor a keepalive asks what the way takes, and is not cut. IPv6 is
+ * cut by its sender alone: where nobody has asked, the kernel has to believe what routers say.
+ */
+static int cutting_of(const uint8_t *job, const uint8_t *peer, const struct way *way)
+{
+    if (load32(job + JOB_TUN_BYTES) == 0 && load32(job + JOB_LAST_BYTES) > SEGMENT_OVERHEAD_BYTES)
+        return UDP_WHOLE;
+    bool believes = way->to.any.sa_family == AF_INET6 && load32(peer + PEER_PATH_MTU) == 0;
+    return believes ? UDP_CUT_AS_TOLD : UDP_CUT;
+}
+
+/* The option counts for all that a socket sends, so what is queued leaves first. */
+static void set_cutting(struct io *io, size_t side, int cutting)
+{
+    if (io->udp[side].cutting == cutting)
+        return;
+    if (io->queued[side] > 0)
+        (void)flush_side(io, side);
+    int result = udp_cutting(io->udp[side].fd, side == 1, (enum udp_cutting)cutting);
+    io->udp[side].cutting = result < 0 ? -1 : cutting;
+}
+
 int io_send_add(struct io *io, uint32_t job_index)
 {
     uint8_t *job = job_entry(io->arena, job_index);
@@ -344,6 +381,7 @@ int io_send_add(struct io *io, uint32_t job_index)
         count(io->counters, DROP_NO_ENDPOINT, segments.count);
         return 0;
     }
+    set_cutting(io, side, cutting_of(job, peer, &way));
     uint32_t ecn = load32(job + JOB_ECN);
     size_t bytes = (size_t)(segments.count - 1) * segments.stride + segments.last_bytes;
     if (segments.count == 1 || takes_segments(io, side, peer)) {

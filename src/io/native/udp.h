@@ -31,10 +31,20 @@ struct udp_options {
     const char *device;  /* bind to it, or "" */
 };
 
+/* What may happen to a datagram that a link does not take whole; ip(7), ipv6(7). */
+enum udp_cutting {
+    UDP_WHOLE,       /* DF; larger than our own link: EMSGSIZE (IP_PMTUDISC_PROBE) */
+    UDP_CUT,         /* by our link and, with IPv4, by any other (IP_PMTUDISC_OMIT) */
+    UDP_CUT_AS_TOLD, /* the same, and as small as ICMP asks (IP_PMTUDISC_DONT) */
+};
+
+/* What a socket sends from now on. All but UDP_CUT_AS_TOLD ignore what ICMP says. 0 or -errno. */
+int udp_cutting(int fd, bool v6, enum udp_cutting cutting);
+
 /*
  * A bound, non-blocking socket: SO_REUSEPORT, IPV6_V6ONLY, large buffers, local address and ECN
- * bits of what arrives, and path-MTU discovery that ignores what ICMP claims (IP_PMTUDISC_PROBE). A
- * file descriptor or -errno.
+ * bits of what arrives; what it sends may be cut, with IPv6 as ICMP asks. A file descriptor or
+ * -errno.
  */
 int udp_open(const struct udp_options *options);
 

@@ -5,7 +5,7 @@
  * The configuration files are written by `writeConfig`, the keys by `makeKeys`.
  */
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -126,6 +126,28 @@ export const writeConfig = (
   const file = join(lab.folder, `${name}.toml`);
   writeFileSync(file, `${lines.join("\n")}\n`, { mode: 0o600 });
   return file;
+};
+
+/** Tuning: peers that fit 10.128.0.0/9 and fd00:1d1e::/32 with an address each. */
+const IDLE_PEERS_MAX = 1 << 16;
+
+/**
+ * Adds peers that never speak to a configuration of `writeConfig`: each with a key of its own, an
+ * endpoint nobody answers at (RFC 5737) and two prefixes. Errors: RangeError.
+ */
+export const addIdlePeers = (file: string, count: number): void => {
+  if (count > IDLE_PEERS_MAX) throw new RangeError(`more than ${IDLE_PEERS_MAX} idle peers`);
+  const lines = Array.from({ length: count }, (_, i) => {
+    const [high, low] = [i >>> 8, i & 255];
+    const allowed = [`10.128.${high}.${low}/32`, `fd00:1d1e::${i.toString(16)}/128`];
+    return [
+      "[[peer]]",
+      `public_key = "${randomBytes(32).toString("base64")}"`,
+      `allowed_ips = ${JSON.stringify(allowed)}`,
+      `endpoint = "198.51.100.${low}:${PORT}"`,
+    ].join("\n");
+  });
+  appendFileSync(file, `${lines.join("\n")}\n`);
 };
 
 /** A command of our command line on a host. */

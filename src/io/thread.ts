@@ -127,6 +127,7 @@ export class IoThread {
 
   #turn(ready: number): void {
     const now = this.#s.arena.f64[this.#s.clock]!;
+    this.#s.routes.follow();
     if (this.#dispatch.due(now)) this.#choose(now);
     if (ready & READY_WAKE) this.#obey();
     const left = this.#lone(ready);

@@ -81,8 +81,10 @@ export const LOCAL_ADDRESSES = 64;
 export const WORKERS_MAX = 64;
 /** Most I/O threads: a receiver index names its owner in three bits. */
 export const IO_MAX = 8;
-/** Nodes on the way to a boundary of a route table; what is left is searched (route-index.ts). */
-export const ROUTE_LEVELS = 4;
+/** Words of a route table for each route, by IP version; route-index.ts says why they suffice. */
+export const ROUTE_WORDS = { 4: 16, 6: 32 } as const;
+/** Words of a route table that holds nothing, and for what is rounded up. */
+export const ROUTE_SPARE_WORDS = 64;
 
 // ---------------------------------------------------------------------------------------------
 // Counters: what happened. Each thread has its own block; readers add the blocks.
@@ -430,6 +432,10 @@ export interface Limits {
 /** Sessions per peer: previous, current, next, one being made, and one that is being cleared. */
 export const SESSIONS_PER_PEER = 5;
 
+/** Words of one route table, whatever its routes are; a multiple of 4. See route-index.ts. */
+export const routeTableWords = (version: 4 | 6, routes: number): number =>
+  ROUTE_WORDS[version] * routes + ROUTE_SPARE_WORDS;
+
 export interface Region {
   readonly name: string;
   /** Bytes of one entry. */
@@ -457,12 +463,8 @@ export const REGIONS = [
   { name: "peers", size: PEER.size, struct: PEER, count: (l) => l.peers, doc: "One entry per peer." },
   { name: "sessions", size: SESSION.size, struct: SESSION, count: (l) => l.peers * SESSIONS_PER_PEER, doc: "Locked in memory, kept out of core dumps." },
   { name: "indexTable", size: 4, struct: null, count: () => 1 << INDEX_BITS, doc: "u32: session + 1 by the random bits of a receiver index; control writes." },
-  { name: "routeKeys4", size: 4, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32: sorted boundaries of two IPv4 tables; control writes the idle one." },
-  { name: "routePeers4", size: 4, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32: peer + 1 from each boundary on." },
-  { name: "routeKeys6", size: 16, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32 words: the same for IPv6; of each table all first words, then all second ones, and so on." },
-  { name: "routePeers6", size: 4, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32: peer + 1 from each boundary on." },
-  { name: "routeIndex4", size: 4, struct: null, count: (l) => 2 * ROUTE_LEVELS * (2 * l.routes + 2), doc: "u32: where to look among the boundaries of the two IPv4 tables." },
-  { name: "routeIndex6", size: 4, struct: null, count: (l) => 2 * ROUTE_LEVELS * (2 * l.routes + 2), doc: "u32: the same for IPv6." },
+  { name: "routes4", size: 4, struct: null, count: (l) => 2 * routeTableWords(4, l.routes), doc: "u32: two tables from IPv4 address to peer; control writes the idle one." },
+  { name: "routes6", size: 4, struct: null, count: (l) => 2 * routeTableWords(6, l.routes), doc: "u32: the same for IPv6." },
   { name: "slotGenerations", size: 4, struct: null, count: (l) => l.ioThreads * SLOTS_PER_IO, doc: "u32: counts up when a slot is freed; its I/O thread writes." },
   { name: "slots", size: SLOT_BYTES, struct: null, count: (l) => l.ioThreads * SLOTS_PER_IO, doc: "Packet bytes: segment after segment, each [header][payload][tag]." },
 ] as const satisfies readonly Region[];

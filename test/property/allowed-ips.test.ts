@@ -140,6 +140,7 @@ test("the table that readers get is the one that is kept", () => {
   const [a, b] = [PEERS[0]!, PEERS[1]!];
   const find = (address: number): number => {
     publishRoutes(arena, table.entries());
+    lookup.follow();
     return lookup.find4(address);
   };
   table.give(a, cidr("10.0.0.0/8"));

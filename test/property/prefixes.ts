@@ -40,6 +40,7 @@ export const find = (
   address: bigint,
 ): number => {
   const words = wordsOf(version, address);
+  table.follow();
   if (version === 4) return table.find4(words[0]);
   // An I/O thread's inner addresses lie in jobs; any words of the arena will do.
   const word = where.layout.base.jobs >>> 2;

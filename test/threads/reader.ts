@@ -41,6 +41,7 @@ const read = ({ share, thread }: ReaderTask): ReaderReport => {
   while (Atomics.load(i32, stop) === 0) {
     // A turn begins and ends as in io.c: odd while in it, even while asleep.
     Atomics.add(i32, loops, 1);
+    table.follow();
     for (let i = 0; i < LOOKUPS_A_TURN; i++) {
       const k = lookups++ % ADDRESSES;
       const peer = table.find4(addressOf(k));

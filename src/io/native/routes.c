@@ -1,55 +1,130 @@
-/* routes.c — see routes.h. A plain search among sorted boundaries: for packets that come alone. */
+/*
+ * routes.c — see routes.h; the nodes of a table are described in src/memory/route-index.ts.
+ *
+ * What is read is checked against the table's words, so that no content leads out of it.
+ */
 #include "routes.h"
 
-struct family {
-    enum region keys, peers, index;
-    uint32_t words;
+#define KIND_BITS 7u
+#define NODE_PEER 0u
+#define NODE_LIST 1u
+#define NODE_PARTS 2u
+#define NODE_SEARCH 3u
+#define NODE_EQUAL 4u
+/* Nodes on the way to a result, at most: STEPS_MAX. */
+#define STEPS 10u
+
+struct table {
+    const uint8_t *at;
+    size_t words;
 };
 
-/* Words of a boundary against the address's: all first words of a table, then all second ones. */
-static bool at_or_below(const uint8_t *keys, size_t stride, uint32_t words, uint32_t boundary,
-                        const uint32_t address[4])
+static uint32_t word_at(const struct table *table, size_t i)
 {
-    for (uint32_t w = 0; w < words; w++) {
-        uint32_t key = load32(keys + 4 * (w * stride + boundary));
-        if (key != address[w])
-            return key < address[w];
+    return i < table->words ? load32(table->at + 4 * i) : 0;
+}
+
+static size_t place_of(uint32_t result)
+{
+    return (result >> 7) & ~UINT32_C(3);
+}
+
+/* Words of the address that are still to be looked at. */
+struct rest {
+    const uint32_t *words;
+    uint32_t count;
+};
+
+/* Boundaries of a list or a search node: planes of words, then peers, two a word. */
+struct list {
+    size_t at;
+    uint32_t count, planes;
+};
+
+static bool is_above(const struct table *table, const struct list *list, uint32_t i,
+                     const struct rest *rest)
+{
+    for (uint32_t plane = 0; plane < list->planes && plane < rest->count; plane++) {
+        uint32_t mine = word_at(table, list->at + (size_t)plane * list->count + i);
+        if (mine != rest->words[plane])
+            return mine > rest->words[plane];
     }
-    return true;
+    return false;
+}
+
+/* Peer + 1 behind the last boundary that is not above the address. */
+static uint32_t search(const struct table *table, const struct list *list, const struct rest *rest)
+{
+    uint32_t low = 0, high = list->count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (is_above(table, list, middle, rest))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    uint32_t pair = word_at(table, list->at + (size_t)list->planes * list->count + low / 2);
+    return low & 1 ? pair >> 16 : pair & 0xffff;
+}
+
+/* The result of a parts node for the word. */
+static uint32_t part_of(const struct table *table, size_t node, uint32_t key)
+{
+    uint32_t base = word_at(table, node), shape = word_at(table, node + 1);
+    uint32_t part = (key - base) >> (shape & 31);
+
+    if (part < shape >> 5)
+        return word_at(table, node + 4 + part);
+    return word_at(table, node + (key < base ? 2 : 3));
+}
+
+static uint32_t walk(const struct table *table, struct rest rest)
+{
+    uint32_t result = word_at(table, 0);
+
+    for (uint32_t step = 0; step < STEPS && rest.count > 0; step++) {
+        size_t node = place_of(result);
+        uint32_t key = rest.words[0], planes = ((result >> 3) & 3) + 1;
+        struct list list;
+        switch (result & KIND_BITS) {
+        case NODE_PARTS:
+            result = part_of(table, node, key);
+            break;
+        case NODE_EQUAL:
+            if (key == word_at(table, node)) {
+                result = word_at(table, node + 3);
+                rest.words++;
+                rest.count--;
+            } else {
+                result = word_at(table, node + (key < word_at(table, node) ? 1 : 2));
+            }
+            break;
+        case NODE_LIST:
+            list = (struct list){ .at = node, .count = (result >> 5) & 15, .planes = planes };
+            return search(table, &list, &rest);
+        case NODE_SEARCH:
+            list = (struct list){ .at = node + 1, .count = word_at(table, node), .planes = planes };
+            return search(table, &list, &rest);
+        default:
+            return result >> 9;
+        }
+    }
+    return (result & KIND_BITS) == NODE_PEER ? result >> 9 : 0;
 }
 
 int64_t route_find(const struct arena *arena, uint32_t version, const uint32_t address[4])
 {
-    const struct family family =
-        version == 4
-            ? (struct family){ REGION_ROUTE_KEYS4, REGION_ROUTE_PEERS4, REGION_ROUTE_INDEX4, 1 }
-            : (struct family){ REGION_ROUTE_KEYS6, REGION_ROUTE_PEERS6, REGION_ROUTE_INDEX6, 4 };
+    enum region region = version == 4 ? REGION_ROUTES4 : REGION_ROUTES6;
     const uint8_t *engine = entry(arena, REGION_ENGINE, ENGINE_SIZE, 0);
     if (engine == NULL)
         return -1;
     uint32_t active =
         __atomic_load_n((const uint32_t *)(const void *)(engine + ENGINE_ACTIVE_ROUTES),
                         __ATOMIC_ACQUIRE);
-    size_t stride = arena->count[family.keys] / 2;
-    if (active > 1 || stride == 0)
+    size_t words = arena->count[region] / 2;
+    struct table table = { .at = entry(arena, region, 4, active * words), .words = words };
+    if (active > 1 || table.at == NULL)
         return -1;
-    /* Two tables of each region: both ends of the active one are checked, so all of it is there. */
-    size_t levels = arena->count[family.index] / 2;
-    const uint8_t *keys = entry(arena, family.keys, 4 * family.words, active * stride);
-    const uint8_t *peers = entry(arena, family.peers, 4, active * stride);
-    const uint8_t *root = entry(arena, family.index, 4, active * levels);
-    if (keys == NULL || peers == NULL || root == NULL)
-        return -1;
-    /* The first two words of the index: the first boundary and the last one. */
-    uint32_t low = load32(root), high = load32(root + 4);
-    if (low > high || high >= stride)
-        return -1;
-    while (low < high) {
-        uint32_t middle = low + (high - low + 1) / 2;
-        if (at_or_below(keys, stride, family.words, middle, address))
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return (int64_t)load32(peers + 4 * (size_t)low) - 1;
+    return (int64_t)walk(&table, (struct rest){ address, version == 4 ? 1u : 4u }) - 1;
 }

@@ -5,10 +5,10 @@ import { Chance } from "../../bench/chance.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { F } from "../../src/io/station.ts";
 import { Counters } from "../../src/memory/counters.ts";
-import { COUNT, DROP, IO, SESSION, SUITE } from "../../src/memory/layout.ts";
+import { COUNT, DROP, SESSION, SUITE } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";
 import { PeerEntries } from "../../src/memory/peers.ts";
-import { doubleAt, makeArena, regionTables, wordOf } from "../../src/memory/region.ts";
+import { doubleAt, makeArena, regionTables } from "../../src/memory/region.ts";
 import { jobIndex, jobWord, openRing } from "../../src/memory/ring.ts";
 import { publishRoutes, type RouteEntry, RouteLookup } from "../../src/memory/routes.ts";
 import { SESSION_FIELD, Sessions, sessionWord } from "../../src/memory/sessions.ts";
@@ -89,6 +89,15 @@ const packet = (to: number, from = OURS): Uint8Array => {
   view.setUint8(9, 1);
   view.setUint32(12, from);
   view.setUint32(16, to);
+  return bytes;
+};
+
+const packet6 = (to: Uint8Array): Uint8Array => {
+  const bytes = new Uint8Array(48);
+  bytes[0] = 0x60;
+  bytes[5] = 8;
+  bytes[6] = 59; // no next header
+  bytes.set(to, 24);
   return bytes;
 };
 
@@ -187,28 +196,45 @@ test("what is not plain is left: no session, expired, ChaCha20, unconfirmed, els
   left(aes, (s) => s.entries.setEndpoint(0, elsewhere, makeSockaddr(LOOPBACK, 0)), READY_UDP);
 });
 
-test("it finds the peer that the long way finds, among thousands of prefixes", () =>
-  withStage(SUITE.aes256gcm, (s) => {
-    const chance = new Chance(2_026);
-    const entries = Array.from({ length: ROUTES }, () =>
-      routeOf(chance.next(), 1 + chance.below(32), chance.below(4)),
-    );
-    publishRoutes(s.arena, [...entries, routeOf(OURS, 32, 0)]);
-    const routes = new RouteLookup(s.arena);
-    let short = 0;
-    for (let i = 0; i < 2_000; i++) {
-      const edge = new DataView(entries[chance.below(ROUTES)]!.cidr.bytes.buffer).getUint32(0);
-      const to = (i % 2 === 0 ? chance.next() : edge + chance.below(3) - 1) >>> 0;
-      give(s, packet(to));
-      const result = s.lone(READY_TUN);
-      // Peer 0 alone has a session; whatever leads elsewhere is left.
-      const expected = routes.find4(to) === 0 ? 0 : (1 | DRAINED) << READ;
-      assert.equal(result, expected, `${to.toString(16)} leads to ${routes.find4(to)}`);
-      if (result !== 0) continue;
-      short++;
-      s.lone(READY_UDP);
-      written(s);
-    }
-    assert.ok(short > 100 && short < 1_900, `${short} took the short way`);
-    assert.ok(s.arena.f64[doubleAt(wordOf(s.arena, "ios", IO.size, 0), IO.fields.nowMs)]! > 0);
-  }));
+/** An address near the edge of one of the prefixes, or any. */
+const near = (chance: Chance, entries: readonly RouteEntry[], i: number): Uint8Array => {
+  const bytes = Uint8Array.from(entries[chance.below(entries.length)]!.cidr.bytes);
+  if (i % 2 === 0) return chance.fill(bytes);
+  const last = new DataView(bytes.buffer, bytes.length - 4);
+  last.setUint32(0, last.getUint32(0) + chance.below(3) - 1);
+  return bytes;
+};
+
+for (const version of [4, 6] as const) {
+  test(`it finds the peer that the long way finds among thousands of prefixes: IPv${version}`, () =>
+    withStage(SUITE.aes256gcm, (s) => {
+      const chance = new Chance(2_026);
+      const width = version === 4 ? 4 : 16;
+      const entries = Array.from({ length: ROUTES }, (): RouteEntry => {
+        const bytes = chance.fill(new Uint8Array(width));
+        // Half of them agree in their first words, so that later ones decide.
+        if (chance.once(2)) bytes.fill(0x20, 0, width - 4);
+        const cidr = { version, bytes, prefixLength: 1 + chance.below(8 * width) };
+        return { cidr, owner: { index: chance.below(4) } };
+      });
+      publishRoutes(s.arena, entries);
+      const routes = new RouteLookup(s.arena);
+      const at = jobWord(openRing(s.arena, 0), OFFERED) + F.innerAddress;
+      let short = 0;
+      for (let i = 0; i < 2_000; i++) {
+        const to = near(chance, entries, i);
+        const view = new DataView(to.buffer);
+        for (let w = 0; w < width / 4; w++) s.arena.u32[at + w] = view.getUint32(4 * w);
+        const peer = version === 4 ? routes.find4(s.arena.u32[at]!) : routes.find6(at);
+        give(s, version === 4 ? packet(view.getUint32(0)) : packet6(to));
+        // Peer 0 alone has a session; whatever leads elsewhere is left.
+        const expected = peer === 0 ? 0 : (1 | DRAINED) << READ;
+        assert.equal(s.lone(READY_TUN), expected, `${Buffer.from(to).toString("hex")}: ${peer}`);
+        if (peer !== 0) continue;
+        short++;
+        s.lone(READY_UDP);
+        written(s);
+      }
+      assert.ok(short > 100 && short < 1_900, `${short} took the short way`);
+    }));
+}

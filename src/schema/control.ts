@@ -44,8 +44,12 @@ export interface StatusValue {
     readonly gro: boolean;
     readonly tunOffload: boolean;
     readonly uso: boolean;
+    readonly mergeTcp: boolean;
+    readonly mergeUdp: boolean;
     readonly aesHardware: boolean;
   };
+  /** Why a feature is off, by its name. */
+  readonly offBecause: Readonly<Record<string, string>>;
   /** Session secrets are written to a file (security.md 5). */
   readonly keyLog: boolean;
   readonly defence: { readonly state: string; readonly rung: number };

@@ -43,9 +43,9 @@ export interface IoOptions {
   /** The thread's wake-up eventfd. */
   readonly wake: number;
   readonly gso: boolean;
-  /** Merge UDP towards the TUN (USO was accepted). */
+  /** Merge UDP towards the TUN. */
   readonly uso: boolean;
-  /** Merge TCP towards the TUN (TSO was accepted). */
+  /** Merge TCP towards the TUN. */
   readonly tso: boolean;
 }
 
@@ -110,6 +110,11 @@ export interface Addon {
   tunName(fd: number): string;
   /** 0 none, 1 checksum and TSO, 2 also USO. */
   tunOffload(fd: number, level: number): number;
+  /**
+   * Writes a merged packet that reaches nobody: 1 taken, 0 taken if the device were up (or that was
+   * looked at first), -EINVAL refused. Types: 1 TCP over IPv4, 5 UDP; see probe.h.
+   */
+  tunProbe(fd: number, gsoType: number): number;
 
   // Links, addresses, routes (rtnetlink); address is 4 or 16 bytes
   linkIndex(name: string): number;
@@ -151,7 +156,7 @@ export interface Addon {
   udpHush(fd: number): number;
   /** SO_MARK; 0 is none. */
   udpMark(fd: number, mark: number): number;
-  /** Bits: 1 UDP_SEGMENT, 2 UDP_GRO. */
+  /** Bits: 1 UDP_SEGMENT, 2 UDP_GRO, which is on then: for a socket that is not kept. */
   udpProbe(fd: number): number;
   udpGro(fd: number, on: boolean): number;
   udpConnect(fd: number, sockaddr: Uint8Array): number;

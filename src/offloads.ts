@@ -13,7 +13,6 @@ import { kernelQuirks } from "./quirks.ts";
 import type { EngineConfig } from "./schema/config.ts";
 
 /** In the order in which they are told. */
-// biome-ignore format: a table
 export const OFFLOADS = {
   gso: "UDP GSO",
   gro: "UDP GRO",

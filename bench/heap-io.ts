@@ -29,8 +29,12 @@ import { ANSWER_WORD, ORDER_WORD, READING, READING_DOUBLE } from "./heap-worker.
 export interface HeapTask {
   readonly share: ArenaShare;
   readonly frames: readonly Uint8Array[];
-  /** Packets of a window; the first window is to warm up. */
-  readonly windows: readonly number[];
+  /** Packets until V8 has compiled all of it, and of each window. */
+  readonly warmUp: number;
+  readonly window: number;
+  readonly windowsMax: number;
+  /** No more windows after one in which no thread allocated more. */
+  readonly enoughBytes: number;
   readonly wake: number;
   readonly controlWake: number;
   /** The worker's shared memory; null: there is no worker. */
@@ -75,6 +79,7 @@ class Drive {
   readonly #meta = new Uint8Array(32 * 64);
   readonly #ioWord: number;
   readonly #fds: readonly number[];
+  readonly #meter = new Meter();
   #order = 0;
 
   constructor(task: HeapTask) {
@@ -121,18 +126,17 @@ class Drive {
       const read = this.#counters.get(COUNT.tunPackets) - given;
       if (read > 0 && this.#counters.get(COUNT.tunWrittenPackets) - written >= read) break;
     }
-    assert(turns < TURNS_MAX, "a packet was lost");
+    if (turns === TURNS_MAX) throw new Error("a packet was lost");
   }
 
   window(packets: number): HeapWindow {
     const before = sumCounters(this.#arena, 0, 1);
     this.#ask();
-    const meter = new Meter();
-    meter.begin();
+    this.#meter.begin();
     const startMs = addon.bootMs();
     this.run(packets);
     const seconds = (addon.bootMs() - startMs) / 1_000;
-    const io = meter.end();
+    const io = this.#meter.end();
     const worker = this.#ask();
     const { counters, drops } = sumCounters(this.#arena, 0, 1);
     const lost = Object.entries(drops).filter(([, count]) => count > 0);
@@ -175,9 +179,14 @@ class Drive {
 if (parentPort !== null) {
   const task = workerData as HeapTask;
   const drive = new Drive(task);
-  const [warm = 0, ...windows] = task.windows;
-  drive.run(warm);
-  const found: HeapWindow[] = windows.map((packets) => drive.window(packets));
+  drive.run(task.warmUp);
+  const found: HeapWindow[] = [];
+  for (let i = 0; i < task.windowsMax; i++) {
+    const one = drive.window(task.window);
+    found.push(one);
+    const most = Math.max(one.io.allocatedBytes, one.worker?.allocatedBytes ?? 0);
+    if (most <= task.enoughBytes) break;
+  }
   drive.close();
   parentPort.postMessage(found);
 }

@@ -29,9 +29,23 @@ const collect = runInNewContext("gc") as () => void;
 
 const usedBytes = (): number => getHeapStatistics().used_heap_size;
 
+const CALIBRATIONS = 4;
+const NOTHING: Reading = { allocatedBytes: 0, keptBytes: 0, collections: 0, pauseMs: 0 };
+
 export class Meter {
   #profiler = new GCProfiler();
   #begunBytes = 0;
+  /** What a reading of nothing shows: the meter's own objects. */
+  readonly #own: Reading;
+
+  constructor() {
+    this.#own = NOTHING;
+    // The first ones also compile what they call.
+    for (let i = 0; i < CALIBRATIONS; i++) {
+      this.begin();
+      this.#own = this.#read(NOTHING);
+    }
+  }
 
   begin(): void {
     collect();
@@ -41,6 +55,10 @@ export class Meter {
   }
 
   end(): Reading {
+    return this.#read(this.#own);
+  }
+
+  #read(own: Reading): Reading {
     const endedBytes = usedBytes();
     const { statistics } = this.#profiler.stop() as { statistics: readonly Collection[] };
     const taken = statistics.map(
@@ -50,8 +68,8 @@ export class Meter {
     const sum = (values: readonly number[]): number => values.reduce((all, one) => all + one, 0);
     collect();
     return {
-      allocatedBytes: endedBytes - this.#begunBytes + sum(taken),
-      keptBytes: usedBytes() - this.#begunBytes,
+      allocatedBytes: endedBytes - this.#begunBytes + sum(taken) - own.allocatedBytes,
+      keptBytes: usedBytes() - this.#begunBytes - own.keptBytes,
       collections: statistics.length,
       pauseMs: sum(statistics.map(({ cost }) => cost)) / 1_000,
     };

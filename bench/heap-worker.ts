@@ -19,14 +19,13 @@ export const SHARED_NAME = "heap-worker";
 export const READING = ["allocatedBytes", "keptBytes", "collections", "pauseMs"] as const;
 
 /** Answers orders, which are numbers: odd ones begin a reading, even ones end it. */
-const obey = (shared: SharedArrayBuffer, meter: Meter): void => {
-  const words = new Int32Array(shared);
+const obey = (words: Int32Array, meter: Meter): void => {
   const order = Atomics.load(words, ORDER_WORD);
   if (Atomics.load(words, ANSWER_WORD) === order) return;
   if (order % 2 === 1) meter.begin();
   else {
     const reading: Reading = meter.end();
-    new Float64Array(shared).set(
+    new Float64Array(words.buffer).set(
       READING.map((name) => reading[name]),
       READING_DOUBLE,
     );
@@ -37,11 +36,11 @@ const obey = (shared: SharedArrayBuffer, meter: Meter): void => {
 
 /** piscina's entry. */
 export default function main(task: WorkerTask): void {
-  const shared = getEnvironmentData(SHARED_NAME) as unknown as SharedArrayBuffer;
+  const words = new Int32Array(getEnvironmentData(SHARED_NAME) as unknown as SharedArrayBuffer);
   const meter = new Meter();
   const { wait } = Atomics;
   Atomics.wait = ((array: Int32Array, index: number, value: number, timeoutMs: number) => {
-    obey(shared, meter);
+    obey(words, meter);
     return wait(array, index, value, timeoutMs);
   }) as typeof Atomics.wait;
   serve(task);

@@ -31,8 +31,12 @@ export interface HeapOptions {
   readonly packets: "segments" | "single";
   readonly handedOver: boolean;
   readonly suite?: keyof typeof SUITE;
-  /** Packets to warm up with, then of each window. */
-  readonly windows: readonly number[];
+  /** Packets that do not count, and of each window. */
+  readonly warmUp: number;
+  readonly window: number;
+  readonly windowsMax: number;
+  /** No more windows after one in which no thread allocated more. Without it: all. */
+  readonly enoughBytes?: number;
 }
 
 const MTU = 1_420;
@@ -154,7 +158,10 @@ export const measureHeap = async (options: HeapOptions): Promise<HeapWindow[]> =
   const task: HeapTask = {
     share: shareOf(arena),
     frames,
-    windows: options.windows,
+    warmUp: options.warmUp,
+    window: options.window,
+    windowsMax: options.windowsMax,
+    enoughBytes: options.enoughBytes ?? Number.NEGATIVE_INFINITY,
     wake,
     controlWake,
     worker: options.handedOver ? shared : null,

@@ -85,7 +85,7 @@ export class Send {
     const { u32 } = this.#s.arena;
     const peer =
       u32[word + F.innerVersion] === 4
-        ? this.#s.routes.find4(u32[word + F.innerAddress]!)
+        ? this.#s.routes.find4(u32[word + F.innerAddress]! | 0)
         : this.#s.routes.find6(word + F.innerAddress);
     if (peer < 0) {
       this.#drop(word, DROP.noRoute);
@@ -123,7 +123,7 @@ export class Send {
     u32[word + F.suite] = suite;
     u32[word + F.messageType] = MESSAGE_TYPE[suite]!;
     u32[word + F.receiverIndex] = u32[at + SESSION_FIELD.remoteIndex]!;
-    if (addon.prepare(jobIndex(ring, poster.tail), this.#now()) < 0) {
+    if (addon.prepare(jobIndex(ring, poster.tail)) < 0) {
       this.#want(u32[word + F.peer]!);
       this.#drop(word, DROP.nonceExhausted);
       return false;

@@ -119,8 +119,12 @@ export class RouteLookup {
     this.#six = tableOf(arena, 6, 0);
   }
 
-  /** Peer of an IPv4 address (host order), or -1. */
-  find4(address: number): number {
+  /**
+   * Peer of an IPv4 address (host order), or -1. 32 bits, with a sign or without: with one it is
+   * never boxed on its way here.
+   */
+  find4(bits: number): number {
+    const address = bits >>> 0;
     const u32 = this.#u32;
     const active = Atomics.load(this.#i32, this.#active);
     const index = this.#four.index + active * this.#indexWords;

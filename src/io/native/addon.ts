@@ -8,7 +8,8 @@
  * in C.
  *
  * Packet calls name a job by its index in the `jobs` region and read and write the job's fields
- * there, so that no call allocates. See `layout.ts` for every field.
+ * there, so that no call allocates: what is given and returned fits 32 bits with a sign, and times
+ * are read from the arena. See `layout.ts` for every field.
  */
 import { createRequire } from "node:module";
 import { EngineError } from "../../schema/errors.ts";
@@ -199,7 +200,7 @@ export interface Addon {
   /** Receives into up to `count` jobs from `job` on (ring order). Runs, 0, or -errno. */
   receive(io: IoHandle, job: number, count: number): number;
   /** Takes nonces, writes headers and accounts. 0, or -EOVERFLOW: the counter is exhausted. */
-  prepare(job: number, nowMs: number): number;
+  prepare(job: number): number;
   /** AEAD over a job with the node binary's OpenSSL; result in the job's claimer fields. */
   seal(job: number): number;
   open(job: number): number;
@@ -208,7 +209,10 @@ export interface Addon {
    * Returns the number of `sources` entries; keepalives and drops are counted on the way.
    */
   accept(io: IoHandle, job: number): number;
-  /** Merges and writes the segments of a run that the masks name. Packets written, or -errno. */
+  /**
+   * Merges and writes the segments of a run that the masks name: 32 bits each, as signed numbers,
+   * which are never boxed. Packets written, or -errno.
+   */
   tunWrite(io: IoHandle, job: number, maskLow: number, maskHigh: number): number;
   /** Queues a sealed job for the next flush; its slot must stay until then. */
   sendAdd(io: IoHandle, job: number): number;

@@ -30,6 +30,8 @@ import { SHARED_BYTES, SHARED_NAME } from "./heap-worker.ts";
 export interface HeapOptions {
   readonly packets: "segments" | "single";
   readonly handedOver: boolean;
+  /** TCP payload of each of a run's packets; as the default MTU allows it unless given. */
+  readonly segmentBytes?: number;
   readonly suite?: keyof typeof SUITE;
   /** Packets that do not count, and of each window. */
   readonly warmUp: number;
@@ -49,7 +51,7 @@ const TCP = 6;
 const UDP = 17;
 /** As the device's limit cuts TCP: gso_max_segs, at an MSS of 1368 with time stamps. */
 const SEGMENTS = 45;
-const SEGMENT_PAYLOAD = 1_368;
+const SEGMENT_BYTES = 1_368;
 const TCP_HEADERS = 20 + 32;
 const SMALL_PAYLOAD = 64;
 /** Frames of a round: super-packets of half a turn, and runs of one packet of a whole one. */
@@ -80,11 +82,11 @@ const virtioHeader = (frame: Uint8Array, gsoType: number, gsoSize: number, sumAt
 };
 
 /** A TCP super-packet as the kernel hands it over. */
-const superFrame = (): Uint8Array => {
-  const bytes = TCP_HEADERS + SEGMENTS * SEGMENT_PAYLOAD;
+const superFrame = (segmentBytes: number): Uint8Array => {
+  const bytes = TCP_HEADERS + SEGMENTS * segmentBytes;
   const frame = new Uint8Array(VNET_BYTES + bytes);
   ipHeader(frame, bytes, TCP, TARGETS[0]);
-  virtioHeader(frame, 1, SEGMENT_PAYLOAD, 16);
+  virtioHeader(frame, 1, segmentBytes, 16);
   frame[VNET_BYTES + 20 + 12] = 0x80;
   frame[VNET_BYTES + 20 + 13] = 0x10;
   return frame;
@@ -153,7 +155,7 @@ export const measureHeap = async (options: HeapOptions): Promise<HeapWindow[]> =
   const pool = new WorkerPool({ arena, ioWakes: [wake], onDeath: () => {}, filename });
   const frames =
     options.packets === "segments"
-      ? Array.from({ length: SUPERS }, superFrame)
+      ? Array.from({ length: SUPERS }, () => superFrame(options.segmentBytes ?? SEGMENT_BYTES))
       : Array.from({ length: SINGLES }, (_, i) => smallFrame(i));
   const task: HeapTask = {
     share: shareOf(arena),

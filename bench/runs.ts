@@ -99,7 +99,7 @@ export const makeRun = (
   set("lastBytes", wireBytes);
   set("messageType", 4);
   set("tunBytes", count * bytes);
-  addon.prepare(job, 0);
+  addon.prepare(job);
   const segments = new Segments(arena);
   return { segments, job, word, count, bytes };
 };

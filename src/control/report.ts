@@ -19,6 +19,9 @@ export interface Opened {
   /** As the kernel named it. */
   readonly name: string;
   readonly features: StatusValue["features"];
+  readonly offBecause: StatusValue["offBecause"];
+  /** Sentences about what is off and should not be; logged at the start. */
+  readonly surprises: readonly string[];
   readonly startedMs: number;
 }
 
@@ -56,6 +59,7 @@ export const statusValue = (reported: Reported): StatusValue => {
     threads: config.engine.threads,
     ioThreads: config.engine.ioThreads,
     features: opened.features,
+    offBecause: opened.offBecause,
     keyLog: reported.keyLog,
     defence: control.underLoad(nowMs) ? UNDER_LOAD : CALM,
     startedMs: Math.max(0, nowMs - opened.startedMs),

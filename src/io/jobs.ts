@@ -72,7 +72,7 @@ export class Jobs {
    * Does and retires what it can; returns with jobs pending only when workers hold all of them.
    * Bounded: each step retires or does one job.
    */
-  settle(nowMs: number): void {
+  settle(): void {
     const { poster, ring, segments, counters } = this.#s;
     if (poster.pending() > 0) poster.publish();
     while (poster.pending() > 0) {
@@ -84,7 +84,7 @@ export class Jobs {
       if (status === STATUS.claimed && this.#abandonIfDead()) continue;
       const at = claim(ring, this.#tag);
       if (at === NOTHING) {
-        this.#watchHead(nowMs);
+        this.#watchHead();
         return;
       }
       work(segments, ring, at);
@@ -95,7 +95,8 @@ export class Jobs {
   }
 
   /** Claim tag of a worker that has held the oldest job for too long, or 0. */
-  stuckTag(nowMs: number): number {
+  stuckTag(): number {
+    const nowMs = this.#s.arena.f64[this.#s.clock]!;
     const stuck = this.#stuckSinceMs !== 0 && nowMs - this.#stuckSinceMs > STUCK_MS;
     return stuck && this.#s.poster.status() === STATUS.claimed ? this.#s.poster.claimer() : 0;
   }
@@ -134,10 +135,10 @@ export class Jobs {
     return true;
   }
 
-  #watchHead(nowMs: number): void {
+  #watchHead(): void {
     if (this.#stuckSinceMs !== 0 && this.#stuckHead === this.#s.poster.head) return;
     this.#stuckHead = this.#s.poster.head;
-    this.#stuckSinceMs = nowMs;
+    this.#stuckSinceMs = this.#s.arena.f64[this.#s.clock]!;
   }
 
   /** Rings one sleeping worker, unless one is awake and will find the backlog by itself. */
@@ -174,7 +175,8 @@ const GAIN = 1.05;
 export class Dispatch {
   readonly #mode: number;
   readonly #workers: number;
-  #windowEndMs = 0;
+  /** When the window is over; asked each turn, so it is one comparison. */
+  windowEndMs = 0;
   #sleptMs = 0;
   #bytes = 0;
   #handingOver = false;
@@ -188,20 +190,15 @@ export class Dispatch {
     this.#handingOver = mode === HAND_OVER.always && workers > 0;
   }
 
-  /** Is a window over? Asked each turn, so it is one comparison. */
-  due(nowMs: number): boolean {
-    return nowMs >= this.#windowEndMs;
-  }
-
   /** Closes a window. `bytes` and `sleptMs` are running totals. True: hand jobs over. */
   choose(nowMs: number, bytes: number, sleptMs: number): boolean {
     if (this.#mode === HAND_OVER.auto && this.#workers > 0) {
-      const elapsed = nowMs - (this.#windowEndMs - WINDOW_MS);
+      const elapsed = nowMs - (this.windowEndMs - WINDOW_MS);
       const moved = (bytes - this.#bytes) / elapsed;
       const saturated = sleptMs - this.#sleptMs < SATURATED_SLEEP_SHARE * elapsed;
       this.#decide(moved, saturated, elapsed < 2 * WINDOW_MS);
     }
-    this.#windowEndMs = nowMs + WINDOW_MS;
+    this.windowEndMs = nowMs + WINDOW_MS;
     this.#sleptMs = sleptMs;
     this.#bytes = bytes;
     return this.#handingOver;

@@ -81,7 +81,7 @@ export class Receive {
   #classify(word: number): void {
     const { arena, slots, sessions } = this.#s;
     const { u32 } = arena;
-    const session = sessions.find(u32[word + F.receiverIndex]!);
+    const session = sessions.find(u32[word + F.receiverIndex]! | 0);
     const reason = session < 0 ? DROP.unknownIndex : this.#refusal(word, session);
     if (reason >= 0) {
       this.#drop(word, reason);
@@ -138,7 +138,7 @@ export class Receive {
       const source = this.#sources + i * SOURCE_WORDS;
       const owner =
         u32[source + VERSION] === 4
-          ? this.#s.routes.find4(u32[source + ADDRESS]!)
+          ? this.#s.routes.find4(u32[source + ADDRESS]! | 0)
           : this.#s.routes.find6(source + ADDRESS);
       if (owner === peer) {
         low |= u32[source + MASK_LOW]!;
@@ -150,7 +150,7 @@ export class Receive {
         );
       }
     }
-    if ((low | high) !== 0) addon.tunWrite(this.#s.io, job, low >>> 0, high >>> 0);
+    if ((low | high) !== 0) addon.tunWrite(this.#s.io, job, low | 0, high | 0);
   }
 
   /** Tells control of the first packet of a session, and of a new address at either end. */

@@ -49,7 +49,7 @@ export class Send {
   readonly #unsent = new Uint32Array(FLUSH_RUNS);
   #unsentCount = 0;
   #segmentsInFlight = 0;
-  readonly #standing = new StandingQueue();
+  readonly #standing: StandingQueue;
   /** The device's queue stands: the next run of several packets pays for it. */
   #givesUp = false;
   readonly #segmentsMax: number;
@@ -58,6 +58,7 @@ export class Send {
     this.#s = station;
     this.#jobs = jobs;
     this.#staged = new Staged(station);
+    this.#standing = new StandingQueue(station.arena.f64, station.clock);
     this.#segmentsMax = Math.floor(UNRETIRED_SEGMENTS / station.arena.limits.ioThreads);
   }
 
@@ -75,7 +76,7 @@ export class Send {
   /** Reads and posts up to `runs` runs. */
   read(runs: number): void {
     if (this.#read(runs) < runs) this.idle();
-    else if (this.#standing.stands(this.#now())) this.#givesUp = true;
+    else if (this.#standing.stands()) this.#givesUp = true;
   }
 
   /** Returns how many were read; fewer: the TUN is empty. */
@@ -132,7 +133,7 @@ export class Send {
     const { u32 } = this.#s.arena;
     const peer =
       u32[word + F.innerVersion] === 4
-        ? this.#s.routes.find4(u32[word + F.innerAddress]!)
+        ? this.#s.routes.find4(u32[word + F.innerAddress]! | 0)
         : this.#s.routes.find6(word + F.innerAddress);
     if (peer < 0) {
       this.#drop(word, DROP.noRoute);
@@ -188,7 +189,7 @@ export class Send {
     u32[word + F.suite] = suite;
     u32[word + F.messageType] = MESSAGE_TYPE[suite]!;
     u32[word + F.receiverIndex] = u32[at + SESSION_FIELD.remoteIndex]!;
-    if (addon.prepare(jobIndex(ring, poster.tail), this.#now()) < 0) {
+    if (addon.prepare(jobIndex(ring, poster.tail)) < 0) {
       this.#want(u32[word + F.peer]!);
       this.#drop(word, DROP.nonceExhausted);
       return false;

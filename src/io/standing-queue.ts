@@ -14,10 +14,18 @@
 const INTERVAL_MS = 5;
 
 export class StandingQueue {
+  readonly #f64: Float64Array;
+  readonly #clock: number;
   /** Since when it has not been seen empty; 0: it was at the last look. */
   #sinceMs = 0;
   #dueMs = 0;
   #given = 0;
+
+  /** `f64[clock]`: the turn's time, in milliseconds. */
+  constructor(f64: Float64Array, clock: number) {
+    this.#f64 = f64;
+    this.#clock = clock;
+  }
 
   /** It is empty. */
   emptied(): void {
@@ -25,8 +33,9 @@ export class StandingQueue {
     this.#given = 0;
   }
 
-  /** It was not emptied in this turn. True: give up a packet. Units: the turn's clock. */
-  stands(nowMs: number): boolean {
+  /** It was not emptied in this turn. True: give up a packet. */
+  stands(): boolean {
+    const nowMs = this.#f64[this.#clock]!;
     if (this.#sinceMs === 0) {
       this.#sinceMs = nowMs;
       this.#dueMs = nowMs + INTERVAL_MS;

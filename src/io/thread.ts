@@ -5,7 +5,9 @@
  *        ^                                                            │
  *        └────────────────────────────────────────────────────────────┘
  *
- * One wait (epoll) a turn; the clock is read there, once. Nothing in a turn allocates.
+ * One wait (epoll) a turn; the clock is read there, once. Nothing in a turn allocates: so no time
+ * is an argument or a result, since V8 boxes a number with a fraction to hand it on. Who needs the
+ * time reads it from the arena.
  */
 import { COMMAND, COUNT, ENGINE, IO } from "../memory/layout.ts";
 import { Consumer } from "../memory/queue.ts";
@@ -126,9 +128,8 @@ export class IoThread {
   }
 
   #turn(ready: number): void {
-    const now = this.#s.arena.f64[this.#s.clock]!;
     this.#s.routes.follow();
-    if (this.#dispatch.due(now)) this.#choose(now);
+    if (this.#s.arena.f64[this.#s.clock]! >= this.#dispatch.windowEndMs) this.#choose();
     if (ready & READY_WAKE) this.#obey();
     const left = this.#lone(ready);
     if (left & READY_UDP) {
@@ -136,11 +137,11 @@ export class IoThread {
     }
     if (left & READY_TUN) this.#send.read(TUN_RUNS);
     else this.#send.idle();
-    if (this.#s.poster.pending() > 0) this.#jobs.settle(now);
+    if (this.#s.poster.pending() > 0) this.#jobs.settle();
     this.#send.flush();
     if (this.#send.stagedCount > 0) this.#send.expireStaged();
     this.#s.events.ring();
-    if (this.#s.poster.pending() > 0) this.#reportStuck(now);
+    if (this.#s.poster.pending() > 0) this.#reportStuck();
     this.#s.arena.u32[this.#ioWord + FREE_SLOTS] = this.#s.slots.free;
   }
 
@@ -165,8 +166,9 @@ export class IoThread {
   }
 
   /** Once in a while: who does the jobs from now on. */
-  #choose(now: number): void {
-    const { counters, arena } = this.#s;
+  #choose(): void {
+    const { counters, arena, clock } = this.#s;
+    const now = arena.f64[clock]!;
     const bytes = counters.get(COUNT.tunBytes) + counters.get(COUNT.receivedBytes);
     const slept = arena.f64[doubleAt(this.#ioWord, IO.fields.sleptMs)]!;
     this.#jobs.handingOver = this.#dispatch.choose(now, bytes, slept);
@@ -187,8 +189,8 @@ export class IoThread {
     if (left === 0) addon.eventSignal(this.#wake);
   }
 
-  #reportStuck(now: number): void {
-    const tag = this.#jobs.stuckTag(now);
+  #reportStuck(): void {
+    const tag = this.#jobs.stuckTag();
     if (tag === 0 || tag === this.#stuckTag) return;
     this.#stuckTag = tag;
     this.#report({ type: "stuck", tag });

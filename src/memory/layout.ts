@@ -163,6 +163,7 @@ export const COUNTS = [
   { name: "workerWakes", unit: "wakes", doc: "Workers woken for a backlog." },
   { name: "keepalives", unit: "messages", doc: "Keepalives sent." },
   { name: "unsegmentedResends", unit: "sends", doc: "Sends repeated without UDP_SEGMENT after EIO or EINVAL." },
+  { name: "unmergedRewrites", unit: "writes", doc: "Merged packets that the TUN device refused with EINVAL and that were written one by one." },
   { name: "localRefused", unit: "sends", doc: "Sends repeated without the local address, which the host does not have any more." },
   { name: "ecnMarked", unit: "packets", doc: "Decrypted packets marked with the congestion that their outer header met." },
   { name: "standingMarked", unit: "packets", doc: "Marked with congestion (ECN) because the device's queue had not been empty for a while." },

@@ -132,9 +132,12 @@ export class RouteLookup {
     this.#table6 = this.#first6 + active * this.#words6;
   }
 
-  /** Peer of an IPv4 address (host order), or -1. */
-  find4(address: number): number {
-    return this.#walk(this.#table4, address, 0);
+  /**
+   * Peer of an IPv4 address (host order), or -1. 32 bits, with a sign or without: with one it is
+   * never boxed on its way here.
+   */
+  find4(bits: number): number {
+    return this.#walk(this.#table4, bits >>> 0, 0);
   }
 
   /** Peer of an IPv6 address whose four words (host order) are at `word`, or -1. */

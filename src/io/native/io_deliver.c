@@ -6,6 +6,7 @@
 #include "inner.h"
 #include "io_state.h"
 #include "mss.h"
+#include "probe.h"
 #include "replay.h"
 
 /* Finds or adds the source of `packet`; marks the segment there. Returns the new number. */
@@ -171,8 +172,24 @@ int io_accept(struct io *io, uint32_t job_index)
     return (int)known | account(io, job, session, authentic, data);
 }
 
-/* Writes one merged packet. True when the TUN took it. */
-static bool write_merged(struct io *io, struct merged *merged)
+/*
+ * A merged packet was refused: by this kernel, as it would every one (facts 1.7), or for what is in
+ * this one, which is no reason to give merging up. Writing one that is right tells.
+ */
+static void doubt_merging(struct io *io, const struct merged *merged)
+{
+    bool udp = merged->vnet.gso_type == VNET_GSO_UDP_L4;
+
+    count(io->counters, COUNT_UNMERGED_REWRITES, 1);
+    if (probe_merged(io->tun, udp ? VNET_GSO_UDP_L4 : VNET_GSO_TCP4) != -EINVAL)
+        return;
+    io->merge.udp = false;
+    if (!udp)
+        io->merge.tcp = false;
+}
+
+/* Writes one merged packet. Packets that the TUN took, or -EINVAL: they are to be written alone. */
+static int write_merged(struct io *io, struct merged *merged)
 {
     uint8_t header[TUN_VNET_BYTES];
     vnet_encode(header, sizeof header, &merged->vnet, merged->header_bytes);
@@ -181,16 +198,17 @@ static bool write_merged(struct io *io, struct merged *merged)
     int iov_count = (int)merged->iov_count - (io->vnet ? 0 : 1);
 
     if (writev(io->tun, iov, iov_count) < 0) {
+        if (errno == EINVAL && merged->packets > 1) {
+            doubt_merging(io, merged);
+            return -EINVAL;
+        }
         count(io->counters, DROP_TUN_REFUSED, merged->packets);
-        /* Some kernels refuse merged packets that are right (facts 1.7); then none are merged. */
-        if (errno == EINVAL && merged->packets > 1)
-            io->merge.tcp = io->merge.udp = false;
-        return false;
+        return 0;
     }
     count(io->counters, COUNT_TUN_WRITES, 1);
     count(io->counters, COUNT_TUN_WRITTEN_PACKETS, merged->packets);
     count(io->counters, COUNT_TUN_WRITTEN_BYTES, merged->bytes);
-    return true;
+    return (int)merged->packets;
 }
 
 int io_tun_write(struct io *io, uint32_t job_index, uint64_t mask)
@@ -199,7 +217,7 @@ int io_tun_write(struct io *io, uint32_t job_index, uint64_t mask)
     struct segments segments;
     uint8_t *packets[JOB_SEGMENTS];
     uint32_t lengths[JOB_SEGMENTS];
-    uint32_t count_in = 0;
+    uint32_t count_in = 0, alone = 0;
     int written = 0;
 
     if (job == NULL || !segments_of(io->arena, job, &segments))
@@ -222,10 +240,16 @@ int io_tun_write(struct io *io, uint32_t job_index, uint64_t mask)
         lengths[count_in++] = length;
     }
     for (uint32_t at = 0; at < count_in;) {
-        uint32_t taken = merge_next(&io->merge, packets + at, lengths + at, count_in - at,
-                                    &io->merged);
-        if (write_merged(io, &io->merged))
-            written += (int)taken;
+        uint32_t room = at < alone ? 1 : count_in - at;
+        uint32_t taken = merge_next(&io->merge, packets + at, lengths + at, room, &io->merged);
+        int result = write_merged(io, &io->merged);
+        if (result < 0) {
+            /* What is alone is never asked to be once more. */
+            merge_undo(&io->merged);
+            alone = at + taken;
+            continue;
+        }
+        written += result;
         at += taken;
     }
     return written;

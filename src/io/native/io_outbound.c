@@ -232,6 +232,15 @@ static int send_without_local(struct io *io, size_t side, uint32_t i)
     return count_sent(io, side, i);
 }
 
+/* The peer's way gets no segments for a while; others may. */
+static void stop_segments(struct io *io, uint8_t *peer)
+{
+    double now;
+
+    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
+    store_f64(peer + PEER_UNSEGMENTED_UNTIL_MS, now + UNSEGMENTED_MS);
+}
+
 /* One datagram a message, for kernels and paths that refuse UDP_SEGMENT. */
 static int send_unsegmented(struct io *io, size_t side, uint32_t i)
 {
@@ -274,17 +283,15 @@ static int send_refused(struct io *io, size_t side, uint32_t i, int error)
             return sent;
     }
     if ((error == EIO || error == EINVAL || error == EMSGSIZE) && n > 1) {
+        int sent = send_unsegmented(io, side, i);
         /*
-         * EIO: no checksum offload on this way out (facts 1.7). EMSGSIZE: our own link takes no
-         * such datagram whole; cut by the kernel, it does. Others may have it.
+         * EIO: no checksum offload on this way out (facts 1.5). EINVAL says so too, or that a
+         * segment is larger than the path takes: then not all of them went alone either. EMSGSIZE:
+         * our own link takes no such datagram whole; cut by the kernel, it does.
          */
-        if (error != EINVAL) {
-            double now;
-            memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
-            store_f64(io->out_about[side][i].peer + PEER_UNSEGMENTED_UNTIL_MS,
-                      now + UNSEGMENTED_MS);
-        }
-        return send_unsegmented(io, side, i);
+        if (error != EINVAL || sent == (int)n)
+            stop_segments(io, io->out_about[side][i].peer);
+        return sent;
     }
     count(io->counters, error == EAGAIN || error == ENOBUFS ? DROP_SEND_FULL : DROP_SEND_REFUSED,
           n);

@@ -203,9 +203,14 @@ int udp_probe(int fd)
 
     if (getsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &value, &length) == 0)
         bits |= 1;
-    /* Readable since 5.12; older kernels have it without our being able to tell (facts 1.5). */
+    /*
+     * Readable since 5.12; older kernels have it without our being able to tell (facts 1.5). What
+     * was switched on must say so: an option that is taken and ignored is none.
+     */
     length = sizeof value;
-    if (getsockopt(fd, IPPROTO_UDP, UDP_GRO, &value, &length) == 0)
+    value = 0;
+    if (udp_gro(fd, true) == 0 &&
+        getsockopt(fd, IPPROTO_UDP, UDP_GRO, &value, &length) == 0 && value == 1)
         bits |= 2;
     return bits;
 }

@@ -66,7 +66,7 @@ int udp_hush(int fd);
 /* Firewall mark of what is sent, 0: none. */
 int udp_mark(int fd, uint32_t mark);
 
-/* Bits: 1 UDP_SEGMENT can be sent, 2 UDP_GRO can be received. */
+/* Bits: 1 UDP_SEGMENT can be sent, 2 UDP_GRO can be received; it is on then, on this socket. */
 int udp_probe(int fd);
 int udp_gro(int fd, bool on);
 int udp_connect(int fd, const union address *address);

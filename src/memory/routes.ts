@@ -137,19 +137,22 @@ export class RouteLookup {
    * never boxed on its way here.
    */
   find4(bits: number): number {
-    return this.#walk(this.#table4, bits >>> 0, 0);
+    return this.#walk(this.#table4, bits | 0, 0);
   }
 
   /** Peer of an IPv6 address whose four words (host order) are at `word`, or -1. */
   find6(word: number): number {
-    return this.#walk(this.#table6, this.#u32[word]!, word);
+    return this.#walk(this.#table6, this.#u32[word]! | 0, word);
   }
 
-  /** From the table's first result to a peer; `first` is the address's word at `at`. */
+  /**
+   * From the table's first result to a peer; `first` is the address's word at `at`. Words are handed
+   * on with a sign, so that they are never boxed.
+   */
   #walk(table: number, first: number, at: number): number {
     const u32 = this.#u32;
     let result = u32[table]!;
-    let key = first;
+    let key = first >>> 0;
     let word = at;
     for (let step = 0; step < STEPS_MAX; step++) {
       const kind = result & RESULT.kindMask;
@@ -170,14 +173,15 @@ export class RouteLookup {
           word++;
           key = u32[word]!;
         }
-      } else if (kind === KIND.list) return this.#inList(node, result, key, word);
-      else return this.#inSearch(node, result, key, word);
+      } else if (kind === KIND.list) return this.#inList(node, result | 0, key | 0, word);
+      else return this.#inSearch(node, result | 0, key | 0, word);
     }
     return (result >>> RESULT.shift) - 1;
   }
 
-  #inList(list: number, result: number, key: number, word: number): number {
+  #inList(list: number, result: number, first: number, word: number): number {
     const u32 = this.#u32;
+    const key = first >>> 0;
     const count = (result >>> RESULT.countShift) & RESULT.countMask;
     const planes = ((result >>> RESULT.planesShift) & RESULT.planesMask) + 1;
     let place = 0;
@@ -185,12 +189,12 @@ export class RouteLookup {
       while (place < count && u32[list + place]! <= key) place++;
     } else {
       while (place < count && u32[list + place]! < key) place++;
-      while (place < count && !this.#isAbove(list + place, count, planes, key, word)) place++;
+      while (place < count && !this.#isAbove(list + place, count, planes, first, word)) place++;
     }
     return this.#peer(list + planes * count, place);
   }
 
-  #inSearch(node: number, result: number, key: number, word: number): number {
+  #inSearch(node: number, result: number, first: number, word: number): number {
     const count = this.#u32[node]!;
     const planes = ((result >>> RESULT.planesShift) & RESULT.planesMask) + 1;
     const list = node + 1;
@@ -198,7 +202,7 @@ export class RouteLookup {
     let high = count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#isAbove(list + middle, count, planes, key, word)) high = middle;
+      if (this.#isAbove(list + middle, count, planes, first, word)) high = middle;
       else low = middle + 1;
     }
     return this.#peer(list + planes * count, low);
@@ -211,12 +215,12 @@ export class RouteLookup {
   /** Is a boundary above the address? Its planes are `stride` apart. */
   #isAbove(at: number, stride: number, planes: number, key: number, word: number): boolean {
     const u32 = this.#u32;
-    const first = u32[at]!;
-    if (first !== key) return first > key;
+    const mine = u32[at]!;
+    if (mine !== key >>> 0) return mine > key >>> 0;
     for (let plane = 1; plane < planes; plane++) {
-      const mine = u32[at + plane * stride]!;
+      const ours = u32[at + plane * stride]!;
       const theirs = u32[word + plane]!;
-      if (mine !== theirs) return mine > theirs;
+      if (ours !== theirs) return ours > theirs;
     }
     return false;
   }

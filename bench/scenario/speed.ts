@@ -1,0 +1,188 @@
+/**
+ * speed — no flood, nothing shaped: ours beside wireguard-go, and the ladder of ours alone.
+ *
+ * A cell makes a lab, starts one tunnel in it, measures one thing and removes all.
+ */
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Cell, Done, Figures, Task } from "../cells.ts";
+import { fetchWireguardGo, WIREGUARD_GO_VERSION } from "../fetch.ts";
+import { Lab, LabError } from "../lab.ts";
+import { choose, type Options, type ScenarioName } from "../options.ts";
+import {
+  failureText,
+  figureText,
+  figureTitle,
+  makeRows,
+  markdownTable,
+  type Row,
+  workTable,
+} from "../report.ts";
+import { GOALS, type Judged, judge } from "./goals.ts";
+import { ladderSchemes } from "./ladder.ts";
+import { checkRunning, findNodes, oursScheme, type Scheme, wireguardGoScheme } from "./schemes.ts";
+import { WORKS, type Work, warm } from "./works.ts";
+
+/** What a scenario is to the runner. */
+export interface Scenario {
+  readonly name: ScenarioName;
+  readonly tasks: readonly Task[];
+  /** Versions of what is compared, for the plan that `--resume` compares. */
+  readonly versions: readonly string[];
+  /** Programs that are not there; sentences. */
+  readonly missing: readonly string[];
+  readonly measure: (cell: Cell) => Promise<Figures>;
+  /** One line for progress. */
+  readonly tell: (cell: Cell, figures: Figures) => string;
+  readonly rows: (done: readonly Done[]) => Row[];
+  /** All tables. */
+  readonly page: (done: readonly Done[]) => string;
+}
+
+/** Without a cipher there is little to measure beside the limit itself. */
+const UNSEALED_WORKS = ["tcp1", "tcp4", "loaded"];
+/** What a ladder shows: where segments are merged, and where they are not. */
+const LADDER_WORKS = ["tcp1", "card"];
+// biome-ignore format: a table
+const COLUMNS = ["throughputMbps", "latencyMs", "latencyP99Ms", "packetsPerSecond", "overloadOfferedPerSecond", "overloadReceivedPerSecond", "lossPct", "cpuSecondsPerGb", "labCpuSecondsPerGb", "engineCpuSecondsPerGb", "memoryMb", "retransmits"];
+
+/** Where the rival of `.ci/wireguard-go` and of an earlier run lies. */
+const fetchedWireguardGo = (root: string): string =>
+  join(root, "build/wireguard-go", WIREGUARD_GO_VERSION, "wireguard-go");
+
+/** The rival's binary: named, there, or fetched. Null with a sentence when it cannot be had. */
+const findWireguardGo = async (
+  options: Options,
+  root: string,
+): Promise<{ readonly path: string } | { readonly why: string }> => {
+  if (options.wireguardGo !== null) return { path: options.wireguardGo };
+  const path = fetchedWireguardGo(root);
+  if (existsSync(path)) return { path };
+  mkdirSync(join(root, "build/wireguard-go"), { recursive: true });
+  const folder = mkdtempSync(join(root, "build/wireguard-go/fetch-"));
+  try {
+    const fetched = await fetchWireguardGo(folder);
+    mkdirSync(join(path, ".."), { recursive: true });
+    renameSync(fetched, path);
+    return { path };
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    return { why: error.message };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
+
+const oursSchemes = (options: Options, version: string): Scheme[] => {
+  const nodes = findNodes([process.execPath, ...options.nodes]);
+  if (options.scenario === "ladder") return ladderSchemes(version, nodes.at(-1)!);
+  return nodes.flatMap((node) =>
+    (["aes256gcm", "chacha20poly1305", null] as const).map((cipher) =>
+      oursScheme({ version, node, cipher }),
+    ),
+  );
+};
+
+const tasksOf = (
+  options: Options,
+  schemes: readonly Scheme[],
+  works: readonly Work[],
+): readonly Task[] =>
+  works.flatMap((work) =>
+    schemes
+      .filter(({ id }) => !id.startsWith("p2pvpn-unsealed") || UNSEALED_WORKS.includes(work.id))
+      .map(({ id }) => ({
+        scenario: options.scenario,
+        scheme: id,
+        work: work.id,
+        class: null,
+        attackMbps: 0,
+        seconds: work.takes(options.seconds),
+      })),
+  );
+
+const worksOf = (options: Options): Work[] => {
+  const known = choose("work", WORKS, options.work);
+  const ladder = options.scenario === "ladder";
+  const named = ladder ? known.filter(({ id }) => LADDER_WORKS.includes(id)) : known;
+  // Without offloads anywhere it would be the first work once more.
+  return options.offloads ? named : named.filter(({ id }) => id !== "card");
+};
+
+const ratioText = ({ ratio }: Judged): string => {
+  if (ratio === null) return "–";
+  const ends = `${ratio.lowest.toFixed(2)}–${ratio.highest.toFixed(2)}`;
+  return `${ratio.ratio.toFixed(2)} × (${ends})`;
+};
+
+const goalTable = (done: readonly Done[]): string => {
+  const text = (figure: string, value: number | null): string =>
+    value === null ? "–" : `${figureText(figure, value)} ${figureTitle(figure)}`;
+  const asked = (value: number | null, unit: string): string =>
+    value === null ? "" : `${value} ${unit}`;
+  const rows = GOALS.map((goal) => judge(goal, done)).map((judged) => {
+    const { goal, value, reference, verdict } = judged;
+    const aim = asked(goal.aim, goal.absolute ? "ms" : "×");
+    const figures = [text(goal.figure, value), text(goal.figure, reference)];
+    return [goal.title, ...figures, ratioText(judged), asked(goal.least, "×"), aim, verdict];
+  });
+  const head = ["work", "ours", "reference", "ratio", "at least", "aim", "verdict"];
+  return markdownTable(head, rows);
+};
+
+/** Makes scenario `speed`, or its ladder. Errors: LabError, UsageError. */
+export const speedScenario = async (
+  options: Options,
+  version: string,
+  root: string,
+): Promise<Scenario> => {
+  const found = await findWireguardGo(options, root);
+  const rival =
+    "path" in found ? [wireguardGoScheme(found.path, options.wireguardGo !== null)] : [];
+  const schemes = choose("only", [...oursSchemes(options, version), ...rival], options.only);
+  const works = worksOf(options);
+  const rowsOf = (done: readonly Done[]): Row[] => makeRows(options.scenario, schemes, works, done);
+  return {
+    name: options.scenario,
+    tasks: tasksOf(options, schemes, works),
+    versions: schemes.map((one) => `${one.id} ${one.version} ${one.node ?? ""}`.trim()),
+    missing: "why" in found ? [found.why] : [],
+    rows: rowsOf,
+    measure: async (cell) => {
+      const scheme = schemes.find(({ id }) => id === cell.scheme)!;
+      const work = works.find(({ id }) => id === cell.work)!;
+      return measure(scheme, work, options);
+    },
+    tell: (cell, figures) => {
+      const { figure } = works.find(({ id }) => id === cell.work)!;
+      const value = figures[figure];
+      return value === undefined ? "" : `${figureText(figure, value)} ${figureTitle(figure)}`;
+    },
+    page: (done) => {
+      const rows = rowsOf(done);
+      const goals = options.scenario === "speed" ? ["## Goals", goalTable(done)] : [];
+      const tables = works.flatMap((work) => {
+        const own = rows.filter((row) => row.work === work.id);
+        return own.length === 0 ? [] : [`## ${work.title}`, workTable(own, schemes, COLUMNS)];
+      });
+      const failures = failureText(done);
+      const failed = failures === "" ? [] : ["## Not measured", failures];
+      return [...goals, ...tables, ...failed].join("\n\n");
+    },
+  };
+};
+
+const measure = async (scheme: Scheme, work: Work, options: Options): Promise<Figures> => {
+  const lab = await Lab.make({ offloads: options.offloads ? work.offloads : "none" });
+  try {
+    const programs = await scheme.start(lab, work.idlePeers);
+    const tunnel = { lab, programs, seconds: options.seconds };
+    await warm(tunnel);
+    const figures = await work.measure(tunnel);
+    checkRunning(programs);
+    for (const program of programs) await program.stop();
+    return { ...figures, cubic: lab.cubic ? 1 : 0 };
+  } finally {
+    lab.remove();
+  }
+};

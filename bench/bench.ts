@@ -54,12 +54,12 @@ const newest = (results: string, scenario: string): string => {
   return found;
 };
 
-const openStore = (options: Options, scenario: Scenario, root: string): Store => {
+const openStore = (options: Options, scenario: Scenario, root: string, commit: string): Store => {
   const { runs, seconds, offloads } = options;
   const works = [...new Set(scenario.tasks.map(({ work }) => work))];
   const plan = {
     ...{ scenario: scenario.name, runs, seconds, offloads, works },
-    versions: scenario.versions,
+    ...{ versions: scenario.versions, commit },
   };
   const results = join(root, "bench/results");
   if (options.resume) {
@@ -153,7 +153,7 @@ const main = async (): Promise<number> => {
   const machine = describeMachine(process.execPath);
   const scenario = await speedScenario(options, machine.version, root);
   for (const why of scenario.missing) say(why);
-  const store = openStore(options, scenario, root);
+  const store = openStore(options, scenario, root, machine.commit);
   let finished = false;
   process.once("exit", () => {
     if (!finished) say(`Stopped with ${store.done.length} cells done; --resume goes on.`);

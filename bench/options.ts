@@ -25,6 +25,8 @@ export interface Options {
   readonly runs: number;
   /** Of each load. */
   readonly seconds: number;
+  /** Fewer works, and fewer of them for each scheme. */
+  readonly quick: boolean;
   readonly resume: boolean;
   readonly json: boolean;
   /** Node binaries besides the one that runs the benchmark. */
@@ -131,6 +133,7 @@ export const readOptions = (
     work: values.work === "" && quick ? QUICK_WORKS : list(values.work),
     runs: whole("runs", values.runs, quick ? 1 : 5, RUNS_MAX),
     seconds: whole("seconds", values.seconds, quick ? 2 : 5, SECONDS_MAX),
+    quick,
     resume: values.resume,
     json: values.json,
     nodes: [...new Set([...values.node, ...(named === undefined ? [] : [named])])],

@@ -110,28 +110,44 @@ const makeRow = (
   };
 };
 
-/** How figures are written; those of other names as whole numbers. Units stand in the titles. */
+interface Format {
+  readonly unit: string;
+  readonly text: (value: number) => string;
+  /** Over a column, where the unit alone does not tell. */
+  readonly title?: string;
+}
+
+const digits = (count: number) => (value: number) => value.toFixed(count);
+const thousands =
+  (count: number) =>
+  (value: number): string =>
+    (value / 1_000).toFixed(count);
+
+/** How figures are written; others as whole numbers without a unit. */
 // biome-ignore format: a table
-const FORMATS: Readonly<Record<string, readonly [title: string, text: (value: number) => string]>> = {
-  throughputMbps: ["Gbit/s", (value) => (value / 1_000).toFixed(2)],
-  latencyMs: ["ms", (value) => value.toFixed(3)],
-  latencyP99Ms: ["p99, ms", (value) => value.toFixed(2)],
-  lossPct: ["lost, %", (value) => value.toFixed(2)],
-  cpuSecondsPerGb: ["CPU-s per GB", (value) => value.toFixed(2)],
-  labCpuSecondsPerGb: ["CPU-s per GB, laboratory", (value) => value.toFixed(2)],
-  engineCpuSecondsPerGb: ["CPU-s per GB, both ends", (value) => value.toFixed(2)],
-  packetsPerSecond: ["kpps", (value) => (value / 1_000).toFixed(1)],
-  overloadOfferedPerSecond: ["kpps offered in overload", (value) => (value / 1_000).toFixed(1)],
-  overloadReceivedPerSecond: ["of it received", (value) => (value / 1_000).toFixed(1)],
-  memoryMb: ["resident, MB", (value) => value.toFixed(0)],
+const FORMATS: Readonly<Record<string, Format>> = {
+  throughputMbps: { unit: "Gbit/s", text: thousands(2) },
+  latencyMs: { unit: "ms", text: digits(3), title: "median, ms" },
+  latencyP99Ms: { unit: "ms", text: digits(2), title: "p99, ms" },
+  lossPct: { unit: "%", text: digits(2), title: "lost, %" },
+  cpuSecondsPerGb: { unit: "s/GB", text: digits(2), title: "CPU-s per GB" },
+  labCpuSecondsPerGb: { unit: "s/GB", text: digits(2), title: "of the laboratory" },
+  engineCpuSecondsPerGb: { unit: "s/GB", text: digits(2), title: "of both ends" },
+  packetsPerSecond: { unit: "kpps", text: thousands(1) },
+  overloadOfferedPerSecond: { unit: "kpps", text: thousands(1), title: "offered in overload, kpps" },
+  overloadReceivedPerSecond: { unit: "kpps", text: thousands(1), title: "received of it, kpps" },
+  memoryMb: { unit: "MB", text: digits(0), title: "resident, MB" },
 };
 
 /** A figure with its digits, without its unit. */
 export const figureText = (name: string, value: number): string =>
-  FORMATS[name]?.[1](value) ?? value.toFixed(0);
+  FORMATS[name]?.text(value) ?? value.toFixed(0);
 
-/** A figure's unit, or what it is. */
-export const figureTitle = (name: string): string => FORMATS[name]?.[0] ?? name;
+/** The same with its unit. */
+export const figureWithUnit = (name: string, value: number): string =>
+  `${figureText(name, value)} ${FORMATS[name]?.unit ?? ""}`.trim();
+
+const figureTitle = (name: string): string => FORMATS[name]?.title ?? FORMATS[name]?.unit ?? name;
 
 /** A table of Markdown. */
 export const markdownTable = (head: readonly string[], rows: readonly string[][]): string => {
@@ -153,14 +169,25 @@ export const workTable = (
   rows: readonly Row[],
   schemes: readonly SchemeFacts[],
   columns: readonly string[],
+  /** What the main figure is compared by. */
+  compare: { readonly figure: string; readonly reference: string },
 ): string => {
   const used = columns.filter((name) => rows.some((row) => row.spread[name] !== undefined));
-  const head = ["scheme", ...used.map(figureTitle), "runs"];
+  const titleOf = (id: string): string => schemes.find((one) => one.id === id)?.title ?? id;
+  const main = (row: Row | undefined): number => row?.spread[compare.figure]?.median ?? Number.NaN;
+  const below = main(rows.find(({ id }) => id === compare.reference));
+  const ratio = (row: Row): string =>
+    Number.isNaN(main(row) / below) ? "–" : `${(main(row) / below).toFixed(2)} ×`;
+  const rest = used.filter((name) => name !== compare.figure);
+  const first = used.filter((name) => name === compare.figure);
+  const cellsOf = (row: Row, names: readonly string[]): string[] =>
+    names.map((name) => spreadText(name, row.spread[name]));
+  const head = ["scheme", ...first.map(figureTitle), `of ${compare.reference}`];
   const body = rows.map((row) => {
-    const title = schemes.find(({ id }) => id === row.id)?.title ?? row.id;
-    return [title, ...used.map((name) => spreadText(name, row.spread[name])), String(row.runs)];
+    const figures = [...cellsOf(row, first), ratio(row), ...cellsOf(row, rest)];
+    return [titleOf(row.id), ...figures, String(row.runs)];
   });
-  return markdownTable(head, body);
+  return markdownTable([...head, ...rest.map(figureTitle), "runs"], body);
 };
 
 /** Why runs are missing, one line each; "" when none is. */

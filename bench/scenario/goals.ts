@@ -27,6 +27,8 @@ export interface Goal {
   readonly aim: number | null;
   /** The aim is a value and not a ratio; units of the figure. */
   readonly absolute?: true;
+  /** Asked is no ratio but the spread of equal runs: not below the reference's lowest. */
+  readonly within?: true;
 }
 
 const RIVAL = "wireguard-go";
@@ -57,11 +59,11 @@ export const GOALS: readonly Goal[] = [
   { title: "the same, programs of the laboratory alone", scheme: AES24, work: "tcp1", figure: "labCpuSecondsPerGb", less: true, least: 0.4, aim: 0.3 },
   { title: "nothing sealed, Node 24", scheme: BARE24, work: "tcp1", figure: TCP, least: null, aim: 3 },
   { title: "AES, Node 24, of nothing sealed", scheme: AES24, work: "tcp1", figure: TCP, reference: { scheme: BARE24, work: "tcp1" }, least: null, aim: 0.85 },
-  { title: "AES, Node 20, with 10,000 idle peers, of without", scheme: AES20, work: "peers", figure: TCP, reference: { scheme: AES20, work: "tcp1" }, least: null, aim: null },
+  { title: "AES, Node 20, 10,000 peers, of one peer (within its spread)", scheme: AES20, work: "peers", figure: TCP, reference: { scheme: AES20, work: "tcp1" }, least: null, aim: null, within: true },
   { title: "ChaCha20, Node 24, TCP, one stream", scheme: CHACHA24, work: "tcp1", figure: TCP, least: 1, aim: 1.5 },
 ];
 
-export type Verdict = "aim reached" | "reached" | "not reached" | "not measured" | "told";
+export type Verdict = "aim reached" | "reached" | "not reached" | "not measured";
 
 export interface Judged {
   readonly goal: Goal;
@@ -84,10 +86,10 @@ export const seriesOf = (
     return fits ? [{ run: cell.run, value }] : [];
   });
 
-const verdictOf = (goal: Goal, value: number, ratio: number): Verdict => {
+const verdictOf = (goal: Goal, value: number, ratio: number, lowest: number): Verdict => {
+  if (goal.within) return value >= lowest ? "reached" : "not reached";
   const enough = (what: number, asked: number | null): boolean =>
     asked !== null && (goal.less ? what <= asked : what >= asked);
-  if (goal.least === null && goal.aim === null) return "told";
   if (enough(goal.absolute ? value : ratio, goal.aim)) return "aim reached";
   return enough(ratio, goal.least) ? "reached" : "not reached";
 };
@@ -99,7 +101,11 @@ export const judge = (goal: Goal, done: readonly Done[]): Judged => {
   const theirs = seriesOf(done, scheme, work, goal.figure);
   const ratio = ratioOf(ours, theirs);
   const value = spreadOf(ours.map((one) => one.value))?.median ?? null;
-  const reference = spreadOf(theirs.map((one) => one.value))?.median ?? null;
-  const verdict = ratio === null || value === null ? null : verdictOf(goal, value, ratio.ratio);
-  return { goal, value, reference, ratio, verdict: verdict ?? "not measured" };
+  const below = spreadOf(theirs.map((one) => one.value));
+  const reference = below?.median ?? null;
+  if (ratio === null || value === null || below === null) {
+    return { goal, value, reference, ratio, verdict: "not measured" };
+  }
+  const verdict = verdictOf(goal, value, ratio.ratio, below.lowest);
+  return { goal, value, reference, ratio, verdict };
 };

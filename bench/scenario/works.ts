@@ -25,7 +25,8 @@ const PINGS = 200;
 const PING_INTERVAL_MS = 10;
 /** Pings that ping() sends before the ones that count, and its own start. */
 const PING_LEAD_SECONDS = 1;
-export const IDLE_PEERS = 10_000;
+/** With the one that speaks, as many as a configuration may hold. */
+const IDLE_PEERS = 9_999;
 const PACKET_BYTES = 64;
 const PACKET_PORT = 9_064;
 const TRIAL_MS = 1_000;
@@ -166,7 +167,7 @@ export const WORKS: readonly Work[] = [
   { id: "udp64", title: "UDP, 64-byte payload, at most 1 % lost", offloads: true, idlePeers: 0, figure: "packetsPerSecond", note: "latency is measured apart; throughput is UDP payload", takes: () => 30, measure: smallPackets },
   { id: "ping", title: "ping, idle", offloads: true, idlePeers: 0, figure: "latencyMs", note: PING_NOTE, takes: () => 8, measure: idlePing },
   { id: "loaded", title: "ping beside one TCP stream", offloads: true, idlePeers: 0, figure: "latencyMs", note: "throughput is that of the stream with pings beside it", takes: (seconds) => seconds + 6, measure: loadedPing },
-  { id: "peers", title: "TCP, one stream, 10,000 idle peers", offloads: true, idlePeers: IDLE_PEERS, figure: "throughputMbps", note: TCP_NOTE, takes: (seconds) => seconds + 12, measure: tcp(1) },
+  { id: "peers", title: "TCP, one stream, 10,000 peers, all but one idle", offloads: true, idlePeers: IDLE_PEERS, figure: "throughputMbps", note: TCP_NOTE, takes: (seconds) => seconds + 12, measure: tcp(1) },
 ];
 
 /** Waits until the tunnel carries something. Errors: LabError. */

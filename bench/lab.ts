@@ -78,10 +78,7 @@ export interface Place {
 }
 
 export interface LabOptions {
-  /**
-   * False: what crosses the cable is segmented and merged as a network card does it. "none": it is
-   * segmented, and nothing merges it.
-   */
+  /** What crosses the cable is, as by a network card, segmented and merged (false) or only cut. */
   readonly offloads?: boolean | "none";
 }
 

@@ -7,8 +7,8 @@
  *
  * The sender follows the clock in steps of a fifth of a millisecond and sleeps between them. What
  * it could not send for 20 ms is not made up for: then it is slower than asked, and "us" tells so.
- * The receiver ends when nothing came for 400 ms after the first packet, or with its time; "dropped"
- * is what its own socket had no room for. Both end by themselves.
+ * A packet that the kernel refused counts as sent. The receiver ends when nothing came for 400 ms
+ * after the first packet, or with its time; "dropped" is what its own socket had no room for.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -15,13 +15,22 @@ import { type Cell, type Done, type Figures, interleave, Store, secondsLeft } fr
 import { LabError, missingTools, runMain } from "./lab.ts";
 import { lockBench } from "./lock.ts";
 import { describeMachine, type Machine } from "./machine.ts";
-import { HELP, type Options, readOptions } from "./options.ts";
-import { type Scenario, speedScenario } from "./scenario/speed.ts";
+import { HELP, type Options, readOptions, type ScenarioName } from "./options.ts";
+import type { Scenario, ScenarioMaker } from "./scenario/scenario.ts";
+import { speedScenario } from "./scenario/speed.ts";
 import { median } from "./statistics.ts";
 
 const CELLS = "cells.jsonl";
 const ROWS = "rows.json";
 const PAGE = "report.md";
+
+/** Options whose word is a path of one machine: not for a page that others read. */
+const PATHS = ["--node", "--wireguard-go", "--out"];
+
+const SCENARIOS: Readonly<Record<ScenarioName, ScenarioMaker>> = {
+  speed: speedScenario,
+  ladder: speedScenario,
+};
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -74,11 +83,14 @@ const openStore = (options: Options, scenario: Scenario, root: string, commit: s
   return Store.create(file, plan);
 };
 
-/** What kept a cell from being measured, as one sentence; other errors are ours and end the run. */
+/**
+ * What kept a cell from being measured, as one sentence: a program that ended, or what the system
+ * refused. Other errors are faults of the benchmark, and end the run.
+ */
 const whyFailed = (error: unknown): string => {
-  if (error instanceof LabError || error instanceof EngineError) {
-    return error.message.split("\n")[0]!;
-  }
+  const { code, message } = error as NodeJS.ErrnoException;
+  const known = error instanceof LabError || error instanceof EngineError;
+  if (known || code !== undefined) return message.split("\n")[0]!;
   throw error;
 };
 
@@ -116,7 +128,10 @@ const runCells = async (scenario: Scenario, store: Store, options: Options): Pro
 };
 
 const headOf = (machine: Machine, options: Options, done: readonly Done[]): string => {
-  const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
+  const told = process.argv
+    .slice(2)
+    .map((word, i, all) => (PATHS.includes(all[i - 1] ?? "") ? "PATH" : word));
+  const command = ["npm run bench --", ...told].join(" ");
   const cubic = done.every(({ figures }) => figures === null || figures.cubic === 1);
   const load = median(done.map(({ loadAverage }) => loadAverage));
   const facts = [
@@ -151,7 +166,7 @@ const main = async (): Promise<number> => {
   lockBench();
   const root = projectRoot();
   const machine = describeMachine(process.execPath);
-  const scenario = await speedScenario(options, machine.version, root);
+  const scenario = await SCENARIOS[options.scenario](options, machine.version, root);
   for (const why of scenario.missing) say(why);
   const store = openStore(options, scenario, root, machine.commit);
   let finished = false;
@@ -168,7 +183,9 @@ const main = async (): Promise<number> => {
   writeFileSync(join(folder, PAGE), page);
   process.stdout.write(options.json ? all : page);
   say(`Written to ${relative(process.cwd(), folder) || "."}.`);
-  return 0;
+  const empty = rows.filter(({ runs }) => runs === 0).length;
+  if (empty > 0) say(`${empty} of ${rows.length} rows have no figure; --resume tries them again.`);
+  return empty > 0 ? 1 : 0;
 };
 
 void runMain(main);

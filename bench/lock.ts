@@ -27,6 +27,9 @@ const holder = (file: string): string | null => {
   }
 };
 
+/** Process id of the benchmark that runs on this machine; null: none does. */
+export const benchRunning = (): string | null => holder(LOCK);
+
 /** Takes it until this process ends. Errors: LabError when another process holds it. */
 export const lockBench = (file = LOCK): void => {
   mkdirSync(dirname(file), { recursive: true });

@@ -6,7 +6,7 @@
  *                                                           {"received":N,"dropped":N}
  *
  * The sender follows the clock in steps of a fifth of a millisecond and sleeps between them. What
- * it could not send for 20 ms is not made up for: then it is slower than asked, and "us" tells so.
+ * it could not send for 5 ms is not made up for: then it is slower than asked, and "us" tells so.
  * A packet that the kernel refused counts as sent. The receiver ends when nothing came for 400 ms
  * after the first packet, or with its time; "dropped" is what its own socket had no room for.
  */
@@ -28,7 +28,7 @@
 #define BYTES_MAX 1400
 #define STEP_NS 200000
 /* Behind by more than this, the sender begins anew. */
-#define BEHIND_NS 20000000
+#define BEHIND_NS 5000000
 #define SILENCE_MS 400
 #define RATE_MAX 10000000
 #define MILLISECONDS_MAX 60000

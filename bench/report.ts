@@ -54,7 +54,10 @@ const names = (done: readonly Done[]): string[] => [
 const noteOf = (work: WorkFacts, cells: readonly Done[]): string => {
   const failed = cells.flatMap(({ run, failed: why }) => (why ? [`run ${run}: ${why}`] : []));
   const flood = cells.some(({ attackMbps }) => attackMbps > 0) ? [] : ["there is no flood"];
-  return [...flood, work.note, ...failed].join("; ");
+  const bound = cells.some(({ figures }) => figures?.senderBound === 1)
+    ? ["the sender was the limit, not the tunnel"]
+    : [];
+  return [...flood, work.note, ...bound, ...failed].join("; ");
 };
 
 /** The rows of what was measured, in the order of works and schemes. */

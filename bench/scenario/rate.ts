@@ -1,11 +1,11 @@
 /**
  * rate — the highest rate of small UDP packets that a tunnel carries with next to no loss.
  *
- *   rate  8k ── 16k ── 32k ── 64k ─ ✗ 128k        doubled until too much is lost
- *                              └─ 90k ─ 76k ─ …   then between the last two, by halves of the ratio
+ *   rate  8k ── 16k ── 32k ── 64k ─ ✗ 128k ─ ✗ 256k    doubled until two in a row lose too much
+ *                              └─ 90k ─ 76k ─ …        then between the last two, by halves
  *
- * A rate that failed is tried once more before it counts as failed: one bad moment of a machine is
- * not the tunnel's limit. Every search has at most TRIALS_MAX trials.
+ * A rate that failed is tried once more, and the ramp goes one step past it, before it counts: a
+ * bad second of the machine is not the tunnel's limit. Every search has at most TRIALS_MAX trials.
  */
 
 /** Protocol of the benchmark: what may be lost. */
@@ -15,6 +15,10 @@ const RATE_MAX = 2_048_000;
 /** Each halves what is not known: 2^(1/16) is 4 %. */
 const REFINEMENTS = 4;
 const TRIALS_MAX = 40;
+/** Of one rate, until it counts as failed. */
+const TRIES = 2;
+/** Rates of the ramp in a row. */
+const FAILED_MAX = 2;
 /** A sender below this share of what was asked is the bottleneck itself. */
 const SENDER_SHARE = 0.9;
 /** What a tunnel that loses even this carries is not worth a search. */
@@ -43,13 +47,11 @@ const good = ({ lossPct }: Trial): boolean => lossPct <= LOSS_MAX_PCT;
 export const searchRate = async (attempt: (rate: number) => Promise<Trial>): Promise<Found> => {
   let best: Trial | null = null;
   let trials = 0;
-  let senderBound = false;
   /** True: the tunnel carries that rate. */
   const carries = async (rate: number): Promise<boolean> => {
-    for (let tries = 0; tries < 2 && trials < TRIALS_MAX; tries++) {
+    for (let tries = 0; tries < TRIES && trials < TRIALS_MAX; tries++) {
       const trial = await attempt(rate);
       trials++;
-      senderBound = trial.offered < SENDER_SHARE * rate;
       if (!good(trial)) continue;
       if (best === null || trial.offered > best.offered) best = trial;
       return true;
@@ -58,21 +60,28 @@ export const searchRate = async (attempt: (rate: number) => Promise<Trial>): Pro
   };
   let low = 0;
   let high = FIRST_RATE;
-  while (high <= RATE_MAX && (await carries(high)) && !senderBound) {
-    low = high;
-    high *= 2;
+  for (let rate = high, failed = 0; failed < FAILED_MAX && rate <= RATE_MAX; rate *= 2) {
+    if (await carries(rate)) {
+      low = rate;
+      failed = 0;
+    } else {
+      if (failed === 0) high = rate;
+      failed++;
+    }
   }
-  if (senderBound && best !== null) return { best, trials, senderBound };
   while (low === 0 && high > LOWEST_RATE) {
     high /= 2;
     if (await carries(high)) low = high;
   }
-  if (low === 0) return { best, trials, senderBound: false };
-  high = Math.min(high === low ? 2 * low : high, RATE_MAX);
-  for (let i = 0; i < REFINEMENTS; i++) {
+  if (high <= low) high = 2 * low;
+  for (let i = 0; i < REFINEMENTS && low > 0; i++) {
     const middle = Math.round(Math.sqrt(low * high));
     if (await carries(middle)) low = middle;
     else high = middle;
   }
-  return { best, trials, senderBound: false };
+  return { best, trials, senderBound: isSenderBound(best) };
 };
+
+/** The best trial fell short of what was asked: more might have been carried. */
+const isSenderBound = (best: Trial | null): boolean =>
+  best !== null && best.offered < SENDER_SHARE * best.asked;

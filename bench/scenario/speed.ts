@@ -5,10 +5,10 @@
  */
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Cell, Done, Figures, Task } from "../cells.ts";
+import type { Done, Figures, Task } from "../cells.ts";
 import { fetchWireguardGo, WIREGUARD_GO_VERSION } from "../fetch.ts";
 import { Lab, LabError } from "../lab.ts";
-import { choose, type Options, type ScenarioName } from "../options.ts";
+import { choose, type Options } from "../options.ts";
 import {
   failureText,
   figureWithUnit,
@@ -19,24 +19,9 @@ import {
 } from "../report.ts";
 import { GOALS, type Judged, judge } from "./goals.ts";
 import { ladderSchemes } from "./ladder.ts";
+import type { Scenario, ScenarioMaker } from "./scenario.ts";
 import { checkRunning, findNodes, oursScheme, type Scheme, wireguardGoScheme } from "./schemes.ts";
 import { WORKS, type Work, warm } from "./works.ts";
-
-/** What a scenario is to the runner. */
-export interface Scenario {
-  readonly name: ScenarioName;
-  readonly tasks: readonly Task[];
-  /** Versions of what is compared, for the plan that `--resume` compares. */
-  readonly versions: readonly string[];
-  /** Programs that are not there; sentences. */
-  readonly missing: readonly string[];
-  readonly measure: (cell: Cell) => Promise<Figures>;
-  /** One line for progress. */
-  readonly tell: (cell: Cell, figures: Figures) => string;
-  readonly rows: (done: readonly Done[]) => Row[];
-  /** All tables. */
-  readonly page: (done: readonly Done[]) => string;
-}
 
 /** Without a cipher there is little to measure beside the limit itself. */
 const UNSEALED_WORKS = ["tcp1", "tcp4", "loaded"];
@@ -144,11 +129,7 @@ const goalTables = (done: readonly Done[]): string[] => {
 };
 
 /** Makes scenario `speed`, or its ladder. Errors: LabError, UsageError. */
-export const speedScenario = async (
-  options: Options,
-  version: string,
-  root: string,
-): Promise<Scenario> => {
+export const speedScenario: ScenarioMaker = async (options, version, root): Promise<Scenario> => {
   const found = await findWireguardGo(options, root);
   const rival =
     "path" in found ? [wireguardGoScheme(found.path, options.wireguardGo !== null)] : [];

@@ -113,10 +113,12 @@ const loadedPing = async ({ lab, seconds }: Tunnel): Promise<Figures> => {
   return { ...percentiles(pings), throughputMbps: megabitsPerSecond };
 };
 
-interface Sent {
-  readonly sent: number;
-  readonly us: number;
-}
+/** What a packets.c says last. Errors: LabError when it said nothing. */
+const lastLine = (output: string): Readonly<Record<string, number>> => {
+  const line = output.trim().split("\n").at(-1) ?? "";
+  if (!line.startsWith("{")) throw new LabError("The program that counts packets gave no count.");
+  return JSON.parse(line) as Record<string, number>;
+};
 
 /** Sends at a rate and counts what arrives. Errors: LabError. */
 const attempt = async (lab: Lab, program: string, rate: number): Promise<Trial> => {
@@ -124,10 +126,9 @@ const attempt = async (lab: Lab, program: string, rate: number): Promise<Trial> 
   const receiver = lab.start(lab.b, [program, "receive", to, port, String(RECEIVER_MS)]);
   await receiver.says("ready");
   const words = ["send", to, port, PACKET_BYTES, rate, TRIAL_MS].map(String);
-  const { sent, us } = JSON.parse(await lab.must(lab.a, [program, ...words])) as Sent;
+  const { sent = 0, us = 1 } = lastLine(await lab.must(lab.a, [program, ...words]));
   await receiver.ended;
-  const last = receiver.output.trim().split("\n").at(-1)!;
-  const { received } = JSON.parse(last) as { readonly received: number };
+  const { received = 0 } = lastLine(receiver.output);
   const perSecond = 1e6 / us;
   return {
     asked: rate,

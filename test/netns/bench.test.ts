@@ -1,19 +1,25 @@
-/** bench — one real cell: its row, its files, a second benchmark refused, and nothing left. */
+/** bench — one real cell: killed, gone on with, its row and files; a second benchmark refused. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { cannotRun } from "../../bench/lab.ts";
+import { benchRunning } from "../../bench/lock.ts";
 
 const BENCH = fileURLToPath(new URL("../../bench/bench.js", import.meta.url));
 const FIELDS =
   "scenario scheme version class attackMbps attackAchievedMbps latencyMs latencyP99Ms lossPct " +
   "throughputMbps runs note";
 
-const skip = cannotRun(["iperf3", "wg", "ethtool"]);
+const running = benchRunning();
+const skip =
+  running === null
+    ? cannotRun(["iperf3", "wg", "ethtool"])
+    : `a benchmark is running here (process ${running})`;
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-bench-test-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -22,41 +28,52 @@ interface Report {
   readonly rows: readonly Readonly<Record<string, unknown>>[];
 }
 
-test("a cell, nothing sealed: a row on stdout, files beside, nothing left behind", {
+const WORDS = ["--work", "tcp1", "--only", "p2pvpn-unsealed", "--runs", "1", "--seconds", "1"];
+const start = (...words: string[]) => {
+  const child = spawn(process.execPath, [BENCH, ...WORDS, "--out", join(folder, "out"), ...words]);
+  const said = { output: "", errors: "" };
+  child.stdout.on("data", (text) => {
+    said.output += text;
+  });
+  child.stderr.on("data", (text) => {
+    said.errors += text;
+  });
+  const ended = new Promise<number | string | null>((resolve) => {
+    child.once("close", (code, signal) => resolve(code ?? signal));
+  });
+  return { pid: child.pid!, child, said, ended };
+};
+
+const namespaces = (): string => spawnSync("ip", ["netns", "list"], { encoding: "utf8" }).stdout;
+
+test("killed and gone on with: a row on stdout, files beside, nothing left behind", {
   skip,
 }, async () => {
-  const words = ["--work", "tcp1", "--only", "p2pvpn-unsealed", "--runs", "1"];
-  const all = [BENCH, ...words, "--seconds", "1", "--json", "--out", join(folder, "out")];
-  const bench = spawn(process.execPath, all);
-  let output = "";
-  let errors = "";
-  bench.stdout.on("data", (text) => {
-    output += text;
-  });
-  bench.stderr.on("data", (text) => {
-    errors += text;
-  });
-  const ended = new Promise<number | null>((resolve) => bench.once("close", resolve));
-  await new Promise<void>((resolve, reject) => {
-    bench.stderr.on("data", () => errors.includes("cells to measure") && resolve());
-    void ended.then((code) => reject(new Error(`it ended with ${code}: ${errors}`)));
-  });
+  const first = start();
+  const made = `p2pvpn-bench-${first.pid}-b`;
+  for (let waited = 0; !namespaces().includes(made); waited += 50) {
+    assert.ok(waited < 20_000 && first.child.exitCode === null, first.said.errors);
+    await sleep(50);
+  }
   const second = spawnSync(process.execPath, [BENCH, "--quick"], { encoding: "utf8" });
   assert.equal(second.status, 1);
   assert.match(second.stderr, /^Another benchmark is running \(process \d+\); .*\.\n$/);
-  assert.equal(await ended, 0, errors);
-  const { machine, rows } = JSON.parse(output) as Report;
+  first.child.kill("SIGKILL");
+  assert.equal(await first.ended, "SIGKILL");
+  assert.ok(namespaces().includes(made));
+
+  const bench = start("--resume", "--json");
+  assert.equal(await bench.ended, 0, bench.said.errors);
+  const { machine, rows } = JSON.parse(bench.said.output) as Report;
   assert.ok(machine.kernel && rows.length === 1);
-  for (const row of rows) {
-    for (const field of FIELDS.split(" ")) assert.ok(field in row, field);
-    assert.deepEqual([row.scheme, row.runs, row.class, row.latencyMs], ["p2pvpn", 1, null, null]);
-    assert.ok(Number(row.throughputMbps) > 10, String(row.note));
-  }
-  assert.deepEqual(
-    JSON.parse(readFileSync(join(folder, "out/rows.json"), "utf8")),
-    JSON.parse(output),
-  );
-  assert.match(readFileSync(join(folder, "out/report.md"), "utf8"), /^# Benchmark: speed\n/);
-  const left = spawnSync("ip", ["netns", "list"], { encoding: "utf8" }).stdout;
-  assert.ok(!left.includes(`p2pvpn-bench-${bench.pid}-`), left);
+  const row = rows[0]!;
+  for (const field of FIELDS.split(" ")) assert.ok(field in row, field);
+  const { scheme, runs, latencyMs, cipher } = row;
+  assert.deepEqual([scheme, runs, row.class, latencyMs, cipher], ["p2pvpn", 1, null, null, null]);
+  assert.ok(Number(row.throughputMbps) > 10, String(row.note));
+  const file = (name: string): string => readFileSync(join(folder, "out", name), "utf8");
+  assert.equal(file("rows.json"), bench.said.output);
+  assert.match(file("report.md"), /^# Benchmark: speed\n[\s\S]*--out PATH --resume/);
+  const left = namespaces();
+  assert.ok(!left.includes(made) && !left.includes(`p2pvpn-bench-${bench.pid}-`), left);
 });

@@ -78,6 +78,13 @@ export const makeRows = (
     }),
   );
 
+/** The row of a rival that is not there. */
+export const absentRow = (scenario: string, id: string, why: string): Row => ({
+  ...{ scenario, scheme: id, version: "", class: null, attackMbps: 0, attackAchievedMbps: null },
+  ...{ latencyMs: null, latencyP99Ms: null, lossPct: null, throughputMbps: null, runs: 0 },
+  ...{ note: why, id, work: "", cipher: null, node: null, spread: {} },
+});
+
 const makeRow = (
   scenario: string,
   scheme: SchemeFacts,

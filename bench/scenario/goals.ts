@@ -31,7 +31,8 @@ export interface Goal {
   readonly within?: true;
 }
 
-const RIVAL = "wireguard-go";
+/** Id of who ratios are to. */
+export const RIVAL = "wireguard-go";
 const AES20 = "p2pvpn-aes-node20";
 const AES24 = "p2pvpn-aes-node24";
 const CHACHA20 = "p2pvpn-chacha-node20";

@@ -5,13 +5,18 @@ import type { Cell, Done, Figures, Task } from "../cells.ts";
 import type { Options, ScenarioName } from "../options.ts";
 import type { Row } from "../report.ts";
 
+export interface Missing {
+  readonly id: string;
+  readonly why: string;
+}
+
 export interface Scenario {
   readonly name: ScenarioName;
   readonly tasks: readonly Task[];
   /** Versions of what is compared, for the plan that `--resume` compares. */
   readonly versions: readonly string[];
-  /** Programs that are not there; sentences. */
-  readonly missing: readonly string[];
+  /** Schemes whose programs are not there, and a sentence that says what to do. */
+  readonly missing: readonly Missing[];
   /** Errors: LabError, EngineError: the cell failed, and the run goes on. */
   readonly measure: (cell: Cell) => Promise<Figures>;
   /** What a cell gave, in a few words, for progress. */

@@ -10,6 +10,7 @@ import { fetchWireguardGo, WIREGUARD_GO_VERSION } from "../fetch.ts";
 import { Lab, LabError } from "../lab.ts";
 import { choose, type Options } from "../options.ts";
 import {
+  absentRow,
   failureText,
   figureWithUnit,
   makeRows,
@@ -17,9 +18,9 @@ import {
   type Row,
   workTable,
 } from "../report.ts";
-import { GOALS, type Judged, judge } from "./goals.ts";
+import { GOALS, type Judged, judge, RIVAL } from "./goals.ts";
 import { ladderSchemes } from "./ladder.ts";
-import type { Scenario, ScenarioMaker } from "./scenario.ts";
+import type { Missing, Scenario, ScenarioMaker } from "./scenario.ts";
 import { checkRunning, findNodes, oursScheme, type Scheme, wireguardGoScheme } from "./schemes.ts";
 import { WORKS, type Work, warm } from "./works.ts";
 
@@ -128,19 +129,38 @@ const goalTables = (done: readonly Done[]): string[] => {
   return [...(shown.length === 0 ? [] : [markdownTable(head, rows)]), ...note];
 };
 
+/** What --only names; a rival that is not there is told of, and the rest runs. Errors: LabError. */
+const schemesOf = async (
+  options: Options,
+  version: string,
+  root: string,
+): Promise<{ readonly schemes: readonly Scheme[]; readonly missing: readonly Missing[] }> => {
+  const own = oursSchemes(options, version);
+  const chosen = choose("only", [...own, { id: RIVAL }], options.only).map(({ id }) => id);
+  const schemes = own.filter(({ id }) => chosen.includes(id));
+  if (!chosen.includes(RIVAL)) return { schemes, missing: [] };
+  const found = await findWireguardGo(options, root);
+  if ("path" in found) {
+    const rival = wireguardGoScheme(found.path, options.wireguardGo !== null);
+    return { schemes: [...schemes, rival], missing: [] };
+  }
+  if (schemes.length === 0) throw new LabError(found.why);
+  return { schemes, missing: [{ id: RIVAL, why: found.why }] };
+};
+
 /** Makes scenario `speed`, or its ladder. Errors: LabError, UsageError. */
 export const speedScenario: ScenarioMaker = async (options, version, root): Promise<Scenario> => {
-  const found = await findWireguardGo(options, root);
-  const rival =
-    "path" in found ? [wireguardGoScheme(found.path, options.wireguardGo !== null)] : [];
-  const schemes = choose("only", [...oursSchemes(options, version), ...rival], options.only);
+  const { schemes, missing } = await schemesOf(options, version, root);
   const works = worksOf(options);
-  const rowsOf = (done: readonly Done[]): Row[] => makeRows(options.scenario, schemes, works, done);
+  const rowsOf = (done: readonly Done[]): Row[] => [
+    ...makeRows(options.scenario, schemes, works, done),
+    ...missing.map(({ id, why }) => absentRow(options.scenario, id, why)),
+  ];
   return {
     name: options.scenario,
     tasks: tasksOf(options, schemes, works),
     versions: schemes.map((one) => `${one.id} ${one.version} ${one.node ?? ""}`.trim()),
-    missing: "why" in found ? [found.why] : [],
+    missing,
     rows: rowsOf,
     measure: async (cell) => {
       const scheme = schemes.find(({ id }) => id === cell.scheme)!;
@@ -155,7 +175,7 @@ export const speedScenario: ScenarioMaker = async (options, version, root): Prom
     page: (done) => {
       const rows = rowsOf(done);
       const speed = options.scenario === "speed";
-      const reference = speed ? "wireguard-go" : "full";
+      const reference = speed ? RIVAL : "full";
       const goals = speed ? ["## Goals", ...goalTables(done)] : [];
       const tables = works.flatMap((work) => {
         const own = rows.filter((row) => row.work === work.id);
@@ -166,8 +186,9 @@ export const speedScenario: ScenarioMaker = async (options, version, root): Prom
               workTable(own, schemes, COLUMNS, { figure: work.figure, reference }),
             ];
       });
-      const failures = failureText(done);
-      const failed = failures === "" ? [] : ["## Not measured", failures];
+      const absent = missing.map(({ id, why }) => `- ${id}: ${why}`);
+      const failures = [...absent, failureText(done)].filter(Boolean);
+      const failed = failures.length === 0 ? [] : ["## Not measured", failures.join("\n")];
       return [...goals, ...tables, ...failed].join("\n\n");
     },
   };

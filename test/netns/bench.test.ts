@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { cannotRun } from "../../bench/lab.ts";
+import { makeKeys, ours, runNode, writeConfig } from "../../bench/engines.ts";
+import { cannotRun, Lab } from "../../bench/lab.ts";
 import { benchRunning } from "../../bench/lock.ts";
 
 const BENCH = fileURLToPath(new URL("../../bench/bench.js", import.meta.url));
@@ -76,4 +77,27 @@ test("killed and gone on with: a row on stdout, files beside, nothing left behin
   assert.match(file("report.md"), /^# Benchmark: speed\n[\s\S]*--out PATH --resume/);
   const left = namespaces();
   assert.ok(!left.includes(made) && !left.includes(`p2pvpn-bench-${bench.pid}-`), left);
+});
+
+test("nothing sealed is nothing sealed: an engine that opens drops all of it", {
+  skip,
+}, async () => {
+  const lab = await Lab.make();
+  const [a, b] = [makeKeys(lab, lab.a, "wireguard"), makeKeys(lab, lab.b, "wireguard")];
+  const imports = [ours("./unsealed")];
+  const configs = [
+    writeConfig(lab, lab.a, a, b.publicKey),
+    writeConfig(lab, lab.b, b, a.publicKey),
+  ];
+  const [bare, whole] = await Promise.all([
+    runNode(lab, lab.a, configs[0]!, {}, process.execPath, imports),
+    runNode(lab, lab.b, configs[1]!),
+  ]);
+  const { code } = await lab.run(lab.a, ["ping", "-n", "-c", "1", "-W", "1", lab.b.inner4]);
+  assert.equal(code, 1);
+  const { sessions, drops } = await whole.sample();
+  assert.ok(sessions > 0, "the handshake is a real one");
+  assert.ok(drops.openFailed! > 0, JSON.stringify(drops));
+  for (const { program } of [bare, whole]) await program.stop();
+  lab.remove();
 });

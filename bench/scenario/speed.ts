@@ -5,10 +5,11 @@
  */
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { EngineError } from "../../src/schema/errors.ts";
 import type { Done, Figures, Task } from "../cells.ts";
 import { fetchWireguardGo, WIREGUARD_GO_VERSION } from "../fetch.ts";
 import { Lab, LabError } from "../lab.ts";
-import { choose, type Options } from "../options.ts";
+import { choose, type Options, UsageError } from "../options.ts";
 import {
   absentRow,
   failureText,
@@ -43,7 +44,10 @@ const findWireguardGo = async (
   options: Options,
   root: string,
 ): Promise<{ readonly path: string } | { readonly why: string }> => {
-  if (options.wireguardGo !== null) return { path: options.wireguardGo };
+  if (options.wireguardGo !== null) {
+    if (existsSync(options.wireguardGo)) return { path: options.wireguardGo };
+    throw new UsageError(`There is no program ${options.wireguardGo}; see --wireguard-go.`);
+  }
   const path = fetchedWireguardGo(root);
   if (existsSync(path)) return { path };
   mkdirSync(join(root, "build/wireguard-go"), { recursive: true });
@@ -54,7 +58,7 @@ const findWireguardGo = async (
     renameSync(fetched, path);
     return { path };
   } catch (error) {
-    if (!(error instanceof LabError)) throw error;
+    if (!(error instanceof LabError || error instanceof EngineError)) throw error;
     return { why: error.message };
   } finally {
     rmSync(folder, { recursive: true, force: true });

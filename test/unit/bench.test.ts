@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { type Done, interleave, Store, secondsLeft, type Task } from "../../bench/cells.ts";
 import { lockBench } from "../../bench/lock.ts";
 import { choose, readOptions, UsageError } from "../../bench/options.ts";
-import { makeRows, markdownTable, workTable } from "../../bench/report.ts";
+import { absentRow, makeRows, markdownTable, workTable } from "../../bench/report.ts";
 import { GOALS, judge } from "../../bench/scenario/goals.ts";
 import { LOSS_MAX_PCT, searchRate, type Trial } from "../../bench/scenario/rate.ts";
 import { quantile, ratioOf, spreadOf } from "../../bench/statistics.ts";
@@ -133,6 +133,14 @@ test("rows hold every field of the contract, and say why a figure is null", () =
       spread: undefined,
     },
   );
+});
+
+test("a rival that is not there has a row with the contract's fields and its reason", () => {
+  const [there] = makeRows("speed", SCHEMES, [WORK], measured("A", 1));
+  const absent = absentRow("speed", "wireguard-go", "run `apt-get install x`.");
+  assert.deepEqual(Object.keys(absent).sort(), Object.keys(there!).sort());
+  assert.deepEqual([absent.runs, absent.throughputMbps], [0, null]);
+  assert.equal(absent.note, "run `apt-get install x`.");
 });
 
 test("tables show median and spread, and the ratio to the reference", () => {

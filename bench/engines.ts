@@ -22,7 +22,7 @@ const UP_MS = 20_000;
 const POLL_MS = 20;
 
 /** Our own file, in the form (built or not) that this one has. */
-const ours = (path: string): string =>
+export const ours = (path: string): string =>
   fileURLToPath(new URL(`${path}${extname(fileURLToPath(import.meta.url))}`, import.meta.url));
 
 const CLI = ours("../src/cli");
@@ -229,15 +229,20 @@ const nextReport = (program: Program): Promise<NodeReport> =>
     });
   });
 
-/** Starts ours with settings of its own, and waits until it is up. Errors: LabError. */
+/**
+ * Starts ours with settings of its own, and waits until it is up. `imports`: modules that every
+ * thread loads first. Errors: LabError.
+ */
 export const runNode = async (
   lab: Lab,
   host: Host,
   config: string,
   options: NodeOptions = {},
   node = process.execPath,
+  imports: readonly string[] = [],
 ): Promise<NodeEngine> => {
-  const words = [node, NODE, config, JSON.stringify(options)];
+  const flags = imports.flatMap((path) => ["--import", path]);
+  const words = [node, ...flags, NODE, config, JSON.stringify(options)];
   const program = lab.start(host, words, { ipc: true });
   const up = await nextReport(program);
   if (up.type !== "up") throw new LabError("The engine did not come up.");

@@ -6,7 +6,7 @@
  *   known (quirks.ts) ──────┘
  *
  * Each can be switched off; each is probed, but for faults that only a version tells of. What fails
- * in use in spite of that is done without it: UDP_SEGMENT for one way (io_outbound.c), merging for
+ * in use in spite of that is done without it: UDP_SEGMENT for one way (io_send.c), merging for
  * one I/O thread (io_deliver.c).
  */
 import { kernelQuirks } from "./quirks.ts";

@@ -7,7 +7,7 @@
  *
  * Messages 5 to 8 go to nobody who is not known to be an engine, unless the setting is "aes256gcm".
  * An engine is who said hello, or who authenticated in a message 5 or 6. A peer that was an
- * engine and is a plain WireGuard now costs one unanswered initiation a handshake, and is forgotten.
+ * engine and is plain WireGuard now costs one unanswered initiation a handshake, then is forgotten.
  *
  * Source: security.md 9 and 10; docs/PROTOCOL.md, "Suites". Times are boot-clock milliseconds.
  */

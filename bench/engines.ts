@@ -206,6 +206,12 @@ export class NodeEngine {
     if (report.type === "failed") throw new LabError(`No worker was ended: ${report.message}.`);
   }
 
+  /** Says what the way to its first peer takes. Units: bytes; 0: unknown. Errors: LabError. */
+  async setPathMtu(pathMtu: number): Promise<void> {
+    this.program.child.send({ pathMtu } satisfies NodeRequest);
+    await this.sample(); // requests are obeyed in order
+  }
+
   #ask(request: NodeRequest): Promise<NodeReport> {
     const answer = nextReport(this.program);
     this.program.child.send(request);

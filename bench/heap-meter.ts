@@ -1,5 +1,5 @@
 /**
- * heap-meter — what this thread's JavaScript heap allocates, keeps and collects between two moments.
+ * heap-meter — what this thread's heap allocates, keeps and collects between two moments.
  *
  * V8's used size at the allocation pointer is exact; what a collection takes away is added again.
  * So is every object counted, also one that lived for a moment: an exception, a BigInt, a number

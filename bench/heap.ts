@@ -8,7 +8,7 @@
  * (heap-meter.ts), by all windows after the warm-up; what V8 allocates to compile is in the first.
  * An exception, a BigInt or a boxed number for each packet would show as millions of bytes.
  *
- * Exit code 1 when a thread allocated more than a byte a job in the last half of the windows.
+ * Exit code 1 when a thread allocated over a byte for each job in the last half of the windows.
  */
 import { parseArgs } from "node:util";
 import type { HeapWindow } from "./heap-io.ts";

@@ -130,8 +130,8 @@ export class SessionIndex {
   }
 
   /**
-   * Session of a receiver index, or -1. The exact index decides, not its random part alone. 32 bits,
-   * with a sign or without: with one it is never boxed on its way here.
+   * Session of a receiver index, or -1. The exact index decides, not its random part alone. It has
+   * 32 bits, with a sign or without: with one it is never boxed on its way here.
    */
   find(index: number): number {
     const { u32 } = this.#arena;

@@ -146,7 +146,7 @@ static void refuse(uint32_t number, uint16_t compare, uint32_t third)
     CHECK_EQUAL(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
 }
 
-/* Merged packets are refused: all arrive one by one, and none are merged once the kernel says so. */
+/* Merged packets are refused: all arrive alone, and none are merged once the probe is refused. */
 static void test_unmerged(struct lab *lab)
 {
     if (!lab->uso) {

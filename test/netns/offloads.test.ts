@@ -89,7 +89,7 @@ test("each is off on one end; check tells what is on", { skip }, async () => {
     assert.deepEqual(await deviceOf(lab.b), { ...LIMITS, queues: 1, ...all });
     const { output } = await cli(lab, lab.b, "check");
     const on = Object.values(b.features).filter((is) => is).length;
-    // The AES instructions have a line of their own; GSO is off by a flag that `check` does not get.
+    // AES instructions have a line of their own; `check` does not get the flag that has GSO off.
     const lines = on - (b.features.aesHardware ? 1 : 0) + 1;
     assert.equal(output.match(ON_LINES)?.length, lines, output);
     assert.doesNotMatch(await lab.must(lab.b, ["ip", "-brief", "link"]), /p2pcheck/);

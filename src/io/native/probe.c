@@ -1,4 +1,4 @@
-/* probe.c — see probe.h. Source: Linux drivers/net/tun.c, tun_get_user(). */
+/* probe.c — see probe.h. Source: Linux drivers/net/tun.c; virtio_net_hdr_to_skb(). */
 #include "probe.h"
 
 #include <errno.h>

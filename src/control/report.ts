@@ -84,7 +84,7 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
     lastHandshakeMs: doneMs === 0 ? null : Math.max(0, nowMs - doneMs),
     rxBytes: bytes.received,
     txBytes: bytes.sent,
-    rttMs: null,
+    rttMs: peer.talk?.path.rttMs ?? null,
     mtu: entries.mtu(peer.index),
   };
 };

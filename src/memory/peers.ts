@@ -14,6 +14,7 @@ export const PEER_FIELD = {
   endpointLock: fieldWord(PEER.fields.endpointLock),
   local: fieldWord(PEER.fields.local),
   pathMtu: fieldWord(PEER.fields.pathMtu),
+  refusedBytes: fieldWord(PEER.fields.refusedBytes),
 } as const;
 
 /** Word index of a peer. */
@@ -117,6 +118,11 @@ export class PeerEntries {
       lastReceivedMs: at(PEER.fields.lastReceivedMs),
       lastDataReceivedMs: at(PEER.fields.lastDataReceivedMs),
     };
+  }
+
+  /** UDP payload of the last datagram to the peer that was larger than the link takes. */
+  refusedBytes(peer: number): number {
+    return this.#arena.u32[peerWord(this.#arena, peer) + PEER_FIELD.refusedBytes]!;
   }
 
   /** UDP payload bytes, received and sent. */

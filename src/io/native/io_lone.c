@@ -35,6 +35,7 @@ static void name_session(uint8_t *job, uint32_t kind, uint32_t session, const ui
 {
     store32(job + JOB_KIND, kind);
     store32(job + JOB_SESSION, session);
+    store32(job + JOB_SESSION_GENERATION, load32(entry_of + SESSION_GENERATION));
     store32(job + JOB_SUITE, SUITE_AES256GCM);
     store32(job + JOB_PEER, load32(entry_of + SESSION_PEER));
 }

@@ -95,4 +95,7 @@ uint32_t io_peer_mtu(const struct io *io, uint32_t peer);
 /* The next fragments of what io_too_big() kept, as a run in `slot`. False: there are none. */
 bool io_cut_next(struct io *io, uint8_t *slot, struct run *run);
 
+/* io_pass.c: hands an authentic control frame on to control; `bytes` of plaintext, padding too. */
+void pass_frame(struct io *io, const uint8_t *job, const uint8_t *frame, size_t bytes);
+
 #endif

@@ -96,7 +96,6 @@ const allocate = (config: EngineConfig): Arena => {
 const fillArena = (arena: Arena, config: EngineConfig): void => {
   writeMtu(arena, config.interface.mtu);
   const engine = wordOf(arena, "engine", ENGINE.size, 0);
-  arena.u32[engine + fieldWord(ENGINE.fields.connects)] = config.engine.connectedSockets ? 1 : 0;
   arena.u32[engine + fieldWord(ENGINE.fields.handOver)] = HAND_OVER[config.engine.handOver];
   setLocals(arena, config.interface.addresses);
 };

@@ -102,7 +102,6 @@ const configOf = (name: string): EngineConfig => ({
     gso: true,
     gro: true,
     tunOffload: true,
-    connectedSockets: true,
     quirks: "avoid",
     handOver: "auto",
   },

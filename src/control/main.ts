@@ -210,11 +210,7 @@ class ControlThread {
         return found;
       },
       listen: async (listenPort) => this.#listen(listenPort),
-      setMark: (fwmark) => {
-        this.#sockets.setMark(fwmark);
-        // Those that I/O threads opened are made anew, with the new one.
-        this.#control.broadcast(COMMAND.sockets);
-      },
+      setMark: (fwmark) => this.#sockets.setMark(fwmark),
       setMtu: (mtu) => this.#host.setMtu(mtu),
       onRoutes: () => this.#setRoutes(),
       logKeys: keyLog === null ? null : (secrets) => keyLog.handshake(secrets),

@@ -151,7 +151,6 @@ const restartNames = (before: EngineConfig, after: EngineConfig): string[] => {
     ["engine.gso", engine.gso, after.engine.gso],
     ["engine.gro", engine.gro, after.engine.gro],
     ["engine.tun_offload", engine.tunOffload, after.engine.tunOffload],
-    ["engine.connected_sockets", engine.connectedSockets, after.engine.connectedSockets],
     ["engine.quirks", engine.quirks, after.engine.quirks],
     ["engine.hand_over", engine.handOver, after.engine.handOver],
   ];

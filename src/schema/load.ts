@@ -213,7 +213,6 @@ const engineConfig = (file: string, draft: Draft, flags: Flags): EngineConfig =>
       gso: engine.gso,
       gro: engine.gro,
       tunOffload: engine.tun_offload,
-      connectedSockets: engine.connected_sockets,
       quirks: engine.quirks,
       handOver: engine.hand_over,
     },

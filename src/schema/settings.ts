@@ -106,7 +106,6 @@ export const configValue = ({
     "engine.gso": engine.gso,
     "engine.gro": engine.gro,
     "engine.tun_offload": engine.tunOffload,
-    "engine.connected_sockets": engine.connectedSockets,
     "engine.quirks": engine.quirks,
     "engine.hand_over": engine.handOver,
     "engine.log_level": host.logLevel,

@@ -131,7 +131,6 @@ const config: fc.Arbitrary<EngineConfig> = fc
         gso: true,
         gro: true,
         tunOffload: true,
-        connectedSockets: true,
         quirks: "avoid",
         handOver: "auto",
       },

@@ -92,7 +92,6 @@ log_level = "debug"
     gso: false,
     gro: true,
     tunOffload: true,
-    connectedSockets: true,
     quirks: "avoid",
     handOver: "always",
   });

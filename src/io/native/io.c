@@ -10,7 +10,10 @@
 
 #include "io_state.h"
 
-#define EVENTS_MAX 16
+#define WATCH_WAKE 0u
+#define WATCH_TUN 1u
+#define WATCH_UDP 2u /* and 3: IPv6 */
+#define EVENTS_MAX 8
 
 static int watch(struct io *io, int fd, uint32_t which)
 {
@@ -24,14 +27,12 @@ int io_rebind(struct io *io)
 {
     int result = 0;
 
-    /* They have the old port, or the old mark. */
-    connected_close_all(io);
-    io->ready = 0;
     for (uint32_t side = 0; side < SOCKETS && result == 0; side++) {
         int fd = io->udp[side].fd;
         /* Mostly the old socket left the set when it was closed; epoll(7). */
         if (fd >= 0 && epoll_ctl(io->epoll, EPOLL_CTL_DEL, fd, NULL) < 0 && errno != ENOENT)
             return -errno;
+        io->udp[side].ready = false;
         io->udp[side].cutting = -1;
         result = watch(io, fd, WATCH_UDP + side);
     }
@@ -58,8 +59,6 @@ int io_open(const struct arena *arena, const struct io_options *options, struct 
     struct io *io = calloc(1, sizeof *io);
     if (io == NULL)
         return -ENOMEM;
-    for (uint32_t i = 0; i < CONNECTED_MAX; i++)
-        io->connected[i].socket.fd = -1;
     io->arena = arena;
     io->thread = options->thread;
     io->epoll = -1;
@@ -90,7 +89,6 @@ void io_close(struct io *io)
 {
     if (io == NULL)
         return;
-    connected_close_all(io);
     if (io->epoll >= 0)
         close(io->epoll);
     explicit_bzero(io->read_buffer, sizeof io->read_buffer);
@@ -155,11 +153,8 @@ int io_poll(struct io *io, int timeout_ms)
     bool pending = io->split.pending || io->cut.kept != 0;
     int ready = pending ? READY_TUN : 0;
     struct wait wait;
-    double now;
 
     wait_for(io, false, pending ? 0 : timeout_ms, &wait);
-    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
-    connected_sweep(io, now);
     if (wait.got < 0)
         return wait.error == EINTR ? 0 : -wait.error;
     for (int i = 0; i < wait.got; i++) {
@@ -168,8 +163,8 @@ int io_poll(struct io *io, int timeout_ms)
             ready |= clear_wake(io);
         } else if (which == WATCH_TUN) {
             ready |= wait.events[i].events & (EPOLLERR | EPOLLHUP) ? READY_TUN_GONE : READY_TUN;
-        } else if (which - WATCH_UDP < SOCKETS + CONNECTED_MAX) {
-            io->ready |= UINT64_C(1) << (which - WATCH_UDP);
+        } else if (which - WATCH_UDP < SOCKETS) {
+            io->udp[which - WATCH_UDP].ready = true;
             ready |= READY_UDP;
         }
     }

@@ -175,31 +175,22 @@ static void write_jobs(struct io *io, uint32_t job, uint32_t offered,
     }
 }
 
-/* Sockets that hold something take turns, so that nobody waits behind another's flood. */
-static struct udp_side *next_socket(struct io *io)
-{
-    uint64_t later = io->ready & ~((UINT64_C(2) << io->turn) - 1);
-
-    if (io->ready == 0)
-        return NULL;
-    io->turn = (uint32_t)__builtin_ctzll(later != 0 ? later : io->ready);
-    return io->turn < SOCKETS ? &io->udp[io->turn] : &io->connected[io->turn - SOCKETS].socket;
-}
-
 /*
- * Receives from a socket that is ready. Each offered job brings a slot; every run takes
+ * Receives from the first socket that is ready. Each offered job brings a slot; every run takes
  * one job and one slot, and the other slots go back with the other jobs.
  */
 int io_receive(struct io *io, uint32_t job, uint32_t offered)
 {
     struct harvest harvest = { 0 };
     uint32_t unused[RUNS_MAX], unused_count = 0;
-    struct udp_side *side = next_socket(io);
+    /* The two sockets take turns, so that neither waits behind the other's flood. */
+    io->turn = !io->turn;
+    struct udp_side *side = &io->udp[io->turn ? 1 : 0];
+    if (!side->ready)
+        side = &io->udp[io->turn ? 0 : 1];
 
-    if (side == NULL)
-        return 0;
-    if (offered == 0 || offered > RUNS_MAX)
-        return -EINVAL;
+    if (!side->ready || offered == 0 || offered > RUNS_MAX)
+        return side->ready ? -EINVAL : 0;
     for (uint32_t i = 0; i < offered; i++) {
         const uint8_t *entry_of = job_entry(io->arena, ring_job(io, job, i));
         if (entry_of == NULL || slot_of(io->arena, entry_of) == NULL)
@@ -213,12 +204,7 @@ int io_receive(struct io *io, uint32_t job, uint32_t offered)
     prepare_messages(io, &harvest, want);
     int got = recvmmsg(side->fd, io->in, want, MSG_DONTWAIT, NULL);
     if (got < (int)want)
-        io->ready &= ~(UINT64_C(1) << io->turn);
-    if (got < 0 && is_connected(io, side) && errno != EAGAIN && errno != EINTR) {
-        /* What ICMP said of an earlier datagram; anybody can say it. Nothing follows from it. */
-        count(io->counters, COUNT_ICMP_IGNORED, 1);
-        return 0;
-    }
+        side->ready = false;
     if (got <= 0)
         return got < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
     /* Slots after the received messages serve runs that need one of their own. */

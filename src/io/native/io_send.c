@@ -15,6 +15,11 @@
 #define ENDPOINT_SPINS 100
 #define ENDPOINT_TRIES 10000
 
+/* Where a datagram goes, and the address that it comes from; family 0: the kernel chooses. */
+struct way {
+    union address to, local;
+};
+
 /* Copies the peer's endpoint while control may be writing it (seqlock). False: there is none. */
 static bool read_way(const uint8_t *peer, struct way *out)
 {
@@ -48,31 +53,9 @@ static void set_control(struct io *io, size_t side, uint32_t i, bool local)
     message->msg_controllen = bytes;
 }
 
-/* A message that names where it goes to and comes from, as no connected socket needs it. */
-static void name_way(struct io *io, size_t side, uint32_t i)
+static void queue_message(struct io *io, size_t side, uint8_t *peer, const struct way *way,
+                          uint32_t ecn, uint8_t *at, size_t bytes, uint32_t segment_bytes)
 {
-    struct msghdr *message = &io->out[side][i].msg_hdr;
-
-    io->out_about[side][i].socket = &io->udp[side];
-    message->msg_name = &io->out_to[side][i];
-    message->msg_namelen = address_length(&io->out_to[side][i]);
-    set_control(io, side, i, true);
-}
-
-/* What the messages of a run have in common. */
-struct batch {
-    size_t side;
-    struct udp_side *socket;
-    uint8_t *peer;
-    struct way way;
-    uint32_t ecn;
-};
-
-static void queue_message(struct io *io, const struct batch *batch, uint8_t *at, size_t bytes,
-                          uint32_t segment_bytes)
-{
-    size_t side = batch->side;
-    const struct way *way = &batch->way;
     uint32_t i = io->queued[side]++;
     uint8_t *control = io->out_control[side][i];
     struct outgoing *about = &io->out_about[side][i];
@@ -80,20 +63,19 @@ static void queue_message(struct io *io, const struct batch *batch, uint8_t *at,
 
     if (bytes > segment_bytes)
         used += udp_put_segment(control, (uint16_t)segment_bytes);
-    if (batch->ecn != 0)
-        used += udp_put_ecn(control + used, way->to.any.sa_family, batch->ecn);
-    *about = (struct outgoing){ .socket = batch->socket, .peer = batch->peer,
-                                .segment_bytes = segment_bytes, .control_bytes = (uint32_t)used };
+    if (ecn != 0)
+        used += udp_put_ecn(control + used, way->to.any.sa_family, ecn);
+    *about = (struct outgoing){ .peer = peer, .segment_bytes = segment_bytes,
+                                .control_bytes = (uint32_t)used };
     if (way->local.any.sa_family != AF_UNSPEC)
         about->local_bytes = (uint32_t)udp_put_local(control + used, &way->local);
     io->out_to[side][i] = way->to;
     io->out_iov[side][i] = (struct iovec){ .iov_base = at, .iov_len = bytes };
-    io->out[side][i].msg_hdr =
-        (struct msghdr){ .msg_iov = &io->out_iov[side][i], .msg_iovlen = 1 };
-    if (batch->socket == &io->udp[side])
-        name_way(io, side, i);
-    else
-        set_control(io, side, i, false);
+    io->out[side][i].msg_hdr = (struct msghdr){
+        .msg_name = &io->out_to[side][i], .msg_namelen = address_length(&way->to),
+        .msg_iov = &io->out_iov[side][i], .msg_iovlen = 1,
+    };
+    set_control(io, side, i, true);
 }
 
 static uint32_t datagrams(const struct io *io, size_t side, uint32_t i)
@@ -121,7 +103,7 @@ static int count_sent(struct io *io, size_t side, uint32_t i)
 static int send_without_local(struct io *io, size_t side, uint32_t i)
 {
     set_control(io, side, i, false);
-    if (sendmsg(io->out_about[side][i].socket->fd, &io->out[side][i].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+    if (sendmsg(io->udp[side].fd, &io->out[side][i].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
         set_control(io, side, i, true);
         return 0;
     }
@@ -173,7 +155,7 @@ static int send_unsegmented(struct io *io, size_t side, uint32_t i)
         if (whole.iov_len - at < segment)
             part.iov_len = whole.iov_len - at;
         message.msg_iov = &part;
-        if (sendmsg(about->socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        if (sendmsg(io->udp[side].fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
             if (errno == EMSGSIZE)
                 note_too_large(io, about->peer, part.iov_len);
             count(io->counters, errno == EAGAIN ? DROP_SEND_FULL : DROP_SEND_REFUSED, 1);
@@ -215,61 +197,27 @@ static int send_refused(struct io *io, size_t side, uint32_t i, int error)
     return 0;
 }
 
-/*
- * A connected socket said no. At first that may be what ICMP told of an earlier datagram, which the
- * message only happened to meet; then the socket is given up, and the message goes as others do.
- */
-static void send_again(struct io *io, size_t side, uint32_t at, uint32_t queued, bool first)
-{
-    struct udp_side *socket = io->out_about[side][at].socket;
-
-    count(io->counters, COUNT_ICMP_IGNORED, 1);
-    if (first)
-        return;
-    for (uint32_t i = at; i < queued; i++)
-        if (io->out_about[side][i].socket == socket)
-            name_way(io, side, i);
-    connected_close(io, socket);
-}
-
-/* Messages from `at` on that leave by the same socket. */
-static uint32_t same_socket(const struct io *io, size_t side, uint32_t at, uint32_t queued)
-{
-    uint32_t end = at + 1;
-
-    while (end < queued && io->out_about[side][end].socket == io->out_about[side][at].socket)
-        end++;
-    return end - at;
-}
-
-/* Sends what is queued of one family; a message that cannot go is counted and passed over. */
+/* Sends what is queued on one socket; a message that cannot go is counted and passed over. */
 static int flush_side(struct io *io, size_t side)
 {
-    uint32_t queued = io->queued[side], at = 0, waits = 0, refused = 0;
+    uint32_t queued = io->queued[side], at = 0, waits = 0;
     int sent = 0;
 
     while (at < queued) {
-        struct udp_side *socket = io->out_about[side][at].socket;
-        int got = sendmmsg(socket->fd, &io->out[side][at], same_socket(io, side, at, queued),
+        int got = sendmmsg(io->udp[side].fd, &io->out[side][at], queued - at,
                            MSG_DONTWAIT | MSG_NOSIGNAL);
         if (got > 0) {
             for (uint32_t end = at + (uint32_t)got; at < end; at++)
                 sent += count_sent(io, side, at);
-            refused = 0;
             continue;
         }
         int error = errno;
         if (error == EINTR)
             continue;
         if ((error == EAGAIN || error == ENOBUFS) && waits++ < SEND_WAITS) {
-            struct pollfd wait = { .fd = socket->fd, .events = POLLOUT };
+            struct pollfd wait = { .fd = io->udp[side].fd, .events = POLLOUT };
             if (poll(&wait, 1, SEND_WAIT_MS) >= 0 || errno == EINTR)
                 continue;
-        }
-        bool full = error == EAGAIN || error == ENOBUFS;
-        if (!full && is_connected(io, socket) && !(error == EIO && datagrams(io, side, at) > 1)) {
-            send_again(io, side, at, queued, refused++ == 0);
-            continue;
         }
         sent += send_refused(io, side, at, error);
         at++;
@@ -288,13 +236,12 @@ int io_send_flush(struct io *io)
 }
 
 /* Does the way to the peer take UDP_SEGMENT, as far as is known? */
-static bool takes_segments(const struct io *io, const struct udp_side *socket,
-                           const uint8_t *peer)
+static bool takes_segments(const struct io *io, size_t side, const uint8_t *peer)
 {
     double now, until;
     memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
     memcpy(&until, peer + PEER_UNSEGMENTED_UNTIL_MS, sizeof until);
-    return socket->gso && now >= until;
+    return io->udp[side].gso && now >= until;
 }
 
 /*
@@ -311,57 +258,50 @@ static int cutting_of(const uint8_t *job, const uint8_t *peer, const struct way 
 }
 
 /* The option counts for all that a socket sends, so what is queued leaves first. */
-static void set_cutting(struct io *io, size_t side, struct udp_side *socket, int cutting)
+static void set_cutting(struct io *io, size_t side, int cutting)
 {
-    if (socket->cutting == cutting)
+    if (io->udp[side].cutting == cutting)
         return;
     if (io->queued[side] > 0)
         (void)flush_side(io, side);
-    /* It may have been given up just now. */
-    if (socket->fd < 0)
-        return;
-    int result = udp_cutting(socket->fd, side == 1, (enum udp_cutting)cutting);
-    socket->cutting = result < 0 ? -1 : cutting;
+    int result = udp_cutting(io->udp[side].fd, side == 1, (enum udp_cutting)cutting);
+    io->udp[side].cutting = result < 0 ? -1 : cutting;
 }
 
 int io_send_add(struct io *io, uint32_t job_index)
 {
     uint8_t *job = job_entry(io->arena, job_index);
     struct segments segments;
-    struct batch batch = { 0 };
+    struct way way;
 
     if (job == NULL || !segments_of(io->arena, job, &segments))
         return -EINVAL;
-    batch.peer = entry(io->arena, REGION_PEERS, PEER_SIZE, load32(job + JOB_PEER));
-    if (batch.peer == NULL)
+    uint8_t *peer = entry(io->arena, REGION_PEERS, PEER_SIZE, load32(job + JOB_PEER));
+    if (peer == NULL)
         return -EINVAL;
-    bool found = read_way(batch.peer, &batch.way);
-    if (found && batch.way.to.any.sa_family == AF_INET6)
-        batch.side = 1;
-    if (!found || io->udp[batch.side].fd < 0) {
+    size_t side = 0;
+    bool found = read_way(peer, &way);
+    if (found && way.to.any.sa_family == AF_INET6)
+        side = 1;
+    if (!found || io->udp[side].fd < 0) {
         count(io->counters, DROP_NO_ENDPOINT, segments.count);
         return 0;
     }
-    batch.socket = connected_socket(io, job, &batch.way);
-    if (batch.socket != NULL)
-        set_cutting(io, batch.side, batch.socket, cutting_of(job, batch.peer, &batch.way));
-    if (batch.socket == NULL || batch.socket->fd < 0) {
-        batch.socket = &io->udp[batch.side];
-        set_cutting(io, batch.side, batch.socket, cutting_of(job, batch.peer, &batch.way));
-    }
-    batch.ecn = load32(job + JOB_ECN);
+    set_cutting(io, side, cutting_of(job, peer, &way));
+    uint32_t ecn = load32(job + JOB_ECN);
     size_t bytes = (size_t)(segments.count - 1) * segments.stride + segments.last_bytes;
-    if (segments.count == 1 || takes_segments(io, batch.socket, batch.peer)) {
-        if (io->queued[batch.side] == SEND_MESSAGES)
-            (void)flush_side(io, batch.side);
-        queue_message(io, &batch, segments.at, bytes, segments.stride);
+    if (segments.count == 1 || takes_segments(io, side, peer)) {
+        if (io->queued[side] == SEND_MESSAGES)
+            (void)flush_side(io, side);
+        queue_message(io, side, peer, &way, ecn, segments.at, bytes, segments.stride);
         return 0;
     }
     for (uint32_t i = 0; i < segments.count; i++) {
         size_t size = i + 1 == segments.count ? segments.last_bytes : segments.stride;
-        if (io->queued[batch.side] == SEND_MESSAGES)
-            (void)flush_side(io, batch.side);
-        queue_message(io, &batch, segments.at + (size_t)i * segments.stride, size, (uint32_t)size);
+        if (io->queued[side] == SEND_MESSAGES)
+            (void)flush_side(io, side);
+        queue_message(io, side, peer, &way, ecn, segments.at + (size_t)i * segments.stride, size,
+                      (uint32_t)size);
     }
     return 0;
 }

@@ -24,35 +24,15 @@
 #define TUN_READ_BYTES (65535u + TUN_VNET_BYTES)
 #define SOCKETS 2u
 
-/* Sockets of our own for busy peers, at most; with SOCKETS not more than bits of `ready`. */
-#define CONNECTED_MAX 32u
-/* What epoll says of a descriptor; sockets from WATCH_UDP on: IPv4, IPv6, connected ones. */
-#define WATCH_WAKE 0u
-#define WATCH_TUN 1u
-#define WATCH_UDP 2u
-
 struct udp_side {
     int fd;
+    bool ready;
     bool gso;
     int cutting; /* enum udp_cutting of the socket; -1: not known */
 };
 
-/* Where a datagram goes, and the address that it comes from; family 0: the kernel chooses. */
-struct way {
-    union address to, local;
-};
-
-/* A socket that one peer has to itself; see io_connected.c. */
-struct connected {
-    struct udp_side socket; /* fd -1: none */
-    uint32_t peer;
-    struct way way;
-    double used_ms;
-};
-
 /* What must be known of a queued message for when the kernel does not take it as it is. */
 struct outgoing {
-    struct udp_side *socket;
     uint8_t *peer;
     uint32_t segment_bytes;
     uint32_t control_bytes; /* segment size and ECN bits: the beginning of its control messages */
@@ -74,10 +54,7 @@ struct io {
     int epoll, tun, wake;
     bool vnet;
     struct udp_side udp[SOCKETS]; /* IPv4, IPv6 */
-    struct connected connected[CONNECTED_MAX];
-    double swept_ms;
-    uint64_t ready; /* sockets that hold something: bits by SOCKETS, then connected ones */
-    uint32_t turn;  /* which of them was asked last */
+    bool turn;                    /* which of them is asked first */
     bool passes;                  /* pass_fd is control's */
     int pass_fd;
     struct merge_options merge;
@@ -120,20 +97,5 @@ bool io_cut_next(struct io *io, uint8_t *slot, struct run *run);
 
 /* io_pass.c: hands an authentic control frame on to control; `bytes` of plaintext, padding too. */
 void pass_frame(struct io *io, const uint8_t *job, const uint8_t *frame, size_t bytes);
-
-/*
- * io_connected.c: the connected socket of the peer that the job is for, or NULL. Opens one for a
- * peer that has become busy, and closes one whose peer is elsewhere now: what is queued on it has
- * left before (io_send_flush).
- */
-struct udp_side *connected_socket(struct io *io, const uint8_t *job, const struct way *way);
-
-/* Is it one of them? */
-bool is_connected(const struct io *io, const struct udp_side *socket);
-void connected_close(struct io *io, struct udp_side *socket);
-void connected_close_all(struct io *io);
-
-/* Closes, once a second, those that nobody used for a while. */
-void connected_sweep(struct io *io, double now_ms);
 
 #endif

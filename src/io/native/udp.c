@@ -119,57 +119,6 @@ int udp_open(const struct udp_options *options)
     return fd;
 }
 
-static bool is_wildcard(const union address *address)
-{
-    return address->any.sa_family == AF_INET ? address->v4.sin_addr.s_addr == INADDR_ANY
-                                             : IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
-}
-
-/* Binds and connects; between the two it may hear strangers, as the wildcard socket does. */
-static int bind_to_way(int fd, const union address *local, const union address *to)
-{
-    if (bind(fd, &local->any, address_length(local)) < 0)
-        return -errno;
-    return udp_connect(fd, to);
-}
-
-int udp_connected(int like, const union address *local, const union address *to)
-{
-    union address own, from = *local;
-    socklen_t own_length = sizeof own, device_length = 16, mark_length = sizeof(uint32_t);
-    socklen_t gro_length = sizeof(int);
-    char device[17] = "";
-    uint32_t mark = 0;
-    int gro = 0;
-
-    if (getsockname(like, &own.any, &own_length) < 0 ||
-        getsockopt(like, SOL_SOCKET, SO_MARK, &mark, &mark_length) < 0 ||
-        getsockopt(like, SOL_SOCKET, SO_BINDTODEVICE, device, &device_length) < 0 ||
-        getsockopt(like, IPPROTO_UDP, UDP_GRO, &gro, &gro_length) < 0)
-        return -errno;
-    if (!is_wildcard(&own) || own.any.sa_family != to->any.sa_family ||
-        from.any.sa_family != to->any.sa_family)
-        return -ENOTSUP;
-    if (from.any.sa_family == AF_INET)
-        from.v4.sin_port = own.v4.sin_port;
-    else
-        from.v6.sin6_port = own.v6.sin6_port;
-    struct udp_options options = { .family = own.any.sa_family, .mark = mark, .device = device };
-    int fd = socket(options.family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
-    if (fd < 0)
-        return -errno;
-    int result = set_options(fd, &options);
-    if (result == 0)
-        result = bind_to_way(fd, &from, to);
-    if (result >= 0 && gro != 0)
-        result = udp_gro(fd, true);
-    if (result < 0) {
-        close(fd);
-        return result;
-    }
-    return fd;
-}
-
 int udp_taken(const struct udp_options *options)
 {
     union address address;

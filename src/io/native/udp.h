@@ -48,13 +48,6 @@ int udp_cutting(int fd, bool v6, enum udp_cutting cutting);
  */
 int udp_open(const struct udp_options *options);
 
-/*
- * A socket like `like`, a wildcard one, that hears `to` alone and sends to it alone, from `local`
- * and the same port. It is in no reuseport group: groups are told apart by their address. A file
- * descriptor, or -errno: -ENOTSUP where `like` has an address of its own.
- */
-int udp_connected(int like, const union address *local, const union address *to);
-
 /* Binds once without SO_REUSEPORT and closes: -EADDRINUSE when somebody else has the port. */
 int udp_taken(const struct udp_options *options);
 

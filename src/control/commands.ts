@@ -6,7 +6,7 @@
  * a thread that is not told of new sockets stays deaf. Thread: control.
  */
 import type { Counters } from "../memory/counters.ts";
-import { DROP } from "../memory/layout.ts";
+import { COMMAND, DROP } from "../memory/layout.ts";
 import { Producer } from "../memory/queue.ts";
 import type { Arena } from "../memory/region.ts";
 
@@ -16,6 +16,7 @@ export const WAITING_MAX = 65_536;
 interface Waiting {
   readonly kind: number;
   readonly peer: number;
+  readonly entry: number;
 }
 
 /** To one I/O thread. */
@@ -33,10 +34,10 @@ class Line {
   }
 
   /** False: too many wait already. */
-  put(kind: number, peer: number): boolean {
-    if (this.empty && this.#producer.put(kind, peer, 0, 0, 0)) return true;
+  put(kind: number, peer: number, entry: number): boolean {
+    if (this.empty && this.#producer.put(kind, peer, entry, 0, 0)) return true;
     if (this.#waiting.length - this.#first >= WAITING_MAX) return false;
-    this.#waiting.push({ kind, peer });
+    this.#waiting.push({ kind, peer, entry });
     return true;
   }
 
@@ -44,8 +45,8 @@ class Line {
   flush(): boolean {
     const before = this.#first;
     while (!this.empty) {
-      const { kind, peer } = this.#waiting[this.#first]!;
-      if (!this.#producer.put(kind, peer, 0, 0, 0)) break;
+      const { kind, peer, entry } = this.#waiting[this.#first]!;
+      if (!this.#producer.put(kind, peer, entry, 0, 0)) break;
       this.#first++;
     }
     const moved = this.#first > before;
@@ -71,10 +72,29 @@ export class Commands {
     this.#signal = signal;
   }
 
-  /** Tells one thread. `peer`: index, 0 where the command is about none. */
-  put(thread: number, kind: number, peer: number): void {
-    if (!this.#lines[thread]!.put(kind, peer)) this.#counters.add(DROP.queueFull, 1);
+  /**
+   * Tells one thread. `peer`: index, 0 where the command is about none; `entry`: of the frames
+   * region, for COMMAND.frame. False: too many wait already.
+   */
+  put(thread: number, kind: number, peer: number, entry = 0): boolean {
+    const told = this.#lines[thread]!.put(kind, peer, entry);
+    if (!told) this.#counters.add(DROP.queueFull, 1);
     this.#signal(thread);
+    return told;
+  }
+
+  /** Tells every thread. */
+  broadcast(kind: number): void {
+    for (const thread of this.#lines.keys()) this.put(thread, kind, 0);
+  }
+
+  /** Tells a peer's I/O thread, and the others what concerns packets that wait there. */
+  tell(owner: number, kind: number, peer: number): void {
+    for (const thread of this.#lines.keys()) {
+      const own = thread === owner;
+      if (!own && kind === COMMAND.keepalive) continue;
+      this.put(thread, !own && kind === COMMAND.greet ? COMMAND.release : kind, peer);
+    }
   }
 
   /** Hands over what waits, as far as there is room. False: some still waits; call again soon. */

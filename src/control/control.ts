@@ -11,17 +11,19 @@
 
 import { shortKey } from "../log.ts";
 import { Counters, controlBlock } from "../memory/counters.ts";
-import { COMMAND, COUNT, DROP, EVENT } from "../memory/layout.ts";
+import { COMMAND, COUNT, DROP } from "../memory/layout.ts";
 import { PeerEntries } from "../memory/peers.ts";
-import { Consumer } from "../memory/queue.ts";
 import type { Arena } from "../memory/region.ts";
 import type { Change, DeviceState } from "../schema/change.ts";
 import { makeIndexKey } from "../wire/index.ts";
-import { sameSockaddr, sockaddrFamily } from "../wire/sockaddr.ts";
+import { sockaddrFamily } from "../wire/sockaddr.ts";
 import { Changes } from "./changes.ts";
 import { Commands } from "./commands.ts";
+import type { PassedFrame } from "./datagrams.ts";
 import { Endpoints } from "./endpoints.ts";
+import { Events } from "./events.ts";
 import { Exchange } from "./exchange.ts";
+import { Frames } from "./frames.ts";
 import type { Peer } from "./peer.ts";
 import { Roster } from "./roster.ts";
 import { SessionKeeper } from "./sessions.ts";
@@ -41,7 +43,6 @@ export interface ControlOptions {
   readonly keyFixed: boolean;
 }
 
-const EVENTS_A_WAKE = 4_096;
 /** How often what waits for I/O threads is looked at: entries, routes, commands. */
 const SETTLE_MS = 20;
 /** The shortest delay of an alarm. */
@@ -56,8 +57,9 @@ export class Control {
   readonly #exchange: Exchange;
   readonly #endpoints: Endpoints;
   readonly #changes: Changes;
-  readonly #events: readonly Consumer[];
+  readonly #events: Events;
   readonly #commands: Commands;
+  readonly #frames: Frames;
   readonly roster: Roster;
   readonly suites: Suites;
   #up = false;
@@ -66,6 +68,7 @@ export class Control {
   constructor(options: ControlOptions, world: World) {
     const { arena, timing, listenPort, fwmark, keyFixed } = options;
     const { mac, random } = world;
+    const random32 = (): number => Buffer.from(world.randomBytes(4)).readUInt32LE();
     this.#world = world;
     this.#timing = timing;
     this.#counters = new Counters(arena, controlBlock(arena));
@@ -76,7 +79,7 @@ export class Control {
       counters: this.#counters,
       indexKey: makeIndexKey(world.randomBytes(8)),
       rejectAfterMs: timing.rejectAfterTimeMs,
-      random32: () => Buffer.from(world.randomBytes(4)).readUInt32LE(),
+      random32,
     });
     this.roster = new Roster({ arena, entries: this.#entries, mac, timing, random });
     this.suites = new Suites(options.cipher, options.aes, (peer, dueMs) => {
@@ -114,9 +117,17 @@ export class Control {
       fwmark,
       keyFixed,
     });
-    const threads = Array.from({ length: arena.limits.ioThreads }, (_, thread) => thread);
-    this.#events = threads.map((thread) => new Consumer(arena, "events", thread));
     this.#commands = new Commands(arena, this.#counters, world.signal);
+    const shared = { arena, entries: this.#entries, counters: this.#counters, say: world.say };
+    const { suites } = this;
+    this.#frames = new Frames({ ...shared, commands: this.#commands, suites, random32 });
+    this.#events = new Events({
+      ...shared,
+      roster: this.roster,
+      confirmed: (...event) => this.#confirmed(...event),
+      wanted: (peer, nowMs) => this.#step(peer, nowMs),
+      tooLarge: (peer, nowMs) => this.#wakeBy(this.#frames.refused(peer, nowMs)),
+    });
   }
 
   // -------------------------------------------------------------------------------------------
@@ -213,7 +224,7 @@ export class Control {
 
   /** Tells every I/O thread. */
   broadcast(kind: number): void {
-    for (const thread of this.#events.keys()) this.#commands.put(thread, kind, 0);
+    this.#commands.broadcast(kind);
     this.#settle(this.#world.bootMs());
   }
 
@@ -235,6 +246,17 @@ export class Control {
     if (this.#exchange.receive(datagram, from, local, nowMs)) this.#wakeBy(nowMs);
   }
 
+  /** A control frame, opened by an I/O thread. Borrows: `frame.bytes`. */
+  frame(frame: PassedFrame): void {
+    if (!this.#up) return;
+    const nowMs = this.#world.bootMs();
+    const peer = this.roster.at(frame.peer);
+    // It may come before the event that says that its session is confirmed.
+    if (peer !== undefined) this.#confirmed(peer, frame.session, frame.generation, nowMs);
+    this.#wakeBy(this.#frames.take(peer, frame, nowMs));
+    this.#settle(nowMs);
+  }
+
   /** A datagram was longer than any message. */
   oversized(): void {
     this.#counters.add(DROP.badType, 1);
@@ -248,12 +270,7 @@ export class Control {
   /** Messages of I/O threads wait. */
   hear(): void {
     const nowMs = this.#world.bootMs();
-    for (const events of this.#events) {
-      for (let i = 0; i < EVENTS_A_WAKE && events.next(); i++) {
-        const peer = this.roster.at(events.peer);
-        if (peer !== undefined) this.#onEvent(peer, events, nowMs);
-      }
-    }
+    this.#events.take(nowMs);
     this.#settle(nowMs);
   }
 
@@ -263,35 +280,21 @@ export class Control {
     this.#dueMs = Number.POSITIVE_INFINITY;
     let dueMs = Number.POSITIVE_INFINITY;
     for (const peer of this.roster.peers()) {
-      if (peer.timers.nextDueMs(nowMs) <= nowMs) this.#act(peer, nowMs);
-      dueMs = Math.min(dueMs, peer.timers.nextDueMs(nowMs));
+      if (this.#nextMs(peer, nowMs) <= nowMs) this.#act(peer, nowMs);
+      dueMs = Math.min(dueMs, this.#nextMs(peer, nowMs));
     }
     this.#wakeBy(dueMs);
     this.#settle(nowMs);
   }
 
-  #onEvent(peer: Peer, event: Consumer, nowMs: number): void {
-    const { session, generation } = event;
-    if (event.kind === EVENT.confirmed) {
-      if (!this.#keeper.confirm(peer, session, generation, nowMs)) return;
-      peer.timers.handshakeDone(nowMs);
-      this.suites.used(peer, nowMs);
-      peer.lastHandshakeUnixMs = this.#world.unixMs();
-      this.#command(peer, COMMAND.release);
-      this.#step(peer, nowMs);
-    } else if (event.kind === EVENT.roamed) {
-      const known = [peer.current, peer.next, peer.previous].some(
-        (ref) => ref?.session === session && ref.generation === generation,
-      );
-      if (!known) return;
-      const moved = !sameSockaddr(this.#entries.endpoint(peer.index), event.address);
-      this.#entries.setEndpoint(peer.index, event.address, event.local);
-      if (!moved) return; // it asks another address of ours
-      this.#counters.add(COUNT.roamed, 1);
-      this.#world.say("info", "peer moved", { peer: shortKey(peer.publicKey) });
-    } else if (event.kind === EVENT.wanted) {
-      this.#step(peer, nowMs);
-    }
+  /** Something authentic came on a session that we answered: it is used from now on. */
+  #confirmed(peer: Peer, session: number, generation: number, nowMs: number): void {
+    if (!this.#keeper.confirm(peer, session, generation, nowMs)) return;
+    peer.timers.handshakeDone(nowMs);
+    this.suites.used(peer, nowMs);
+    peer.lastHandshakeUnixMs = this.#world.unixMs();
+    this.#command(peer, COMMAND.release);
+    this.#step(peer, nowMs);
   }
 
   #onLoad(): void {
@@ -320,7 +323,12 @@ export class Control {
 
   #step(peer: Peer, nowMs: number): void {
     this.#act(peer, nowMs);
-    this.#wakeBy(peer.timers.nextDueMs(nowMs));
+    this.#wakeBy(this.#nextMs(peer, nowMs));
+  }
+
+  /** When to look at the peer again. */
+  #nextMs(peer: Peer, nowMs: number): number {
+    return Math.min(peer.timers.nextDueMs(nowMs), Math.max(nowMs, this.#frames.dueMs(peer)));
   }
 
   #act(peer: Peer, nowMs: number): void {
@@ -334,6 +342,7 @@ export class Control {
     const times = this.#entries.times(peer.index);
     const actions = peer.timers.step({ ...times, session, persistentKeepaliveMs }, nowMs);
     for (const action of actions) this.#do(peer, action, nowMs);
+    this.#frames.step(peer, nowMs);
   }
 
   #do(peer: Peer, action: Action, nowMs: number): void {
@@ -374,13 +383,7 @@ export class Control {
     peer.timers = new PeerTimers(this.#world.random, this.#timing);
   }
 
-  /** To the peer's I/O thread, and to the others what concerns packets that wait there. */
   #command(peer: Peer, kind: number): void {
-    for (const thread of this.#events.keys()) {
-      const own = thread === peer.owner;
-      if (!own && kind === COMMAND.keepalive) continue;
-      const told = !own && kind === COMMAND.greet ? COMMAND.release : kind;
-      this.#commands.put(thread, told, peer.index);
-    }
+    this.#commands.tell(peer.owner, kind, peer.index);
   }
 }

@@ -5,6 +5,7 @@
  * (control socket, timers) is never starved by a flood of handshakes. Thread: control.
  */
 import { addon, type WatchHandle } from "../io/native/addon.ts";
+import { PASSED } from "../memory/layout.ts";
 import { SOCKADDR_BYTES, sockaddrFamily } from "../wire/sockaddr.ts";
 
 const BATCH = 32;
@@ -14,14 +15,44 @@ const FROM_AT = 8;
 const LOCAL_AT = 36;
 const ANY = new Uint8Array(0);
 
+/** A control frame that an I/O thread opened and handed on; see io_pass.c. */
+export interface PassedFrame {
+  readonly peer: number;
+  readonly session: number;
+  /** Of the session, when the datagram was received. */
+  readonly generation: number;
+  /** UDP payload of its datagram. */
+  readonly datagramBytes: number;
+  /** The beginning of the plaintext. */
+  readonly bytes: Uint8Array;
+}
+
 /** Who takes datagrams: `Control`. */
 export interface Taker {
+  /** Borrows: `frame.bytes`. */
+  frame(frame: PassedFrame): void;
   /** Borrows: all three. */
   receive(datagram: Uint8Array, from: Uint8Array, local: Uint8Array): void;
   oversized(): void;
   /** Comes before the datagrams of a batch that left no room: more of them are waiting. */
   crowded(): void;
 }
+
+/** Gives what an I/O thread handed on to who takes it. Borrows: `message`. */
+export const takePassed = (message: Uint8Array, taker: Taker): void => {
+  if (message.length < PASSED.size) return;
+  const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
+  const word = (field: keyof typeof PASSED.fields): number =>
+    view.getUint32(PASSED.fields[field].at, true);
+  const bytes = message.subarray(PASSED.size);
+  const from = message.subarray(0, SOCKADDR_BYTES);
+  if (sockaddrFamily(from) !== 0) {
+    taker.receive(bytes, from, message.subarray(SOCKADDR_BYTES, 2 * SOCKADDR_BYTES));
+    return;
+  }
+  const [peer, session, generation] = [word("peer"), word("session"), word("generation")];
+  taker.frame({ peer, session, generation, datagramBytes: word("datagramBytes"), bytes });
+};
 
 export class Datagrams {
   readonly #fds: { readonly udp4: number; readonly udp6: number };
@@ -88,7 +119,7 @@ export class Datagrams {
     }
   }
 
-  /** Messages that came to an I/O thread, each behind its source and its local address. */
+  /** What I/O threads handed on. */
   #receivePassed(fd: number): void {
     const count = addon.datagramReceive(fd, this.#bytes, this.#meta);
     if (count === BATCH) this.#taker.crowded();
@@ -96,11 +127,7 @@ export class Datagrams {
       const meta = i * META_BYTES;
       const length = this.#meta[meta]! | (this.#meta[meta + 1]! << 8);
       const start = i * DATAGRAM_BYTES;
-      this.#taker.receive(
-        this.#bytes.subarray(start + 2 * SOCKADDR_BYTES, start + length),
-        this.#bytes.subarray(start, start + SOCKADDR_BYTES),
-        this.#bytes.subarray(start + SOCKADDR_BYTES, start + 2 * SOCKADDR_BYTES),
-      );
+      takePassed(this.#bytes.subarray(start, start + length), this.#taker);
     }
   }
 }

@@ -8,6 +8,7 @@
  */
 import type { Endpoint } from "../schema/config.ts";
 import type { CookieHolder } from "./cookie.ts";
+import type { Talk } from "./frames.ts";
 import type { InitiatorState } from "./noise.ts";
 import type { PeerTimers } from "./timers.ts";
 
@@ -72,4 +73,12 @@ export interface Peer {
   asking: Endpoint | null;
   /** Where it was heard last, while it is called where it is configured. */
   roamedTo: Uint8Array | null;
+  /** Control frames to and from it; null: there was no session yet. */
+  talk: Talk | null;
 }
+
+/** Is this session, in this generation, one of the peer's? */
+export const holds = (peer: Peer, session: number, generation: number): boolean =>
+  [peer.current, peer.next, peer.previous].some(
+    (ref) => ref?.session === session && ref.generation === generation,
+  );

@@ -80,8 +80,8 @@ export const peerValue = (peer: Peer, control: Control, mtu: number, nowMs: numb
     lastHandshakeMs: doneMs === 0 ? null : Math.max(0, nowMs - doneMs),
     rxBytes: bytes.received,
     txBytes: bytes.sent,
-    rttMs: null,
-    mtu,
+    rttMs: peer.talk?.path.rttMs ?? null,
+    mtu: entries.pathMtu(peer.index) || mtu,
   };
 };
 

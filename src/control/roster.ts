@@ -179,6 +179,7 @@ export class Roster {
       resolvedAtMs: Number.NEGATIVE_INFINITY,
       asking: null,
       roamedTo: null,
+      talk: null,
     };
     entries.clear(index);
     this.#byKey.set(keyText(publicKey), peer);

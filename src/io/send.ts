@@ -157,33 +157,54 @@ export class Send {
     addon.sendFlush(this.#s.io);
     for (let i = 0; i < this.#unsentCount; i++) this.#s.slots.give(this.#unsent[i]!);
     this.#unsentCount = 0;
+    if (this.#s.arena.u32[this.#s.tooLarge] !== 0) this.#tellTooLarge();
   }
 
   /** Sends an empty message in the peer's session, or asks for one. */
   keepalive(peer: number): void {
-    const { arena, poster, ring, slots } = this.#s;
-    const { u32 } = arena;
     const session = this.#usableSession(peer);
     if (session < 0) {
       this.#want(peer);
       return;
     }
-    const slot = poster.free() === 0 ? -1 : slots.take();
-    if (slot < 0) {
+    const word = this.#message(peer, SEGMENT_OVERHEAD_BYTES);
+    if (word < 0) {
       this.#s.counters.add(DROP.noSlot, 1);
       return;
     }
+    this.#s.counters.add(COUNT.keepalives, 1);
+    this.#post(word, session);
+  }
+
+  /** Sends the control frame in `entry` of the frames region, and frees the entry. */
+  frame(peer: number, entry: number): void {
+    const { arena, counters, frames } = this.#s;
+    const session = this.#usableSession(peer);
+    const word = session < 0 ? -1 : this.#message(peer, frames.datagramBytes(entry));
+    if (word >= 0) {
+      frames.copy(entry, slotStart(this.#s, arena.u32[word + F.slot]!) + DATA_HEADER_BYTES);
+    }
+    frames.give(entry);
+    if (word < 0) counters.add(DROP.frameUnsent, 1);
+    else if (this.#post(word, session)) counters.add(COUNT.framesSent, 1);
+  }
+
+  /** Fills the job at the ring's tail with one datagram of zeros for a peer; -1: no room. */
+  #message(peer: number, bytes: number): number {
+    const { arena, poster, ring, slots } = this.#s;
+    const { u32 } = arena;
+    const slot = poster.free() === 0 ? -1 : slots.take();
+    if (slot < 0) return -1;
     const word = jobWord(ring, poster.tail);
     u32[word + F.slot] = slot;
     u32[word + F.peer] = peer;
     u32[word + F.count] = 1;
-    u32[word + F.segmentBytes] = SEGMENT_OVERHEAD_BYTES;
-    u32[word + F.lastBytes] = SEGMENT_OVERHEAD_BYTES;
+    u32[word + F.segmentBytes] = bytes;
+    u32[word + F.lastBytes] = bytes;
     u32[word + F.tunBytes] = 0;
     u32[word + F.ecn] = 0;
-    arena.u8.fill(0, slotStart(this.#s, slot), slotStart(this.#s, slot) + DATA_HEADER_BYTES);
-    this.#s.counters.add(COUNT.keepalives, 1);
-    this.#post(word, session);
+    arena.u8.fill(0, slotStart(this.#s, slot), slotStart(this.#s, slot) + bytes);
+    return word;
   }
 
   /** The peer has a session: its staged runs take the way from the route look-up again. */
@@ -225,6 +246,14 @@ export class Send {
     if (now - arena.f64[wanted]! < WANT_EVERY_MS) return;
     arena.f64[wanted] = now;
     if (!events.put(EVENT.wanted, peer, 0, 0, 0)) this.#s.counters.add(DROP.queueFull, 1);
+  }
+
+  /** Control hears for whom the link was too small. */
+  #tellTooLarge(): void {
+    const { arena, events, tooLarge } = this.#s;
+    const peer = arena.u32[tooLarge]! - 1;
+    arena.u32[tooLarge] = 0;
+    if (!events.put(EVENT.tooLarge, peer, 0, 0, 0)) this.#s.counters.add(DROP.queueFull, 1);
   }
 
   #drop(word: number, reason: number): void {

@@ -7,6 +7,7 @@
 import { Segments } from "../crypto/segments.ts";
 import { Slots } from "../memory/buffers.ts";
 import { Counters } from "../memory/counters.ts";
+import { FramesToSend } from "../memory/frames.ts";
 import { IO, JOB } from "../memory/layout.ts";
 import { Producer } from "../memory/queue.ts";
 import { type Arena, type ArenaShare, doubleAt, fieldWord, wordOf } from "../memory/region.ts";
@@ -62,8 +63,11 @@ export interface Station {
   readonly routes: RouteLookup;
   readonly sessions: SessionIndex;
   readonly events: Events;
+  readonly frames: FramesToSend;
   /** Index of this thread's clock in the f64 view. */
   readonly clock: number;
+  /** Word of this thread's IO.tooLarge. */
+  readonly tooLarge: number;
 }
 
 /** Events to control; one ring of its bell a turn, however many there are. */
@@ -113,6 +117,8 @@ export const openStation = (arena: Arena, task: IoTask): Station => {
     routes: new RouteLookup(arena),
     sessions: new SessionIndex(arena),
     events: new Events(arena, thread, task.controlWake),
+    frames: new FramesToSend(arena),
+    tooLarge: wordOf(arena, "ios", IO.size, thread) + fieldWord(IO.fields.tooLarge),
     clock: doubleAt(wordOf(arena, "ios", IO.size, thread), IO.fields.nowMs),
   };
 };

@@ -145,11 +145,12 @@ export class IoThread {
   #obey(): void {
     let left = COMMANDS_A_TURN;
     for (; left > 0 && this.#commands.next(); left--) {
-      const { kind, peer } = this.#commands;
+      const { kind, peer, session } = this.#commands;
       if (kind === COMMAND.keepalive) this.#send.keepalive(peer);
       else if (kind === COMMAND.release) this.#send.release(peer);
       else if (kind === COMMAND.discard) this.#send.discard(peer);
       else if (kind === COMMAND.greet && !this.#send.release(peer)) this.#send.keepalive(peer);
+      else if (kind === COMMAND.frame) this.#send.frame(peer, session);
       else if (kind === COMMAND.sockets) addon.ioRebind(this.#s.io);
     }
     // The bell is silent now; what is left over must ring it again.

@@ -75,6 +75,13 @@ export const REPLAY_BITS = 8_192;
 export const INDEX_BITS = 20;
 /** Entries of the event and command queues; powers of two. */
 export const QUEUE_ENTRIES = 1_024;
+/** Most bytes of a control frame, sent or taken; what is behind them in a datagram is not read. */
+export const FRAME_BYTES = 240;
+/** Control frames that may wait for one I/O thread. */
+export const FRAMES_PER_IO = 64;
+/** Tuning: one peer's control frames reach control this often, and so many at once. */
+export const FRAME_EVERY_MS = 50;
+export const FRAME_BURST = 10;
 /** Addresses of the host's own interface that inbound packets may be trusted to reach. */
 export const LOCAL_ADDRESSES = 64;
 /** Most worker threads. */
@@ -116,7 +123,11 @@ export const DROPS = [
   { name: "innerInvalid", unit: "packets", doc: "Decrypted, and not a whole IPv4 or IPv6 packet." },
   { name: "innerSource", unit: "packets", doc: "Decrypted, and its source is not in the allowed IPs of the peer that sent it." },
   { name: "ecnNotCapable", unit: "packets", doc: "Decrypted, not ECN-capable, and the outer header says that congestion was experienced (RFC 6040)." },
-  { name: "controlFrame", unit: "packets", doc: "Decrypted, and a control frame of a kind that this version does not know." },
+  { name: "controlFrame", unit: "frames", doc: "A control frame of a kind that this version does not know, or that nobody takes." },
+  { name: "frameInvalid", unit: "frames", doc: "A control frame that is shorter than its kind, longer than its datagram, or says what cannot be." },
+  { name: "frameRate", unit: "frames", doc: "Control frames of one peer came faster than 20 a second, 10 at once." },
+  { name: "frameUnexpected", unit: "frames", doc: "A control frame of a session that has ended, before the peer's hello, or that answers no probe of ours." },
+  { name: "frameUnsent", unit: "frames", doc: "A control frame of ours for which there was no session, or no room." },
   { name: "tunRefused", unit: "packets", doc: "The TUN device refused the packet: down, or a checksum or header it does not take." },
   { name: "workerDied", unit: "packets", doc: "Claimed by a worker thread that ended before it was done." },
   { name: "staleJob", unit: "packets", doc: "The session changed between posting a job and working on it." },
@@ -154,6 +165,11 @@ export const COUNTS = [
   { name: "receivedBytes", unit: "bytes", doc: "UDP payload received." },
   { name: "keepalivesReceived", unit: "datagrams", doc: "Keepalives that authenticated." },
   { name: "passedOn", unit: "datagrams", doc: "Handshake messages that the kernel merged behind data, handed on to control." },
+  { name: "framesPassed", unit: "frames", doc: "Control frames handed on to control." },
+  { name: "framesSent", unit: "frames", doc: "Control frames sealed for a peer." },
+  { name: "hellosTaken", unit: "frames", doc: "Hellos of peers." },
+  { name: "probesAnswered", unit: "frames", doc: "Path-MTU probes of peers, answered." },
+  { name: "pathMtuChanges", unit: "times", doc: "Times that a peer's path MTU was found to be another." },
   { name: "jobsInline", unit: "jobs", doc: "Jobs the I/O thread did itself." },
   { name: "jobsHandedOver", unit: "jobs", doc: "Jobs a worker did." },
   { name: "workerWakes", unit: "wakes", doc: "Workers woken for a backlog." },
@@ -231,6 +247,7 @@ export const IO = {
     loops: { at: 0, bytes: 4, writer: "io", unit: "turns", doc: "Free-running; odd while in a turn, even while asleep." },
     handedOver: { at: 4, bytes: 4, writer: "io", unit: "flag", doc: "1 while jobs are handed to workers." },
     freeSlots: { at: 8, bytes: 4, writer: "io", unit: "slots", doc: "Slots that nothing held at the end of the last turn." },
+    tooLarge: { at: 12, bytes: 4, writer: "io", unit: "peer + 1", doc: "Peer whose datagram was larger than the link takes; 0: none since the last flush." },
     nowMs: { at: 16, bytes: 8, writer: "io", unit: "ms (f64)", doc: "Boot clock, read once a turn." },
     sleptMs: { at: 24, bytes: 8, writer: "io", unit: "ms (f64)", doc: "Time spent waiting, in all." },
     tail: { at: 128, bytes: 4, writer: "io", unit: "jobs", doc: "Next job to post; free-running u32." },
@@ -325,6 +342,7 @@ export const PEER = {
     endpointLock: { at: 8, bytes: 4, writer: "control", unit: "sequence", doc: "Odd while the endpoint is being written (seqlock)." },
     endpoint: { at: 12, bytes: 28, writer: "control", unit: "sockaddr", doc: "struct sockaddr_in or sockaddr_in6; family 0: none." },
     local: { at: 40, bytes: 28, writer: "control", unit: "sockaddr", doc: "Local address to send from, under the same lock; family 0: the kernel chooses." },
+    pathMtu: { at: 68, bytes: 4, writer: "control", unit: "bytes", doc: "Largest packet that the path to the peer takes; 0: not known to be less than the tunnel's MTU." },
     wantedAtMs: { at: 128, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When an I/O thread last asked for a session; the last one wins." },
     lastSentMs: { at: 136, bytes: 8, writer: "any", unit: "ms (f64)", doc: "Anything sent in a session; the last one wins." },
     lastDataSentMs: { at: 144, bytes: 8, writer: "any", unit: "ms (f64)", doc: "A packet (no keepalive) sent; the last one wins." },
@@ -332,9 +350,12 @@ export const PEER = {
     unsegmentedUntilMs: { at: 160, bytes: 8, writer: "any", unit: "ms (f64)", doc: "The way to the peer does not take UDP_SEGMENT; tried again from then on." },
     roamedAtMs: { at: 168, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When control was last told of another address; the last one wins." },
     localRefused: { at: 176, bytes: 4, writer: "any", unit: "flag", doc: "1: the kernel refused `local`; not used until something authentic arrives." },
+    refusedBytes: { at: 180, bytes: 4, writer: "any", unit: "bytes", doc: "UDP payload of the last datagram that was larger than the link takes." },
+    refusedAtMs: { at: 184, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When control was last told of such a datagram." },
     lastReceivedMs: { at: 256, bytes: 8, writer: "any", unit: "ms (f64)", doc: "Anything authentic received; the last one wins." },
     lastDataReceivedMs: { at: 264, bytes: 8, writer: "any", unit: "ms (f64)", doc: "A packet (no keepalive) received; the last one wins." },
     receivedBytes: { at: 272, bytes: 8, writer: "any", unit: "bytes (u64)", doc: "UDP payload received and authentic; atomic add." },
+    framesDueMs: { at: 280, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When the peer's control frames so far would have been due, one each FRAME_EVERY_MS." },
   },
 } as const satisfies Struct;
 
@@ -366,6 +387,35 @@ export const MESSAGE = {
   },
 } as const satisfies Struct;
 
+/** A control frame on its way from control to an I/O thread. */
+// biome-ignore format: a table
+export const FRAME = {
+  name: "frame",
+  doc: "A control frame that an I/O thread is to send; COMMAND.frame names the entry.",
+  size: 256,
+  fields: {
+    taken: { at: 0, bytes: 4, writer: "any", unit: "flag", doc: "1: filled by control; the I/O thread clears it when it has copied the frame." },
+    length: { at: 4, bytes: 4, writer: "any", unit: "bytes", doc: "Of the frame; control's, as all that follows." },
+    datagramBytes: { at: 8, bytes: 4, writer: "any", unit: "bytes", doc: "UDP payload that it becomes: the frame is followed by zeros." },
+    content: { at: 16, bytes: 240, writer: "any", unit: "bytes", doc: "The frame." },
+  },
+} as const satisfies Struct;
+
+/** What stands before a datagram or a frame that an I/O thread hands on to control. */
+// biome-ignore format: a table
+export const PASSED = {
+  name: "passed",
+  doc: "What stands before what an I/O thread hands on to control; of no region. A handshake message has its source and local address here (28 bytes each), a control frame these.",
+  size: 56,
+  fields: {
+    family: { at: 0, bytes: 4, writer: "io", unit: "family", doc: "Of the source's address; 0: a control frame follows." },
+    peer: { at: 4, bytes: 4, writer: "io", unit: "peer", doc: "Index into `peers`." },
+    session: { at: 8, bytes: 4, writer: "io", unit: "session", doc: "Index into `sessions`." },
+    generation: { at: 12, bytes: 4, writer: "io", unit: "generation", doc: "Of the session, when the datagram was received." },
+    datagramBytes: { at: 16, bytes: 4, writer: "io", unit: "bytes", doc: "UDP payload of the frame's datagram." },
+  },
+} as const satisfies Struct;
+
 /** An address of this host's tunnel interface. */
 // biome-ignore format: a table
 export const LOCAL = {
@@ -386,6 +436,8 @@ export const EVENT = {
   confirmed: 2,
   /** Something authentic arrived from another address than the peer's endpoint, or at another. */
   roamed: 3,
+  /** A datagram to the peer was larger than the link takes; PEER.refusedBytes says how large. */
+  tooLarge: 4,
 } as const;
 
 /** What control tells an I/O thread. */
@@ -400,6 +452,8 @@ export const COMMAND = {
   greet: 4,
   /** Sockets were replaced under their descriptors: poll them anew. */
   sockets: 5,
+  /** Send the control frame in the entry of `frames` that `session` names. */
+  frame: 6,
 } as const;
 
 export const SUITE = { chacha20poly1305: 0, aes256gcm: 1 } as const;
@@ -443,6 +497,7 @@ export const REGIONS = [
   { name: "events", size: MESSAGE.size, struct: MESSAGE, count: (l) => l.ioThreads * QUEUE_ENTRIES, doc: "Messages, I/O thread to control." },
   { name: "commandQueues", size: QUEUE.size, struct: QUEUE, count: (l) => l.ioThreads, doc: "Cursors, control to I/O thread." },
   { name: "commands", size: MESSAGE.size, struct: MESSAGE, count: (l) => l.ioThreads * QUEUE_ENTRIES, doc: "Messages, control to I/O thread." },
+  { name: "frames", size: FRAME.size, struct: FRAME, count: (l) => l.ioThreads * FRAMES_PER_IO, doc: "Control frames, control to I/O thread." },
   { name: "counters", size: COUNTERS_PER_THREAD * 8, struct: null, count: (l) => l.ioThreads + 1, doc: "f64 each: one block per I/O thread, then control's." },
   { name: "locals", size: LOCAL.size, struct: LOCAL, count: () => LOCAL_ADDRESSES, doc: "Addresses of the tunnel interface." },
   { name: "peers", size: PEER.size, struct: PEER, count: (l) => l.peers, doc: "One entry per peer." },
@@ -471,6 +526,8 @@ export const STRUCTS: readonly Struct[] = [
   PEER,
   QUEUE,
   MESSAGE,
+  FRAME,
+  PASSED,
   LOCAL,
 ];
 

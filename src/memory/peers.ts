@@ -12,6 +12,8 @@ export const PEER_FIELD = {
   endpoint: fieldWord(PEER.fields.endpoint),
   endpointLock: fieldWord(PEER.fields.endpointLock),
   local: fieldWord(PEER.fields.local),
+  pathMtu: fieldWord(PEER.fields.pathMtu),
+  refusedBytes: fieldWord(PEER.fields.refusedBytes),
 } as const;
 
 /** Word index of a peer. */
@@ -93,6 +95,20 @@ export class PeerEntries {
       lastReceivedMs: at(PEER.fields.lastReceivedMs),
       lastDataReceivedMs: at(PEER.fields.lastDataReceivedMs),
     };
+  }
+
+  /** Largest packet that the path to the peer takes, in bytes; 0: the tunnel's MTU, or unknown. */
+  pathMtu(peer: number): number {
+    return Atomics.load(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.pathMtu);
+  }
+
+  setPathMtu(peer: number, mtu: number): void {
+    Atomics.store(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.pathMtu, mtu);
+  }
+
+  /** UDP payload of the last datagram to the peer that was larger than the link takes. */
+  refusedBytes(peer: number): number {
+    return this.#arena.u32[peerWord(this.#arena, peer) + PEER_FIELD.refusedBytes]!;
   }
 
   /** UDP payload bytes, received and sent. */

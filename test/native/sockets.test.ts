@@ -43,7 +43,7 @@ test("control hears a socket that took another's place, and no hushed one", asyn
   const receive = (): void => {
     heard++;
   };
-  const taker = { receive, oversized: () => {}, crowded: () => {} };
+  const taker = { receive, frame: () => {}, oversized: () => {}, crowded: () => {} };
   const datagrams = new Datagrams({ udp4: fd, udp6: -1 }, -1, taker);
   try {
     const first = addon.udpPort(fd);

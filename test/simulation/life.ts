@@ -5,6 +5,7 @@
  * that reaches nobody.
  */
 import { Control, type ControlOptions } from "../../src/control/control.ts";
+import { takePassed } from "../../src/control/datagrams.ts";
 import { TIMING } from "../../src/control/timers.ts";
 import type { World } from "../../src/control/world.ts";
 import { addon } from "../../src/io/native/addon.ts";
@@ -117,7 +118,7 @@ export class Life {
     if (data || random.chance(0.05)) {
       const index = data ? datagram.readUInt32LE(4) : random.below(8);
       this.#ios[(index & 7) % this.#ios.length]!.takeDatagram(datagram, path);
-      if (!data) this.#options.after(PASSED_MS, () => this.#alive && this.#receivePassed());
+      this.#options.after(PASSED_MS, () => this.#alive && this.#receivePassed());
       return;
     }
     this.#later(3, () => this.#receive(datagram, path.address));
@@ -133,12 +134,8 @@ export class Life {
     const meta = new Uint8Array(32 * 64);
     const got = addon.datagramReceive(this.#options.place.passOn[1], bytes, meta);
     for (let i = 0; i < got; i++) {
-      const datagram = bytes.subarray(i * 2_048, i * 2_048 + meta[64 * i]!);
-      this.control.receive(
-        datagram.subarray(56),
-        datagram.subarray(0, 28),
-        datagram.subarray(28, 56),
-      );
+      const length = meta[64 * i]! | (meta[64 * i + 1]! << 8);
+      takePassed(bytes.subarray(i * 2_048, i * 2_048 + length), this.control);
     }
   }
 

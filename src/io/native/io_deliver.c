@@ -165,11 +165,11 @@ int io_accept(struct io *io, uint32_t job_index)
             continue;
         }
         authentic += bytes;
-        data |= room > 0;
+        data |= room > 0 && packet[0] != 0;
         if (room == 0)
             count(io->counters, COUNT_KEEPALIVES_RECEIVED, 1);
         else if (packet[0] == 0)
-            count(io->counters, DROP_CONTROL_FRAME, 1);
+            pass_frame(io, job, packet, room);
         else if (inner_bytes(packet, room) == 0)
             count(io->counters, DROP_INNER_INVALID, 1);
         else if (take_ecn(io, ecn, packet))

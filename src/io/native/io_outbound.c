@@ -13,6 +13,8 @@
 /* A full send buffer is waited for this long, this often; then datagrams are dropped. */
 #define SEND_WAIT_MS 2
 #define SEND_WAITS 5u
+/* Control hears of one peer's datagrams that are larger than the link at most this often. */
+#define TOO_LARGE_EVERY_MS 20.0
 /* Looks at an endpoint that is being written: at once, then each time giving up the processor. */
 #define ENDPOINT_SPINS 100
 #define ENDPOINT_TRIES 10000
@@ -222,6 +224,21 @@ static int send_without_local(struct io *io, size_t side, uint32_t i)
     return count_sent(io, side, i);
 }
 
+/* The link takes no datagram of `bytes`: the next flush tells control, but not of each one. */
+static void note_too_large(struct io *io, uint8_t *peer, size_t bytes)
+{
+    const uint8_t *first = entry(io->arena, REGION_PEERS, PEER_SIZE, 0);
+    double now, told;
+
+    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
+    memcpy(&told, peer + PEER_REFUSED_AT_MS, sizeof told);
+    store32(peer + PEER_REFUSED_BYTES, (uint32_t)bytes);
+    if (now - told < TOO_LARGE_EVERY_MS)
+        return;
+    store_f64(peer + PEER_REFUSED_AT_MS, now);
+    store32(io->shared + IO_TOO_LARGE, (uint32_t)((size_t)(peer - first) / PEER_SIZE) + 1);
+}
+
 /* One datagram a message, for kernels and paths that refuse UDP_SEGMENT. */
 static int send_unsegmented(struct io *io, size_t side, uint32_t i)
 {
@@ -242,6 +259,8 @@ static int send_unsegmented(struct io *io, size_t side, uint32_t i)
             part.iov_len = whole.iov_len - at;
         message.msg_iov = &part;
         if (sendmsg(io->udp[side].fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+            if (errno == EMSGSIZE)
+                note_too_large(io, about->peer, part.iov_len);
             count(io->counters, errno == EAGAIN ? DROP_SEND_FULL : DROP_SEND_REFUSED, 1);
             continue;
         }
@@ -273,6 +292,8 @@ static int send_refused(struct io *io, size_t side, uint32_t i, int error)
         }
         return send_unsegmented(io, side, i);
     }
+    if (error == EMSGSIZE)
+        note_too_large(io, io->out_about[side][i].peer, io->out_about[side][i].segment_bytes);
     count(io->counters, error == EAGAIN || error == ENOBUFS ? DROP_SEND_FULL : DROP_SEND_REFUSED,
           n);
     return 0;

@@ -1,10 +1,16 @@
 /*
- * io_pass.c — handshake messages that the kernel merged behind data, on their way to control.
+ * io_pass.c — what an I/O thread hands on to control, by one socket.
  *
- * The steering program sorts by the first datagram of what UDP_GRO merged, and GRO takes a shorter
- * datagram as the last one: an initiation right behind data arrives here. It is sent on whole:
+ * Handshake messages that the kernel merged behind data: the steering program sorts by the first
+ * datagram of what UDP_GRO merged, and GRO takes a shorter datagram as the last one, so that an
+ * initiation right behind data arrives here. It is sent on whole:
  *
  *     [source 28][local address 28][datagram]
+ *
+ * Control frames, which were opened and are no replays. Padding stays behind, and no peer has more
+ * than its budget of them:
+ *
+ *     [PASSED_ fields 56, family 0][frame, FRAME_BYTES at most]
  *
  * Source: Linux net/ipv4/udp_offload.c, udp_gro_receive_segment().
  */
@@ -42,6 +48,18 @@ void io_pass_to(struct io *io, int fd)
     io->passes = fd >= 0;
 }
 
+/* Sends parts as one message; `passed` counts it, unless control's queue is full. */
+static void hand_on(struct io *io, struct iovec *parts, size_t part_count, uint32_t passed)
+{
+    struct msghdr out = { .msg_iov = parts, .msg_iovlen = part_count };
+    ssize_t sent;
+
+    do {
+        sent = sendmsg(io->pass_fd, &out, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    count(io->counters, sent < 0 ? DROP_QUEUE_FULL : passed, 1);
+}
+
 /* True when the datagram is a handshake message, whether or not control's queue had room. */
 static bool pass_on(struct io *io, const uint8_t *datagram, size_t bytes,
                     const struct udp_arrival *arrival)
@@ -53,13 +71,45 @@ static bool pass_on(struct io *io, const uint8_t *datagram, size_t bytes,
         { .iov_base = (void *)(uintptr_t)arrival->local.bytes, .iov_len = SOCKADDR_BYTES },
         { .iov_base = (void *)(uintptr_t)datagram, .iov_len = bytes },
     };
-    struct msghdr out = { .msg_iov = parts, .msg_iovlen = 3 };
-    ssize_t sent;
-    do {
-        sent = sendmsg(io->pass_fd, &out, MSG_DONTWAIT | MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    count(io->counters, sent < 0 ? DROP_QUEUE_FULL : COUNT_PASSED_ON, 1);
+    hand_on(io, parts, 3, COUNT_PASSED_ON);
     return true;
+}
+
+/* One each FRAME_EVERY_MS, FRAME_BURST at once: a bucket told by when it will be empty again. */
+static bool within_budget(const struct io *io, uint8_t *peer)
+{
+    double now, due;
+
+    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
+    memcpy(&due, peer + PEER_FRAMES_DUE_MS, sizeof due);
+    if (due < now)
+        due = now;
+    if (due - now > (double)(FRAME_BURST - 1) * FRAME_EVERY_MS)
+        return false;
+    store_f64(peer + PEER_FRAMES_DUE_MS, due + FRAME_EVERY_MS);
+    return true;
+}
+
+void pass_frame(struct io *io, const uint8_t *job, const uint8_t *frame, size_t bytes)
+{
+    uint8_t about[PASSED_SIZE] = { 0 };
+    uint32_t of = load32(job + JOB_PEER);
+    uint8_t *peer = entry(io->arena, REGION_PEERS, PEER_SIZE, of);
+
+    if (peer == NULL || !io->passes || !within_budget(io, peer)) {
+        count(io->counters, io->passes ? DROP_FRAME_RATE : DROP_CONTROL_FRAME, 1);
+        return;
+    }
+    store32(about + PASSED_PEER, of);
+    store32(about + PASSED_SESSION, load32(job + JOB_SESSION));
+    store32(about + PASSED_GENERATION, load32(job + JOB_SESSION_GENERATION));
+    store32(about + PASSED_DATAGRAM_BYTES, (uint32_t)bytes + SEGMENT_OVERHEAD_BYTES);
+    struct iovec parts[2] = {
+        { .iov_base = about, .iov_len = sizeof about },
+        { .iov_base = (void *)(uintptr_t)frame,
+          .iov_len = bytes < FRAME_BYTES ? bytes : FRAME_BYTES },
+    };
+    hand_on(io, parts, 2, COUNT_FRAMES_PASSED);
 }
 
 bool is_data(struct io *io, const uint8_t *datagram, size_t bytes,

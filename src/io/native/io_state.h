@@ -74,4 +74,7 @@ struct io {
 bool is_data(struct io *io, const uint8_t *datagram, size_t bytes,
              const struct udp_arrival *arrival);
 
+/* io_pass.c: hands an authentic control frame on to control; `bytes` of plaintext, padding too. */
+void pass_frame(struct io *io, const uint8_t *job, const uint8_t *frame, size_t bytes);
+
 #endif

@@ -1,0 +1,211 @@
+/**
+ * frames — control frames to and from peers: who may say what how often, and what follows.
+ *
+ *     I/O thread: opened, no replay, within the peer's budget ──▶ take() ──▶ hello.ts, path-mtu.ts
+ *     step(), on control's alarm ──▶ an entry of the frames region ──▶ I/O thread seals and sends
+ *
+ * Every peer is said one hello; all other frames go only to peers that said hello. Whatever comes
+ * from a peer changes what is known of that peer, and of no other.
+ *
+ * Source: security.md 11 to 13; docs/PROTOCOL.md, "Control frames".
+ */
+import { shortKey } from "../log.ts";
+import type { Counters } from "../memory/counters.ts";
+import { FrameEntries } from "../memory/frames.ts";
+import { COMMAND, COUNT, DROP, PADDING_BYTES, SEGMENT_OVERHEAD_BYTES } from "../memory/layout.ts";
+import { readMtu } from "../memory/mtu.ts";
+import type { PeerEntries } from "../memory/peers.ts";
+import type { Arena } from "../memory/region.ts";
+import { decodeFrame, encodeHello, encodeProbe, type Hello, type Probe } from "../wire/frames.ts";
+import { sameSockaddr } from "../wire/sockaddr.ts";
+import type { Commands } from "./commands.ts";
+import type { PassedFrame } from "./datagrams.ts";
+import { Hellos } from "./hello.ts";
+import { FLOOR_BYTES, PathMtu } from "./path-mtu.ts";
+import { holds, type Peer } from "./peer.ts";
+import type { Suites } from "./suites.ts";
+import type { Say } from "./world.ts";
+
+/** Tuning: how often one peer may send each kind of frame, and how many at once. */
+const RATES = {
+  hello: { everyMs: 1_000, burst: 5 },
+  probe: { everyMs: 50, burst: 10 },
+  answer: { everyMs: 50, burst: 10 },
+} as const;
+/** Tuning: rounds of probes in a row that no engine would leave unanswered. */
+const DEAF_ROUNDS = 3;
+
+/** Control frames of one peer. */
+export interface Talk {
+  readonly hellos: Hellos;
+  readonly path: PathMtu;
+  /** When the peer's frames so far would have been due at their rates. */
+  readonly spentMs: Record<keyof typeof RATES, number>;
+  /** Where the path led when it was last looked at. */
+  endpoint: Uint8Array;
+  /** What the data path was told last. */
+  pathMtu: number;
+  /** When to call step(); infinity: at any look at the peer. */
+  dueMs: number;
+}
+
+export interface FramesOptions {
+  readonly arena: Arena;
+  readonly entries: PeerEntries;
+  readonly counters: Counters;
+  readonly commands: Commands;
+  readonly suites: Suites;
+  readonly random32: () => number;
+  readonly say: Say;
+}
+
+/** Thread: control. */
+export class Frames {
+  readonly #options: FramesOptions;
+  readonly #outgoing: FrameEntries;
+
+  constructor(options: FramesOptions) {
+    this.#options = options;
+    this.#outgoing = new FrameEntries(options.arena);
+  }
+
+  /** When to call step() for the peer, at the latest; infinity: at any look at it. */
+  dueMs(peer: Peer): number {
+    const { talk, index } = peer;
+    const hasSession = talk !== null && this.#options.entries.current(index) >= 0;
+    return hasSession ? talk.dueMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** Says and asks what is due. */
+  step(peer: Peer, nowMs: number): void {
+    const { entries } = this.#options;
+    if (entries.current(peer.index) < 0) return;
+    const mtu = readMtu(this.#options.arena);
+    peer.talk ??= this.#begin(peer);
+    const { hellos, path } = peer.talk;
+    const saying = hellos.next(nowMs, mtu);
+    if (saying !== null) {
+      const hello = encodeHello({ ...saying, suites: this.#options.suites.offered, mtu });
+      if (this.#send(peer, hello)) hellos.saying(nowMs, mtu);
+    }
+    if (hellos.heard !== null) this.#measure(peer, peer.talk, hellos.heard, mtu, nowMs);
+    peer.talk.dueMs = Math.min(hellos.dueMs(mtu), path.dueMs);
+  }
+
+  /**
+   * A frame that an I/O thread handed on; undefined: of a peer that is gone. Returns when to call
+   * step(), at the latest. Borrows: `passed.bytes`.
+   */
+  take(peer: Peer | undefined, passed: PassedFrame, nowMs: number): number {
+    if (peer === undefined || !holds(peer, passed.session, passed.generation)) {
+      this.#options.counters.add(DROP.frameUnexpected, 1);
+      return Number.POSITIVE_INFINITY;
+    }
+    if (this.#takes(peer, passed, nowMs)) this.step(peer, nowMs);
+    return this.dueMs(peer);
+  }
+
+  /** False: it was dropped. */
+  #takes(peer: Peer, passed: PassedFrame, nowMs: number): boolean {
+    const { counters } = this.#options;
+    const frame = decodeFrame(passed.bytes);
+    if (frame === null || frame.kind === "unknown") {
+      counters.add(frame === null ? DROP.frameInvalid : DROP.controlFrame, 1);
+      return false;
+    }
+    peer.talk ??= this.#begin(peer);
+    if (!within(peer.talk, frame.kind, nowMs)) {
+      counters.add(DROP.frameRate, 1);
+      return false;
+    }
+    if (frame.kind === "hello") this.#hello(peer, peer.talk, frame, nowMs);
+    else this.#probe(peer, peer.talk, frame, passed.datagramBytes, nowMs);
+    return true;
+  }
+
+  /** Our own link does not take a datagram to the peer. Returns when to call step(). */
+  refused(peer: Peer, nowMs: number): number {
+    peer.talk?.path.refused(this.#options.entries.refusedBytes(peer.index), nowMs);
+    if (peer.talk !== null) this.step(peer, nowMs);
+    return this.dueMs(peer);
+  }
+
+  #begin(peer: Peer): Talk {
+    const { entries, random32 } = this.#options;
+    return {
+      hellos: new Hellos(),
+      path: new PathMtu(random32),
+      spentMs: { hello: 0, probe: 0, answer: 0 },
+      endpoint: entries.endpoint(peer.index),
+      pathMtu: 0,
+      dueMs: Number.POSITIVE_INFINITY,
+    };
+  }
+
+  #hello(peer: Peer, { hellos, path }: Talk, hello: Hello, nowMs: number): void {
+    const { counters, suites } = this.#options;
+    counters.add(COUNT.hellosTaken, 1);
+    if (hellos.heard === null) path.deafRounds = 0;
+    hellos.take(hello);
+    suites.learn(peer, hello.suites, nowMs);
+  }
+
+  /** A probe is answered with the size that arrived. */
+  #probe(peer: Peer, talk: Talk, frame: Probe, bytes: number, nowMs: number): void {
+    const { counters } = this.#options;
+    const { kind, id } = frame;
+    if (talk.hellos.heard === null) {
+      talk.hellos.takeStrange();
+      counters.add(DROP.frameUnexpected, 1);
+    } else if (kind === "answer") {
+      if (!talk.path.answered(id, frame.bytes, nowMs)) counters.add(DROP.frameUnexpected, 1);
+    } else if (frame.bytes !== bytes) {
+      counters.add(DROP.frameInvalid, 1);
+    } else if (this.#send(peer, encodeProbe({ kind: "answer", id, bytes }))) {
+      counters.add(COUNT.probesAnswered, 1);
+    }
+  }
+
+  /** The path to an engine. */
+  #measure(peer: Peer, talk: Talk, heard: Hello, ownMtu: number, nowMs: number): void {
+    const { entries } = this.#options;
+    const { path, hellos } = talk;
+    const endpoint = entries.endpoint(peer.index);
+    if (!sameSockaddr(endpoint, talk.endpoint)) path.moved();
+    talk.endpoint = endpoint;
+    const mtu = Math.min(ownMtu, Math.max(heard.mtu, FLOOR_BYTES));
+    const { lastDataSentMs, lastReceivedMs } = entries.times(peer.index);
+    const probe = path.step({ lastDataSentMs, lastReceivedMs, mtu, ownMtu }, nowMs);
+    if (probe !== null) {
+      this.#send(peer, encodeProbe({ kind: "probe", ...probe }), probe.bytes);
+    }
+    if (path.deafRounds >= DEAF_ROUNDS) hellos.forget();
+    if (path.mtu === talk.pathMtu) return;
+    talk.pathMtu = path.mtu;
+    entries.setPathMtu(peer.index, path.mtu);
+    this.#options.counters.add(COUNT.pathMtuChanges, 1);
+    const facts = { peer: shortKey(peer.publicKey), mtu: path.mtu || ownMtu };
+    this.#options.say("info", "the path takes packets of", facts);
+  }
+
+  /** Has the peer's I/O thread send a frame. False: it has no room, which is counted. */
+  #send(peer: Peer, frame: Uint8Array, datagramBytes?: number): boolean {
+    const { commands, counters } = this.#options;
+    const padded = Math.ceil(frame.length / PADDING_BYTES) * PADDING_BYTES;
+    const bytes = datagramBytes ?? padded + SEGMENT_OVERHEAD_BYTES;
+    const entry = this.#outgoing.put(peer.owner, frame, bytes);
+    if (entry >= 0 && commands.put(peer.owner, COMMAND.frame, peer.index, entry)) return true;
+    if (entry >= 0) this.#outgoing.giveBack(entry);
+    counters.add(DROP.frameUnsent, 1);
+    return false;
+  }
+}
+
+/** Takes one of a kind from what the peer may send. */
+const within = (talk: Talk, kind: keyof typeof RATES, nowMs: number): boolean => {
+  const { everyMs, burst } = RATES[kind];
+  const spentMs = Math.max(talk.spentMs[kind], nowMs);
+  if (spentMs - nowMs > (burst - 1) * everyMs) return false;
+  talk.spentMs[kind] = spentMs + everyMs;
+  return true;
+};

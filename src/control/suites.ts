@@ -58,7 +58,7 @@ export class Suites {
     return (this.taken & (1 << suite)) !== 0;
   }
 
-  /** The suite of the initiation that is made now: the preferred one, then in turn with ChaCha20. */
+  /** The suite of the initiation that is made now: the preferred one, retries in turn. */
   next(peer: Peer): Suite {
     const retry = peer.unanswered++ % 2 === 1;
     if (this.#preferred(peer) === CHACHA20_POLY1305) return CHACHA20_POLY1305;

@@ -30,7 +30,7 @@ test("what each setting takes, and what its hello offers", async () => {
   }
 });
 
-test("of unknown kind: message 1 first; after both hellos its initiator upgrades, once", async () => {
+test("of unknown kind: message 1; after both hellos its initiator upgrades, once", async () => {
   const pair = await Pair.make(AUTO, AUTO);
   pair.call(pair.a);
   assert.deepEqual(suitesOf(pair), [0, 0]);
@@ -50,7 +50,7 @@ test("of unknown kind: message 1 first; after both hellos its initiator upgrades
   assert.deepEqual([pair.a.types(), pair.b.types()], [[6], [5]]);
 });
 
-test("an upgrade that is not answered: ChaCha20 goes on, and no second one before a hello", async () => {
+test("an upgrade without an answer: ChaCha20 goes on, the next comes after a hello", async () => {
   const pair = await Pair.make(AUTO, AUTO);
   pair.call(pair.a);
   pair.carries = (datagram) => !isAes(datagram[0]!);
@@ -106,7 +106,7 @@ test("retries to an engine alternate, and begin with AES again in the next attem
   assert.deepEqual(pair.a.types(), [5]);
 });
 
-test("an engine that became a plain WireGuard is called with 5 a few times more, then forgotten", async () => {
+test("an engine that became a plain WireGuard is forgotten after a few calls", async () => {
   const pair = await Pair.make(AUTO, AUTO);
   pair.call(pair.a);
   pair.hello(pair.a, pair.b);

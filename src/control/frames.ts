@@ -158,11 +158,13 @@ export class Frames {
       talk.hellos.takeStrange();
       counters.add(DROP.frameUnexpected, 1);
     } else if (kind === "answer") {
-      if (!talk.path.answered(id, frame.bytes, nowMs)) counters.add(DROP.frameUnexpected, 1);
+      const isOurs = talk.path.answered(id, frame.bytes, nowMs);
+      counters.add(isOurs ? COUNT.answersTaken : DROP.frameUnexpected, 1);
     } else if (frame.bytes !== bytes) {
       counters.add(DROP.frameInvalid, 1);
-    } else if (this.#send(peer, encodeProbe({ kind: "answer", id, bytes }))) {
-      counters.add(COUNT.probesAnswered, 1);
+    } else {
+      counters.add(COUNT.probesTaken, 1);
+      this.#send(peer, encodeProbe({ kind: "answer", id, bytes }));
     }
   }
 

@@ -22,7 +22,7 @@ import type { Commands } from "./commands.ts";
 import type { PassedFrame } from "./datagrams.ts";
 import { Hellos } from "./hello.ts";
 import { FLOOR_BYTES, PathMtu } from "./path-mtu.ts";
-import { holds, type Peer } from "./peer.ts";
+import { holds, type Peer, type SessionRef } from "./peer.ts";
 import type { Suites } from "./suites.ts";
 import type { Say } from "./world.ts";
 
@@ -41,6 +41,8 @@ export interface Talk {
   readonly path: PathMtu;
   /** When the peer's frames so far would have been due at their rates. */
   readonly spentMs: Record<keyof typeof RATES, number>;
+  /** The session that was used at the last look. */
+  session: SessionRef | null;
   /** Where the path led when it was last looked at. */
   endpoint: Uint8Array;
   /** What the data path was told last. */
@@ -82,7 +84,9 @@ export class Frames {
     if (entries.current(peer.index) < 0) return;
     const mtu = readMtu(this.#options.arena);
     peer.talk ??= this.#begin(peer);
-    const { hellos, path } = peer.talk;
+    const { hellos, path, session } = peer.talk;
+    if (session !== peer.current) hellos.renew();
+    peer.talk.session = peer.current;
     const saying = hellos.next(nowMs, mtu);
     if (saying !== null) {
       const hello = encodeHello({ ...saying, suites: this.#options.suites.offered, mtu });
@@ -136,6 +140,7 @@ export class Frames {
       hellos: new Hellos(),
       path: new PathMtu(random32),
       spentMs: { hello: 0, probe: 0, answer: 0 },
+      session: peer.current,
       endpoint: entries.endpoint(peer.index),
       pathMtu: 0,
       dueMs: Number.POSITIVE_INFINITY,

@@ -29,6 +29,8 @@ const STORM_MS = [120_000, 420_000] as const;
 const SPEAK_MS = 1_000;
 /** Where all is well, a first packet needs a handshake and no more. */
 const WORD_MS = 2_000;
+/** Engines that have a session tell each other what was lost before. */
+const HELLO_MS = 30_000;
 /** Packets that a storm writes at most, over all machines. */
 const STORM_PACKETS = 1_500;
 
@@ -159,6 +161,8 @@ class Simulation {
     this.#checkQuiet();
     this.#say("a single word");
     await this.#hear(pairs, WORD_MS, WORD_MS);
+    await this.#runUntil(schedule.nowMs + HELLO_MS);
+    this.#checkKnown();
     for (const machine of this.#machines) machine.halt(false, false, false);
     return {
       packets: this.#ledger.sent,
@@ -333,6 +337,18 @@ class Simulation {
       this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
       if (both && here.suite === 0 && (here.initiator || there.initiator)) {
         throw new Error(`${one.id} and ${other.id} have not upgraded`);
+      }
+    }
+  }
+
+  /** With a session, an engine that knows a peer as one is known to it. */
+  #checkKnown(): void {
+    for (const one of this.#machines) {
+      for (const other of this.#machines) {
+        if (!one.knows(other)) continue;
+        this.counts.set("knows", (this.counts.get("knows") ?? 0) + 1);
+        if (other.knows(one)) continue;
+        throw new Error(`${one.id} knows ${other.id} as an engine, which does not know it`);
       }
     }
   }

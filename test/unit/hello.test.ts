@@ -103,6 +103,41 @@ test("its first hello was lost: a probe of somebody who knew it brings one back"
   assert.ok(pair.known);
 });
 
+test("its first hello was lost: the next session tells it", () => {
+  const pair = new Pair();
+  pair.run(10_000);
+  pair.restart();
+  pair.lost = () => true;
+  pair.run(10_000);
+  pair.lost = () => false;
+  const before = [...pair.said];
+  for (const end of pair.ends) end.renew();
+  pair.run(20_000);
+  assert.ok(pair.known);
+  assert.ok(pair.said.every((said, i) => said - before[i]! <= 3));
+});
+
+test("a session costs an engine one hello and its answer, a plain WireGuard none", () => {
+  const pair = new Pair();
+  pair.run(10_000);
+  const before = [...pair.said];
+  for (let session = 0; session < 10; session++) {
+    for (const end of pair.ends) end.renew();
+    pair.run(120_000);
+  }
+  assert.deepEqual(
+    pair.said.map((said, i) => said - before[i]!),
+    [10, 10],
+  );
+  const plain = new Pair();
+  plain.lost = () => true;
+  for (let session = 0; session < 10; session++) {
+    for (const end of plain.ends) end.renew();
+    plain.run(120_000);
+  }
+  assert.deepEqual(plain.said, [1, 1]);
+});
+
 test("a peer that asks again and again is answered once a second", () => {
   const end = new Hellos();
   let said = 0;

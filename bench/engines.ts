@@ -79,6 +79,7 @@ export interface Plan {
   readonly mtu?: number;
   /** Seconds. */
   readonly persistentKeepalive?: number;
+  readonly cipher?: "auto" | "chacha20poly1305" | "aes256gcm";
   /** Host and port, instead of the other host's first address; `knowsEndpoint` false goes first. */
   readonly endpoint?: string;
 }
@@ -112,6 +113,7 @@ export const writeConfig = (
     `listen_port = ${plan.listenPort ?? PORT}`,
     `state_dir = "${join(lab.folder, "state")}"`,
     ...(mtu === undefined ? [] : [`mtu = ${mtu}`]),
+    ...(plan.cipher === undefined ? [] : [`cipher = "${plan.cipher}"`]),
     "[engine]",
     'log_level = "error"',
     "[[peer]]",

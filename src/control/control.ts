@@ -352,7 +352,7 @@ export class Control {
         this.#exchange.initiate(peer, nowMs);
         break;
       case "renew":
-        if (!this.suites.renew(peer)) break;
+        if (!this.suites.upgrades(peer)) break;
         this.#exchange.initiate(peer, nowMs);
         peer.timers.handshakeSent(nowMs);
         break;

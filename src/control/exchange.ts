@@ -297,7 +297,6 @@ export class Exchange {
     const { remoteIndex, keys } = result;
     const { suite } = state;
     world.suites.met(peer, suite);
-    world.suites.settled(peer);
     const made = world.keeper.create(
       { peer, localIndex: index, remoteIndex, initiator: true, suite: suite.id, keys },
       nowMs,

@@ -150,9 +150,12 @@ export class Frames {
   #hello(peer: Peer, { hellos, path }: Talk, hello: Hello, nowMs: number): void {
     const { counters, suites } = this.#options;
     counters.add(COUNT.hellosTaken, 1);
-    if (hellos.heard === null) path.deafRounds = 0;
+    const { heard } = hellos;
+    if (heard === null) path.deafRounds = 0;
     hellos.take(hello);
-    suites.learn(peer, hello.suites, nowMs);
+    // A hello that only says again what it said asks for no other suite again.
+    const isNews = heard === null || !hello.heard || hello.suites !== heard.suites;
+    if (isNews || peer.suites === 0) suites.learn(peer, hello.suites, nowMs);
   }
 
   /** A probe is answered with the size that arrived. */

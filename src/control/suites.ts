@@ -6,8 +6,8 @@
  *         └── three ChaCha20 handshakes in a row, no hello ◀── 1, 5, 1 … in turn
  *
  * Messages 5 to 8 go to nobody who is not known to be an engine, unless the setting is "aes256gcm".
- * An engine is who said hello, or who authenticated in a message 5 or 6. A peer that was an
- * engine and is a plain WireGuard now costs one unanswered initiation a handshake, and is forgotten.
+ * An engine is who said hello, or who authenticated in a message 5 or 6. A peer that was an engine
+ * and is a plain WireGuard now costs an unanswered initiation a handshake, until it is forgotten.
  *
  * Source: security.md 9 and 10; docs/PROTOCOL.md, "Suites". Times are boot-clock milliseconds.
  */
@@ -58,12 +58,13 @@ export class Suites {
     return (this.taken & (1 << suite)) !== 0;
   }
 
-  /** The suite of the initiation that is made now. */
+  /** The suite of the initiation that is made now: the preferred one, retries in turn. */
   next(peer: Peer): Suite {
     const retry = peer.unanswered++ % 2 === 1;
-    const preferred = this.#preferred(peer);
-    if (!retry || !this.#auto || !this.#takesAes(peer)) return preferred;
-    return preferred === AES_256_GCM ? CHACHA20_POLY1305 : AES_256_GCM;
+    if (this.#preferred(peer) === CHACHA20_POLY1305) return CHACHA20_POLY1305;
+    if (retry && this.#auto) return CHACHA20_POLY1305;
+    peer.mayUpgrade = false;
+    return AES_256_GCM;
   }
 
   /**
@@ -74,7 +75,7 @@ export class Suites {
     peer.suites = mask & (CHACHA_BIT | AES_BIT);
     peer.plainRow = 0;
     peer.mayUpgrade = true;
-    this.used(peer, nowMs);
+    this.#upgradeSoon(peer, nowMs);
   }
 
   /** A handshake message of the peer authenticated in this suite. */
@@ -82,30 +83,29 @@ export class Suites {
     if (suite === AES_256_GCM) {
       peer.suites |= AES_BIT;
       peer.plainRow = 0;
-    } else if (this.#takesAes(peer) && ++peer.plainRow >= PLAIN_ROW) {
+    } else if (this.#preferred(peer) === AES_256_GCM && ++peer.plainRow >= PLAIN_ROW) {
       peer.suites = 0;
       peer.plainRow = 0;
     }
   }
 
-  /** A session came into use, or a hello told more about the peer of the one in use. */
+  /** A session came into use. */
   used(peer: Peer, nowMs: number): void {
-    if (this.#mayRenew(peer)) this.#renewAt(peer, nowMs + UPGRADE_AFTER_MS);
+    this.settled(peer);
+    this.#upgradeSoon(peer, nowMs);
   }
 
-  /** Our initiation was answered, or there will be no more of this attempt. */
+  /** The attempt has ended; the next one begins with the preferred suite. */
   settled(peer: Peer): void {
     peer.unanswered = 0;
   }
 
-  /** The time has come: true when the session is still to be replaced, which is done once. */
-  renew(peer: Peer): boolean {
-    const due = this.#mayRenew(peer);
-    if (due) peer.mayUpgrade = false;
-    return due;
+  #upgradeSoon(peer: Peer, nowMs: number): void {
+    if (this.upgrades(peer)) this.#renewAt(peer, nowMs + UPGRADE_AFTER_MS);
   }
 
-  #mayRenew(peer: Peer): boolean {
+  /** Is the current session to be replaced by one of AES, which was not asked for since a hello? */
+  upgrades(peer: Peer): boolean {
     const { current, mayUpgrade } = peer;
     if (!mayUpgrade || current === null || !current.initiator) return false;
     return current.suite === SUITE.chacha20poly1305 && this.#preferred(peer) === AES_256_GCM;
@@ -113,13 +113,8 @@ export class Suites {
 
   #preferred(peer: Peer): Suite {
     if (this.taken === AES_BIT) return AES_256_GCM;
-    if (!this.#takesAes(peer)) return CHACHA20_POLY1305;
-    const alone = (peer.suites & CHACHA_BIT) === 0 && peer.suites !== 0;
-    return (this.offered & AES_BIT) !== 0 || alone ? AES_256_GCM : CHACHA20_POLY1305;
-  }
-
-  /** Both ends do. */
-  #takesAes(peer: Peer): boolean {
-    return (peer.suites & this.taken & AES_BIT) !== 0;
+    const both = (peer.suites & this.taken & AES_BIT) !== 0;
+    const wanted = (this.offered & AES_BIT) !== 0 || (peer.suites & CHACHA_BIT) === 0;
+    return both && wanted ? AES_256_GCM : CHACHA20_POLY1305;
   }
 }

@@ -3,7 +3,7 @@
  */
 import type { ControlOptions } from "../../src/control/control.ts";
 import { staticKeys } from "../../src/control/noise.ts";
-import type { SessionRef } from "../../src/control/peer.ts";
+import type { Peer } from "../../src/control/peer.ts";
 import type { World } from "../../src/control/world.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import type { Change, PeerChange } from "../../src/schema/change.ts";
@@ -80,6 +80,7 @@ export class Machine implements Receiver {
   #unixMs = UNIX_MS;
   /** Its `cipher`, and what its CPU is good for: chosen anew at some restarts. */
   suites: Pick<ControlOptions, "cipher" | "aes">;
+  changed = false;
   /** Its disk was lost once. */
   forgot = false;
   /** The greatest timestamp sent, as kept on disk. */
@@ -209,30 +210,15 @@ export class Machine implements Receiver {
     this.#life.control.setUp(up).catch(this.#options.onError);
   }
 
-  /** It is told what another machine says in its hello, if there is a session to say it in. */
-  hear(other: Machine): void {
-    const control = this.#life?.control;
-    const peer = control?.roster.find(other.publicKey);
-    const offered = other.#life?.control.suites.offered;
-    if (!this.awake || offered === undefined || peer === undefined) return;
-    if (peer.current === null) return;
-    this.#options.trace(`${this.id} hears that ${other.id} offers ${offered}`);
-    control?.suites.learn(peer, offered, this.bootMs());
-  }
-
-  /** Its hello offers AES-256-GCM. */
-  get offersAes(): boolean {
-    return ((this.#life?.control.suites.offered ?? 0) & 2) !== 0;
-  }
-
-  /** The session that it seals with to another machine. */
-  sessionWith(other: Machine): SessionRef | null {
-    return this.#life?.control.roster.find(other.publicKey)?.current ?? null;
+  /** What it knows of another machine. */
+  peerOf(other: Machine): Peer | undefined {
+    return this.#life?.control.roster.find(other.publicKey);
   }
 
   /** Another setting, or another CPU: the next life has it. */
   changeSuites(): void {
     this.suites = anySuites(this.#options.random);
+    this.changed = true;
   }
 
   /** Up, with every peer as it is configured. */

@@ -31,6 +31,8 @@ const SPEAK_MS = 1_000;
 const WORD_MS = 2_000;
 /** Engines that have a session tell each other what was lost before. */
 const HELLO_MS = 30_000;
+/** Who is still thought to take AES, and was started anew without, is asked twice. */
+const RETRY_MS = 5_400;
 /** Packets that a storm writes at most, over all machines. */
 const STORM_PACKETS = 1_500;
 
@@ -149,10 +151,6 @@ class Simulation {
     for (const machine of this.#machines) this.#mend(machine);
     const pairs = this.#speakers();
     this.#recoveryMs = await this.#hear(pairs, SPEAK_MS, RECOVERY_MS);
-    for (const [from, to] of pairs) {
-      from.hear(to);
-      to.hear(from);
-    }
     await this.#checkReleased();
     this.#checkSuites(pairs);
     this.#say("quiet");
@@ -160,7 +158,8 @@ class Simulation {
     await this.#runUntil(schedule.nowMs + QUIET_MS);
     this.#checkQuiet();
     this.#say("a single word");
-    await this.#hear(pairs, WORD_MS, WORD_MS);
+    const changed = this.#machines.some((machine) => machine.changed);
+    await this.#hear(pairs, WORD_MS, changed ? WORD_MS + RETRY_MS : WORD_MS);
     await this.#runUntil(schedule.nowMs + HELLO_MS);
     this.#checkKnown();
     for (const machine of this.#machines) machine.halt(false, false, false);
@@ -208,9 +207,6 @@ class Simulation {
     };
     this.#again(5_000, 40_000, () => befall(scene));
     this.#again(1_000, 20_000, () => this.#network.replay());
-    this.#again(1_000, 30_000, () => {
-      this.#random.pick(this.#machines).hear(this.#random.pick(this.#machines));
-    });
     for (const from of this.#machines) {
       for (const to of this.#machines) {
         if (from === to) continue;
@@ -327,16 +323,15 @@ class Simulation {
     );
   }
 
-  /** Everybody has said hello: who has AES in common, and prefers it, uses it. */
+  /** Who has learned that the other prefers AES too has asked for it, if it was its turn. */
   #checkSuites(pairs: readonly Pair[]): void {
     for (const [one, other] of pairs) {
-      const [here, there] = [one.sessionWith(other), other.sessionWith(one)];
-      if (here === null || there === null) throw new Error(`${one.id} has lost ${other.id}`);
-      const both = one.offersAes && other.offersAes;
-      const what = `session of suite ${here.suite}`;
+      const peer = one.peerOf(other);
+      if (!peer?.current) throw new Error(`${one.id} has lost ${other.id}`);
+      const what = `session of suite ${peer.current.suite}`;
       this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
-      if (both && here.suite === 0 && (here.initiator || there.initiator)) {
-        throw new Error(`${one.id} and ${other.id} have not upgraded`);
+      if (one.life?.control.suites.upgrades(peer)) {
+        throw new Error(`${one.id} has not upgraded its session with ${other.id}`);
       }
     }
   }

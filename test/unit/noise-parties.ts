@@ -9,6 +9,7 @@ import {
   type StaticKeys,
   staticKeys,
 } from "../../src/control/noise.ts";
+import { CHACHA20_POLY1305, type Suite } from "../../src/control/transcript.ts";
 import { before, field, type Range } from "../../src/wire/handshake.ts";
 import { tai64n } from "../../src/wire/tai64n.ts";
 import * as oracle from "./noise-oracle.ts";
@@ -32,8 +33,9 @@ export interface Party {
 export const A: Party = { keys: staticKeys(fixed("A")), seed: fixed("eA"), index: 0x01020304 };
 export const B: Party = { keys: staticKeys(fixed("B")), seed: fixed("eB"), index: 0xa0b0c0d0 };
 
-export const initiate = (from = A, to = B) =>
+export const initiate = (from = A, to = B, suite: Suite = CHACHA20_POLY1305) =>
   createInitiation({
+    suite,
     local: from.keys,
     remotePublicKey: to.keys.publicKey,
     ephemeralSeed: from.seed,
@@ -42,8 +44,12 @@ export const initiate = (from = A, to = B) =>
     mac,
   });
 
-export const answer = (datagram: Uint8Array, presharedKey: Uint8Array | null = null) => {
-  const consumed = consumeInitiation({ local: B.keys, datagram, mac });
+export const answer = (
+  datagram: Uint8Array,
+  presharedKey: Uint8Array | null = null,
+  suite: Suite = CHACHA20_POLY1305,
+) => {
+  const consumed = consumeInitiation({ suite, local: B.keys, datagram, mac });
   assert.ok(consumed.ok);
   return createResponse({
     state: consumed.state,

@@ -11,7 +11,7 @@ import {
   mac1Key,
   staticStatic,
 } from "../../src/control/noise.ts";
-import { blake2s, CHACHA20_POLY1305, kdf } from "../../src/control/transcript.ts";
+import { AES_256_GCM, blake2s, CHACHA20_POLY1305, kdf } from "../../src/control/transcript.ts";
 import * as oracle from "./noise-oracle.ts";
 import { A, B, hex, initiate, mac, PSK, TIMESTAMP } from "./noise-parties.ts";
 
@@ -50,25 +50,32 @@ test("kdf: the vectors of wireguard-go device/kdf_test.go", () => {
   }
 });
 
-for (const psk of [null, PSK]) {
-  const kind = psk === null ? "without a preshared key" : "with a preshared key";
+for (const [psk, suite, paperSuite] of [
+  [null, CHACHA20_POLY1305, oracle.WIREGUARD],
+  [PSK, CHACHA20_POLY1305, oracle.WIREGUARD],
+  [null, AES_256_GCM, oracle.AES],
+  [PSK, AES_256_GCM, oracle.AES],
+] as const) {
+  const key = psk === null ? "without a preshared key" : "with a preshared key";
+  const kind = `${suite === AES_256_GCM ? "AES" : "ChaCha20"}, ${key}`;
   const paperPsk = psk ?? new Uint8Array(32);
 
   test(`we initiate, the paper answers, ${kind}`, () => {
-    const ours = initiate();
+    const ours = initiate(A, B, suite);
     const paper = oracle.initiation(
       A.keys.privateKey,
       B.keys.publicKey,
       A.seed,
       A.index,
       TIMESTAMP,
+      paperSuite,
     );
     assert.equal(hex(ours.datagram), hex(paper.message));
-    const read = oracle.readInitiation(B.keys.privateKey, ours.datagram);
+    const read = oracle.readInitiation(B.keys.privateKey, ours.datagram, paperSuite);
     assert.equal(hex(read.peer), hex(A.keys.publicKey));
     assert.equal(hex(read.timestamp), hex(TIMESTAMP));
     const ephemeral = ours.datagram.slice(8, 40);
-    const reply = oracle.response(read, ephemeral, B.seed, paperPsk, B.index);
+    const reply = oracle.response(read, ephemeral, B.seed, paperPsk, B.index, paperSuite);
     const done = consumeResponse({
       local: A.keys,
       state: ours.state,
@@ -90,8 +97,9 @@ for (const psk of [null, PSK]) {
       A.seed,
       A.index,
       TIMESTAMP,
+      paperSuite,
     );
-    const consumed = consumeInitiation({ local: B.keys, datagram: paper.message, mac });
+    const consumed = consumeInitiation({ suite, local: B.keys, datagram: paper.message, mac });
     assert.ok(consumed.ok);
     assert.equal(hex(consumed.remotePublicKey), hex(A.keys.publicKey));
     assert.equal(hex(consumed.timestamp), hex(TIMESTAMP));
@@ -104,8 +112,15 @@ for (const psk of [null, PSK]) {
       senderIndex: B.index,
       mac,
     });
-    const read = oracle.readInitiation(B.keys.privateKey, paper.message);
-    const expected = oracle.response(read, paper.message.slice(8, 40), B.seed, paperPsk, B.index);
+    const read = oracle.readInitiation(B.keys.privateKey, paper.message, paperSuite);
+    const expected = oracle.response(
+      read,
+      paper.message.slice(8, 40),
+      B.seed,
+      paperPsk,
+      B.index,
+      paperSuite,
+    );
     assert.equal(hex(ours.datagram), hex(expected.message));
     const keys = oracle.readResponse(
       A.keys.privateKey,
@@ -113,6 +128,7 @@ for (const psk of [null, PSK]) {
       paper.state,
       paperPsk,
       ours.datagram,
+      paperSuite,
     );
     assert.equal(hex(ours.keys.send), hex(keys.receive));
     assert.equal(hex(ours.keys.receive), hex(keys.send));

@@ -1,13 +1,15 @@
 /**
- * vectors-noise — Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s as other implementations computed it.
+ * vectors-noise — Noise_IKpsk2_25519 with BLAKE2s and either cipher, as others computed it.
  *
  * WireGuard's identifier is Noise's prologue, its static key and timestamp are the payloads' place;
  * so a vector runs through the transcript's own functions, token by token, at both ends.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import sodium from "sodium-native";
+import { gcm } from "@noble/ciphers/aes.js";
+import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import {
+  AES_256_GCM,
   begin,
   CHACHA20_POLY1305,
   mixEphemeral,
@@ -16,6 +18,7 @@ import {
   mixProduct,
   open,
   publicKeyOf,
+  type Suite,
   seal,
   split,
   type Transcript,
@@ -55,15 +58,18 @@ interface Cacophony {
   readonly messages: Vector["messages"];
 }
 
-const flynn = (): Vector[] =>
-  ownVectors<{ readonly vectors: Omit<Vector, "hash">[] }>("noise.json").vectors.map((vector) => ({
-    ...vector,
-    hash: null,
-  }));
+const flynn = (suite: Suite): Vector[] => {
+  const name = suite === AES_256_GCM ? "noise-aes.json" : "noise.json";
+  const file = ownVectors<{ readonly protocol: string; readonly vectors: Omit<Vector, "hash">[] }>(
+    name,
+  );
+  assert.equal(file.protocol, suite.construction);
+  return file.vectors.map((vector) => ({ ...vector, hash: null }));
+};
 
-const cacophony = (): Vector[] =>
+const cacophony = (suite: Suite): Vector[] =>
   vectors<{ readonly vectors: Cacophony[] }>(FILE)
-    .vectors.filter(({ protocol_name }) => protocol_name === CHACHA20_POLY1305.construction)
+    .vectors.filter(({ protocol_name }) => protocol_name === suite.construction)
     .map((one) => ({
       prologue: one.init_prologue,
       presharedKey: one.init_psks[0],
@@ -75,9 +81,9 @@ const cacophony = (): Vector[] =>
       messages: one.messages,
     }));
 
-const start = ({ prologue, responderStatic }: Vector): Transcript => {
+const start = (of: Suite, { prologue, responderStatic }: Vector): Transcript => {
   const identifier = Buffer.from(prologue, "hex").toString("latin1");
-  const suite = { ...CHACHA20_POLY1305, identifier };
+  const suite = { ...of, identifier };
   return begin(suite, publicKeyOf(bytesOf(responderStatic)));
 };
 
@@ -103,18 +109,30 @@ const cut = (message: Uint8Array, ...lengths: number[]): Uint8Array[] => {
 };
 
 /** Transport messages: counters from 0 on, no associated data. */
-const transport = (key: Uint8Array, counter: number, plain: Uint8Array): Uint8Array => {
+const transport = (
+  suite: Suite,
+  key: Uint8Array,
+  counter: number,
+  plain: Uint8Array,
+): Uint8Array => {
+  const aes = suite === AES_256_GCM;
   const nonce = new Uint8Array(12);
-  new DataView(nonce.buffer).setUint32(4, counter, true);
-  const out = new Uint8Array(plain.length + TAG_BYTES);
-  sodium.crypto_aead_chacha20poly1305_ietf_encrypt(out, plain, null, null, nonce, key);
-  return out;
+  new DataView(nonce.buffer).setBigUint64(4, BigInt(counter), !aes);
+  return (aes ? gcm : chacha20poly1305)(key, nonce).encrypt(plain);
 };
 
-const checkTransport = (vector: Vector, [first, second]: [Uint8Array, Uint8Array]): void => {
+const checkTransport = (
+  suite: Suite,
+  vector: Vector,
+  [first, second]: [Uint8Array, Uint8Array],
+): void => {
   vector.messages.slice(2).forEach(({ payload, ciphertext }, i) => {
     const key = i % 2 === 0 ? first : second;
-    assert.equal(hex(transport(key, i >> 1, bytesOf(payload))), ciphertext, `message ${i + 2}`);
+    assert.equal(
+      hex(transport(suite, key, i >> 1, bytesOf(payload))),
+      ciphertext,
+      `message ${i + 2}`,
+    );
   });
 };
 
@@ -122,11 +140,11 @@ const checkHash = (transcript: Transcript, { hash }: Vector): void => {
   if (hash !== null) assert.equal(hex(transcript.hash), hash);
 };
 
-const checkInitiator = (vector: Vector): void => {
+const checkInitiator = (suite: Suite, vector: Vector): void => {
   const [ephemeral, own] = [bytesOf(vector.initiatorEphemeral), bytesOf(vector.initiatorStatic)];
   const remote = publicKeyOf(bytesOf(vector.responderStatic));
   const [one, two] = vector.messages;
-  const transcript = start(vector);
+  const transcript = start(suite, vector);
   const point = publicKeyOf(ephemeral);
   mixEphemeral(transcript, point);
   const staticKey = keyAfter(transcript, x25519(ephemeral, remote));
@@ -142,13 +160,13 @@ const checkInitiator = (vector: Vector): void => {
   const key = mixPresharedKey(transcript, bytesOf(vector.presharedKey));
   assert.equal(hex(open(transcript, key, rest!)!), two!.payload);
   checkHash(transcript, vector);
-  checkTransport(vector, split(transcript));
+  checkTransport(suite, vector, split(transcript));
 };
 
-const checkResponder = (vector: Vector): void => {
+const checkResponder = (suite: Suite, vector: Vector): void => {
   const [ephemeral, own] = [bytesOf(vector.responderEphemeral), bytesOf(vector.responderStatic)];
   const [one, two] = vector.messages;
-  const transcript = start(vector);
+  const transcript = start(suite, vector);
   const [call, name, rest] = cut(bytesOf(one!.ciphertext), KEY_BYTES, KEY_BYTES + TAG_BYTES);
   mixEphemeral(transcript, call!);
   const remote = open(transcript, keyAfter(transcript, x25519(own, call!)), name!);
@@ -164,20 +182,22 @@ const checkResponder = (vector: Vector): void => {
   const answer = sealed(transcript, key, bytesOf(two!.payload));
   assert.equal(hex(point) + hex(answer), two!.ciphertext);
   checkHash(transcript, vector);
-  checkTransport(vector, split(transcript));
+  checkTransport(suite, vector, split(transcript));
 };
 
-for (const [whose, given, skip, messages] of [
-  ["flynn/noise", flynn, false, 4],
-  ["cacophony", cacophony, noVectors(FILE), 6],
+for (const [whose, given, suite, skip, messages] of [
+  ["flynn/noise, ChaChaPoly", flynn, CHACHA20_POLY1305, false, 4],
+  ["flynn/noise, AESGCM", flynn, AES_256_GCM, false, 4],
+  ["cacophony, ChaChaPoly", cacophony, CHACHA20_POLY1305, noVectors(FILE), 6],
+  ["cacophony, AESGCM", cacophony, AES_256_GCM, noVectors(FILE), 6],
 ] as const) {
   test(`${whose}: messages and keys of both ends`, { skip }, () => {
-    const all = given();
+    const all = given(suite);
     assert.ok(all.length >= 1);
     for (const vector of all) {
       assert.equal(vector.messages.length, messages);
-      checkInitiator(vector);
-      checkResponder(vector);
+      checkInitiator(suite, vector);
+      checkResponder(suite, vector);
     }
   });
 }

@@ -1,6 +1,6 @@
 /**
- * frames — engines find each other, and a path that takes less than its ends know; a plain WireGuard
- * is said one hello and nothing else.
+ * frames — engines find each other, and a path that takes less than its ends know; a plain
+ * WireGuard is said one hello and nothing else.
  *
  *     a ──── router, link of 1380 bytes, ICMP goes nowhere ──── b
  */

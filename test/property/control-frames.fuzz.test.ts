@@ -69,7 +69,7 @@ test("a longer body of a later version is read as far as this one knows it", () 
   );
 });
 
-test("damaged and random frames: as the twin reads them, in a view too, and nothing is thrown", () => {
+test("damaged and random frames: as the twin reads them, and nothing is thrown", () => {
   const kinds = { hello: 0, probe: 0, answer: 0, unknown: 0, none: 0 };
   const damaged = encoded.chain((frame) =>
     changes(frame.length + 6).map((all) =>

@@ -1,4 +1,4 @@
-/** frames — entries between control and an I/O thread are used again, and none before it is free. */
+/** frames — entries between control and an I/O thread: none is used again before it is free. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FrameEntries, FramesToSend } from "../../src/memory/frames.ts";

@@ -150,7 +150,7 @@ test("a peer that asks again and again is answered once a second", () => {
   assert.equal(said, 10_000 / HELLO_EVERY_MS);
 });
 
-test("an engine hears of another MTU; a plain WireGuard does not, nor one that was forgotten", () => {
+test("an engine hears of another MTU; a plain WireGuard, or who was forgotten, does not", () => {
   const pair = new Pair();
   pair.run(10_000);
   assert.equal(pair.ends[0].next(pair.nowMs, MTU), null);

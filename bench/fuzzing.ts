@@ -74,11 +74,11 @@ const WARM_SHARE = 1 / 3;
 // biome-ignore format: a table
 const OTHERS = new Set([
   "tunInvalid", "noRoute", "noEndpoint", "stagedFull", "stagedExpired", "nonceExhausted",
-  "sendRefused", "sendFull", "queueFull",
+  "sendRefused", "sendFull", "queueFull", "frameUnsent",
 ]);
 /** What becomes of a datagram that is not dropped; a response that is taken has no count. */
 // biome-ignore format: a table
-const ACCEPTED = ["tunWrittenPackets", "keepalivesReceived", "handshakesAnswered", "responsesTaken", "cookiesTaken"];
+const ACCEPTED = ["tunWrittenPackets", "keepalivesReceived", "handshakesAnswered", "responsesTaken", "cookiesTaken", "hellosTaken", "probesTaken", "answersTaken"];
 
 const difference = (
   now: Readonly<Record<string, number>>,

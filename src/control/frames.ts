@@ -22,7 +22,7 @@ import type { Commands } from "./commands.ts";
 import type { PassedFrame } from "./datagrams.ts";
 import { Hellos } from "./hello.ts";
 import { FLOOR_BYTES, PathMtu } from "./path-mtu.ts";
-import { holds, type Peer } from "./peer.ts";
+import { holds, type Peer, type SessionRef } from "./peer.ts";
 import type { Suites } from "./suites.ts";
 import type { Say } from "./world.ts";
 
@@ -41,6 +41,8 @@ export interface Talk {
   readonly path: PathMtu;
   /** When the peer's frames so far would have been due at their rates. */
   readonly spentMs: Record<keyof typeof RATES, number>;
+  /** The session that was used at the last look. */
+  session: SessionRef | null;
   /** Where the path led when it was last looked at. */
   endpoint: Uint8Array;
   /** What the data path was told last. */
@@ -82,7 +84,9 @@ export class Frames {
     if (entries.current(peer.index) < 0) return;
     const mtu = readMtu(this.#options.arena);
     peer.talk ??= this.#begin(peer);
-    const { hellos, path } = peer.talk;
+    const { hellos, path, session } = peer.talk;
+    if (session !== peer.current) hellos.renew();
+    peer.talk.session = peer.current;
     const saying = hellos.next(nowMs, mtu);
     if (saying !== null) {
       const hello = encodeHello({ ...saying, suites: this.#options.suites.offered, mtu });
@@ -136,6 +140,7 @@ export class Frames {
       hellos: new Hellos(),
       path: new PathMtu(random32),
       spentMs: { hello: 0, probe: 0, answer: 0 },
+      session: peer.current,
       endpoint: entries.endpoint(peer.index),
       pathMtu: 0,
       dueMs: Number.POSITIVE_INFINITY,
@@ -145,9 +150,12 @@ export class Frames {
   #hello(peer: Peer, { hellos, path }: Talk, hello: Hello, nowMs: number): void {
     const { counters, suites } = this.#options;
     counters.add(COUNT.hellosTaken, 1);
-    if (hellos.heard === null) path.deafRounds = 0;
+    const { heard } = hellos;
+    if (heard === null) path.deafRounds = 0;
     hellos.take(hello);
-    suites.learn(peer, hello.suites, nowMs);
+    // A hello that only says again what it said asks for no other suite again.
+    const isNews = heard === null || !hello.heard || hello.suites !== heard.suites;
+    if (isNews || peer.suites === 0) suites.learn(peer, hello.suites, nowMs);
   }
 
   /** A probe is answered with the size that arrived. */
@@ -158,11 +166,13 @@ export class Frames {
       talk.hellos.takeStrange();
       counters.add(DROP.frameUnexpected, 1);
     } else if (kind === "answer") {
-      if (!talk.path.answered(id, frame.bytes, nowMs)) counters.add(DROP.frameUnexpected, 1);
+      const isOurs = talk.path.answered(id, frame.bytes, nowMs);
+      counters.add(isOurs ? COUNT.answersTaken : DROP.frameUnexpected, 1);
     } else if (frame.bytes !== bytes) {
       counters.add(DROP.frameInvalid, 1);
-    } else if (this.#send(peer, encodeProbe({ kind: "answer", id, bytes }))) {
-      counters.add(COUNT.probesAnswered, 1);
+    } else {
+      counters.add(COUNT.probesTaken, 1);
+      this.#send(peer, encodeProbe({ kind: "answer", id, bytes }));
     }
   }
 

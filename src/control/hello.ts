@@ -6,8 +6,9 @@
  *                                     a plain WireGuard: counts a packet that is none, no more
  *     hello, heard         ◀──▶       both know
  *
- * A plain WireGuard gets one hello in a process lifetime. To an engine it is said again until it
- * has said that it heard ours. A peer that begins anew has heard nothing and says so.
+ * A plain WireGuard gets one hello in a process lifetime. To an engine it is said once a session,
+ * and again until it has said that it heard ours. A peer that begins anew has heard nothing and
+ * says so; where its hello was lost, ours in the next session tells it.
  *
  * Times are boot-clock milliseconds. Source: security.md 11; docs/PROTOCOL.md, "Hello".
  */
@@ -32,8 +33,10 @@ export class Hellos {
   #confirmed = false;
   /** It asked for an answer that is not given yet. */
   #owed = false;
-  /** Unasked hellos since it was last heard for the first time. */
+  /** Unasked hellos in this session, or since it was heard for the first time. */
   #tries = 0;
+  /** There is another session than when one was said. */
+  #another = false;
 
   /** One was said in this process lifetime. */
   get said(): boolean {
@@ -46,6 +49,12 @@ export class Hellos {
     this.heard = hello;
     this.#confirmed = hello.heard;
     this.#owed ||= hello.answer;
+  }
+
+  /** There is another session. */
+  renew(): void {
+    this.#tries = 0;
+    this.#another = true;
   }
 
   /** Something came that engines alone send, from a peer that said no hello: it lost ours. */
@@ -63,7 +72,8 @@ export class Hellos {
   /** When there may be something to say, while there is a session. `mtu`: of our tunnel. */
   dueMs(mtu: number): number {
     if (!this.said) return Number.NEGATIVE_INFINITY;
-    if (this.#owed || this.#isOld(mtu)) return this.#saidMs + HELLO_EVERY_MS;
+    if (this.#owed || (this.heard !== null && (this.#another || this.#saidMtu !== mtu)))
+      return this.#saidMs + HELLO_EVERY_MS;
     const waits = this.heard !== null && !this.#confirmed && this.#tries < HELLO_TRIES;
     return waits ? this.#saidMs + HELLO_AGAIN_MS : Number.POSITIVE_INFINITY;
   }
@@ -79,12 +89,8 @@ export class Hellos {
   saying(nowMs: number, mtu: number): void {
     if (!this.#owed) this.#tries++;
     this.#owed = false;
+    this.#another = false;
     this.#saidMs = nowMs;
     this.#saidMtu = mtu;
-  }
-
-  /** What an engine knows of our MTU is not true any more. */
-  #isOld(mtu: number): boolean {
-    return this.heard !== null && this.#saidMtu !== mtu;
   }
 }

@@ -11,8 +11,9 @@
  *
  * Sizes are those of inner packets. Probes have the size that such a packet has when it is sealed
  * with its padding, so the steps are those of the padding. Due is a peer to which data was sent
- * since: at first, when its endpoint moved, every ten minutes; and what holds is asked for again
- * every minute, and soon when data goes out and nothing comes back. A late answer counts too.
+ * since: at first, when its endpoint moved, and again after one minute, two, four, up to ten, since
+ * what was lost may have been lost by chance. What holds is asked for every minute, and soon when
+ * data goes out and nothing comes back. A late answer counts too.
  *
  * Times are boot-clock milliseconds. Source: RFC 8899 (3.3, 5.1); security.md 13.
  */
@@ -27,10 +28,10 @@ export const PROBE_TRIES = 3;
 /** Tuning: an answer is waited for at least and at most this long; between, four round trips. */
 export const ANSWER_LEAST_MS = 100;
 export const ANSWER_MOST_MS = 1_000;
-/** Tuning: all is asked for again after this; what holds after this. */
+/** Tuning: all is asked for again after this at the latest; what holds after this. */
 export const SEARCH_EVERY_MS = 600_000;
 export const VERIFY_EVERY_MS = 60_000;
-/** Tuning: data went out this long after anything came back: what holds is asked for. */
+/** Tuning: data goes out for this long and nothing comes back: what holds is asked for. */
 export const SILENCE_MS = 1_000;
 /** Tuning: two rounds of one peer begin at least this far apart. */
 export const ROUND_EVERY_MS = 5_000;
@@ -78,6 +79,9 @@ export class PathMtu {
   #seen: PathSeen = { lastDataSentMs: 0, lastReceivedMs: 0, mtu: 0, ownMtu: 0 };
   #begunMs = Number.NEGATIVE_INFINITY;
   #searchedMs = Number.NEGATIVE_INFINITY;
+  #searchAfterMs = VERIFY_EVERY_MS;
+  /** Since when data that was sent has been followed by nothing; 0: it has not. */
+  #silentMs = 0;
   /** A round is to begin as soon as it may. */
   #urgent = true;
   /** What the last round found; 0: nothing yet. */
@@ -121,6 +125,8 @@ export class PathMtu {
       this.#urgent = true;
     }
     this.#seen = seen;
+    if (seen.lastReceivedMs >= seen.lastDataSentMs) this.#silentMs = 0;
+    else if (this.#silentMs === 0) this.#silentMs = nowMs;
     if (this.#size === 0 && !this.#begin(nowMs)) return null;
     if (nowMs < this.#dueMs) return null;
     if (this.#tries >= PROBE_TRIES) this.#lost(nowMs);
@@ -153,16 +159,20 @@ export class PathMtu {
 
   /** Is a round to begin? Then the first size is chosen. */
   #begin(nowMs: number): boolean {
-    const { lastDataSentMs, lastReceivedMs, mtu } = this.#seen;
+    const { lastDataSentMs, mtu } = this.#seen;
     const flowed = lastDataSentMs > 0 && lastDataSentMs >= this.#begunMs;
     if (!flowed || nowMs - this.#begunMs < ROUND_EVERY_MS || mtu === 0) return false;
-    const search = this.#urgent || nowMs - this.#searchedMs >= SEARCH_EVERY_MS;
-    const silent = lastDataSentMs - lastReceivedMs >= SILENCE_MS;
-    const verify = silent || nowMs - this.#begunMs >= VERIFY_EVERY_MS;
+    const search = this.#urgent || nowMs - this.#searchedMs >= this.#searchAfterMs;
+    const isSilent = this.#silentMs > 0 && lastDataSentMs - this.#silentMs >= SILENCE_MS;
+    const verify = isSilent || nowMs - this.#begunMs >= VERIFY_EVERY_MS;
     if (!search && !verify) return false;
+    if (search) {
+      this.#searchAfterMs = this.#urgent ? VERIFY_EVERY_MS : 2 * this.#searchAfterMs;
+      this.#searchAfterMs = Math.min(SEARCH_EVERY_MS, this.#searchAfterMs);
+      this.#searchedMs = nowMs;
+    }
     this.#urgent = false;
     this.#begunMs = nowMs;
-    if (search) this.#searchedMs = nowMs;
     this.#low = 0;
     this.#high = 0;
     this.#try(search ? mtu : Math.min(mtu, this.#found || mtu), nowMs);
@@ -218,6 +228,7 @@ export class PathMtu {
   }
 
   #finish(): void {
+    if (this.#found !== this.#low) this.#searchAfterMs = VERIFY_EVERY_MS;
     this.#found = this.#low;
     this.#rest();
   }

@@ -108,6 +108,12 @@ export class Machine implements Receiver {
     return this.#life;
   }
 
+  /** Has it a session with an engine that said hello? */
+  knows(other: Machine): boolean {
+    const peer = this.#life?.control.roster.find(other.publicKey);
+    return peer?.current != null && peer.talk?.hellos.heard != null;
+  }
+
   get awake(): boolean {
     return this.#options.schedule.nowMs >= this.#asleep.untilMs;
   }

@@ -29,6 +29,8 @@ const STORM_MS = [120_000, 420_000] as const;
 const SPEAK_MS = 1_000;
 /** Where all is well, a first packet needs a handshake and no more. */
 const WORD_MS = 2_000;
+/** Engines that have a session tell each other what was lost before. */
+const HELLO_MS = 30_000;
 /** Who is still thought to take AES, and was started anew without, is asked twice. */
 const RETRY_MS = 5_400;
 /** Packets that a storm writes at most, over all machines. */
@@ -158,6 +160,8 @@ class Simulation {
     this.#say("a single word");
     const changed = this.#machines.some((machine) => machine.changed);
     await this.#hear(pairs, WORD_MS, changed ? WORD_MS + RETRY_MS : WORD_MS);
+    await this.#runUntil(schedule.nowMs + HELLO_MS);
+    this.#checkKnown();
     for (const machine of this.#machines) machine.halt(false, false, false);
     return {
       packets: this.#ledger.sent,
@@ -328,6 +332,18 @@ class Simulation {
       this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
       if (one.life?.control.suites.upgrades(peer)) {
         throw new Error(`${one.id} has not upgraded its session with ${other.id}`);
+      }
+    }
+  }
+
+  /** With a session, an engine that knows a peer as one is known to it. */
+  #checkKnown(): void {
+    for (const one of this.#machines) {
+      for (const other of this.#machines) {
+        if (!one.knows(other)) continue;
+        this.counts.set("knows", (this.counts.get("knows") ?? 0) + 1);
+        if (other.knows(one)) continue;
+        throw new Error(`${one.id} knows ${other.id} as an engine, which does not know it`);
       }
     }
   }

@@ -48,8 +48,9 @@ void io_pass_to(struct io *io, int fd)
     io->passes = fd >= 0;
 }
 
-/* Sends parts as one message; `passed` counts it, unless control's queue is full. */
-static void hand_on(struct io *io, struct iovec *parts, size_t part_count, uint32_t passed)
+/* Sends parts as one message; counts it as `passed`, or as `full` when control's queue is. */
+static void hand_on(struct io *io, struct iovec *parts, size_t part_count, uint32_t passed,
+                    uint32_t full)
 {
     struct msghdr out = { .msg_iov = parts, .msg_iovlen = part_count };
     ssize_t sent;
@@ -57,7 +58,7 @@ static void hand_on(struct io *io, struct iovec *parts, size_t part_count, uint3
     do {
         sent = sendmsg(io->pass_fd, &out, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
-    count(io->counters, sent < 0 ? DROP_QUEUE_FULL : passed, 1);
+    count(io->counters, sent < 0 ? full : passed, 1);
 }
 
 /* True when the datagram is a handshake message, whether or not control's queue had room. */
@@ -71,7 +72,7 @@ static bool pass_on(struct io *io, const uint8_t *datagram, size_t bytes,
         { .iov_base = (void *)(uintptr_t)arrival->local.bytes, .iov_len = SOCKADDR_BYTES },
         { .iov_base = (void *)(uintptr_t)datagram, .iov_len = bytes },
     };
-    hand_on(io, parts, 3, COUNT_PASSED_ON);
+    hand_on(io, parts, 3, COUNT_PASSED_ON, DROP_QUEUE_FULL);
     return true;
 }
 
@@ -109,7 +110,7 @@ void pass_frame(struct io *io, const uint8_t *job, const uint8_t *frame, size_t 
         { .iov_base = (void *)(uintptr_t)frame,
           .iov_len = bytes < FRAME_BYTES ? bytes : FRAME_BYTES },
     };
-    hand_on(io, parts, 2, COUNT_FRAMES_PASSED);
+    hand_on(io, parts, 2, COUNT_FRAMES_PASSED, DROP_FRAME_RATE);
 }
 
 bool is_data(struct io *io, const uint8_t *datagram, size_t bytes,

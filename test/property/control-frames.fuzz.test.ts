@@ -1,0 +1,94 @@
+/** control frames — every reader of one, beside a slow and obvious twin, and damaged ones. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { decodeFrame, encodeHello, encodeProbe, type Frame } from "../../src/wire/frames.ts";
+import { changes, mutate, runs } from "./fuzzing.ts";
+
+const hellos = fc.record({
+  heard: fc.boolean(),
+  answer: fc.boolean(),
+  suites: fc.nat(0xffff),
+  mtu: fc.nat(0xffff),
+});
+const probes = fc.record({
+  kind: fc.constantFrom("probe" as const, "answer" as const),
+  id: fc.integer({ min: 0, max: 0xffff_ffff }),
+  bytes: fc.nat(0xffff),
+});
+const encoded = fc.oneof(hellos.map(encodeHello), probes.map(encodeProbe));
+
+const little = (bytes: readonly number[]): number =>
+  bytes.reduce((sum, byte, i) => sum + byte * 256 ** i, 0);
+
+/** As docs/PROTOCOL.md has it, byte for byte. */
+const twin = (bytes: readonly number[]): Frame | null => {
+  const [zero, type, ...rest] = bytes;
+  if (bytes.length < 4 || zero !== 0) return null;
+  const length = little(rest.slice(0, 2));
+  const body = rest.slice(2, 2 + length);
+  if (body.length < length) return null;
+  if (type === 0 || type! > 3) return { kind: "unknown" };
+  if (length < 6) return null;
+  if (type === 1) {
+    const [version, flags] = body;
+    if (version === 0) return null;
+    const [heard, answer] = [flags! % 2 === 1, Math.floor(flags! / 2) % 2 === 1];
+    const [suites, mtu] = [little(body.slice(2, 4)), little(body.slice(4, 6))];
+    return { kind: "hello", version: version!, heard, answer, suites, mtu };
+  }
+  const kind = type === 2 ? "probe" : "answer";
+  return { kind, id: little(body.slice(0, 4)), bytes: little(body.slice(4, 6)) };
+};
+
+test("what is written is read again, whatever stands behind it", () => {
+  fc.assert(
+    fc.property(hellos, fc.uint8Array({ maxLength: 300 }), (hello, behind) => {
+      const whole = Uint8Array.from([...encodeHello(hello), ...behind]);
+      assert.deepEqual(decodeFrame(whole), { kind: "hello", version: 1, ...hello });
+    }),
+    runs(1_000),
+  );
+  fc.assert(
+    fc.property(probes, fc.uint8Array({ maxLength: 300 }), (probe, behind) => {
+      const whole = Uint8Array.from([...encodeProbe(probe), ...behind]);
+      assert.deepEqual(decodeFrame(whole), { ...probe });
+    }),
+    runs(1_000),
+  );
+});
+
+test("a longer body of a later version is read as far as this one knows it", () => {
+  fc.assert(
+    fc.property(encoded, fc.uint8Array({ maxLength: 60 }), fc.nat(255), (frame, more, padding) => {
+      const longer = Uint8Array.from([...frame, ...more, ...new Uint8Array(padding)]);
+      longer[2] = frame[2]! + more.length;
+      assert.deepEqual(decodeFrame(longer), decodeFrame(frame));
+    }),
+    runs(1_000),
+  );
+});
+
+test("damaged and random frames: as the twin reads them, and nothing is thrown", () => {
+  const kinds = { hello: 0, probe: 0, answer: 0, unknown: 0, none: 0 };
+  const damaged = encoded.chain((frame) =>
+    changes(frame.length + 6).map((all) =>
+      mutate(Uint8Array.from([...frame, 0, 0, 0, 0, 0, 0]), all),
+    ),
+  );
+  const random = fc.uint8Array({ maxLength: 64 }).map((bytes) => {
+    if (bytes.length > 3) bytes.set([0, bytes[1]! % 5, bytes[2]! % 70, 0]);
+    return bytes;
+  });
+  fc.assert(
+    fc.property(fc.oneof(damaged, random), fc.nat(9), (bytes, before) => {
+      const room = new Uint8Array(before + bytes.length + 5).fill(255);
+      room.set(bytes, before);
+      const frame = decodeFrame(room.subarray(before, before + bytes.length));
+      assert.deepEqual(frame, twin([...bytes]));
+      kinds[frame?.kind ?? "none"]++;
+    }),
+    runs(5_000),
+  );
+  for (const [kind, count] of Object.entries(kinds)) assert.ok(count > 50, `${count} ${kind}`);
+});

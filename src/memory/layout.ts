@@ -336,7 +336,7 @@ export const PEER = {
     unsegmentedUntilMs: { at: 160, bytes: 8, writer: "any", unit: "ms (f64)", doc: "The way to the peer does not take UDP_SEGMENT; tried again from then on." },
     roamedAtMs: { at: 168, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When control was last told of another address; the last one wins." },
     localRefused: { at: 176, bytes: 4, writer: "any", unit: "flag", doc: "1: the kernel refused `local`; not used until something authentic arrives." },
-    tooBigAtMs: { at: 184, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When senders to this peer may be told again that packets are too big, less a burst; the last one wins." },
+    tooBigAtMs: { at: 192, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When senders to this peer may be told again that packets are too big, less a burst; the last one wins." },
     lastReceivedMs: { at: 256, bytes: 8, writer: "any", unit: "ms (f64)", doc: "Anything authentic received; the last one wins." },
     lastDataReceivedMs: { at: 264, bytes: 8, writer: "any", unit: "ms (f64)", doc: "A packet (no keepalive) received; the last one wins." },
     receivedBytes: { at: 272, bytes: 8, writer: "any", unit: "bytes (u64)", doc: "UDP payload received and authentic; atomic add." },

@@ -2,10 +2,10 @@
 /*
  * io_too_big_test.c — sizes inside and outside, with the real kernel at both ends:
  *
- *     inside     packets for a peer whose way takes 1,300 bytes: told (the kernel checks the message
- *                and believes it), or cut
- *     outside    a TUN device stands for the network: what leaves, whole or cut, and whether forged
- *                ICMP messages change it
+ *     inside     packets for a peer whose way takes 1,300 bytes: told (the kernel checks the
+ *                message and believes it), or cut
+ *     outside    a TUN device stands for the network: what leaves, whole or cut, and whether
+ *                forged ICMP messages change it
  */
 #define _GNU_SOURCE
 #include "far_lab.h"

@@ -68,7 +68,7 @@ const withPair = (body: (pair: Pair) => Promise<void>): Promise<void> => {
 
 const pingOf = (from: Place, address: string, size: number, way: "do" | "dont") => {
   const headers = address.includes(":") ? 48 : 28;
-  const words = ["-n", "-c", "2", "-i", "0.2", "-W", "1", "-M", way, "-s", String(size - headers)];
+  const words = ["-n", "-c", "1", "-W", "1", "-M", way, "-s", String(size - headers)];
   return scene.lab.run(from, ["ping", ...words, address]);
 };
 
@@ -81,20 +81,20 @@ test("senders are told, and what may be cut is cut", { skip }, async () => {
     // Both ways: what wireguard-go sends back is whole.
     assert.equal((await pingOf(home, b.inner4, 1_420, "dont")).code, 0);
     const cut = await engine.sample();
-    assert.equal(cut.counters.fragmented, 2);
+    assert.equal(cut.counters.fragmented, 1);
     assert.equal(cut.drops.tooBig, 0);
     for (const [from, address] of [
+      [home, b.inner4], // first: a would know it, and tell it by itself
       [a, b.inner4],
       [a, b.inner6],
-      [home, b.inner4],
     ] as const) {
       const large = await pingOf(from, address, FITS + 1, "do");
-      assert.match(large.output + large.errors, new RegExp(`mtu[= ]${FITS}`));
+      assert.match(large.output + large.errors, new RegExp(`mtu ?= ?${FITS}`));
       assert.notEqual(large.code, 0);
       assert.equal((await pingOf(from, address, FITS, "do")).code, 0, `${FITS} to ${address}`);
     }
     const told = await engine.sample();
-    assert.equal(told.drops.tooBig, 3, "the kernel knows after one message");
+    assert.equal(told.drops.tooBig, 3);
     assert.equal(told.counters.tooBigTold, 3);
     // Unknown again: the tunnel's MTU.
     await engine.setPathMtu(0);

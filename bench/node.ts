@@ -4,7 +4,8 @@
  *   node node.js CONFIG OPTIONS      OPTIONS: JSON of NodeOptions; needs an IPC channel
  *
  * Says "up" when it is. Asked for a "sample", it looks into the shared memory; told to "endWorker",
- * it ends one worker thread as a crash would; given a "pathMtu", it sets that of its first peer. Stops at SIGTERM and when its parent goes away.
+ * it ends one worker thread as a crash would; given a "pathMtu", it sets that of its first peer.
+ * Stops at SIGTERM and when its parent goes away.
  */
 import type { Worker } from "node:worker_threads";
 import { TIMING, type Timing } from "../src/control/timers.ts";

@@ -1,7 +1,7 @@
 /* sources: icmp.c fragment.c mss.c checksum.c */
 /*
- * mtu_fuzz_test.c — SYN packets, fragments and ICMP messages of random shape against slow twins, and
- * damaged packets of which nothing but bounds is expected.
+ * mtu_fuzz_test.c — SYN packets, fragments and ICMP messages of random shape against slow twins,
+ * and damaged packets of which nothing but bounds is expected.
  */
 #include "icmp.h"
 
@@ -19,7 +19,7 @@ struct bench {
     uint8_t piece[PACKET_MAX];
 };
 
-/* Random options, an MSS among them at any place, odd ones too. Returns where its value is, or 0. */
+/* Random options, with an MSS at any place, odd ones too. Returns where its value is, or 0. */
 static size_t random_options(struct chance *chance, uint8_t *tcp, size_t bytes)
 {
     size_t at = 20, end = 20 + bytes, found = 0;
@@ -52,7 +52,7 @@ static uint32_t check_mss(struct chance *chance, struct bench *bench)
     struct shape shape = { .version = once_in(chance, 2) ? 4 : 6, .protocol = TCP,
                            .options = chance_below(chance, 11) * 4,
                            .payload = chance_below(chance, 20),
-                           .flags = once_in(chance, 3) ? ACK : SYN | (once_in(chance, 2) ? ACK : 0) };
+                           .flags = (uint8_t)(1 + chance_below(chance, 31)) };
     size_t bytes = make_packet(bench->packet, &shape), ip = shape.version == 4 ? 20 : 40;
     size_t at = random_options(chance, bench->packet + ip, shape.options);
     uint32_t mtu = 576 + (uint32_t)chance_below(chance, 60000);

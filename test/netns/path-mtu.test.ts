@@ -68,7 +68,7 @@ const withPair = (body: (pair: Pair) => Promise<void>): Promise<void> => {
 
 const pingOf = (from: Place, address: string, size: number, way: "do" | "dont") => {
   const headers = address.includes(":") ? 48 : 28;
-  const words = ["-n", "-c", "2", "-i", "0.2", "-W", "1", "-M", way, "-s", String(size - headers)];
+  const words = ["-n", "-c", "1", "-W", "1", "-M", way, "-s", String(size - headers)];
   return scene.lab.run(from, ["ping", ...words, address]);
 };
 
@@ -81,20 +81,20 @@ test("senders are told, and what may be cut is cut", { skip }, async () => {
     // Both ways: what wireguard-go sends back is whole.
     assert.equal((await pingOf(home, b.inner4, 1_420, "dont")).code, 0);
     const cut = await engine.sample();
-    assert.equal(cut.counters.fragmented, 2);
+    assert.equal(cut.counters.fragmented, 1);
     assert.equal(cut.drops.tooBig, 0);
     for (const [from, address] of [
+      [home, b.inner4], // first: a would know it, and tell it by itself
       [a, b.inner4],
       [a, b.inner6],
-      [home, b.inner4],
     ] as const) {
       const large = await pingOf(from, address, FITS + 1, "do");
-      assert.match(large.output + large.errors, new RegExp(`mtu[= ]${FITS}`));
+      assert.match(large.output + large.errors, new RegExp(`mtu ?= ?${FITS}`));
       assert.notEqual(large.code, 0);
       assert.equal((await pingOf(from, address, FITS, "do")).code, 0, `${FITS} to ${address}`);
     }
     const told = await engine.sample();
-    assert.equal(told.drops.tooBig, 3, "the kernel knows after one message");
+    assert.equal(told.drops.tooBig, 3);
     assert.equal(told.counters.tooBigTold, 3);
     // Unknown again: the tunnel's MTU.
     await engine.setPathMtu(0);
@@ -109,9 +109,9 @@ test("a TCP stream goes on when the way shrinks", { skip }, async (context) => {
     const listen = ["iperf3", "-s", "-1", "-p", String(PORT), "--forceflush"];
     const server = lab.start(lab.b, listen);
     await server.says("Server listening");
-    const to = ["-c", lab.b.inner4, "-p", String(PORT), "-t", "3", "-i", "0.1", "-J"];
+    const to = ["-c", lab.b.inner4, "-p", String(PORT), "-t", "2", "-i", "0.1", "-J"];
     const running = lab.run(lab.a, ["timeout", "20", "iperf3", ...to]);
-    await sleep(1_500);
+    await sleep(1_000);
     const before = await engine.sample();
     await engine.setPathMtu(PATH_MTU);
     const { output } = await running;
@@ -128,7 +128,7 @@ test("a TCP stream goes on when the way shrinks", { skip }, async (context) => {
       longest = Math.max(longest, gap);
     }
     const sum = (rows: number[]): number => rows.reduce((total, bytes) => total + bytes, 0);
-    const [early, late] = [sum(moved.slice(2, 12)), sum(moved.slice(-10))];
+    const [early, late] = [sum(moved.slice(2, 8)), sum(moved.slice(-6))];
     assert.equal(before.drops.tooBig, 0);
     assert.ok(drops.tooBig! > 0 && counters.tooBigTold! > 0);
     const share = `${Math.round((100 * late) / early)} % of the speed before`;

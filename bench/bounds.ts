@@ -34,7 +34,8 @@ export const figureTable = (figures: readonly Figure[]): string =>
     ...figures.map((figure) => {
       const bound = boundText(figure);
       const verdict = bound === "" ? "" : isKept(figure) ? "yes" : "no";
-      return `| ${figure.name} | ${formatValue(figure.value)} ${figure.unit} | ${bound} | ${verdict} |`;
+      const value = `${formatValue(figure.value)} ${figure.unit}`;
+      return `| ${figure.name} | ${value} | ${bound} | ${verdict} |`;
     }),
   ].join("\n");
 

@@ -1,5 +1,5 @@
 /**
- * route-index — sorted boundaries as a tree, in which a look-up reads two or three places of memory.
+ * route-index — sorted boundaries as a tree: a look-up reads two or three places of memory.
  *
  * An address is one word (IPv4) or four (IPv6). A node stands for neighbouring boundaries and looks
  * at one word of the address; its result is a peer or a further node:
@@ -11,10 +11,11 @@
  *
  * `parts` cuts the range that the boundaries really cover into equal parts, about one for every
  * two of them: so prefixes may lie close together (10.0.0.0/8, fd00::/8, 2000::/3) and cost no more
- * than if they were spread. A part in which nothing is left to decide is a peer itself. `equal` stands where all boundaries have the same word. In lists the
- * words of the boundaries lie in planes: all first words, then all second ones, as many as are not
- * zero. Peer k of a list holds from its boundary k - 1 on, peer 0 below all of them. `search` is a
- * long list, where parts in parts would take too much memory.
+ * than if they were spread. A part in which nothing is left to decide is a peer itself. `equal`
+ * stands where all boundaries have the same word. In lists the words of the boundaries lie in
+ * planes: all first words, then all second ones, as many as are not zero. Peer k of a list holds
+ * from its boundary k - 1 on, peer 0 below all of them. `search` is a long list, where parts in
+ * parts would take too much memory.
  *
  *      result  place of a node / 4 << 9 | boundaries of a list << 5 | planes - 1 << 3 | kind
  *              peer + 1            << 9 | 0

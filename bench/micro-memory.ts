@@ -60,12 +60,11 @@ export const routeTasks = (): MicroTask[] =>
       for (let i = 0; i < ADDRESSES; i++) {
         arena.u32.set(addressIn(cidrs[(i * 7_919) % ROUTES]!), first + 4 * i);
       }
-      const { u32 } = arena;
       let sum = 0;
       const find =
         version === 4
           ? (i: number): void => {
-              sum += table.find4(u32[first + 4 * i]!);
+              sum += table.find4(first + 4 * i);
             }
           : (i: number): void => {
               sum += table.find6(first + 4 * i);

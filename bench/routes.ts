@@ -59,10 +59,9 @@ const chain = (find: Find): number => {
 /** Both families in code of their own, as in src/io, where the address lies in a job. */
 const finders = (arena: Arena): Readonly<Record<Version, Find>> => {
   const table = new RouteLookup(arena);
-  const { u32 } = arena;
   const first = wordOf(arena, "slots", SLOT_BYTES, 0);
   return {
-    4: (place) => table.find4(u32[first + 4 * place]!),
+    4: (place) => table.find4(first + 4 * place),
     6: (place) => table.find6(first + 4 * place),
   };
 };

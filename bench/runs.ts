@@ -39,6 +39,8 @@ export interface Run {
   readonly word: number;
   readonly count: number;
   readonly bytes: number;
+  /** Its slot's number among the thread's. */
+  readonly place: number;
 }
 
 const attach = (arena: Arena): void => {
@@ -101,7 +103,7 @@ export const makeRun = (
   set("tunBytes", count * bytes);
   addon.prepare(job);
   const segments = new Segments(arena);
-  return { segments, job, word, count, bytes };
+  return { segments, job, word, count, bytes, place };
 };
 
 /** Says which suite the addon's seal and open use. */

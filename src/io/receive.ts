@@ -138,7 +138,7 @@ export class Receive {
       const source = this.#sources + i * SOURCE_WORDS;
       const owner =
         u32[source + VERSION] === 4
-          ? this.#s.routes.find4(u32[source + ADDRESS]! | 0)
+          ? this.#s.routes.find4(source + ADDRESS)
           : this.#s.routes.find6(source + ADDRESS);
       if (owner === peer) {
         low |= u32[source + MASK_LOW]!;

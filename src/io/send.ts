@@ -133,7 +133,7 @@ export class Send {
     const { u32 } = this.#s.arena;
     const peer =
       u32[word + F.innerVersion] === 4
-        ? this.#s.routes.find4(u32[word + F.innerAddress]! | 0)
+        ? this.#s.routes.find4(word + F.innerAddress)
         : this.#s.routes.find6(word + F.innerAddress);
     if (peer < 0) {
       this.#drop(word, DROP.noRoute);

@@ -89,7 +89,7 @@ export const WORKERS_MAX = 64;
 /** Most I/O threads: a receiver index names its owner in three bits. */
 export const IO_MAX = 8;
 /** Words of a route table for each route, by IP version; route-index.ts says why they suffice. */
-export const ROUTE_WORDS = { 4: 16, 6: 32 } as const;
+export const ROUTE_WORDS = { 4: 10, 6: 38 } as const;
 /** Words of a route table that holds nothing, and for what is rounded up. */
 export const ROUTE_SPARE_WORDS = 64;
 
@@ -487,7 +487,7 @@ export interface Limits {
 /** Sessions per peer: previous, current, next, one being made, and one that is being cleared. */
 export const SESSIONS_PER_PEER = 5;
 
-/** Words of one route table, whatever its routes are; a multiple of 4. See route-index.ts. */
+/** Words of one route table, whatever its routes are; a multiple of 2. See route-index.ts. */
 export const routeTableWords = (version: 4 | 6, routes: number): number =>
   ROUTE_WORDS[version] * routes + ROUTE_SPARE_WORDS;
 

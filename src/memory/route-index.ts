@@ -1,22 +1,23 @@
 /**
- * route-index — sorted boundaries as a tree, in which a look-up reads two or three places of memory.
+ * route-index — sorted boundaries as a tree: a look-up reads two or three places of memory.
  *
  * An address is one word (IPv4) or four (IPv6). A node stands for neighbouring boundaries and looks
  * at one word of the address; its result is a peer or a further node:
  *
  *      parts   base | shape | result before | result behind | result of part 0 | of part 1 | ...
- *      equal   value | result below | result above      equal: the next word decides
+ *      equal   result below | result above | result of equals, by the next word | up to 3 words
  *      list    up to 15 boundaries | peers, two a word
  *      search  how many | boundaries | peers, two a word
  *
  * `parts` cuts the range that the boundaries really cover into equal parts, about one for every
- * two of them: so prefixes may lie close together (10.0.0.0/8, fd00::/8, 2000::/3) and cost no more
- * than if they were spread. A part in which nothing is left to decide is a peer itself. `equal` stands where all boundaries have the same word. In lists the
- * words of the boundaries lie in planes: all first words, then all second ones, as many as are not
- * zero. Peer k of a list holds from its boundary k - 1 on, peer 0 below all of them. `search` is a
- * long list, where parts in parts would take too much memory.
+ * two of them, or one for each value where they stand close: so prefixes may lie close together (10.0.0.0/8, fd00::/8, 2000::/3) and cost no more
+ * than if they were spread. A part in which nothing is left to decide is a peer itself. `equal`
+ * stands where all boundaries have the same words. In lists the words of the boundaries lie in
+ * planes: all first words, then all second ones, as many as are not zero. Peer k of a list holds
+ * from its boundary k - 1 on, peer 0 below all of them. `search` is a long list, where parts in
+ * parts would take too much memory.
  *
- *      result  place of a node / 4 << 9 | boundaries of a list << 5 | planes - 1 << 3 | kind
+ *      result  place of a node / 2 << 9 | boundaries of a list << 5 | planes or words - 1 << 3 | kind
  *              peer + 1            << 9 | 0
  *
  * All memory zero is a table without prefixes.
@@ -41,8 +42,8 @@ export const RESULT = {
   countShift: 5,
   countMask: 15,
   shift: 9,
-  placeShift: 7,
-  placeMask: ~3,
+  placeShift: 8,
+  placeMask: ~1,
 } as const;
 
 /** Words of a `parts` node; shape is parts << 5 | bits of the word that a part leaves open. */
@@ -56,18 +57,20 @@ export const PARTS = {
   partsShift: 5,
 } as const;
 
-/** Words of an `equal` node, the last one for an equal word. */
-export const EQUAL = { value: 0, below: 1, above: 2, inner: 3, words: 4 } as const;
+/** Words of an `equal` node. */
+export const EQUAL = { below: 0, above: 1, inner: 2, first: 3 } as const;
 
 /** Peers + 1 that lists can name: two stand in a word. */
 export const ROUTE_PEERS_MAX = 0xffff;
 
 /** Nodes start at multiples of this many words. */
-const ALIGN = 4;
+const ALIGN = 2;
 /** Boundaries of a list, at most; RESULT.countMask. Tuning. */
 const LIST_BOUNDARIES = 15;
 /** Boundaries for each part of a node, at least. Tuning. */
 const BOUNDARIES_A_PART = 2;
+/** Parts for each boundary, at most, where a part can be a single value. Tuning. */
+const PARTS_A_BOUNDARY = 2;
 /** `parts` nodes on the way to a result; what is left below is searched. Tuning. */
 const PARTS_LEVELS = { 1: 3, 4: 6 } as const;
 /** Nodes on the way to a result, at most. */
@@ -76,13 +79,14 @@ export const STEPS_MAX = PARTS_LEVELS[4] + 4;
 /*
  * routeTableWords() is enough for any routes, of which each has two boundaries at most:
  *
- *   list     k boundaries of p planes take p * k + (k + 2) / 2 words, rounded up to four: at most
- *            4 words a boundary for one plane, 8 for four; search nodes take less
- *   parts    a node of n > 15 boundaries takes n / 2 + 4 words, rounded up: less than n * 0.94; so
- *            2.8 words a boundary in three levels, 5.6 in six
- *   equal    4 words for more than 15 boundaries, three times at most: less than 0.8 a boundary
+ *   list     k boundaries of p planes take p * k + (k + 2) / 2 words, rounded up to two: at most
+ *            2 words a boundary for one plane, 6 for four; search nodes take less
+ *   parts    a node of n > 15 boundaries takes n / 2 + 4 words, rounded up: less than n * 0.82; or,
+ *            once for each word of an address, 2n + 4: less than n * 2.32, then without lists for
+ *            IPv4; so 4 words a boundary in three levels, 11 in six
+ *   equal    6 words for more than 15 boundaries, three times at most: less than 1.2 a boundary
  *
- * That is 6.8 words a boundary for IPv4 and 14.4 for IPv6, and ROUTE_WORDS are twice that.
+ * That is 4.5 words a boundary for IPv4 and 18.2 for IPv6, and ROUTE_WORDS are twice that.
  */
 
 /** Builds one table. Thread: control. */
@@ -190,19 +194,23 @@ class Builder {
 
   #equal(word: number, first: number, end: number, level: number): number {
     const { u32, at } = this.#table;
-    const place = this.#take(EQUAL.words);
-    u32[at + place + EQUAL.value] = this.#key(word, first);
-    u32[at + place + EQUAL.below] = this.#peerBefore(first);
-    u32[at + place + EQUAL.above] = this.#peerBefore(end);
-    u32[at + place + EQUAL.inner] = this.node(word + 1, first, end, level);
-    return (place << RESULT.placeShift) | KIND.equal;
+    let words = 1;
+    while (this.#key(word + words, first) === this.#key(word + words, end - 1)) words++;
+    const place = this.#take(EQUAL.first + words);
+    const node = at + place;
+    for (let i = 0; i < words; i++) u32[node + EQUAL.first + i] = this.#key(word + i, first);
+    u32[node + EQUAL.below] = this.#peerBefore(first);
+    u32[node + EQUAL.above] = this.#peerBefore(end);
+    u32[node + EQUAL.inner] = this.node(word + words, first, end, level);
+    return (place << RESULT.placeShift) | ((words - 1) << RESULT.planesShift) | KIND.equal;
   }
 
   #parts(word: number, first: number, end: number, level: number): number {
     const { u32, at } = this.#table;
     const low = this.#key(word, first);
     const high = this.#key(word, end - 1);
-    const most = (end - first) / BOUNDARIES_A_PART;
+    const close = high - low < (end - first) * PARTS_A_BOUNDARY;
+    const most = (end - first) * (close ? PARTS_A_BOUNDARY : 1 / BOUNDARIES_A_PART);
     let open = 0;
     while ((high >>> open) - (low >>> open) + 1 > most) open++;
     const base = ((low >>> open) << open) >>> 0;
@@ -234,6 +242,7 @@ class Builder {
 export const writeTable = (table: RouteTable, from: Boundaries): number => {
   if (from.count > BOUNDARIES_MAX) throw new RangeError(`${from.count} boundaries are too many`);
   const builder = new Builder(table, from);
-  table.u32[table.at] = builder.node(0, 0, from.count, 0);
+  // The first boundary, at address 0, is what holds below all others.
+  table.u32[table.at] = builder.node(0, 1, from.count, 0);
   return builder.used;
 };

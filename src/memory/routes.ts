@@ -132,28 +132,25 @@ export class RouteLookup {
     this.#table6 = this.#first6 + active * this.#words6;
   }
 
-  /**
-   * Peer of an IPv4 address (host order), or -1. 32 bits, with a sign or without: with one it is
-   * never boxed on its way here.
-   */
-  find4(bits: number): number {
-    return this.#walk(this.#table4, bits | 0, 0);
+  /** Peer of the IPv4 address (host order) at `word`, or -1. */
+  find4(word: number): number {
+    return this.#walk(this.#table4, word);
   }
 
   /** Peer of an IPv6 address whose four words (host order) are at `word`, or -1. */
   find6(word: number): number {
-    return this.#walk(this.#table6, this.#u32[word]! | 0, word);
+    return this.#walk(this.#table6, word);
   }
 
   /**
-   * From the table's first result to a peer; `first` is the address's word at `at`. Words are handed
-   * on with a sign, so that they are never boxed.
+   * From the table's first result to the peer of the address at `first`. It gets a place and no
+   * address, since V8 would make an object of a number above 2^31 for a call.
    */
-  #walk(table: number, first: number, at: number): number {
+  #walk(table: number, first: number): number {
     const u32 = this.#u32;
     let result = u32[table]!;
-    let key = first >>> 0;
-    let word = at;
+    let word = first;
+    let key = u32[word]!;
     for (let step = 0; step < STEPS_MAX; step++) {
       const kind = result & RESULT.kindMask;
       if (kind === KIND.peer) break;
@@ -166,22 +163,26 @@ export class RouteLookup {
         if (part < shape >>> PARTS.partsShift) result = u32[node + PARTS.first + part]!;
         else result = u32[node + (key < base ? PARTS.before : PARTS.behind)]!;
       } else if (kind === KIND.equal) {
-        const value = u32[node + EQUAL.value]!;
-        if (key !== value) result = u32[node + (key < value ? EQUAL.below : EQUAL.above)]!;
-        else {
-          result = u32[node + EQUAL.inner]!;
+        const words = ((result >>> RESULT.planesShift) & RESULT.planesMask) + 1;
+        result = u32[node + EQUAL.inner]!;
+        for (let i = 0; i < words; i++) {
+          const value = u32[node + EQUAL.first + i]!;
+          if (key !== value) {
+            result = u32[node + (key < value ? EQUAL.below : EQUAL.above)]!;
+            break;
+          }
           word++;
           key = u32[word]!;
         }
-      } else if (kind === KIND.list) return this.#inList(node, result | 0, key | 0, word);
-      else return this.#inSearch(node, result | 0, key | 0, word);
+      } else if (kind === KIND.list) return this.#inList(node, result, word);
+      else return this.#inSearch(node, result, word);
     }
     return (result >>> RESULT.shift) - 1;
   }
 
-  #inList(list: number, result: number, first: number, word: number): number {
+  #inList(list: number, result: number, word: number): number {
     const u32 = this.#u32;
-    const key = first >>> 0;
+    const key = u32[word]!;
     const count = (result >>> RESULT.countShift) & RESULT.countMask;
     const planes = ((result >>> RESULT.planesShift) & RESULT.planesMask) + 1;
     let place = 0;
@@ -189,12 +190,12 @@ export class RouteLookup {
       while (place < count && u32[list + place]! <= key) place++;
     } else {
       while (place < count && u32[list + place]! < key) place++;
-      while (place < count && !this.#isAbove(list + place, count, planes, first, word)) place++;
+      while (place < count && !this.#isAbove(list + place, count, planes, word)) place++;
     }
     return this.#peer(list + planes * count, place);
   }
 
-  #inSearch(node: number, result: number, first: number, word: number): number {
+  #inSearch(node: number, result: number, word: number): number {
     const count = this.#u32[node]!;
     const planes = ((result >>> RESULT.planesShift) & RESULT.planesMask) + 1;
     const list = node + 1;
@@ -202,7 +203,7 @@ export class RouteLookup {
     let high = count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#isAbove(list + middle, count, planes, first, word)) high = middle;
+      if (this.#isAbove(list + middle, count, planes, word)) high = middle;
       else low = middle + 1;
     }
     return this.#peer(list + planes * count, low);
@@ -213,14 +214,12 @@ export class RouteLookup {
   }
 
   /** Is a boundary above the address? Its planes are `stride` apart. */
-  #isAbove(at: number, stride: number, planes: number, key: number, word: number): boolean {
+  #isAbove(at: number, stride: number, planes: number, word: number): boolean {
     const u32 = this.#u32;
-    const mine = u32[at]!;
-    if (mine !== key >>> 0) return mine > key >>> 0;
-    for (let plane = 1; plane < planes; plane++) {
-      const ours = u32[at + plane * stride]!;
+    for (let plane = 0; plane < planes; plane++) {
+      const mine = u32[at + plane * stride]!;
       const theirs = u32[word + plane]!;
-      if (ours !== theirs) return ours > theirs;
+      if (mine !== theirs) return mine > theirs;
     }
     return false;
   }

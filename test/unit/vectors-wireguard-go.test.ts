@@ -74,10 +74,9 @@ test("allowedips: the longest prefix decides, the last giver has it, none is lef
     const bytes = parseAddress(address)!;
     const words = wordsOf(bytes);
     lookup.follow();
-    if (bytes.length === 4) return lookup.find4(words[0]);
     const word = arena.layout.base.jobs >>> 2;
     arena.u32.set(words, word);
-    return lookup.find6(word);
+    return bytes.length === 4 ? lookup.find4(word) : lookup.find6(word);
   };
   let routes: RouteEntry[] = [];
   let looked = 0;

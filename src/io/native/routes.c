@@ -79,6 +79,19 @@ static uint32_t part_of(const struct table *table, size_t node, uint32_t key)
     return word_at(table, node + (key < base ? 2 : 3));
 }
 
+/* The result of an equal node, which looks at so many words: of the first one that differs. */
+static uint32_t equals(const struct table *table, size_t node, uint32_t words, struct rest *rest)
+{
+    for (uint32_t i = 0; i < words && rest->count > 0; i++) {
+        uint32_t value = word_at(table, node + 3 + i);
+        if (rest->words[0] != value)
+            return word_at(table, node + (rest->words[0] < value ? 0 : 1));
+        rest->words++;
+        rest->count--;
+    }
+    return word_at(table, node + 2);
+}
+
 static uint32_t walk(const struct table *table, struct rest rest)
 {
     uint32_t result = word_at(table, 0);
@@ -92,13 +105,7 @@ static uint32_t walk(const struct table *table, struct rest rest)
             result = part_of(table, node, key);
             break;
         case NODE_EQUAL:
-            if (key == word_at(table, node)) {
-                result = word_at(table, node + 3);
-                rest.words++;
-                rest.count--;
-            } else {
-                result = word_at(table, node + (key < word_at(table, node) ? 1 : 2));
-            }
+            result = equals(table, node, planes, &rest);
             break;
         case NODE_LIST:
             list = (struct list){ .at = node, .count = (result >> 5) & 15, .planes = planes };

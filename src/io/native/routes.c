@@ -26,7 +26,7 @@ static uint32_t word_at(const struct table *table, size_t i)
 
 static size_t place_of(uint32_t result)
 {
-    return (result >> 7) & ~UINT32_C(3);
+    return (result >> 8) & ~UINT32_C(1);
 }
 
 /* Words of the address that are still to be looked at. */

@@ -225,7 +225,7 @@ for (const version of [4, 6] as const) {
         const to = near(chance, entries, i);
         const view = new DataView(to.buffer);
         for (let w = 0; w < width / 4; w++) s.arena.u32[at + w] = view.getUint32(4 * w);
-        const peer = version === 4 ? routes.find4(s.arena.u32[at]!) : routes.find6(at);
+        const peer = version === 4 ? routes.find4(at) : routes.find6(at);
         give(s, version === 4 ? packet(view.getUint32(0)) : packet6(to));
         // Peer 0 alone has a session; whatever leads elsewhere is left.
         const expected = peer === 0 ? 0 : (1 | DRAINED) << READ;

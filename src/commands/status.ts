@@ -31,6 +31,7 @@ const FEATURES = [
   ["gro", "UDP GRO"],
   ["tunOffload", "TUN offload"],
   ["uso", "TUN UDP offload"],
+  ["connectedSockets", "connected sockets"],
   ["aesHardware", "AES instructions"],
 ] as const;
 

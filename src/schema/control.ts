@@ -44,6 +44,7 @@ export interface StatusValue {
     readonly gro: boolean;
     readonly tunOffload: boolean;
     readonly uso: boolean;
+    readonly connectedSockets: boolean;
     readonly aesHardware: boolean;
   };
   /** Session secrets are written to a file (security.md 5). */

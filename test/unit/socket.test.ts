@@ -52,7 +52,7 @@ const status: StatusValue = {
   cipher: "auto",
   threads: 1,
   ioThreads: 1,
-  features: { gso: true, gro: true, tunOffload: true, uso: false, aesHardware: true },
+  features: { gso: true, gro: true, tunOffload: true, uso: false, connectedSockets: true, aesHardware: true },
   keyLog: false,
   defence: { state: "calm", rung: 0 },
   startedMs: 12.5,

@@ -95,7 +95,7 @@ class Drive {
     this.#to = makeSockaddr(LOOPBACK, addon.udpPort(tun));
     const self = makeSockaddr(LOOPBACK, addon.udpPort(udp4));
     new PeerEntries(this.#arena).setEndpoint(0, self, makeSockaddr(LOOPBACK, 0));
-    const offloads = { gso: true, uso: true, tso: true };
+    const offloads = { gso: true, uso: true, tso: true, busyBytes: 0 };
     const { wake, controlWake } = task;
     const io = { thread: 0, tun, vnetHeaderBytes: VNET_BYTES, udp4, udp6: -1, wake, ...offloads };
     this.#thread = new IoThread({ share: task.share, io, controlWake }, () => {});

@@ -46,6 +46,7 @@ export const openStandIn = (): StandIn => {
     gso: true,
     uso: true,
     tso: true,
+    busyBytes: 0,
   });
   const close = (): void => {
     addon.ioClose(io);

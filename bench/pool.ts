@@ -72,7 +72,7 @@ const open = (workers: number): Side => {
   const io = { thread: 0, tun: -1, vnetHeaderBytes: 0, udp4: -1, udp6: -1, wake };
   const station = openStation(arena, {
     share: shareOf(arena),
-    io: { ...io, gso: false, uso: false, tso: false },
+    io: { ...io, gso: false, uso: false, tso: false, busyBytes: 0 },
     controlWake: wake,
   });
   const jobs = new Jobs(station);

@@ -14,20 +14,37 @@ export interface UdpQueues {
   readonly dropped: number;
 }
 
-/** Errors: ENOENT when the process is gone. */
-export const udpQueues = (pid: number, port: number): UdpQueues => {
+/** One socket. */
+export interface UdpSocket extends UdpQueues {
+  /** It takes datagrams of one address alone. */
+  readonly connected: boolean;
+}
+
+/** Sockets bound to one port. Errors: ENOENT when the process is gone. */
+export const udpSockets = (pid: number, port: number): UdpSocket[] => {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  let bytes = 0;
-  let dropped = 0;
+  const sockets: UdpSocket[] = [];
   for (const file of ["udp", "udp6"]) {
     for (const line of readFileSync(`/proc/${pid}/net/${file}`, "utf8").split("\n").slice(1)) {
       const columns = line.trim().split(/\s+/);
       if (!columns[1]?.endsWith(suffix)) continue;
-      bytes += Number.parseInt(columns[4]!.split(":")[1]!, 16);
-      dropped += Number(columns.at(-1));
+      sockets.push({
+        bytes: Number.parseInt(columns[4]!.split(":")[1]!, 16),
+        dropped: Number(columns.at(-1)),
+        connected: !/^0+:0000$/.test(columns[2]!),
+      });
     }
   }
-  return { bytes, dropped };
+  return sockets;
+};
+
+/** Errors: ENOENT when the process is gone. */
+export const udpQueues = (pid: number, port: number): UdpQueues => {
+  const sockets = udpSockets(pid, port);
+  return {
+    bytes: sockets.reduce((sum, socket) => sum + socket.bytes, 0),
+    dropped: sockets.reduce((sum, socket) => sum + socket.dropped, 0),
+  };
 };
 
 /** Messages that sockets of the namespace were given, and that they had no room for. */

@@ -138,6 +138,7 @@ const openIo = (wake: number): IoHandle =>
     gso: false,
     uso: false,
     tso: false,
+    busyBytes: 0,
   });
 
 const main = async (): Promise<void> => {

@@ -101,6 +101,7 @@ const configOf = (name: string): EngineConfig => ({
     ioThreads: 1,
     gso: true,
     gro: true,
+    connectedSockets: true,
     tunOffload: true,
     quirks: "avoid",
     handOver: "auto",

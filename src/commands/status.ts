@@ -29,6 +29,7 @@ const counterRows = (counts: Counts, table: readonly CounterRow[]): string[][] =
 
 const FEATURES: Readonly<Record<keyof StatusValue["features"], string>> = {
   ...OFFLOADS,
+  connectedSockets: "connected sockets",
   aesHardware: "AES instructions",
   aes256gcm: "AES suite",
 };

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { addon, type WatchHandle } from "../io/native/addon.ts";
 import { type Log, makeLog, Sparse } from "../log.ts";
+import { connectedSockets, setPortOpen } from "../memory/connected.ts";
 import { COMMAND } from "../memory/layout.ts";
 import { setLocals } from "../memory/locals.ts";
 import { writeMtu } from "../memory/mtu.ts";
@@ -63,6 +64,8 @@ export type ControlReport =
 
 /** The engine is up without the endpoints whose names take longer than this. */
 const RESOLVE_START_MS = 1_000;
+/** Tuning: I/O threads close sockets in a turn; one that is being replaced takes longer. */
+const DISCONNECT_MS = 500;
 /**
  * Tuning: an alarm rings at least this often, since node's timers stand still in a suspend and the
  * boot clock does not: what became due meanwhile is done this long after it at the latest.
@@ -209,8 +212,11 @@ class ControlThread {
         void found.then(() => this.#lookUps.delete(found));
         return found;
       },
-      listen: async (listenPort) => this.#listen(listenPort),
-      setMark: (fwmark) => this.#sockets.setMark(fwmark),
+      listen: (listenPort) => this.#listen(listenPort),
+      setMark: (fwmark) => {
+        this.#sockets.setMark(fwmark);
+        this.#control.broadcast(COMMAND.sockets);
+      },
       setMtu: (mtu) => this.#host.setMtu(mtu),
       onRoutes: () => this.#setRoutes(),
       logKeys: keyLog === null ? null : (secrets) => keyLog.handshake(secrets),
@@ -323,14 +329,24 @@ class ControlThread {
   }
 
   /** Nobody may poll descriptors while they are replaced. */
-  #listen(port: number | null): number {
+  async #listen(port: number | null): Promise<number> {
+    await this.#disconnectPeers();
     this.#datagrams.pause();
     try {
       return this.#sockets.listen(port);
     } finally {
       this.#datagrams.resume();
+      setPortOpen(this.#arena, this.#sockets.open);
       this.#control.broadcast(COMMAND.sockets);
     }
+  }
+
+  /** Busy peers' own sockets hold the port: I/O threads close them, and open none meanwhile. */
+  async #disconnectPeers(): Promise<void> {
+    setPortOpen(this.#arena, false);
+    if (connectedSockets(this.#arena) === 0) return;
+    this.#control.broadcast(COMMAND.sockets);
+    for (let ms = 0; ms < DISCONNECT_MS && connectedSockets(this.#arena) > 0; ms++) await sleep(1);
   }
 }
 

@@ -122,12 +122,16 @@ export const openPort = (options: PortOptions): OpenPort => {
 export class Sockets {
   readonly #pairs: readonly Pair[];
   #options: PortOptions;
-  /** Sockets are in place; else the port is free. */
   #open = true;
 
   constructor({ pairs, port }: OpenPort, options: PortOptions) {
     this.#pairs = pairs;
     this.#options = { ...options, port };
+  }
+
+  /** Sockets are in place; else the port is free. */
+  get open(): boolean {
+    return this.#open;
   }
 
   /**

@@ -152,7 +152,7 @@ export const rehearse = (task: IoTask): void => {
     const { arena, session } = stage(limits, addon.udpPort(udp4));
     const { bases, counts } = regionTables(arena);
     addon.attach(arena.u8, bases, counts);
-    const io = { ...task.io, thread: 0, tun, udp4, udp6: -1, wake };
+    const io = { ...task.io, thread: 0, tun, udp4, udp6: -1, wake, busyBytes: 0 };
     let playing = true;
     for (let scene = 0; scene < SCENES && playing; scene++) {
       // Both suites: a packet that comes alone takes the short way with one of them only.

@@ -176,6 +176,7 @@ export class IoThread {
     const bytes = counters.get(COUNT.tunBytes) + counters.get(COUNT.receivedBytes);
     const slept = arena.f64[doubleAt(this.#ioWord, IO.fields.sleptMs)]!;
     this.#jobs.handingOver = this.#dispatch.choose(now, bytes, slept);
+    addon.ioTend(this.#s.io);
     arena.i32[this.#ioWord + HANDED_OVER] = this.#jobs.handingOver ? 1 : 0;
   }
 
@@ -185,13 +186,19 @@ export class IoThread {
       const { kind, peer, session } = this.#commands;
       if (kind === COMMAND.keepalive) this.#send.keepalive(peer);
       else if (kind === COMMAND.release) this.#send.release(peer);
-      else if (kind === COMMAND.discard) this.#send.discard(peer);
+      else if (kind === COMMAND.discard) this.#discard(peer);
       else if (kind === COMMAND.greet && !this.#send.release(peer)) this.#send.keepalive(peer);
       else if (kind === COMMAND.frame) this.#send.frame(peer, session);
       else if (kind === COMMAND.sockets) addon.ioRebind(this.#s.io);
     }
     // The bell is silent now; what is left over must ring it again.
     if (left === 0) addon.eventSignal(this.#wake);
+  }
+
+  /** The peer is gone or silent. */
+  #discard(peer: number): void {
+    this.#send.discard(peer);
+    addon.ioDisconnect(this.#s.io, peer);
   }
 
   #reportStuck(): void {

@@ -181,6 +181,11 @@ export const COUNTS = [
   { name: "keepalives", unit: "messages", doc: "Keepalives sent." },
   { name: "unsegmentedResends", unit: "sends", doc: "Sends repeated without UDP_SEGMENT after EIO or EINVAL." },
   { name: "unmergedRewrites", unit: "writes", doc: "Merged packets that the TUN device refused with EINVAL and that were written one by one." },
+  { name: "connected", unit: "sockets", doc: "Sockets of their own that busy peers were given." },
+  { name: "connectRefused", unit: "times", doc: "Times that a busy peer was given none: the kernel refused it, or all were in use." },
+  { name: "connectedSends", unit: "sends", doc: "Messages given to the kernel by a busy peer's own socket." },
+  { name: "connectedReceives", unit: "receives", doc: "Messages taken from a busy peer's own socket." },
+  { name: "connectedErrors", unit: "errors", doc: "Errors on a busy peer's own socket, as ICMP messages leave them; what met one was tried again." },
   { name: "localRefused", unit: "sends", doc: "Sends repeated without the local address, which the host does not have any more." },
   { name: "ecnMarked", unit: "packets", doc: "Decrypted packets marked with the congestion that their outer header met." },
   { name: "standingMarked", unit: "packets", doc: "Marked with congestion (ECN) because the device's queue had not been empty for a while." },
@@ -227,6 +232,7 @@ export const ENGINE = {
     handOver: { at: 4, bytes: 4, writer: "main", unit: "mode", doc: "0 choose by measuring, 1 always inline, 2 always hand over." },
     localCount: { at: 148, bytes: 4, writer: "control", unit: "entries", doc: "Entries of `locals` in use." },
     activeRoutes: { at: 128, bytes: 4, writer: "control", unit: "index", doc: "Which of the two route tables readers use, 0 or 1." },
+    portOpen: { at: 152, bytes: 4, writer: "control", unit: "flag", doc: "1: busy peers may be given sockets of their own on the port." },
     mtu: { at: 136, bytes: 4, writer: "control", unit: "bytes", doc: "Largest packet inside the tunnel; main writes the first value. Raised before the link's, lowered after it." },
   },
 } as const satisfies Struct;
@@ -264,6 +270,7 @@ export const IO = {
     head: { at: 132, bytes: 4, writer: "io", unit: "jobs", doc: "Next job to retire; free-running u32." },
     hint: { at: 256, bytes: 4, writer: "any", unit: "jobs", doc: "Where claimers begin to look; advisory." },
     asleep: { at: 384, bytes: 4, writer: "any", unit: "flag", doc: "1: a finisher of the oldest job must signal the wake eventfd. CAS to 0 elects one." },
+    connected: { at: 388, bytes: 4, writer: "any", unit: "sockets", doc: "Busy peers' own sockets that are open; a thread and its replacement add and subtract." },
   },
 } as const satisfies Struct;
 

@@ -46,6 +46,7 @@ export interface StatusValue {
     readonly uso: boolean;
     readonly mergeTcp: boolean;
     readonly mergeUdp: boolean;
+    readonly connectedSockets: boolean;
     readonly aesHardware: boolean;
     /** AES-256-GCM is offered to engines: it is there, and faster than ChaCha20-Poly1305. */
     readonly aes256gcm: boolean;

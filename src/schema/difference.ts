@@ -150,6 +150,7 @@ const restartNames = (before: EngineConfig, after: EngineConfig): string[] => {
     ["engine.io_threads", engine.ioThreads, after.engine.ioThreads],
     ["engine.gso", engine.gso, after.engine.gso],
     ["engine.gro", engine.gro, after.engine.gro],
+    ["engine.connected_sockets", engine.connectedSockets, after.engine.connectedSockets],
     ["engine.tun_offload", engine.tunOffload, after.engine.tunOffload],
     ["engine.quirks", engine.quirks, after.engine.quirks],
     ["engine.hand_over", engine.handOver, after.engine.handOver],

@@ -212,6 +212,7 @@ const engineConfig = (file: string, draft: Draft, flags: Flags): EngineConfig =>
       ioThreads: engine.io_threads,
       gso: engine.gso,
       gro: engine.gro,
+      connectedSockets: engine.connected_sockets,
       tunOffload: engine.tun_offload,
       quirks: engine.quirks,
       handOver: engine.hand_over,

@@ -105,6 +105,7 @@ export const configValue = ({
     "engine.io_threads": engine.ioThreads,
     "engine.gso": engine.gso,
     "engine.gro": engine.gro,
+    "engine.connected_sockets": engine.connectedSockets,
     "engine.tun_offload": engine.tunOffload,
     "engine.quirks": engine.quirks,
     "engine.hand_over": engine.handOver,

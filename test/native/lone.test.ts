@@ -42,7 +42,7 @@ const setUp = (suite: number) => {
   assert(udp4 >= 0 && wake >= 0 && tun >= 0 && host >= 0);
   assert(addon.udpConnect(tun, makeSockaddr(LOOPBACK, addon.udpPort(host))) >= 0);
   const options = { thread: 0, tun, vnetHeaderBytes: 0, udp4, udp6: -1, wake };
-  const io = addon.ioOpen({ ...options, gso: false, uso: false, tso: false });
+  const io = addon.ioOpen({ ...options, gso: false, uso: false, tso: false, busyBytes: 0 });
   const sessions = new Sessions(arena);
   const session = sessions.take();
   const key = new Uint8Array(32).fill(7);

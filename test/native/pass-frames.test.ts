@@ -32,7 +32,7 @@ const wake = addon.eventOpen();
 const pair = new Int32Array(2);
 assert(wake >= 0 && addon.datagramPair(new Uint8Array(pair.buffer)) >= 0);
 const base = { thread: 0, tun: -1, vnetHeaderBytes: 0, udp4: -1, udp6: -1, wake };
-const io = addon.ioOpen({ ...base, gso: false, uso: false, tso: false });
+const io = addon.ioOpen({ ...base, gso: false, uso: false, tso: false, busyBytes: 0 });
 addon.ioPassTo(io, pair[0]!);
 after(() => {
   addon.ioClose(io);

@@ -29,7 +29,7 @@ const setUp = () => {
   assert(udp4 >= 0 && wake >= 0 && addon.datagramPair(new Uint8Array(pair.buffer)) >= 0);
   assert(addon.udpGro(udp4, true) >= 0);
   const base = { thread: 0, tun: -1, vnetHeaderBytes: 0, udp6: -1, wake };
-  const io = addon.ioOpen({ ...base, udp4, gso: true, uso: false, tso: false });
+  const io = addon.ioOpen({ ...base, udp4, gso: true, uso: false, tso: false, busyBytes: 0 });
   addon.ioPassTo(io, pair[0]!);
   new PeerEntries(arena).setEndpoint(0, makeSockaddr(LOOPBACK, addon.udpPort(udp4)));
   const close = (): void => {

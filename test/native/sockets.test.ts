@@ -91,7 +91,7 @@ const openStage = (before: (arena: Arena) => void = () => {}): Stage => {
   before(arena);
   const udp4 = openUdp();
   const [wake, controlWake] = [addon.eventOpen(), addon.eventOpen()];
-  const switches = { gso: true, uso: false, tso: false };
+  const switches = { gso: true, uso: false, tso: false, busyBytes: 0 };
   const io = { thread: 0, tun: -1, vnetHeaderBytes: 0, udp4, udp6: -1, wake, ...switches };
   const thread = new IoThread({ share: shareOf(arena), io, controlWake }, () => {});
   const close = (): void => {

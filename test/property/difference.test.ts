@@ -130,6 +130,7 @@ const config: fc.Arbitrary<EngineConfig> = fc
         ioThreads: 1,
         gso: true,
         gro: true,
+        connectedSockets: true,
         tunOffload: true,
         quirks: "avoid",
         handOver: "auto",

@@ -27,6 +27,8 @@ const LOOKS_MAX = 10_000;
 const IDLE_MS = 5_000;
 const FRAME_BYTES = 65_535 + 16;
 const RECEIVED_BYTES = 2_048;
+/** A peer gets a socket of its own as soon as two packets come within 200 ms. */
+const BUSY_BYTES = 1;
 const NOWHERE = new Uint8Array(0);
 
 /** Who keeps an I/O actor. */
@@ -73,7 +75,7 @@ export class IoActor {
     this.#clock = doubleAt(word, IO.fields.nowMs);
     this.#loops = word + fieldWord(IO.fields.loops);
     const { tun, udp, wake } = this.#port;
-    const offloads = { gso: true, uso: true, tso: true };
+    const offloads = { gso: true, uso: true, tso: true, busyBytes: BUSY_BYTES };
     const io = { thread, tun, vnetHeaderBytes: 16, udp4: udp[4], udp6: udp[6], wake };
     this.#io = new IoThread(
       {

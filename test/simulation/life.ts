@@ -9,6 +9,7 @@ import { takePassed } from "../../src/control/datagrams.ts";
 import { TIMING } from "../../src/control/timers.ts";
 import type { World } from "../../src/control/world.ts";
 import { addon } from "../../src/io/native/addon.ts";
+import { setPortOpen } from "../../src/memory/connected.ts";
 import { controlBlock, sumCounters } from "../../src/memory/counters.ts";
 import {
   ENGINE,
@@ -61,6 +62,7 @@ export class Life {
     this.arena = makeArena({ ioThreads, workers: 0, peers, routes: ROUTES });
     this.#tables = regionTables(this.arena);
     writeMtu(this.arena, MTU);
+    setPortOpen(this.arena, true);
     const engine = wordOf(this.arena, "engine", ENGINE.size, 0);
     this.arena.u32[engine + fieldWord(ENGINE.fields.handOver)] = HAND_OVER.inline;
     this.control = new Control(

@@ -104,7 +104,7 @@ export const openRoom = (workers: number, counters: number): Room => {
   const io = { thread: 0, tun: -1, vnetHeaderBytes: 0, udp4: -1, udp6: -1, wake };
   const station = openStation(arena, {
     share: shareOf(arena),
-    io: { ...io, gso: false, uso: false, tso: false },
+    io: { ...io, gso: false, uso: false, tso: false, busyBytes: 0 },
     controlWake: wake,
   });
   const [sendKey, receiveKey] = [randomBytes(32), randomBytes(32)] as const;

@@ -91,6 +91,7 @@ log_level = "debug"
     ioThreads: 1,
     gso: false,
     gro: true,
+    connectedSockets: true,
     tunOffload: true,
     quirks: "avoid",
     handOver: "always",

@@ -59,6 +59,7 @@ const status: StatusValue = {
     uso: false,
     mergeTcp: true,
     mergeUdp: false,
+    connectedSockets: true,
     aesHardware: true,
     aes256gcm: true,
   },

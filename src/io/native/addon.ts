@@ -48,6 +48,8 @@ export interface IoOptions {
   readonly uso: boolean;
   /** Merge TCP towards the TUN. */
   readonly tso: boolean;
+  /** Bytes moved in 100 ms from which on a peer gets a socket of its own; 0: never. */
+  readonly busyBytes: number;
 }
 
 /** A netlink message, decoded. */
@@ -190,8 +192,15 @@ export interface Addon {
   ioPoll(io: IoHandle, timeoutMs: number): number;
   /** The same for the wake-up eventfd alone, while there is no room for what others hold. */
   ioPollWake(io: IoHandle, timeoutMs: number): number;
-  /** The sockets were replaced: watches the new ones. 0 or -errno. */
+  /**
+   * The sockets were replaced or given another mark: watches them, and closes those of busy peers.
+   * 0 or -errno.
+   */
   ioRebind(io: IoHandle): number;
+  /** Closes sockets of peers that are idle or gone; to be called a few times a second. */
+  ioTend(io: IoHandle): void;
+  /** The peer needs no socket of its own any more. */
+  ioDisconnect(io: IoHandle, peer: number): void;
   /**
    * Takes a packet that comes alone its whole way, where that is plain; io_lone.c. `ready`: what
    * ioPoll gave; `job` and those after it have slots for `count` runs. The bits that are still

@@ -50,7 +50,7 @@ CALL(io_open_call)
 {
     napi_value args[ARGS_MAX], result;
     struct io_options options = { 0 };
-    int32_t thread, vnet;
+    int32_t thread, vnet, busy_bytes;
 
     if (!get_args(env, info, 1, args) || !option_i32(env, args[0], "thread", &thread) ||
         !option_i32(env, args[0], "tun", &options.tun) ||
@@ -60,8 +60,10 @@ CALL(io_open_call)
         !option_i32(env, args[0], "wake", &options.wake) ||
         !option_bool(env, args[0], "gso", &options.gso) ||
         !option_bool(env, args[0], "uso", &options.uso) ||
-        !option_bool(env, args[0], "tso", &options.tso))
+        !option_bool(env, args[0], "tso", &options.tso) ||
+        !option_i32(env, args[0], "busyBytes", &busy_bytes))
         return NULL;
+    options.busy_bytes = busy_bytes < 0 ? 0 : (uint32_t)busy_bytes;
     options.thread = (uint32_t)thread;
     options.vnet = vnet != 0;
 
@@ -133,6 +135,26 @@ static napi_value call_with_io(napi_env env, napi_callback_info info,
 CALL(io_rebind_call)
 {
     return call_with_io(env, info, io_rebind);
+}
+
+CALL(io_tend_call)
+{
+    napi_value args[ARGS_MAX];
+    struct io *io;
+    if (get_args(env, info, 1, args) && get_io(env, args[0], &io))
+        io_tend(io);
+    return NULL;
+}
+
+CALL(io_disconnect_call)
+{
+    napi_value args[ARGS_MAX];
+    struct io *io;
+    uint32_t peer;
+    if (get_args(env, info, 2, args) && get_io(env, args[0], &io) &&
+        get_u32(env, args[1], "peer", &peer))
+        io_disconnect(io, peer);
+    return NULL;
 }
 
 CALL(io_pass_to_call)
@@ -248,6 +270,7 @@ void register_io(napi_env env, napi_value exports)
         { "ioOpen", io_open_call },     { "ioClose", io_close_call },
         { "ioPoll", io_poll_call },     { "ioPollWake", io_poll_wake_call },
         { "ioPassTo", io_pass_to_call }, { "ioRebind", io_rebind_call },
+        { "ioTend", io_tend_call },     { "ioDisconnect", io_disconnect_call },
         { "tunRead", tun_read_call },   { "receive", receive_call },
         { "prepare", prepare_call },    { "accept", accept_call },
         { "tunWrite", tun_write_call }, { "sendAdd", send_add_call },

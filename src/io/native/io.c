@@ -12,8 +12,8 @@
 
 #define WATCH_WAKE 0u
 #define WATCH_TUN 1u
-#define WATCH_UDP 2u /* and 3: IPv6 */
-#define EVENTS_MAX 8
+#define WATCH_UDP 2u /* side 0, and so on */
+#define EVENTS_MAX 16
 
 static int watch(struct io *io, int fd, uint32_t which)
 {
@@ -23,16 +23,22 @@ static int watch(struct io *io, int fd, uint32_t which)
     return epoll_ctl(io->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
+int io_watch_side(struct io *io, int fd, size_t side)
+{
+    return watch(io, fd, WATCH_UDP + (uint32_t)side);
+}
+
 int io_rebind(struct io *io)
 {
     int result = 0;
 
+    io_leave_all(io);
     for (uint32_t side = 0; side < SOCKETS && result == 0; side++) {
         int fd = io->udp[side].fd;
         /* Mostly the old socket left the set when it was closed; epoll(7). */
         if (fd >= 0 && epoll_ctl(io->epoll, EPOLL_CTL_DEL, fd, NULL) < 0 && errno != ENOENT)
             return -errno;
-        io->udp[side].ready = false;
+        io->ready &= ~side_bit(side);
         io->udp[side].cutting = -1;
         result = watch(io, fd, WATCH_UDP + side);
     }
@@ -76,6 +82,8 @@ int io_open(const struct arena *arena, const struct io_options *options, struct 
     int result = io->merge.locals == NULL || io->counters == NULL || io->shared == NULL
                      ? -EINVAL
                      : set_up(io, options);
+    if (result == 0)
+        result = io_connect_busy(io, options->busy_bytes);
     if (result < 0) {
         io_close(io);
         return result;
@@ -89,6 +97,9 @@ void io_close(struct io *io)
 {
     if (io == NULL)
         return;
+    if (io->traffic != NULL)
+        io_leave_all(io);
+    free(io->traffic);
     if (io->epoll >= 0)
         close(io->epoll);
     explicit_bzero(io->read_buffer, sizeof io->read_buffer);
@@ -154,7 +165,10 @@ int io_poll(struct io *io, int timeout_ms)
     int ready = pending ? READY_TUN : 0;
     struct wait wait;
 
-    wait_for(io, false, pending ? 0 : timeout_ms, &wait);
+    /* A socket whose peer has left is to be read to its end, also when there is nothing in it. */
+    if (io->left != 0)
+        ready |= READY_UDP;
+    wait_for(io, false, ready != 0 ? 0 : timeout_ms, &wait);
     if (wait.got < 0)
         return wait.error == EINTR ? 0 : -wait.error;
     for (int i = 0; i < wait.got; i++) {
@@ -163,8 +177,8 @@ int io_poll(struct io *io, int timeout_ms)
             ready |= clear_wake(io);
         } else if (which == WATCH_TUN) {
             ready |= wait.events[i].events & (EPOLLERR | EPOLLHUP) ? READY_TUN_GONE : READY_TUN;
-        } else if (which - WATCH_UDP < SOCKETS) {
-            io->udp[which - WATCH_UDP].ready = true;
+        } else if (which - WATCH_UDP < SIDES) {
+            io->ready |= side_bit(which - WATCH_UDP);
             ready |= READY_UDP;
         }
     }

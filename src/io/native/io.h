@@ -38,6 +38,7 @@ struct io_options {
     uint32_t thread;
     int tun, udp4, udp6, wake;
     bool vnet, gso, tso, uso;
+    uint32_t busy_bytes; /* moved in 100 ms, from which on a peer gets a socket; 0: never */
 };
 
 /* 0 or -errno. */
@@ -53,8 +54,17 @@ int io_poll(struct io *io, int timeout_ms);
  */
 int io_poll_wake(struct io *io, int timeout_ms);
 
-/* The sockets behind the descriptors were replaced: watches the new ones. 0 or -errno. */
+/*
+ * The sockets behind the descriptors were replaced, or given another mark: watches them, and closes
+ * those of busy peers. 0 or -errno.
+ */
 int io_rebind(struct io *io);
+
+/* io_connected.c: closes sockets of peers that are idle or gone; a few times a second. */
+void io_tend(struct io *io);
+
+/* The peer is gone or silent: it needs no socket of its own. */
+void io_disconnect(struct io *io, uint32_t peer);
 
 /* Handshake messages that the kernel merged behind data go to this socket; see io_pass.c. */
 void io_pass_to(struct io *io, int fd);

@@ -107,7 +107,10 @@ static int account(struct io *io, const uint8_t *job, uint8_t *session, uint64_t
                        __ATOMIC_RELAXED);
     if (load32(peer + PEER_LOCAL_REFUSED) != 0)
         store32(peer + PEER_LOCAL_REFUSED, 0);
-    return ACCEPT_AUTHENTIC | (has_roamed(io, job, peer) ? ACCEPT_ROAMED : 0);
+    if (has_roamed(io, job, peer))
+        return ACCEPT_AUTHENTIC | ACCEPT_ROAMED;
+    io_note_received(io, load32(session + SESSION_PEER));
+    return ACCEPT_AUTHENTIC;
 }
 
 /* Gives a packet the congestion that its outer header met. False: it is to be dropped. */

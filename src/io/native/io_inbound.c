@@ -5,6 +5,8 @@
 
 #include "io_state.h"
 
+/* Bits of a receiver index that name the I/O thread; src/wire/index.ts. */
+#define INDEX_OWNER_MASK 7u
 /* Runs that one receive may make; a message can hold several where keys change. */
 #define RUNS_MAX RING_JOBS
 
@@ -135,6 +137,65 @@ static void count_message(struct io *io, size_t bytes, size_t stride)
     count(io->counters, COUNT_RECEIVED_BYTES, (uint32_t)bytes);
 }
 
+/* The side that is asked next: they take turns, so that none waits behind another's flood. */
+static size_t next_side(struct io *io)
+{
+    uint64_t after = io->ready & (UINT64_MAX << io->turn);
+    size_t side = (size_t)__builtin_ctzll(after != 0 ? after : io->ready);
+    io->turn = (uint32_t)(side + 1) % SIDES;
+    return side;
+}
+
+/*
+ * Receives up to `want` messages, from one side after the other. Their number, or -errno; what ICMP
+ * left on a connected socket is no error, but may stand before messages.
+ */
+static int receive_messages(struct io *io, uint32_t want)
+{
+    uint32_t got = 0;
+    int error = 0;
+
+    for (uint32_t asked = 0; asked < want && got < want && io->ready != 0; asked++) {
+        size_t side = next_side(io);
+        int count_of = recvmmsg(io_receive_fd(io, side), &io->in[got], want - got, MSG_DONTWAIT,
+                                NULL);
+        bool empty = count_of < 0 && errno == EAGAIN;
+        bool told = count_of < 0 && !empty && side >= SOCKETS;
+        if (told)
+            count(io->counters, COUNT_CONNECTED_ERRORS, 1);
+        else if (count_of < 0 && !empty && errno != EINTR)
+            error = -errno;
+        if (count_of < (int)(want - got) && !told && !(io->left & side_bit(side)))
+            io->ready &= ~side_bit(side);
+        if (empty)
+            io_left(io, side);
+        for (int i = 0; i < count_of; i++)
+            io->in_side[got++] = (uint32_t)side;
+    }
+    return got == 0 && error != 0 ? error : (int)got;
+}
+
+/*
+ * Is this another thread's data? Then somebody else sends from the peer's address and port, like a
+ * peer that was set up anew: by the common socket, the kernel finds its thread. Who forges the
+ * address takes a socket from the peer for a second, and nothing else.
+ */
+static bool is_others(const struct io *io, const uint8_t *datagram, size_t bytes)
+{
+    if (bytes < SEGMENT_OVERHEAD_BYTES)
+        return false;
+    uint32_t type = load32(datagram);
+    return (type == 4 || type == 8) && (load32(datagram + 4) & INDEX_OWNER_MASK) != io->thread;
+}
+
+/* A message came to a busy peer's own socket. */
+static void came_connected(struct io *io, size_t side, const uint8_t *datagram, size_t bytes)
+{
+    count(io->counters, COUNT_CONNECTED_RECEIVES, 1);
+    if (is_others(io, datagram, bytes))
+        io_leave(io, side);
+}
+
 static void prepare_messages(struct io *io, const struct harvest *harvest, uint32_t want)
 {
     for (uint32_t i = 0; i < want; i++) {
@@ -176,21 +237,16 @@ static void write_jobs(struct io *io, uint32_t job, uint32_t offered,
 }
 
 /*
- * Receives from the first socket that is ready. Each offered job brings a slot; every run takes
+ * Receives from the sockets that are ready. Each offered job brings a slot; every run takes
  * one job and one slot, and the other slots go back with the other jobs.
  */
 int io_receive(struct io *io, uint32_t job, uint32_t offered)
 {
     struct harvest harvest = { 0 };
     uint32_t unused[RUNS_MAX], unused_count = 0;
-    /* The two sockets take turns, so that neither waits behind the other's flood. */
-    io->turn = !io->turn;
-    struct udp_side *side = &io->udp[io->turn ? 1 : 0];
-    if (!side->ready)
-        side = &io->udp[io->turn ? 0 : 1];
 
-    if (!side->ready || offered == 0 || offered > RUNS_MAX)
-        return side->ready ? -EINVAL : 0;
+    if (io->ready == 0 || offered == 0 || offered > RUNS_MAX)
+        return io->ready != 0 ? -EINVAL : 0;
     for (uint32_t i = 0; i < offered; i++) {
         const uint8_t *entry_of = job_entry(io->arena, ring_job(io, job, i));
         if (entry_of == NULL || slot_of(io->arena, entry_of) == NULL)
@@ -202,11 +258,9 @@ int io_receive(struct io *io, uint32_t job, uint32_t offered)
     if (want == offered && want > 1)
         want--;
     prepare_messages(io, &harvest, want);
-    int got = recvmmsg(side->fd, io->in, want, MSG_DONTWAIT, NULL);
-    if (got < (int)want)
-        side->ready = false;
+    int got = receive_messages(io, want);
     if (got <= 0)
-        return got < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
+        return got;
     /* Slots after the received messages serve runs that need one of their own. */
     harvest.slot_next = (uint32_t)got;
     for (int i = 0; i < got; i++) {
@@ -215,6 +269,8 @@ int io_receive(struct io *io, uint32_t job, uint32_t offered)
         struct udp_arrival *arrival = &io->in_arrival[i];
         udp_arrived(&io->in[i].msg_hdr, bytes, arrival);
         count_message(io, bytes, cut ? bytes : arrival->stride);
+        if (io->in_side[i] >= SOCKETS)
+            came_connected(io, io->in_side[i], slot_bytes(io, harvest.slots[i]), bytes);
         if (cut)
             count(io->counters, DROP_BAD_TYPE, 1);
         else if (bytes == 0)

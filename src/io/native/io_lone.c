@@ -170,7 +170,7 @@ int io_lone(struct io *io, struct aead *aead, uint32_t job, uint32_t offered, in
             return ready;
         if (runs > 1 || (runs == 1 && !take_lone(io, aead, job)))
             return ready | runs << LONE_RUNS_SHIFT;
-        if (!io->udp[0].ready && !io->udp[1].ready)
+        if (io->ready == 0)
             ready &= ~READY_UDP;
     }
     return ready;

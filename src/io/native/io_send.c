@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 
 #include "io_state.h"
 
@@ -11,36 +10,6 @@
 #define SEND_WAITS 5u
 /* Control hears of one peer's datagrams that are larger than the link at most this often. */
 #define TOO_LARGE_EVERY_MS 20.0
-/* Looks at an endpoint that is being written: at once, then each time giving up the processor. */
-#define ENDPOINT_SPINS 100
-#define ENDPOINT_TRIES 10000
-
-/* Where a datagram goes, and the address that it comes from; family 0: the kernel chooses. */
-struct way {
-    union address to, local;
-};
-
-/* Copies the peer's endpoint while control may be writing it (seqlock). False: there is none. */
-static bool read_way(const uint8_t *peer, struct way *out)
-{
-    const uint32_t *lock = (const uint32_t *)(const void *)(peer + PEER_ENDPOINT_LOCK);
-    for (int tries = 0; tries < ENDPOINT_TRIES; tries++) {
-        /* The writer was interrupted half-way: let it run. */
-        if (tries >= ENDPOINT_SPINS)
-            (void)sched_yield();
-        uint32_t before = __atomic_load_n(lock, __ATOMIC_ACQUIRE);
-        memcpy(out->to.bytes, peer + PEER_ENDPOINT, SOCKADDR_BYTES);
-        memcpy(out->local.bytes, peer + PEER_LOCAL, SOCKADDR_BYTES);
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-        if ((before & 1u) || __atomic_load_n(lock, __ATOMIC_RELAXED) != before)
-            continue;
-        if (out->local.any.sa_family != out->to.any.sa_family ||
-            load32(peer + PEER_LOCAL_REFUSED) != 0)
-            out->local.any.sa_family = AF_UNSPEC;
-        return address_length(&out->to) != 0;
-    }
-    return false;
-}
 
 /* Says which of the queued message's control messages go with it. */
 static void set_control(struct io *io, size_t side, uint32_t i, bool local)
@@ -51,6 +20,28 @@ static void set_control(struct io *io, size_t side, uint32_t i, bool local)
 
     message->msg_control = bytes == 0 ? NULL : io->out_control[side][i];
     message->msg_controllen = bytes;
+}
+
+/* A connected socket knows both ends, and asks once a window whether the host still has ours. */
+static void set_way(struct io *io, size_t side, uint32_t i)
+{
+    struct msghdr *message = &io->out[side][i].msg_hdr;
+
+    if (!(io->connected & side_bit(side))) {
+        message->msg_name = &io->out_to[side][i];
+        message->msg_namelen = address_length(&io->out_to[side][i]);
+        set_control(io, side, i, true);
+        return;
+    }
+    struct connection *connection = &io->connections[side - SOCKETS];
+    set_control(io, side, i, connection->check);
+    connection->check = false;
+}
+
+void name_queued(struct io *io, size_t side)
+{
+    for (uint32_t i = 0; i < io->queued[side]; i++)
+        set_way(io, side, i);
 }
 
 static void queue_message(struct io *io, size_t side, uint8_t *peer, const struct way *way,
@@ -72,10 +63,10 @@ static void queue_message(struct io *io, size_t side, uint8_t *peer, const struc
     io->out_to[side][i] = way->to;
     io->out_iov[side][i] = (struct iovec){ .iov_base = at, .iov_len = bytes };
     io->out[side][i].msg_hdr = (struct msghdr){
-        .msg_name = &io->out_to[side][i], .msg_namelen = address_length(&way->to),
         .msg_iov = &io->out_iov[side][i], .msg_iovlen = 1,
     };
-    set_control(io, side, i, true);
+    set_way(io, side, i);
+    io->waiting |= side_bit(side);
 }
 
 static uint32_t datagrams(const struct io *io, size_t side, uint32_t i)
@@ -91,6 +82,8 @@ static int count_sent(struct io *io, size_t side, uint32_t i)
     uint32_t n = datagrams(io, side, i);
 
     count(io->counters, COUNT_SENDS, 1);
+    if (io->connected & side_bit(side))
+        count(io->counters, COUNT_CONNECTED_SENDS, 1);
     count(io->counters, COUNT_SENT_DATAGRAMS, n);
     count(io->counters, COUNT_SENT_BYTES, (uint32_t)io->out_iov[side][i].iov_len);
     return (int)n;
@@ -200,7 +193,7 @@ static int send_refused(struct io *io, size_t side, uint32_t i, int error)
 /* Sends what is queued on one socket; a message that cannot go is counted and passed over. */
 static int flush_side(struct io *io, size_t side)
 {
-    uint32_t queued = io->queued[side], at = 0, waits = 0;
+    uint32_t queued = io->queued[side], at = 0, waits = 0, tried = UINT32_MAX;
     int sent = 0;
 
     while (at < queued) {
@@ -212,7 +205,7 @@ static int flush_side(struct io *io, size_t side)
             continue;
         }
         int error = errno;
-        if (error == EINTR)
+        if (error == EINTR || io_send_again(io, side, at, error, &tried))
             continue;
         if ((error == EAGAIN || error == ENOBUFS) && waits++ < SEND_WAITS) {
             struct pollfd wait = { .fd = io->udp[side].fd, .events = POLLOUT };
@@ -223,15 +216,15 @@ static int flush_side(struct io *io, size_t side)
         at++;
     }
     io->queued[side] = 0;
+    io->waiting &= ~side_bit(side);
     return sent;
 }
 
 int io_send_flush(struct io *io)
 {
     int sent = 0;
-    for (size_t side = 0; side < SOCKETS; side++)
-        if (io->queued[side] > 0)
-            sent += flush_side(io, side);
+    for (uint64_t left = io->waiting; left != 0; left &= left - 1)
+        sent += flush_side(io, (size_t)__builtin_ctzll(left));
     return sent;
 }
 
@@ -258,13 +251,13 @@ static int cutting_of(const uint8_t *job, const uint8_t *peer, const struct way 
 }
 
 /* The option counts for all that a socket sends, so what is queued leaves first. */
-static void set_cutting(struct io *io, size_t side, int cutting)
+static void set_cutting(struct io *io, size_t side, bool v6, int cutting)
 {
     if (io->udp[side].cutting == cutting)
         return;
     if (io->queued[side] > 0)
         (void)flush_side(io, side);
-    int result = udp_cutting(io->udp[side].fd, side == 1, (enum udp_cutting)cutting);
+    int result = udp_cutting(io->udp[side].fd, v6, (enum udp_cutting)cutting);
     io->udp[side].cutting = result < 0 ? -1 : cutting;
 }
 
@@ -287,7 +280,10 @@ int io_send_add(struct io *io, uint32_t job_index)
         count(io->counters, DROP_NO_ENDPOINT, segments.count);
         return 0;
     }
-    set_cutting(io, side, cutting_of(job, peer, &way));
+    side = io_side_of(io, job, &way, side);
+    if (side >= SOCKETS)
+        way.local = io->connections[side - SOCKETS].name;
+    set_cutting(io, side, way.to.any.sa_family == AF_INET6, cutting_of(job, peer, &way));
     uint32_t ecn = load32(job + JOB_ECN);
     size_t bytes = (size_t)(segments.count - 1) * segments.stride + segments.last_bytes;
     if (segments.count == 1 || takes_segments(io, side, peer)) {

@@ -22,13 +22,39 @@
 /* Control hears of another address of one peer at most this often. */
 #define ROAMED_EVERY_MS 20.0
 #define TUN_READ_BYTES (65535u + TUN_VNET_BYTES)
+/* The port's common sockets, which are sides 0 and 1; busy peers' own sockets are those above. */
 #define SOCKETS 2u
+#define SIDES 64u
+#define CONNECTED_MAX (SIDES - SOCKETS)
 
 struct udp_side {
-    int fd;
-    bool ready;
+    int fd; /* what is sent goes out by it */
     bool gso;
     int cutting; /* enum udp_cutting of the socket; -1: not known */
+};
+
+/* The socket of a busy peer; io_connected.c. */
+struct connection {
+    int fd; /* -1: none; not the side's when the peer has left it and its queue is not yet read */
+    uint32_t peer, generation;
+    union address to, name; /* both ends */
+    bool check;             /* the next message shall ask whether the host still has `name` */
+    double busy_ms;         /* when it was last busy */
+    double used_ms;         /* when `bytes` was last seen to grow */
+    uint64_t bytes;
+};
+
+/* How much a peer moves; io_connected.c. */
+struct traffic {
+    double since_ms; /* start of the window */
+    double retry_ms; /* no socket is made for it before */
+    uint64_t bytes;  /* at the start */
+    uint32_t side;   /* of its own socket; 0: none */
+};
+
+/* Where a datagram goes, and the address that it comes from; family 0: the kernel chooses. */
+struct way {
+    union address to, local;
 };
 
 /* What must be known of a queued message for when the kernel does not take it as it is. */
@@ -53,10 +79,17 @@ struct io {
     uint32_t thread;
     int epoll, tun, wake;
     bool vnet;
-    struct udp_side udp[SOCKETS]; /* IPv4, IPv6 */
-    bool turn;                    /* which of them is asked first */
-    bool passes;                  /* pass_fd is control's */
+    struct udp_side udp[SIDES]; /* IPv4, IPv6, busy peers */
+    uint64_t ready;             /* sides that may have something; a bit each */
+    uint32_t turn;              /* side that is asked first */
+    bool passes;                /* pass_fd is control's */
     int pass_fd;
+    uint32_t busy_bytes; /* in a window, from which on a peer gets a socket; 0: never */
+    uint64_t connected;  /* sides that are a peer's own */
+    uint64_t left;       /* sides whose peer has left, until their queue is read */
+    struct connection connections[CONNECTED_MAX];
+    struct traffic *traffic; /* by peer */
+    uint32_t peers;
     struct merge_options merge;
     uint8_t *counters;
     uint8_t *shared; /* this thread's entry of the ios region */
@@ -68,14 +101,16 @@ struct io {
     struct mmsghdr in[RECEIVE_MESSAGES];
     struct iovec in_iov[RECEIVE_MESSAGES];
     struct udp_arrival in_arrival[RECEIVE_MESSAGES];
+    uint32_t in_side[RECEIVE_MESSAGES];
     _Alignas(struct cmsghdr) uint8_t in_control[RECEIVE_MESSAGES][UDP_CONTROL_BYTES];
 
-    uint32_t queued[SOCKETS];
-    struct mmsghdr out[SOCKETS][SEND_MESSAGES];
-    struct iovec out_iov[SOCKETS][SEND_MESSAGES];
-    union address out_to[SOCKETS][SEND_MESSAGES];
-    struct outgoing out_about[SOCKETS][SEND_MESSAGES];
-    _Alignas(struct cmsghdr) uint8_t out_control[SOCKETS][SEND_MESSAGES][UDP_CONTROL_BYTES];
+    uint64_t waiting; /* sides with something queued */
+    uint32_t queued[SIDES];
+    struct mmsghdr out[SIDES][SEND_MESSAGES];
+    struct iovec out_iov[SIDES][SEND_MESSAGES];
+    union address out_to[SIDES][SEND_MESSAGES];
+    struct outgoing out_about[SIDES][SEND_MESSAGES];
+    _Alignas(struct cmsghdr) uint8_t out_control[SIDES][SEND_MESSAGES][UDP_CONTROL_BYTES];
     struct merged merged;
 };
 
@@ -97,5 +132,45 @@ bool io_cut_next(struct io *io, uint8_t *slot, struct run *run);
 
 /* io_pass.c: hands an authentic control frame on to control; `bytes` of plaintext, padding too. */
 void pass_frame(struct io *io, const uint8_t *job, const uint8_t *frame, size_t bytes);
+static inline uint64_t side_bit(size_t side)
+{
+    return UINT64_C(1) << side;
+}
+
+/* io.c: has epoll watch a socket. 0 or -errno. */
+int io_watch_side(struct io *io, int fd, size_t side);
+
+/* io_way.c: the peer's endpoint and our address, as control wrote them. False: none. */
+bool read_way(const uint8_t *peer, struct way *out);
+
+/* io_outbound.c: the queued messages of a connected side name where they go. */
+void name_queued(struct io *io, size_t side);
+
+/* io_connected.c: prepares for peers that move `busy_bytes` in a window; 0: none. 0 or -errno. */
+int io_connect_busy(struct io *io, uint32_t busy_bytes);
+
+/* The side by which a sealed job leaves; `common` is that of its family. */
+size_t io_side_of(struct io *io, const uint8_t *job, const struct way *way, size_t common);
+
+/* An authentic run came from its peer's endpoint. */
+void io_note_received(struct io *io, uint32_t peer);
+
+/*
+ * Message `at` of a side met an error. `tried` is the message that did so last. True: send it again,
+ * perhaps by the common socket.
+ */
+bool io_send_again(struct io *io, size_t side, uint32_t at, int error, uint32_t *tried);
+
+/* The descriptor to receive from. */
+int io_receive_fd(const struct io *io, size_t side);
+
+/* Nothing is sent by the peer's socket any more; it is closed when its queue has been read. */
+void io_leave(struct io *io, size_t side);
+
+/* Its queue is empty: closes it. */
+void io_left(struct io *io, size_t side);
+
+/* Closes all busy peers' sockets at once. */
+void io_leave_all(struct io *io);
 
 #endif

@@ -71,6 +71,21 @@ int udp_probe(int fd);
 int udp_gro(int fd, bool on);
 int udp_connect(int fd, const union address *address);
 
+/*
+ * udp_connected.c: a socket that takes what `to` sends to the port of `like`, with the same options,
+ * from `local` where its family is set. `name` gets its own address. Nobody else's datagram comes to
+ * it at any time, if the group has its program. A file descriptor, or -errno: the port's common
+ * sockets go on then.
+ */
+int udp_connected(int like, const union address *to, const union address *local,
+                  union address *name);
+
+/* Takes a connected socket from its peer: what is in its queue stays, nothing comes any more. */
+int udp_forsake(int fd);
+
+/* The same IP address; of link-local ones on the same interface. */
+bool udp_same_host(const union address *a, const union address *b);
+
 /* Where a received message came from and went to; `stride` is the size of its datagrams. */
 struct udp_arrival {
     union address from;  /* the caller has the kernel write it (msg_name) */

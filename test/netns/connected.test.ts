@@ -1,0 +1,179 @@
+/**
+ * connected — a busy peer has a socket of its own: what strangers send stands in another queue, and
+ * whatever moves, the peer's address, ours, the port, the interface, the tunnel goes on.
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  cli,
+  interfaceOf,
+  type Keys,
+  makeKeys,
+  type NodeEngine,
+  PORT,
+  runFlood,
+  runNode,
+  writeConfig,
+} from "../../bench/engines.ts";
+import { cannotRun, type Host, Lab, LINK } from "../../bench/lab.ts";
+import { firstPing, type Pings } from "../../bench/measure.ts";
+import { type UdpSocket, udpSockets } from "../../bench/udp-queues.ts";
+import { measured } from "./scene.ts";
+
+const skip = cannotRun([]);
+/** Large pings this often are a peer that is busy. */
+const BUSY = ["-i", "0.002", "-s", "1300"] as const;
+const PER_SECOND = 500;
+/** What fills the common queue while the engine is stopped, and pings do not fill. */
+const FLOOD_PER_SECOND = 50_000;
+const STOPPED_MS = 500;
+/** What has to happen soon is looked for this long. */
+const SOON_MS = 3_000;
+const OTHER_PORT = PORT + 79;
+const NEXT = "192.0.2.11";
+
+let lab: Lab;
+let keys: { readonly a: Keys; readonly b: Keys };
+let engines: { readonly a: NodeEngine; readonly b: NodeEngine };
+
+before(async () => {
+  if (skip !== false) return;
+  lab = await Lab.make();
+  keys = { a: makeKeys(lab, lab.a, "wireguard"), b: makeKeys(lab, lab.b, "wireguard") };
+  engines = {
+    a: await runNode(lab, lab.a, writeConfig(lab, lab.a, keys.a, keys.b.publicKey)),
+    b: await runNode(lab, lab.b, writeConfig(lab, lab.b, keys.b, keys.a.publicKey)),
+  };
+  await firstPing(lab, lab.a, lab.b.inner4);
+});
+after(async () => {
+  for (const engine of Object.values(engines ?? {})) {
+    assert.equal(await engine.program.stop(), 0, engine.program.errors);
+  }
+  lab?.remove();
+});
+
+/** From a to b through the tunnel, for a while. */
+const busy = async (seconds: number): Promise<Pings> => {
+  const count = String(seconds * PER_SECOND);
+  const words = ["ping", "-n", "-q", "-c", count, ...BUSY, lab.b.inner4];
+  const { output } = await lab.run(lab.a, words);
+  const totals = /(\d+) packets transmitted, (\d+) received/.exec(output);
+  assert(totals !== null, output);
+  const [sent, received] = [Number(totals[1]), Number(totals[2])];
+  return { sent, lost: sent - received, times: [] };
+};
+
+const sockets = (host: Host, connected: boolean, port = PORT): UdpSocket[] =>
+  udpSockets(engines[host.name].program.pid, port).filter((one) => one.connected === connected);
+
+const soon = async (seen: () => boolean): Promise<void> => {
+  for (let ms = 0; ms < SOON_MS && !seen(); ms += 20) await sleep(20);
+  assert.ok(seen(), `not within ${SOON_MS} ms`);
+};
+
+const sum = (of: readonly UdpSocket[]): number => of.reduce((all, one) => all + one.dropped, 0);
+
+test("a quiet peer has none, a busy one has one, and both directions use it", {
+  skip,
+}, async () => {
+  await firstPing(lab, lab.a, lab.b.inner4);
+  for (const host of [lab.a, lab.b]) {
+    assert.equal(sockets(host, true).length, 0, `host ${host.name} while it is quiet`);
+    assert.equal(sockets(host, false).length, 4, "IPv4 and IPv6, I/O and control");
+  }
+  const { lost } = await busy(1);
+  assert.equal(lost, 0);
+  for (const host of [lab.a, lab.b]) {
+    assert.equal(sockets(host, true).length, 1, `host ${host.name} while it is busy`);
+    const { counters } = await engines[host.name].sample();
+    assert.equal(counters.connected, 1);
+    assert.ok(counters.connectedSends! > PER_SECOND / 2, `${counters.connectedSends} sends`);
+    assert.ok(counters.connectedReceives! > PER_SECOND / 2, `${counters.connectedReceives}`);
+  }
+});
+
+test("a stranger's flood fills the common queue and not the peer's", { skip }, async (context) => {
+  const flood = await runFlood(lab, lab.a, {
+    to: lab.b.under4,
+    port: PORT,
+    publicKey: keys.b.publicKey,
+    kind: "data",
+    perSecond: FLOOD_PER_SECOND,
+    seconds: 20,
+  });
+  const { pid } = engines.b.program;
+  let lost = 0;
+  try {
+    // Stopped, it reads neither queue, as when there is more than it can read.
+    const stop = async (): Promise<void> => {
+      await sleep(500);
+      process.kill(pid, "SIGSTOP");
+      await sleep(STOPPED_MS);
+      process.kill(pid, "SIGCONT");
+    };
+    [{ lost }] = await Promise.all([busy(2), stop()]);
+  } finally {
+    process.kill(pid, "SIGCONT");
+    await flood.stop();
+  }
+  const others = sum(sockets(lab.b, false));
+  measured(context, `${lost} of ${2 * PER_SECOND} pings lost, ${others} strangers' datagrams`);
+  assert.equal(sum(sockets(lab.b, true)), 0, "the peer's queue was full");
+  assert.ok(others > 0, "the flood was too weak to fill a queue");
+  assert.equal(lost, 0);
+});
+
+test("the peer moves, and moves back", { skip }, async (context) => {
+  const address = async (next: string): Promise<void> => {
+    await lab.must(lab.a, ["ip", "-4", "address", "flush", "dev", LINK]);
+    await lab.must(lab.a, ["ip", "address", "add", `${next}/24`, "dev", LINK]);
+  };
+  const before = (await engines.b.sample()).counters;
+  const [{ lost }] = await Promise.all([
+    busy(4),
+    (async () => {
+      await sleep(500);
+      await address(NEXT);
+      await sleep(1_600);
+      await address(lab.a.under4);
+    })(),
+  ]);
+  const { counters } = await engines.b.sample();
+  measured(context, `${lost} of ${4 * PER_SECOND} pings lost`);
+  assert.equal(counters.roamed! - before.roamed!, 2);
+  assert.equal(counters.connected! - before.connected!, 2);
+  assert.equal(sockets(lab.b, true).length, 1, "the old socket was closed");
+  assert.ok(lost < PER_SECOND / 2, `${lost} pings were lost`);
+});
+
+test("the port moves, the mark changes, the interface goes down and up", { skip }, async () => {
+  const set = async (name: string, value: string): Promise<void> => {
+    const words = ["config", "set", name, value, "-i", interfaceOf(lab.b)];
+    const { code, errors } = await cli(lab, lab.b, ...words);
+    assert.equal(code, 0, errors);
+  };
+  const link = (way: "up" | "down") =>
+    lab.must(lab.b, ["ip", "link", "set", interfaceOf(lab.b), way]);
+  const steps: readonly (() => Promise<unknown>)[] = [
+    () => set("interface.listen_port", String(OTHER_PORT)),
+    () => set("interface.fwmark", "7"),
+    async () => {
+      await link("down");
+      await soon(() => udpSockets(engines.b.program.pid, OTHER_PORT).length === 0);
+      await link("up");
+    },
+    () => set("interface.listen_port", String(PORT)),
+  ];
+  for (const [i, step] of steps.entries()) {
+    await busy(0.5);
+    await step();
+    await firstPing(lab, lab.a, lab.b.inner4);
+    await busy(1.5);
+    const port = i < steps.length - 1 ? OTHER_PORT : PORT;
+    assert.equal(sockets(lab.b, true, port).length, 1, `step ${i}: no socket of its own`);
+    assert.equal(sockets(lab.b, false, port).length, 4, `step ${i}`);
+  }
+  assert.equal(udpSockets(engines.b.program.pid, OTHER_PORT).length, 0);
+});

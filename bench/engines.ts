@@ -5,7 +5,7 @@
  * The configuration files are written by `writeConfig`, the keys by `makeKeys`.
  */
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -22,7 +22,7 @@ const UP_MS = 20_000;
 const POLL_MS = 20;
 
 /** Our own file, in the form (built or not) that this one has. */
-const ours = (path: string): string =>
+export const ours = (path: string): string =>
   fileURLToPath(new URL(`${path}${extname(fileURLToPath(import.meta.url))}`, import.meta.url));
 
 const CLI = ours("../src/cli");
@@ -130,6 +130,28 @@ export const writeConfig = (
   return file;
 };
 
+/** Tuning: peers that fit 10.128.0.0/9 and fd00:1d1e::/32 with an address each. */
+const IDLE_PEERS_MAX = 1 << 16;
+
+/**
+ * Adds peers that never speak to a configuration of `writeConfig`: each with a key of its own, an
+ * endpoint nobody answers at (RFC 5737) and two prefixes. Errors: RangeError.
+ */
+export const addIdlePeers = (file: string, count: number): void => {
+  if (count > IDLE_PEERS_MAX) throw new RangeError(`more than ${IDLE_PEERS_MAX} idle peers`);
+  const lines = Array.from({ length: count }, (_, i) => {
+    const [high, low] = [i >>> 8, i & 255];
+    const allowed = [`10.128.${high}.${low}/32`, `fd00:1d1e::${i.toString(16)}/128`];
+    return [
+      "[[peer]]",
+      `public_key = "${randomBytes(32).toString("base64")}"`,
+      `allowed_ips = ${JSON.stringify(allowed)}`,
+      `endpoint = "198.51.100.${low}:${PORT}"`,
+    ].join("\n");
+  });
+  appendFileSync(file, `${lines.join("\n")}\n`);
+};
+
 /** A command of our command line on a host. */
 export const cliWords = (words: readonly string[], node = process.execPath): string[] => [
   node,
@@ -186,6 +208,12 @@ export class NodeEngine {
     if (report.type === "failed") throw new LabError(`No worker was ended: ${report.message}.`);
   }
 
+  /** Says what the way to its first peer takes. Units: bytes; 0: unknown. Errors: LabError. */
+  async setPathMtu(pathMtu: number): Promise<void> {
+    this.program.child.send({ pathMtu } satisfies NodeRequest);
+    await this.sample(); // requests are obeyed in order
+  }
+
   #ask(request: NodeRequest): Promise<NodeReport> {
     const answer = nextReport(this.program);
     this.program.child.send(request);
@@ -209,15 +237,20 @@ const nextReport = (program: Program): Promise<NodeReport> =>
     });
   });
 
-/** Starts ours with settings of its own, and waits until it is up. Errors: LabError. */
+/**
+ * Starts ours with settings of its own, and waits until it is up. `imports`: modules that every
+ * thread loads first. Errors: LabError.
+ */
 export const runNode = async (
   lab: Lab,
   host: Host,
   config: string,
   options: NodeOptions = {},
   node = process.execPath,
+  imports: readonly string[] = [],
 ): Promise<NodeEngine> => {
-  const words = [node, NODE, config, JSON.stringify(options)];
+  const flags = imports.flatMap((path) => ["--import", path]);
+  const words = [node, ...flags, NODE, config, JSON.stringify(options)];
   const program = lab.start(host, words, { ipc: true });
   const up = await nextReport(program);
   if (up.type !== "up") throw new LabError("The engine did not come up.");

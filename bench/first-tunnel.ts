@@ -10,10 +10,9 @@
  * `--no-offloads` makes the veth pair segment and merge as a network card does.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { compile } from "./compile.ts";
 import { type Keys, makeKeys, runNode, runWireguardGo, writeConfig } from "./engines.ts";
 import { fetchWireguardGo, WIREGUARD_GO_VERSION } from "./fetch.ts";
 import {
@@ -26,8 +25,9 @@ import {
   wireguardName,
 } from "./lab.ts";
 import { describeMachine, type Machine } from "./machine.ts";
-import { firstPing, flow, median, ping } from "./measure.ts";
+import { firstPing, flow, ping } from "./measure.ts";
 import type { NodeOptions } from "./node.ts";
+import { median } from "./statistics.ts";
 
 const PINGS = 200;
 const BARE_UP_MS = 5_000;
@@ -150,13 +150,7 @@ const bare = (): Scheme => ({
   name: "bare",
   title: "no protocol, no cipher (bare.c): the floor",
   start: async (lab) => {
-    const binary = join(lab.folder, "bare");
-    const here = dirname(fileURLToPath(import.meta.url));
-    const source = ["bare.c", "../../bench/bare.c"]
-      .map((path) => join(here, path))
-      .find(existsSync);
-    const built = spawnSync("cc", ["-O2", "-o", binary, source ?? "bare.c"], { encoding: "utf8" });
-    if (built.status !== 0) throw new LabError(`cc could not compile bare.c: ${built.stderr}`);
+    const binary = compile(lab, "bare");
     const start = async (host: Host): Promise<Program> => {
       const name = wireguardName(host);
       const program = lab.start(host, [binary, name, lab.peerOf(host).under4]);

@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { type FuzzResult, fuzz } from "./fuzzing.ts";
 import { Lab, LabError, missingTools, runMain } from "./lab.ts";
 import { describeMachine } from "./machine.ts";
-import { median } from "./measure.ts";
+import { median } from "./statistics.ts";
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 

@@ -60,6 +60,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
 /** What a lab cannot do; one sentence. */
 export class LabError extends Error {
   override readonly name = "LabError";
+  readonly exitCode: number = 1;
 }
 
 export interface Host {
@@ -77,8 +78,8 @@ export interface Place {
 }
 
 export interface LabOptions {
-  /** False: what crosses the cable is segmented and merged as a network card does it. */
-  readonly offloads?: boolean;
+  /** What crosses the cable is, as by a network card, segmented and merged (false) or only cut. */
+  readonly offloads?: boolean | "none";
 }
 
 /** Name of a namespace of this process; `who` is one letter. */
@@ -210,7 +211,9 @@ export class Lab {
       await ip("address", "add", `${under4}/24`, "dev", LINK);
       await ip("address", "add", `${under6}/64`, "dev", LINK, "nodad");
       await ip("link", "set", LINK, "up");
-      if (!offloads) await must(inside(namespace, ["ethtool", "-K", LINK, ...WIRE]));
+      if (offloads === true) continue;
+      const gro = offloads === "none" ? "off" : "on";
+      await must(inside(namespace, ["ethtool", "-K", LINK, ...WIRE, "gro", gro]));
     }
     return new Lab(folder, await useCubic(hosts));
   }
@@ -273,8 +276,8 @@ export class Lab {
   }
 }
 
-/** What makes a veth segment and merge like a network card. Source: measured with `ethtool -K`. */
-const WIRE = ["tso", "off", "gso", "off", "tx-udp-segmentation", "off", "gro", "on"] as const;
+/** What makes a veth segment like a network card. Source: measured with `ethtool -K`. */
+const WIRE = ["tso", "off", "gso", "off", "tx-udp-segmentation", "off"] as const;
 
 const must = async (words: readonly string[]): Promise<string> => {
   const { code, output, errors } = await runTool(words);
@@ -387,13 +390,13 @@ const isPlain = (error: unknown): error is Error =>
   error instanceof EngineError ||
   (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") === true;
 
-/** Runs a benchmark's main function: an error is one sentence and exit code 1. */
+/** Runs a benchmark's main function: an error is one sentence and its exit code. */
 export const runMain = async (main: () => Promise<number>): Promise<void> => {
   try {
     process.exit(await main());
   } catch (error) {
     const text = isPlain(error) ? error.message : String((error as Error)?.stack ?? error);
     process.stderr.write(`${text}\n`);
-    process.exit(1);
+    process.exit(error instanceof LabError ? error.exitCode : 1);
   }
 };

@@ -30,7 +30,8 @@ const lineOf = (tool: string, ...words: string[]): string => {
 const commit = (): string => {
   const id = lineOf("git", "rev-parse", "--short", "HEAD");
   if (!/^[0-9a-f]+$/.test(id)) return "unknown";
-  return lineOf("git", "status", "--porcelain", "--", "..") === "" ? id : `${id}+`;
+  const sources = [":/", ":(top,exclude)bench/results"];
+  return lineOf("git", "status", "--porcelain", "--", ...sources) === "" ? id : `${id}+`;
 };
 
 /** package.json lies beside bench/, or one folder further up when this is built. */

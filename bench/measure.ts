@@ -18,21 +18,27 @@ const IPERF_PORT = "5201";
 /** Tuning: an iperf3 whose tunnel died would wait for minutes. */
 const IPERF_GRACE_SECONDS = 15;
 
-/** Median; of an even number of values, the mean of the middle two. */
-export const median = (values: readonly number[]): number => {
-  if (values.length === 0) return Number.NaN;
-  const sorted = [...values].sort((x, y) => x - y);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-};
-
 /** Processor time spent so far by the whole machine, in seconds; idle, waiting, stolen not. */
-const busySeconds = (): number => {
+export const busySeconds = (): number => {
   const [, user, nice, system, , , irq, softirq] = readFileSync("/proc/stat", "utf8")
     .split("\n")[0]!
     .split(/\s+/)
     .map(Number);
   return (user! + nice! + system! + irq! + softirq!) / TICKS_PER_SECOND;
+};
+
+/** Processor time that programs have taken so far, all their threads. Source: proc(5). */
+export const programSeconds = (pids: readonly number[]): number =>
+  pids.reduce((sum, pid) => {
+    // The name in brackets may hold anything; fields 14 and 15 are user and system time.
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ");
+    return sum + (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  }, 0);
+
+/** Resident memory of a program. Units: MB of 10^6 bytes. Source: proc(5), VmRSS in KiB. */
+export const residentMb = (pid: number): number => {
+  const text = readFileSync(`/proc/${pid}/status`, "utf8");
+  return (Number(/^VmRSS:\s+(\d+)/m.exec(text)?.[1] ?? Number.NaN) * 1_024) / 1e6;
 };
 
 export interface Pings {
@@ -110,6 +116,8 @@ export interface Flow {
   readonly lostPct: number;
   /** Processor time of the whole machine while it ran. */
   readonly cpuSeconds: number;
+  /** Of that, what both iperf3 say that they took. */
+  readonly toolCpuSeconds: number;
 }
 
 interface IperfSum {
@@ -126,6 +134,10 @@ interface IperfReport {
     readonly sum?: IperfSum;
     readonly sum_sent?: IperfSum;
     readonly sum_received?: IperfSum;
+    readonly cpu_utilization_percent?: {
+      readonly host_total: number;
+      readonly remote_total: number;
+    };
   };
 }
 
@@ -137,20 +149,23 @@ export interface FlowOptions {
   readonly udpMegabits?: number;
   /** From the server to the client. */
   readonly reverse?: boolean;
+  /** Streams side by side; 1 where left out. */
+  readonly streams?: number;
 }
 
-/** One iperf3 stream from a host to an address of the other. Errors: LabError. */
+/** iperf3 from a host to an address of the other. Errors: LabError. */
 export const flow = async (
   lab: Lab,
   from: Host,
   address: string,
-  { seconds, omit = 0, udpMegabits, reverse = false }: FlowOptions,
+  { seconds, omit = 0, udpMegabits, reverse = false, streams = 1 }: FlowOptions,
 ): Promise<Flow> => {
   const listen = ["iperf3", "-s", "-1", "-p", IPERF_PORT, "--forceflush"];
   const server = lab.start(lab.peerOf(from), listen);
   await server.says("Server listening");
   const udp = udpMegabits === undefined ? [] : ["-u", "-b", `${udpMegabits}M`, "-l", "1200"];
   const options = [...udp, ...(omit > 0 ? ["-O", String(omit)] : []), ...(reverse ? ["-R"] : [])];
+  if (streams > 1) options.push("-P", String(streams));
   const limit = String(seconds + omit + IPERF_GRACE_SECONDS);
   const to = ["-c", address, "-p", IPERF_PORT, "-t", String(seconds), "-J"];
   const words = ["timeout", limit, "iperf3", ...to, ...options];
@@ -159,7 +174,7 @@ export const flow = async (
   const cpuSeconds = busySeconds() - before;
   await server.stop();
   const report = readReport(output);
-  const { sum, sum_sent, sum_received } = report.end;
+  const { sum, sum_sent, sum_received, cpu_utilization_percent: share } = report.end;
   const received = udp.length > 0 ? sum : sum_received;
   if (received === undefined) throw new LabError("iperf3 gave no result.");
   return {
@@ -168,6 +183,8 @@ export const flow = async (
     retransmits: sum_sent?.retransmits ?? 0,
     lostPct: sum?.lost_percent ?? 0,
     cpuSeconds,
+    toolCpuSeconds:
+      (((share?.host_total ?? 0) + (share?.remote_total ?? 0)) / 100) * (seconds + omit),
   };
 };
 

@@ -4,13 +4,15 @@
  *   node node.js CONFIG OPTIONS      OPTIONS: JSON of NodeOptions; needs an IPC channel
  *
  * Says "up" when it is. Asked for a "sample", it looks into the shared memory; told to "endWorker",
- * it ends one worker thread as a crash would. Stops at SIGTERM and when its parent goes away.
+ * it ends one worker thread as a crash would; given a "pathMtu", it sets that of its first peer.
+ * Stops at SIGTERM and when its parent goes away.
  */
 import type { Worker } from "node:worker_threads";
 import { TIMING, type Timing } from "../src/control/timers.ts";
 import { createEngine } from "../src/engine.ts";
 import { sumCounters } from "../src/memory/counters.ts";
 import { IO, SLOTS_PER_IO } from "../src/memory/layout.ts";
+import { PeerEntries } from "../src/memory/peers.ts";
 import { type Arena, fieldWord, wordOf } from "../src/memory/region.ts";
 import { SESSION_FIELD, sessionWord } from "../src/memory/sessions.ts";
 import type { EngineConfig, EngineSettings, HostConfig } from "../src/schema/config.ts";
@@ -39,7 +41,8 @@ export interface Sample {
   readonly drops: Readonly<Record<string, number>>;
 }
 
-export type NodeRequest = "sample" | "endWorker";
+/** `pathMtu`: what the way to the first peer takes, in bytes; 0: unknown. */
+export type NodeRequest = "sample" | "endWorker" | { readonly pathMtu: number };
 export type NodeReport =
   | { readonly type: "up" }
   | { readonly type: "sample"; readonly sample: Sample }
@@ -123,7 +126,10 @@ const main = async (file: string, options: NodeOptions): Promise<void> => {
   );
   process.on("message", (request: NodeRequest) => {
     if (request === "sample" && arena !== null) say({ type: "sample", sample: look(arena) });
-    if (request === "endWorker") void endWorker(pool);
+    else if (request === "endWorker") void endWorker(pool);
+    else if (arena !== null && request !== "sample") {
+      new PeerEntries(arena).setPathMtu(0, request.pathMtu);
+    }
   });
   for (const event of ["SIGTERM", "SIGINT", "disconnect"]) process.on(event, () => engine.stop());
   say({ type: "up" });

@@ -3,10 +3,8 @@
  *
  * `npm run bench:routes`; under another Node: `PATH_OF_NODE dist/bench/routes.js`. Medians.
  *
- * Tables: `spread` prefixes of many lengths all over the address space; `dense` single addresses
- * one behind the other (10.0.0.0/8, one fd00::/64); `mixed` mostly such, with networks far away and
- * a default route. Addresses lie in the table's prefixes: `rising` in order, `random` not, and
- * `chained` random with each look-up waiting for the one before it.
+ * Tables are those of prefixes.ts. Addresses lie in the table's prefixes: `rising` in order,
+ * `random` not, and `chained` random with each look-up waiting for the one before it.
  */
 import assert from "node:assert";
 import { AllowedIps, type Owner } from "../src/control/allowed-ips.ts";
@@ -15,6 +13,8 @@ import { type Arena, makeArena, wordOf } from "../src/memory/region.ts";
 import { publishRoutes, RouteLookup } from "../src/memory/routes.ts";
 import type { Cidr } from "../src/wire/cidr.ts";
 import { describeMachine } from "./machine.ts";
+import { addressIn, makePrefix, randomWord, SHAPES, type Shape, type Version } from "./prefixes.ts";
+import { median } from "./statistics.ts";
 
 const SIZES = [1_000, 10_000, 100_000, 262_144] as const;
 const ADDRESSES = 65_536;
@@ -23,57 +23,6 @@ const ROUNDS = 25;
 const LOOKUPS = ADDRESSES;
 const REPEATS = 7;
 const PEERS = 1_000;
-
-type Version = Cidr["version"];
-type Shape = "spread" | "dense" | "mixed";
-
-/** Repeatable: xorshift. */
-let seed = 0x9e37_79b9;
-const random = (): number => {
-  seed ^= seed << 13;
-  seed ^= seed >>> 17;
-  seed ^= seed << 5;
-  return seed >>> 0;
-};
-
-const prefix = (version: Version, words: readonly number[], prefixLength: number): Cidr => {
-  const bytes = new Uint8Array(version === 4 ? 4 : 16);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < bytes.length / 4; i++) view.setUint32(4 * i, words[i] ?? 0);
-  return { version, bytes, prefixLength };
-};
-
-const spread = (version: Version): Cidr =>
-  version === 4
-    ? prefix(4, [random()], 12 + (random() % 21))
-    : prefix(6, [0x2000_0000 | (random() >>> 3), random()], 32 + (random() % 33));
-
-const dense = (version: Version, i: number): Cidr =>
-  version === 4
-    ? prefix(4, [0x0a00_0000 + 2 * i], 32)
-    : prefix(6, [0xfd12_3456, 0x789a_0001, 0, 2 * i], 128);
-
-const MAKERS: Readonly<Record<Shape, (version: Version, i: number) => Cidr>> = {
-  spread,
-  dense,
-  mixed: (version, i) => {
-    if (i === 0) return prefix(version, [], 0);
-    return i % 100 === 0 ? spread(version) : dense(version, i);
-  },
-};
-
-/** Words of an address within a prefix; host bits are random. */
-const addressIn = ({ bytes, prefixLength }: Cidr): number[] => {
-  const view = new DataView(bytes.buffer);
-  return Array.from({ length: bytes.length / 4 }, (_, i) => {
-    const kept = Math.min(32, Math.max(0, prefixLength - 32 * i));
-    const host = kept === 32 ? 0 : random() >>> kept;
-    return (view.getUint32(4 * i) | host) >>> 0;
-  });
-};
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
 /** Median nanoseconds a look-up, of rounds that come as a sum each. */
 const timeOf = (round: () => number): number => {
@@ -110,10 +59,9 @@ const chain = (find: Find): number => {
 /** Both families in code of their own, as in src/io, where the address lies in a job. */
 const finders = (arena: Arena): Readonly<Record<Version, Find>> => {
   const table = new RouteLookup(arena);
-  const { u32 } = arena;
   const first = wordOf(arena, "slots", SLOT_BYTES, 0);
   return {
-    4: (place) => table.find4(u32[first + 4 * place]!),
+    4: (place) => table.find4(first + 4 * place),
     6: (place) => table.find6(first + 4 * place),
   };
 };
@@ -126,7 +74,7 @@ interface Times {
 
 const lookUps = (arena: Arena, version: Version, cidrs: readonly Cidr[]): Times => {
   const addresses = Array.from({ length: ADDRESSES }, () =>
-    addressIn(cidrs[random() % cidrs.length]!),
+    addressIn(cidrs[randomWord() % cidrs.length]!),
   );
   const first = wordOf(arena, "slots", SLOT_BYTES, 0);
   const put = (list: readonly number[][]): void => {
@@ -152,7 +100,7 @@ interface Filled {
 
 const fill = (version: Version, shape: Shape, size: number): Filled => {
   const owners = Array.from({ length: PEERS }, (_, index) => ({ index }));
-  const cidrs = Array.from({ length: size }, (_, i) => MAKERS[shape](version, i));
+  const cidrs = Array.from({ length: size }, (_, i) => makePrefix(shape, version, i));
   const allowed = new AllowedIps<Owner>();
   for (const [i, cidr] of cidrs.entries()) allowed.give(owners[i % PEERS]!, cidr);
   return { allowed, cidrs };
@@ -179,7 +127,7 @@ const main = (): void => {
   process.stdout.write(`commit ${machine.commit}; medians of ${ROUNDS} rounds\n\n`);
   line(["table", "rising ns", "random ns", "chained ns", "publish ms", "give ms"]);
   for (const version of [4, 6] as const) {
-    for (const shape of ["spread", "dense", "mixed"] as const) {
+    for (const shape of SHAPES) {
       for (const size of SIZES) {
         const arena = makeArena({ ioThreads: 1, workers: 0, peers: 1, routes: 262_144 });
         const { allowed, cidrs } = fill(version, shape, size);

@@ -39,6 +39,8 @@ export interface Run {
   readonly word: number;
   readonly count: number;
   readonly bytes: number;
+  /** Its slot's number among the thread's. */
+  readonly place: number;
 }
 
 const attach = (arena: Arena): void => {
@@ -99,9 +101,9 @@ export const makeRun = (
   set("lastBytes", wireBytes);
   set("messageType", 4);
   set("tunBytes", count * bytes);
-  addon.prepare(job, 0);
+  addon.prepare(job);
   const segments = new Segments(arena);
-  return { segments, job, word, count, bytes };
+  return { segments, job, word, count, bytes, place };
 };
 
 /** Says which suite the addon's seal and open use. */

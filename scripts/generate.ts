@@ -29,6 +29,7 @@ const constants: readonly (readonly [string, number])[] = [
   ["JOB_BYTES", layout.JOB_BYTES],
   ["RING_JOBS", layout.RING_JOBS],
   ["REPLAY_BITS", layout.REPLAY_BITS],
+  ["INDEX_BITS", layout.INDEX_BITS],
   ["FRAME_BYTES", layout.FRAME_BYTES],
   ["FRAME_EVERY_MS", layout.FRAME_EVERY_MS],
   ["FRAME_BURST", layout.FRAME_BURST],

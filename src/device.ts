@@ -4,6 +4,8 @@
  */
 import { type OpenPort, openPort, type PortOptions } from "./control/sockets.ts";
 import { addon, type IoOptions } from "./io/native/addon.ts";
+import { chooseOffloads, type OffloadName, type Offloads } from "./offloads.ts";
+import { probe } from "./probes.ts";
 import type { EngineConfig } from "./schema/config.ts";
 import { EngineError } from "./schema/errors.ts";
 import { type Cidr, formatCidr } from "./wire/cidr.ts";
@@ -19,13 +21,8 @@ export interface Device {
   readonly controlWake: number;
   /** Handshake messages that came to an I/O thread: its end, and control's. */
   readonly passOn: { readonly io: number; readonly control: number };
-  readonly features: {
-    readonly gso: boolean;
-    readonly gro: boolean;
-    readonly tunOffload: boolean;
-    readonly uso: boolean;
-    readonly aesHardware: boolean;
-  };
+  readonly features: Readonly<Record<OffloadName | "aesHardware", boolean>>;
+  readonly offloads: Offloads;
   /** What every I/O thread is opened with. */
   readonly io: Pick<IoOptions, "vnetHeaderBytes" | "gso" | "uso" | "tso">;
 }
@@ -37,8 +34,6 @@ const TX_QUEUE_LENGTH = 500;
 /** So that one TUN read makes one UDP send: 45 segments of 1452 bytes (facts 1.2). */
 const GSO_MAX_SEGMENTS = 45;
 const GSO_MAX_BYTES = 61_612;
-const PROBE_GSO = 1;
-const PROBE_GRO = 2;
 
 const ENOENT = -2;
 const EACCES = -13;
@@ -71,15 +66,6 @@ const openQueue = (opener: Opener, name: string, vnet: boolean): number => {
   throw new EngineError("TUN_FAILED", { name, reason: reasonOf(fd) });
 };
 
-/** The best offload that the kernel takes: 2 TCP and UDP, 1 TCP, 0 none. */
-const setOffload = (fd: number, wanted: boolean): number => {
-  for (const level of wanted ? [2, 1] : []) {
-    if (addon.tunOffload(fd, level) >= 0) return level;
-  }
-  addon.tunOffload(fd, 0);
-  return 0;
-};
-
 const setAddress = (device: { name: string; index: number }, cidr: Cidr): void => {
   const result = addon.addressAdd(device.index, cidr.bytes, cidr.prefixLength);
   if (result >= 0 || result === EEXIST) return;
@@ -100,16 +86,6 @@ const configureLink = (name: string, index: number, config: EngineConfig): void 
   for (const cidr of config.interface.addresses) setAddress({ name, index }, cidr);
 };
 
-/** What UDP sockets of this kernel can do: PROBE_ bits. */
-const probeUdp = (): number => {
-  const fd = addon.udpOpen(4, "127.0.0.1", 0, 0, "");
-  const own = fd >= 0 ? fd : addon.udpOpen(6, "::1", 0, 0, "");
-  if (own < 0) return 0;
-  const bits = addon.udpProbe(own);
-  addon.close(own);
-  return Math.max(0, bits);
-};
-
 const openPair = (opener: Opener): Device["passOn"] => {
   const fds = new Int32Array(2);
   const result = addon.datagramPair(new Uint8Array(fds.buffer));
@@ -122,23 +98,29 @@ const openWith = (opener: Opener, config: EngineConfig): Device => {
   // A multiqueue device takes a further queue of the same user without a word: another engine's.
   if (addon.linkIndex(link.name) >= 0) throw new EngineError("TUN_BUSY", { name: link.name });
   const queues = [openQueue(opener, link.name, true)];
-  const offload = setOffload(queues[0]!, engine.tunOffload);
+  const offloads = chooseOffloads(engine, probe(queues[0]!, engine.tunOffload));
   const name = addon.tunName(queues[0]!) || link.name;
   // All queues before the device is announced: a later open could make a second device.
   while (queues.length < engine.ioThreads) queues.push(openQueue(opener, name, true));
   const index = addon.linkIndex(name);
   if (index < 0) throw new EngineError("TUN_FAILED", { name, reason: reasonOf(index) });
   configureLink(name, index, config);
-  const probe = probeUdp();
-  const gro = engine.gro && (probe & PROBE_GRO) !== 0;
-  const gso = engine.gso && (probe & PROBE_GSO) !== 0;
+  const features = {
+    gso: offloads.gso === null,
+    gro: offloads.gro === null,
+    tunOffload: offloads.tunOffload === null,
+    uso: offloads.uso === null,
+    mergeTcp: offloads.mergeTcp === null,
+    mergeUdp: offloads.mergeUdp === null,
+    aesHardware: addon.cryptoProbe().aesHardware,
+  };
   const portOptions = {
     ioThreads: engine.ioThreads,
     listenAddress: link.listenAddress,
     port: link.listenPort,
     fwmark: link.fwmark,
     bindDevice: link.bindDevice,
-    gro,
+    gro: features.gro,
   };
   const port = openPort(portOptions);
   for (const { udp4, udp6 } of port.pairs) {
@@ -158,14 +140,14 @@ const openWith = (opener: Opener, config: EngineConfig): Device => {
     ioWakes: queues.map(event),
     controlWake: event(),
     passOn: openPair(opener),
-    features: {
-      gso,
-      gro,
-      tunOffload: offload >= 1,
-      uso: offload >= 2,
-      aesHardware: addon.cryptoProbe().aesHardware,
+    features,
+    offloads,
+    io: {
+      vnetHeaderBytes: VNET_BYTES,
+      gso: features.gso,
+      tso: features.mergeTcp,
+      uso: features.mergeUdp,
     },
-    io: { vnetHeaderBytes: VNET_BYTES, gso, tso: offload >= 1, uso: offload >= 2 },
   };
 };
 

@@ -35,6 +35,7 @@ import {
 } from "./memory/region.ts";
 import { claim, hasClaims, ioTag, NOTHING, openRing, resetRing } from "./memory/ring.ts";
 import { sessionWord } from "./memory/sessions.ts";
+import { reasonsOf, surprises } from "./offloads.ts";
 import type { EngineConfig } from "./schema/config.ts";
 import { EngineError } from "./schema/errors.ts";
 import { WorkerPool } from "./workers/pool.ts";
@@ -158,6 +159,8 @@ class RunningEngine implements Engine {
     const opened: Opened = {
       name: device.name,
       features: { ...device.features, aes256gcm: aes.faster },
+      offBecause: reasonsOf(device.offloads),
+      surprises: surprises(device.offloads),
       startedMs: addon.bootMs(),
     };
     const task: ControlTask = {

@@ -102,6 +102,7 @@ const configOf = (name: string): EngineConfig => ({
     gso: true,
     gro: true,
     tunOffload: true,
+    quirks: "avoid",
     handOver: "auto",
   },
 });

@@ -4,12 +4,21 @@
  * Exit code 1 when something is missing that the engine needs; warnings do not count.
  */
 import { lookup } from "node:dns/promises";
-import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
+import { release } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { runningEngines } from "../client.ts";
 import type { Addon } from "../io/native/addon.ts";
+import {
+  AS_CONFIGURED,
+  chooseOffloads,
+  OFFLOADS,
+  type OffloadName,
+  type Wanted,
+} from "../offloads.ts";
+import { kernelQuirks } from "../quirks.ts";
 import { DEFAULT_FILE, type EngineConfig } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
 import { loadConfig } from "../schema/load.ts";
@@ -34,9 +43,6 @@ const result = (test: string, state: State, message: string): Result => ({ test,
 
 /** Bit of CAP_NET_ADMIN. Source: linux/capability.h. */
 const CAP_NET_ADMIN = 12n;
-/** Bits of `udpProbe`. */
-const PROBE_GSO = 1;
-const PROBE_GRO = 2;
 
 const read = (file: string): string | null => {
   try {
@@ -126,16 +132,43 @@ const checkCrypto = async (addon: Addon, config: EngineConfig | null): Promise<R
   return result(AES_SUITE, "ok", `${openssl}, AES instructions, faster than ChaCha20`);
 };
 
-const checkOffload = (addon: Addon): Result[] => {
-  const fd = addon.udpOpen(4, "", 0, 0, "");
-  if (fd < 0) return [result("UDP socket", "missing", addon.errorText(-fd))];
-  const bits = addon.udpProbe(fd);
-  addon.close(fd);
-  const one = (test: string, bit: number, since: string): Result =>
-    bits > 0 && (bits & bit) !== 0
-      ? result(test, "ok", "supported")
-      : result(test, "warning", `not supported; slower without (Linux ${since} has it)`);
-  return [one("UDP GSO", PROBE_GSO, "4.18"), one("UDP GRO", PROBE_GRO, "5.0")];
+/** What an engine without a configuration would want. */
+const DEFAULTS: Wanted = { gso: true, gro: true, tunOffload: true, quirks: "avoid" };
+/** A device of the kernel's naming that is never up, and gone when it is closed. */
+const SCRATCH = "p2pcheck%d";
+
+/** Each offload as the engine would use it, and why not. */
+const checkOffloads = async (addon: Addon, wanted: Wanted): Promise<Result[]> => {
+  const udp = addon.udpOpen(4, "", 0, 0, "");
+  if (udp < 0) return [result("UDP socket", "missing", addon.errorText(-udp))];
+  addon.close(udp);
+  const tun = addon.tunOpen(SCRATCH, true, true);
+  if (tun < 0) {
+    const advice = "not tested: no TUN device can be made; run as root";
+    return [result("offloads", "warning", advice)];
+  }
+  const { probe } = await import("../probes.ts");
+  const offloads = chooseOffloads(wanted, probe(tun, wanted.tunOffload));
+  addon.close(tun);
+  return (Object.keys(OFFLOADS) as OffloadName[]).map((name) => {
+    const why = offloads[name];
+    if (why === null) return result(OFFLOADS[name], "ok", "on");
+    if (why === AS_CONFIGURED) return result(OFFLOADS[name], "ok", `off, ${why}`);
+    return result(OFFLOADS[name], "warning", `off: ${why}; slower without`);
+  });
+};
+
+/** Faults that show only where a peer is reached through a device of this kind. */
+const checkQuirks = (wanted: Wanted): Result[] => {
+  const found = kernelQuirks(release()).find(({ touches }) => touches === "vxlan");
+  if (found === undefined || !wanted.gso) return [];
+  const links = readdirSync("/sys/class/net").filter((name) =>
+    (read(`/sys/class/net/${name}/uevent`) ?? "").includes("DEVTYPE=vxlan"),
+  );
+  const advice = "if a peer is reached through it, start with --no-gso";
+  return links.length === 0
+    ? []
+    : [result("VXLAN", "warning", `${links[0]} is there, and ${found.why}; ${advice}`)];
 };
 
 /** Strict filtering is max(all, interface) = 1. Source: Linux ip-sysctl.rst, rp_filter. */
@@ -227,6 +260,7 @@ const runTests = async (file: string | undefined): Promise<Result[]> => {
   const [configured, config] = checkConfig(file);
   const [loaded, addon] = await loadAddon();
   const engines = await runningEngines().catch((): string[] => []);
+  const wanted = config?.engine ?? DEFAULTS;
   const running = config !== null && engines.includes(config.interface.name);
   return [
     ...configured,
@@ -234,7 +268,10 @@ const runTests = async (file: string | undefined): Promise<Result[]> => {
     loaded,
     checkTun(),
     checkPrivilege(),
-    ...(addon === null ? [] : [await checkCrypto(addon, config), ...checkOffload(addon)]),
+    ...(addon === null
+      ? []
+      : [await checkCrypto(addon, config), ...(await checkOffloads(addon, wanted))]),
+    ...checkQuirks(wanted),
     ...(config === null ? [] : [checkLink(config, running), ...checkSix(config)]),
     ...(config === null || addon === null ? [] : [checkPort(addon, config, running)]),
     ...(config === null ? [] : await checkNames(config)),

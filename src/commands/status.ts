@@ -4,6 +4,7 @@
 import type { Command } from "commander";
 import { ask, chooseEngine } from "../client.ts";
 import { COUNTS, type CounterRow, DROPS } from "../memory/layout.ts";
+import { OFFLOADS } from "../offloads.ts";
 import type { Counts, StatusValue } from "../schema/control.ts";
 import {
   type EngineOptions,
@@ -26,18 +27,19 @@ const counterRows = (counts: Counts, table: readonly CounterRow[]): string[][] =
       return [name, formatCount(count), row?.unit ?? "", row?.doc ?? ""];
     });
 
-const FEATURES = [
-  ["gso", "UDP GSO"],
-  ["gro", "UDP GRO"],
-  ["tunOffload", "TUN offload"],
-  ["uso", "TUN UDP offload"],
-  ["aesHardware", "AES instructions"],
-  ["aes256gcm", "AES suite"],
-] as const;
+const FEATURES: Readonly<Record<keyof StatusValue["features"], string>> = {
+  ...OFFLOADS,
+  aesHardware: "AES instructions",
+  aes256gcm: "AES suite",
+};
 
 /** The text of `status`. */
 export const formatStatus = (status: StatusValue): string => {
-  const on = (yes: boolean): string => (yes ? "on" : "off");
+  const feature = (key: keyof StatusValue["features"]): string => {
+    const why = status.offBecause[key];
+    const off = why === undefined ? "off" : `off (${why})`;
+    return `${FEATURES[key]} ${status.features[key] ? "on" : off}`;
+  };
   const { state, rung } = status.defence;
   const head = formatTable([
     ["interface", status.interface],
@@ -50,7 +52,7 @@ export const formatStatus = (status: StatusValue): string => {
       "threads",
       `${formatAmount(status.ioThreads, "I/O thread")}, ${formatAmount(status.threads, "worker")}`,
     ],
-    ["features", FEATURES.map(([key, name]) => `${name} ${on(status.features[key])}`).join(", ")],
+    ["features", (Object.keys(FEATURES) as (keyof typeof FEATURES)[]).map(feature).join(", ")],
     ["key log", status.keyLog ? "ON: the secrets of every session go into a file" : "off"],
     ["defence", rung === 0 ? state : `${state} (rung ${rung})`],
     ["up for", formatDuration(status.startedMs)],

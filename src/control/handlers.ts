@@ -91,7 +91,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
       }),
     "peers.get": () => {
       const now = nowMs();
-      return Array.from(control.roster.peers(), (peer) => peerValue(peer, control, host.mtu, now));
+      return Array.from(control.roster.peers(), (peer) => peerValue(peer, control, now));
     },
     "routes.get": () =>
       Array.from(control.roster.peers(), (peer) => routeValues(peer, control)).flat(),

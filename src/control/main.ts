@@ -138,6 +138,7 @@ class ControlThread {
     this.#task = task;
     this.#report = report;
     this.#log = log;
+    for (const sentence of task.opened.surprises) log.warn(sentence);
     this.#keyLog = keyLogFile === null ? null : KeyLog.create(keyLogFile, log);
     this.#arena = openArena(task.share);
     const { bases, counts } = regionTables(this.#arena);

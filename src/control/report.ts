@@ -19,6 +19,9 @@ export interface Opened {
   /** As the kernel named it. */
   readonly name: string;
   readonly features: StatusValue["features"];
+  readonly offBecause: StatusValue["offBecause"];
+  /** Sentences about what is off and should not be; logged at the start. */
+  readonly surprises: readonly string[];
   readonly startedMs: number;
 }
 
@@ -56,6 +59,7 @@ export const statusValue = (reported: Reported): StatusValue => {
     threads: config.engine.threads,
     ioThreads: config.engine.ioThreads,
     features: opened.features,
+    offBecause: opened.offBecause,
     keyLog: reported.keyLog,
     defence: control.underLoad(nowMs) ? UNDER_LOAD : CALM,
     startedMs: Math.max(0, nowMs - opened.startedMs),
@@ -63,7 +67,7 @@ export const statusValue = (reported: Reported): StatusValue => {
   };
 };
 
-export const peerValue = (peer: Peer, control: Control, mtu: number, nowMs: number): PeerValue => {
+export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValue => {
   const { entries } = control;
   const bytes = entries.bytes(peer.index);
   const doneMs = peer.timers.handshakeDoneMs;
@@ -81,7 +85,7 @@ export const peerValue = (peer: Peer, control: Control, mtu: number, nowMs: numb
     rxBytes: bytes.received,
     txBytes: bytes.sent,
     rttMs: peer.talk?.path.rttMs ?? null,
-    mtu: entries.pathMtu(peer.index) || mtu,
+    mtu: entries.mtu(peer.index),
   };
 };
 

@@ -44,26 +44,44 @@ export class Receive {
 
   /** One receive: makes jobs of what came. True: all that was offered was used, so ask again. */
   read(): boolean {
-    const { arena, poster, ring, slots, io } = this.#s;
-    const offered = Math.min(OFFERED, poster.free(), slots.free);
+    const { poster, ring, io } = this.#s;
+    const offered = this.offer(OFFERED);
+    const runs = offered === 0 ? 0 : addon.receive(io, jobIndex(ring, poster.tail), offered);
+    this.take(offered, Math.max(0, runs));
+    return runs > 0 && runs === offered;
+  }
+
+  /** Gives slots to the next `most` jobs of the ring; returns to how many. */
+  offer(most: number): number {
+    const { arena, poster, ring, slots } = this.#s;
+    const offered = Math.min(most, poster.free(), slots.free);
     for (let i = 0; i < offered; i++) {
       arena.u32[jobWord(ring, poster.tail + i) + F.slot] = slots.take();
     }
-    const first = poster.tail;
-    const runs = offered === 0 ? 0 : addon.receive(io, jobIndex(ring, first), offered);
-    const used = Math.max(0, runs);
+    return offered;
+  }
+
+  /** Takes the slots of jobs that were offered back, but for the first `used`. */
+  takeBack(offered: number, used: number): void {
+    const { arena, poster, ring, slots } = this.#s;
     for (let i = offered - 1; i >= used; i--) {
-      slots.putBack(arena.u32[jobWord(ring, first + i) + F.slot]!);
+      slots.putBack(arena.u32[jobWord(ring, poster.tail + i) + F.slot]!);
     }
-    for (let i = 0; i < used; i++) this.#classify(jobWord(ring, first + i));
-    return used > 0 && used === offered;
+  }
+
+  /** Of the jobs that were offered, the first `runs` hold what came. */
+  take(offered: number, runs: number): void {
+    const { poster, ring } = this.#s;
+    const first = poster.tail;
+    this.takeBack(offered, runs);
+    for (let i = 0; i < runs; i++) this.#classify(jobWord(ring, first + i));
   }
 
   /** Finds the session of the run at `word`, which is the job at the ring's tail. */
   #classify(word: number): void {
     const { arena, slots, sessions } = this.#s;
     const { u32 } = arena;
-    const session = sessions.find(u32[word + F.receiverIndex]!);
+    const session = sessions.find(u32[word + F.receiverIndex]! | 0);
     const reason = session < 0 ? DROP.unknownIndex : this.#refusal(word, session);
     if (reason >= 0) {
       this.#drop(word, reason);
@@ -120,7 +138,7 @@ export class Receive {
       const source = this.#sources + i * SOURCE_WORDS;
       const owner =
         u32[source + VERSION] === 4
-          ? this.#s.routes.find4(u32[source + ADDRESS]!)
+          ? this.#s.routes.find4(source + ADDRESS)
           : this.#s.routes.find6(source + ADDRESS);
       if (owner === peer) {
         low |= u32[source + MASK_LOW]!;
@@ -132,7 +150,7 @@ export class Receive {
         );
       }
     }
-    if ((low | high) !== 0) addon.tunWrite(this.#s.io, job, low >>> 0, high >>> 0);
+    if ((low | high) !== 0) addon.tunWrite(this.#s.io, job, low | 0, high | 0);
   }
 
   /** Tells control of the first packet of a session, and of a new address at either end. */

@@ -28,12 +28,15 @@ import { SESSION_FIELD, sessionWord } from "../memory/sessions.ts";
 import type { Jobs } from "./jobs.ts";
 import { addon } from "./native/addon.ts";
 import { Staged } from "./staged.ts";
+import { StandingQueue } from "./standing-queue.ts";
 import { F, type Station } from "./station.ts";
 
 /** Message type of each suite. Source: WireGuard paper 5.4.6; docs/PROTOCOL.md. */
 const MESSAGE_TYPE = [4, 8] as const;
 /** Bit of addon.tunRead()'s result: the device is empty. */
 const DRAINED = 0x100;
+const ECN_NOT_CAPABLE = 0;
+const ECN_CE = 3;
 /** Control is asked for a session at most this often per peer. */
 const WANT_EVERY_MS = 250;
 /** Sealed runs are sent when this many wait, or at the end of a turn. */
@@ -46,12 +49,16 @@ export class Send {
   readonly #unsent = new Uint32Array(FLUSH_RUNS);
   #unsentCount = 0;
   #segmentsInFlight = 0;
+  readonly #standing: StandingQueue;
+  /** The device's queue stands: the next run of several packets pays for it. */
+  #givesUp = false;
   readonly #segmentsMax: number;
 
   constructor(station: Station, jobs: Jobs) {
     this.#s = station;
     this.#jobs = jobs;
     this.#staged = new Staged(station);
+    this.#standing = new StandingQueue(station.arena.f64, station.clock);
     this.#segmentsMax = Math.floor(UNRETIRED_SEGMENTS / station.arena.limits.ioThreads);
   }
 
@@ -60,8 +67,20 @@ export class Send {
     return this.#segmentsInFlight >= this.#segmentsMax - JOB_SEGMENTS;
   }
 
-  /** Reads and posts up to `runs` runs. Returns how many were read; fewer: the TUN is empty. */
-  read(runs: number): number {
+  /** Nothing waits in the device. */
+  idle(): void {
+    this.#standing.emptied();
+    this.#givesUp = false;
+  }
+
+  /** Reads and posts up to `runs` runs. */
+  read(runs: number): void {
+    if (this.#read(runs) < runs) this.idle();
+    else if (this.#standing.stands()) this.#givesUp = true;
+  }
+
+  /** Returns how many were read; fewer: the TUN is empty. */
+  #read(runs: number): number {
     const { poster, ring, slots, arena, io } = this.#s;
     for (let done = 0; done < runs; done++) {
       if (poster.free() === 0 || this.full) return runs;
@@ -74,10 +93,39 @@ export class Send {
         slots.putBack(slot);
         return done;
       }
-      this.#route(word);
+      this.take();
       if (count & DRAINED) return done + 1;
     }
     return runs;
+  }
+
+  /** A run was read into the job at the ring's tail. */
+  take(): void {
+    const word = jobWord(this.#s.ring, this.#s.poster.tail);
+    if (this.#givesUp) this.#giveUp(word);
+    this.#route(word);
+  }
+
+  /**
+   * Tells the senders of a run that the queue stands: by a congestion mark when they know it, which
+   * the other end copies inside (RFC 6040), else by the loss of one packet.
+   */
+  #giveUp(word: number): void {
+    const { arena, counters } = this.#s;
+    const { u32 } = arena;
+    if (u32[word + F.ecn] !== ECN_NOT_CAPABLE) {
+      u32[word + F.ecn] = ECN_CE;
+      counters.add(COUNT.standingMarked, u32[word + F.count]!);
+    } else {
+      // What is shorter than the rest may be somebody else's, who sends little.
+      if (u32[word + F.count] === 1 || u32[word + F.lastBytes] !== u32[word + F.segmentBytes]) {
+        return;
+      }
+      u32[word + F.count]!--;
+      u32[word + F.tunBytes]! -= u32[word + F.lastBytes]! - SEGMENT_OVERHEAD_BYTES;
+      counters.add(DROP.standingQueue, 1);
+    }
+    this.#givesUp = false;
   }
 
   /** Finds peer and session of the run in the job at the ring's tail. True: it is on its way. */
@@ -85,13 +133,14 @@ export class Send {
     const { u32 } = this.#s.arena;
     const peer =
       u32[word + F.innerVersion] === 4
-        ? this.#s.routes.find4(u32[word + F.innerAddress]!)
+        ? this.#s.routes.find4(word + F.innerAddress)
         : this.#s.routes.find6(word + F.innerAddress);
     if (peer < 0) {
       this.#drop(word, DROP.noRoute);
       return false;
     }
     u32[word + F.peer] = peer;
+    if (!this.#fits(word, peer)) return false;
     const session = this.#usableSession(peer);
     if (session < 0) {
       this.#want(peer);
@@ -99,6 +148,23 @@ export class Send {
       return false;
     }
     return this.#post(word, session);
+  }
+
+  /**
+   * Does the way to the peer take the run's packets? Those that it does not are given up, their
+   * senders are told, and what may be cut is read again as fragments (io_too_big.c).
+   */
+  #fits(word: number, peer: number): boolean {
+    const { arena, io, poster, ring, slots } = this.#s;
+    const { u32 } = arena;
+    const most = Atomics.load(u32, peerWord(arena, peer) + PEER_FIELD.pathMtu);
+    if (most !== 0 && u32[word + F.segmentBytes]! - SEGMENT_OVERHEAD_BYTES > most) {
+      addon.tooBig(io, jobIndex(ring, poster.tail));
+      slots.give(u32[word + F.slot]!);
+      return false;
+    }
+    if (u32[word + F.syn] !== 0) addon.clampMss(io, jobIndex(ring, poster.tail));
+    return true;
   }
 
   /** The peer's current session while it may seal, or -1. */
@@ -123,7 +189,7 @@ export class Send {
     u32[word + F.suite] = suite;
     u32[word + F.messageType] = MESSAGE_TYPE[suite]!;
     u32[word + F.receiverIndex] = u32[at + SESSION_FIELD.remoteIndex]!;
-    if (addon.prepare(jobIndex(ring, poster.tail), this.#now()) < 0) {
+    if (addon.prepare(jobIndex(ring, poster.tail)) < 0) {
       this.#want(u32[word + F.peer]!);
       this.#drop(word, DROP.nonceExhausted);
       return false;

@@ -36,6 +36,7 @@ export const F = {
   suite: fieldWord(JOB.fields.suite),
   count: fieldWord(JOB.fields.count),
   ecn: fieldWord(JOB.fields.ecn),
+  syn: fieldWord(JOB.fields.syn),
   receiverIndex: fieldWord(JOB.fields.receiverIndex),
   messageType: fieldWord(JOB.fields.messageType),
   peer: fieldWord(JOB.fields.peer),

@@ -5,11 +5,14 @@
  *        ^                                                            │
  *        └────────────────────────────────────────────────────────────┘
  *
- * One wait (epoll) a turn; the clock is read there, once. Nothing in a turn allocates.
+ * One wait (epoll) a turn; the clock is read there, once. Nothing in a turn allocates: so no time
+ * is an argument or a result, since V8 boxes a number with a fraction to hand it on. Who needs the
+ * time reads it from the arena.
  */
 import { COMMAND, COUNT, ENGINE, IO } from "../memory/layout.ts";
 import { Consumer } from "../memory/queue.ts";
 import { doubleAt, fieldWord, openArena, regionTables, wordOf } from "../memory/region.ts";
+import { jobIndex } from "../memory/ring.ts";
 import { Dispatch, Jobs } from "./jobs.ts";
 import { addon, type IoHandle } from "./native/addon.ts";
 import { Receive } from "./receive.ts";
@@ -31,6 +34,13 @@ const READY_WAKE = 1;
 const READY_TUN = 2;
 const READY_UDP = 4;
 const READY_TUN_GONE = 8;
+const READY_ALL = 15;
+/** Slots that one packet may need: a received message of two runs, and one to see no other. */
+const LONE_SLOTS = 3;
+/** Where addon.lone() puts what it read and what it received. */
+const LONE_READ = 8;
+const LONE_RESULT = 0xfff;
+const LONE_RUNS = 20;
 
 /** What an I/O thread tells main. */
 export type IoReport =
@@ -54,6 +64,8 @@ export class IoThread {
   readonly #stopWord: number;
   readonly #wake: number;
   #stuckTag = 0;
+  /** Jobs were left to workers because more packets waited. */
+  #leaves = false;
 
   constructor(task: IoTask, report: (report: IoReport) => void, poll: Poll = addon.ioPoll) {
     const arena = openArena(task.share);
@@ -102,7 +114,8 @@ export class IoThread {
   #wait(idleMs: number): number {
     const { poster, io } = this.#s;
     if (poster.pending() === 0) return Math.max(0, this.#poll(io, idleMs));
-    const timeoutMs = poster.fallAsleep() ? PENDING_MS : 0;
+    // What was left must not wait for a worker: this thread looks for packets, and settles.
+    const timeoutMs = !this.#leaves && poster.fallAsleep() ? PENDING_MS : 0;
     const ready = this.#isFull() ? addon.ioPollWake(io, timeoutMs) : this.#poll(io, timeoutMs);
     poster.wake();
     return Math.max(0, ready);
@@ -118,24 +131,48 @@ export class IoThread {
   }
 
   #turn(ready: number): void {
-    const now = this.#s.arena.f64[this.#s.clock]!;
-    if (this.#dispatch.due(now)) this.#choose(now);
+    this.#s.routes.follow();
+    if (this.#s.arena.f64[this.#s.clock]! >= this.#dispatch.windowEndMs) this.#choose();
     if (ready & READY_WAKE) this.#obey();
-    if (ready & READY_UDP) {
+    const left = this.#lone(ready);
+    if (left & READY_UDP) {
       for (let i = 0; i < RECEIVES && this.#receive.read(); i++);
     }
-    if (ready & READY_TUN) this.#send.read(TUN_RUNS);
-    if (this.#s.poster.pending() > 0) this.#jobs.settle(now);
+    if (left & READY_TUN) this.#send.read(TUN_RUNS);
+    else this.#send.idle();
+    const more = (left & (READY_TUN | READY_UDP)) !== 0;
+    this.#leaves = this.#s.poster.pending() > 0 && this.#jobs.settle(more);
     this.#send.flush();
     if (this.#send.stagedCount > 0) this.#send.expireStaged();
     this.#s.events.ring();
-    if (this.#s.poster.pending() > 0) this.#reportStuck(now);
+    if (this.#s.poster.pending() > 0) this.#reportStuck();
     this.#s.arena.u32[this.#ioWord + FREE_SLOTS] = this.#s.slots.free;
   }
 
+  /**
+   * Nothing is under way, so what is ready may be one packet, and C takes it its whole way. What it
+   * read and is not plain goes on here. Returns what is still ready.
+   */
+  #lone(ready: number): number {
+    const { poster, ring, io } = this.#s;
+    if (poster.pending() > 0 || (ready & (READY_UDP | READY_TUN)) === 0) return ready;
+    const offered = this.#receive.offer(LONE_SLOTS);
+    if (offered < LONE_SLOTS) {
+      this.#receive.takeBack(offered, 0);
+      return ready;
+    }
+    const left = addon.lone(io, jobIndex(ring, poster.tail), offered, ready);
+    if ((left >>> LONE_READ) & LONE_RESULT) {
+      this.#receive.takeBack(offered, 1);
+      this.#send.take();
+    } else this.#receive.take(offered, left >>> LONE_RUNS);
+    return left & READY_ALL;
+  }
+
   /** Once in a while: who does the jobs from now on. */
-  #choose(now: number): void {
-    const { counters, arena } = this.#s;
+  #choose(): void {
+    const { counters, arena, clock } = this.#s;
+    const now = arena.f64[clock]!;
     const bytes = counters.get(COUNT.tunBytes) + counters.get(COUNT.receivedBytes);
     const slept = arena.f64[doubleAt(this.#ioWord, IO.fields.sleptMs)]!;
     this.#jobs.handingOver = this.#dispatch.choose(now, bytes, slept);
@@ -157,8 +194,8 @@ export class IoThread {
     if (left === 0) addon.eventSignal(this.#wake);
   }
 
-  #reportStuck(now: number): void {
-    const tag = this.#jobs.stuckTag(now);
+  #reportStuck(): void {
+    const tag = this.#jobs.stuckTag();
     if (tag === 0 || tag === this.#stuckTag) return;
     this.#stuckTag = tag;
     this.#report({ type: "stuck", tag });

@@ -9,23 +9,18 @@
  */
 import type { Cidr } from "../wire/cidr.ts";
 
-/**
- * One table of one family, as word indices of the arena's `u32`. The words of an address lie in
- * planes: all first words, then all second ones. Mostly one plane decides, and it is dense.
- */
-export interface RouteTable {
-  readonly u32: Uint32Array;
+/** Boundaries of one family, in rising order; the first one is at address 0. */
+export interface Boundaries {
   /** Words of an address: 1 or 4. */
-  readonly words: number;
-  /** First plane of the boundaries' addresses, and words from plane to plane. */
-  readonly keys: number;
-  readonly stride: number;
+  readonly width: number;
+  readonly count: number;
+  /** Addresses, one after the other. */
+  readonly words: Uint32Array;
   /** Peer + 1 from each boundary on; 0: none. */
-  readonly peers: number;
-  readonly index: number;
+  readonly peers: Uint32Array;
 }
 
-/** Prefixes that can be told apart while they are sorted, and boundaries that an index can name. */
+/** Prefixes that can be told apart while they are sorted, and boundaries of a table. */
 export const BOUNDARIES_MAX = 1 << 20;
 
 const FIRST_CAPACITY = 16;
@@ -147,31 +142,34 @@ class Sorter {
   }
 }
 
-/** Writes boundaries into a table, in rising order. */
-class Writer {
-  readonly #table: RouteTable;
+/** Collects boundaries in rising order. */
+class Writer implements Boundaries {
+  readonly width: number;
+  readonly words: Uint32Array;
+  readonly peers: Uint32Array;
   count = 0;
 
-  constructor(table: RouteTable) {
-    this.#table = table;
+  /** `most`: boundaries at most. */
+  constructor(width: number, most: number) {
+    this.width = width;
+    this.words = new Uint32Array(width * most);
+    this.peers = new Uint32Array(most);
   }
 
   /** From the address at `words[at]` on: `value`. The last one for an address counts. */
   emit(words: Uint32Array, at: number, value: number): void {
-    const { u32, keys, stride, peers } = this.#table;
     if (this.count > 0 && this.#isLast(words, at)) this.count--;
-    if (this.count > 0 && u32[peers + this.count - 1] === value) return;
-    for (let i = 0; i < this.#table.words; i++) {
-      u32[keys + i * stride + this.count] = words[at + i]!;
-    }
-    u32[peers + this.count] = value;
+    if (this.count > 0 && this.peers[this.count - 1] === value) return;
+    const own = this.count * this.width;
+    for (let i = 0; i < this.width; i++) this.words[own + i] = words[at + i]!;
+    this.peers[this.count] = value;
     this.count++;
   }
 
   #isLast(words: Uint32Array, at: number): boolean {
-    const { u32, keys, stride } = this.#table;
-    for (let i = this.#table.words - 1; i >= 0; i--) {
-      if (u32[keys + i * stride + this.count - 1] !== words[at + i]) return false;
+    const own = (this.count - 1) * this.width;
+    for (let i = this.width - 1; i >= 0; i--) {
+      if (this.words[own + i] !== words[at + i]) return false;
     }
     return true;
   }
@@ -246,17 +244,14 @@ class Nest {
   }
 }
 
-/**
- * Flattens the prefixes into a table; returns the number of boundaries, at most two a prefix and
- * one. The first one is always at address 0.
- */
-export const writeBoundaries = (prefixes: Prefixes, table: RouteTable): number => {
+/** Flattens the prefixes: at most two boundaries a prefix and one. */
+export const flatten = (prefixes: Prefixes): Boundaries => {
   const sorter = new Sorter(prefixes);
   sorter.sort(0, prefixes.count, 0);
-  const writer = new Writer(table);
+  const writer = new Writer(prefixes.words, 2 * prefixes.count + 2);
   const nest = new Nest(prefixes.words, writer);
   writer.emit(new Uint32Array(prefixes.words), 0, 0);
   for (const record of sorter.order) nest.open(prefixes.data, record * prefixes.size);
   nest.closeAll();
-  return writer.count;
+  return writer;
 };

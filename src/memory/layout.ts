@@ -88,8 +88,10 @@ export const LOCAL_ADDRESSES = 64;
 export const WORKERS_MAX = 64;
 /** Most I/O threads: a receiver index names its owner in three bits. */
 export const IO_MAX = 8;
-/** Nodes on the way to a boundary of a route table; what is left is searched (route-index.ts). */
-export const ROUTE_LEVELS = 4;
+/** Words of a route table for each route, by IP version; route-index.ts says why they suffice. */
+export const ROUTE_WORDS = { 4: 10, 6: 38 } as const;
+/** Words of a route table that holds nothing, and for what is rounded up. */
+export const ROUTE_SPARE_WORDS = 64;
 
 // ---------------------------------------------------------------------------------------------
 // Counters: what happened. Each thread has its own block; readers add the blocks.
@@ -105,9 +107,11 @@ export interface CounterRow {
 export const DROPS = [
   { name: "tunInvalid", unit: "packets", doc: "Read from the TUN device and not a whole IPv4 or IPv6 packet, or larger than the tunnel's MTU." },
   { name: "noRoute", unit: "packets", doc: "No peer's allowed IPs contain the inner destination." },
+  { name: "tooBig", unit: "packets", doc: "Longer than the way to the peer takes, and not to be cut. Its sender was told (`tooBigTold`), where one may be." },
   { name: "noEndpoint", unit: "packets", doc: "The peer has no endpoint yet: it never sent and none is configured." },
   { name: "stagedFull", unit: "packets", doc: "Waited for a session and was the oldest when the pool was full." },
   { name: "stagedExpired", unit: "packets", doc: "Waited for a session that did not come in time." },
+  { name: "standingQueue", unit: "packets", doc: "Given up because the device's queue had not been empty for a while, so that TCP slows down and nobody waits behind it." },
   { name: "nonceExhausted", unit: "packets", doc: "The session's counter reached its limit; a new handshake is due." },
   { name: "sendRefused", unit: "datagrams", doc: "The kernel refused to send: no route to the endpoint, or a datagram too large for the path." },
   { name: "sendFull", unit: "datagrams", doc: "The socket's send buffer stayed full." },
@@ -176,8 +180,13 @@ export const COUNTS = [
   { name: "workerWakes", unit: "wakes", doc: "Workers woken for a backlog." },
   { name: "keepalives", unit: "messages", doc: "Keepalives sent." },
   { name: "unsegmentedResends", unit: "sends", doc: "Sends repeated without UDP_SEGMENT after EIO or EINVAL." },
+  { name: "unmergedRewrites", unit: "writes", doc: "Merged packets that the TUN device refused with EINVAL and that were written one by one." },
   { name: "localRefused", unit: "sends", doc: "Sends repeated without the local address, which the host does not have any more." },
   { name: "ecnMarked", unit: "packets", doc: "Decrypted packets marked with the congestion that their outer header met." },
+  { name: "standingMarked", unit: "packets", doc: "Marked with congestion (ECN) because the device's queue had not been empty for a while." },
+  { name: "tooBigTold", unit: "messages", doc: "ICMP messages to inner senders of packets that are longer than the way to the peer takes." },
+  { name: "fragmented", unit: "packets", doc: "IPv4 packets without DF that were cut, since they are longer than the way to the peer takes." },
+  { name: "mssClamped", unit: "packets", doc: "TCP SYN packets, in either direction, whose MSS was lowered." },
   { name: "handshakesInitiated", unit: "handshakes", doc: "Initiations sent." },
   { name: "responsesTaken", unit: "handshakes", doc: "Responses to our initiations that made a session." },
   { name: "handshakesAnswered", unit: "handshakes", doc: "Responses sent." },
@@ -283,6 +292,7 @@ export const JOB = {
     innerVersion: { at: 60, bytes: 4, writer: "io", unit: "4 or 6", doc: "Seal: IP version of the run's packets." },
     innerAddress: { at: 64, bytes: 16, writer: "io", unit: "u32 words", doc: "Seal: inner destination, four words in host order; IPv4 in the first." },
     ecn: { at: 80, bytes: 4, writer: "io", unit: "bits", doc: "ECN bits, 0 to 3. Seal: of the run's packets, for the outer header; open: of the outer header." },
+    syn: { at: 84, bytes: 4, writer: "io", unit: "flag", doc: "Seal: 1 when a packet of the run is a TCP SYN, whose MSS may have to be lowered." },
     state: { at: 128, bytes: 4, writer: "claimer", unit: "word", doc: "Lap, status and claim tag; see memory/ring.ts." },
     failedLow: { at: 132, bytes: 4, writer: "claimer", unit: "mask", doc: "Segments 0-31 that did not open." },
     failedHigh: { at: 136, bytes: 4, writer: "claimer", unit: "mask", doc: "Segments 32-63 that did not open." },
@@ -343,7 +353,7 @@ export const PEER = {
     endpointLock: { at: 8, bytes: 4, writer: "control", unit: "sequence", doc: "Odd while the endpoint is being written (seqlock)." },
     endpoint: { at: 12, bytes: 28, writer: "control", unit: "sockaddr", doc: "struct sockaddr_in or sockaddr_in6; family 0: none." },
     local: { at: 40, bytes: 28, writer: "control", unit: "sockaddr", doc: "Local address to send from, under the same lock; family 0: the kernel chooses." },
-    pathMtu: { at: 68, bytes: 4, writer: "control", unit: "bytes", doc: "Largest packet that the path to the peer takes; 0: not known to be less than the tunnel's MTU." },
+    pathMtu: { at: 68, bytes: 4, writer: "control", unit: "bytes", doc: "Largest packet, with its padding, that the way to the peer takes, by authenticated probes; 0: unknown." },
     wantedAtMs: { at: 128, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When an I/O thread last asked for a session; the last one wins." },
     lastSentMs: { at: 136, bytes: 8, writer: "any", unit: "ms (f64)", doc: "Anything sent in a session; the last one wins." },
     lastDataSentMs: { at: 144, bytes: 8, writer: "any", unit: "ms (f64)", doc: "A packet (no keepalive) sent; the last one wins." },
@@ -351,8 +361,9 @@ export const PEER = {
     unsegmentedUntilMs: { at: 160, bytes: 8, writer: "any", unit: "ms (f64)", doc: "The way to the peer does not take UDP_SEGMENT; tried again from then on." },
     roamedAtMs: { at: 168, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When control was last told of another address; the last one wins." },
     localRefused: { at: 176, bytes: 4, writer: "any", unit: "flag", doc: "1: the kernel refused `local`; not used until something authentic arrives." },
+    tooBigAtMs: { at: 184, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When senders to this peer may be told again that packets are too big, less a burst; the last one wins." },
     refusedBytes: { at: 180, bytes: 4, writer: "any", unit: "bytes", doc: "UDP payload of the last datagram that was larger than the link takes." },
-    refusedAtMs: { at: 184, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When control was last told of such a datagram." },
+    refusedAtMs: { at: 192, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When control was last told of such a datagram." },
     lastReceivedMs: { at: 256, bytes: 8, writer: "any", unit: "ms (f64)", doc: "Anything authentic received; the last one wins." },
     lastDataReceivedMs: { at: 264, bytes: 8, writer: "any", unit: "ms (f64)", doc: "A packet (no keepalive) received; the last one wins." },
     receivedBytes: { at: 272, bytes: 8, writer: "any", unit: "bytes (u64)", doc: "UDP payload received and authentic; atomic add." },
@@ -476,6 +487,10 @@ export interface Limits {
 /** Sessions per peer: previous, current, next, one being made, and one that is being cleared. */
 export const SESSIONS_PER_PEER = 5;
 
+/** Words of one route table, whatever its routes are; a multiple of 2. See route-index.ts. */
+export const routeTableWords = (version: 4 | 6, routes: number): number =>
+  ROUTE_WORDS[version] * routes + ROUTE_SPARE_WORDS;
+
 export interface Region {
   readonly name: string;
   /** Bytes of one entry. */
@@ -504,12 +519,8 @@ export const REGIONS = [
   { name: "peers", size: PEER.size, struct: PEER, count: (l) => l.peers, doc: "One entry per peer." },
   { name: "sessions", size: SESSION.size, struct: SESSION, count: (l) => l.peers * SESSIONS_PER_PEER, doc: "Locked in memory, kept out of core dumps." },
   { name: "indexTable", size: 4, struct: null, count: () => 1 << INDEX_BITS, doc: "u32: session + 1 by the random bits of a receiver index; control writes." },
-  { name: "routeKeys4", size: 4, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32: sorted boundaries of two IPv4 tables; control writes the idle one." },
-  { name: "routePeers4", size: 4, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32: peer + 1 from each boundary on." },
-  { name: "routeKeys6", size: 16, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32 words: the same for IPv6; of each table all first words, then all second ones, and so on." },
-  { name: "routePeers6", size: 4, struct: null, count: (l) => 2 * (2 * l.routes + 2), doc: "u32: peer + 1 from each boundary on." },
-  { name: "routeIndex4", size: 4, struct: null, count: (l) => 2 * ROUTE_LEVELS * (2 * l.routes + 2), doc: "u32: where to look among the boundaries of the two IPv4 tables." },
-  { name: "routeIndex6", size: 4, struct: null, count: (l) => 2 * ROUTE_LEVELS * (2 * l.routes + 2), doc: "u32: the same for IPv6." },
+  { name: "routes4", size: 4, struct: null, count: (l) => 2 * routeTableWords(4, l.routes), doc: "u32: two tables from IPv4 address to peer; control writes the idle one." },
+  { name: "routes6", size: 4, struct: null, count: (l) => 2 * routeTableWords(6, l.routes), doc: "u32: the same for IPv6." },
   { name: "slotGenerations", size: 4, struct: null, count: (l) => l.ioThreads * SLOTS_PER_IO, doc: "u32: counts up when a slot is freed; its I/O thread writes." },
   { name: "slots", size: SLOT_BYTES, struct: null, count: (l) => l.ioThreads * SLOTS_PER_IO, doc: "Packet bytes: segment after segment, each [header][payload][tag]." },
 ] as const satisfies readonly Region[];

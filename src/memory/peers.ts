@@ -4,7 +4,8 @@
  * The endpoint and the local address that goes with it are under a sequence lock with one writer,
  * control; C reads both when it sends.
  */
-import { PEER } from "./layout.ts";
+import { PADDING_BYTES, PEER } from "./layout.ts";
+import { readMtu } from "./mtu.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "./region.ts";
 
 export const PEER_FIELD = {
@@ -22,6 +23,9 @@ export const peerWord = (arena: Arena, peer: number): number =>
 
 /** No address: family 0. */
 const NOWHERE = new Uint8Array(PEER.fields.local.bytes);
+
+/** No path MTU is lower: IPv6 needs this much inside. Source: RFC 8200 5; security.md 13. */
+export const PATH_MTU_MIN = 1_280;
 
 export interface PeerTimes {
   readonly wantedAtMs: number;
@@ -78,6 +82,25 @@ export class PeerEntries {
     return this.#arena.u8.slice(at, at + PEER.fields.local.bytes);
   }
 
+  /**
+   * Sets the largest packet that the way to the peer takes, found by authenticated probes; 0 where
+   * it is unknown: the tunnel's MTU counts then, and the network may cut the datagrams. For a way
+   * that takes less than PATH_MTU_MIN, that is the thing to say. The data path follows at once.
+   */
+  setPathMtu(peer: number, mtu: number): void {
+    const bytes = mtu === 0 ? 0 : Math.max(PATH_MTU_MIN, mtu);
+    Atomics.store(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.pathMtu, bytes);
+  }
+
+  /** Bytes of the largest packet that reaches the peer: the tunnel's MTU, or what its way takes. */
+  mtu(peer: number): number {
+    const word = peerWord(this.#arena, peer) + PEER_FIELD.pathMtu;
+    const path = Atomics.load(this.#arena.u32, word);
+    const tunnel = readMtu(this.#arena);
+    // Packets are padded within the tunnel's MTU, so a smaller one has to hold the padding too.
+    return path === 0 || path >= tunnel ? tunnel : path - (path % PADDING_BYTES);
+  }
+
   times(peer: number): PeerTimes {
     const word = peerWord(this.#arena, peer);
     const at = (
@@ -95,15 +118,6 @@ export class PeerEntries {
       lastReceivedMs: at(PEER.fields.lastReceivedMs),
       lastDataReceivedMs: at(PEER.fields.lastDataReceivedMs),
     };
-  }
-
-  /** Largest packet that the path to the peer takes, in bytes; 0: the tunnel's MTU, or unknown. */
-  pathMtu(peer: number): number {
-    return Atomics.load(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.pathMtu);
-  }
-
-  setPathMtu(peer: number, mtu: number): void {
-    Atomics.store(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.pathMtu, mtu);
   }
 
   /** UDP payload of the last datagram to the peer that was larger than the link takes. */

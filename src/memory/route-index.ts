@@ -1,115 +1,248 @@
 /**
- * route-index — where to look among sorted boundaries, so that few are left to search.
+ * route-index — sorted boundaries as a tree: a look-up reads two or three places of memory.
  *
- * A node stands for neighbouring boundaries and looks at one word of the address: the first one in
- * which they differ. It cuts the range that they really cover into equal parts, about one for every
- * two boundaries; a part that still holds many gets a node of its own. So prefixes may lie close
- * together (10.0.0.0/8, fd00::/8, 2000::/3) and cost no more than if they were spread.
+ * An address is one word (IPv4) or four (IPv6). A node stands for neighbouring boundaries and looks
+ * at one word of the address; its result is a peer or a further node:
  *
- *      node   first | last | base | shape | entry of part 0 | entry of part 1 | ...
- *      entry  boundary before the part << 12 | boundaries in the part     or
- *             place of a node / 4      << 12 | 0xfff
+ *      parts   base | shape | result before | result behind | result of part 0 | of part 1 | ...
+ *      equal   result below | result above | result of equals, by the next word | up to 3 words
+ *      list    up to 15 boundaries | peers, two a word
+ *      search  how many | boundaries | peers, two a word
  *
- * A node without parts (shape 0) says: search from `first` to `last`. All memory zero is a table
- * without prefixes.
+ * `parts` cuts the range that the boundaries really cover into equal parts, about one for every
+ * two of them, or one for each value where they stand close: so prefixes may lie close together
+ * (10.0.0.0/8, fd00::/8, 2000::/3) and cost no more than if they were spread. A part in which nothing is left to decide is a peer itself. `equal`
+ * stands where all boundaries have the same words. In lists the words of the boundaries lie in
+ * planes: all first words, then all second ones, as many as are not zero. Peer k of a list holds
+ * from its boundary k - 1 on, peer 0 below all of them. `search` is a long list, where parts in
+ * parts would take too much memory.
+ *
+ *      result  place of a node / 2 << 9 | boundaries << 5 | planes or words - 1 << 3 | kind
+ *              peer + 1            << 9 | 0
+ *
+ * All memory zero is a table without prefixes.
  */
-import { BOUNDARIES_MAX, type RouteTable } from "./boundaries.ts";
-import { ROUTE_LEVELS } from "./layout.ts";
+import { BOUNDARIES_MAX, type Boundaries } from "./boundaries.ts";
 
-/** Words of a node: boundary before those it stands for, the last one, where parts begin, shape. */
-export const NODE = { first: 0, last: 1, base: 2, shape: 3, parts: 4 } as const;
+/** A table of one family, as a word index of the arena's `u32`; its first word is a result. */
+export interface RouteTable {
+  readonly u32: Uint32Array;
+  readonly at: number;
+  /** Words that the table may take. */
+  readonly words: number;
+}
 
-/** Shape: parts << 7 | word << 5 | bits of the word that a part leaves open. */
-export const SHAPE = { partsShift: 7, wordShift: 5, wordMask: 3, openMask: 31 } as const;
+export const KIND = { peer: 0, list: 1, parts: 2, search: 3, equal: 4 } as const;
 
-/** Entry: see above. */
-export const ENTRY = { shift: 12, mask: 0xfff, node: 0xfff, align: 4 } as const;
+/** Bits of a result: see above. The place of a node in words is `result >>> placeShift`, masked. */
+export const RESULT = {
+  kindMask: 7,
+  planesShift: 3,
+  planesMask: 3,
+  countShift: 5,
+  countMask: 15,
+  shift: 9,
+  placeShift: 8,
+  placeMask: ~1,
+} as const;
 
-/** More boundaries than this in a part are given a node. Tuning. */
-const PART_BOUNDARIES = 16;
-/**
- * Boundaries for each part of a node, at least. Tuning. With these two numbers a node of n
- * boundaries takes n / 2 + 8 words at most, which is not more than n, and every level of nodes not
- * more than there are boundaries: the region `routeIndex` holds ROUTE_LEVELS times as many.
- */
+/** Words of a `parts` node; shape is parts << 5 | bits of the word that a part leaves open. */
+export const PARTS = {
+  base: 0,
+  shape: 1,
+  before: 2,
+  behind: 3,
+  first: 4,
+  openMask: 31,
+  partsShift: 5,
+} as const;
+
+/** Words of an `equal` node. */
+export const EQUAL = { below: 0, above: 1, inner: 2, first: 3 } as const;
+
+/** Peers + 1 that lists can name: two stand in a word. */
+export const ROUTE_PEERS_MAX = 0xffff;
+
+/** Nodes start at multiples of this many words. */
+const ALIGN = 2;
+/** Boundaries of a list, at most; RESULT.countMask. Tuning. */
+const LIST_BOUNDARIES = 15;
+/** Boundaries for each part of a node, at least. Tuning. */
 const BOUNDARIES_A_PART = 2;
+/** Parts for each boundary, at most, where a part can be a single value. Tuning. */
+const PARTS_A_BOUNDARY = 2;
+/** `parts` nodes on the way to a result; what is left below is searched. Tuning. */
+const PARTS_LEVELS = { 1: 3, 4: 6 } as const;
+/** Nodes on the way to a result, at most. */
+export const STEPS_MAX = PARTS_LEVELS[4] + 4;
 
-/** Builds the index of one table. */
+/*
+ * routeTableWords() is enough for any routes, of which each has two boundaries at most:
+ *
+ *   list     k boundaries of p planes take p * k + (k + 2) / 2 words, rounded up to two: at most
+ *            2 words a boundary for one plane, 6 for four; search nodes take less
+ *   parts    a node of n > 15 boundaries takes n / 2 + 4 words, rounded up: less than n * 0.82; or,
+ *            once for each word of an address, 2n + 4: less than n * 2.32, then without lists for
+ *            IPv4; so 4 words a boundary in three levels, 11 in six
+ *   equal    6 words for more than 15 boundaries, three times at most: less than 1.2 a boundary
+ *
+ * That is 4.5 words a boundary for IPv4 and 18.2 for IPv6, and ROUTE_WORDS are twice that.
+ */
+
+/** Builds one table. Thread: control. */
 class Builder {
   readonly #table: RouteTable;
-  /** Words in use. */
-  #used = 0;
+  readonly #from: Boundaries;
+  readonly #levels: number;
+  #used = ALIGN;
 
-  constructor(table: RouteTable) {
+  constructor(table: RouteTable, from: Boundaries) {
     this.#table = table;
+    this.#from = from;
+    this.#levels = from.width === 1 ? PARTS_LEVELS[1] : PARTS_LEVELS[4];
   }
 
   get used(): number {
     return this.#used;
   }
 
+  /**
+   * The result for boundaries `first` up to `end`, which agree in all words before `word`;
+   * `level`: parts nodes above it.
+   */
+  node(word: number, first: number, end: number, level: number): number {
+    const count = end - first;
+    if (count === 0) return this.#peerBefore(first);
+    if (count <= LIST_BOUNDARIES) return this.#list(word, first, end);
+    if (this.#key(word, first) === this.#key(word, end - 1)) {
+      return this.#equal(word, first, end, level);
+    }
+    if (level === this.#levels) return this.#search(word, first, end);
+    return this.#parts(word, first, end, level);
+  }
+
   #key(word: number, boundary: number): number {
-    return this.#table.u32[this.#table.keys + word * this.#table.stride + boundary]!;
+    return this.#from.words[boundary * this.#from.width + word]!;
   }
 
-  /** The first word in which the boundaries differ; `first` itself is not one of them. */
-  #word(first: number, last: number): number {
-    let word = 0;
-    while (word < this.#table.words - 1 && this.#key(word, first + 1) === this.#key(word, last)) {
-      word++;
-    }
-    return word;
+  /** Is this boundary where a part begins, so that it holds for the whole part? */
+  #isAt(word: number, boundary: number, start: number): boolean {
+    return this.#key(word, boundary) === start && this.#planes(word, boundary, boundary + 1) === 1;
   }
 
-  /** Makes a node for the boundaries behind `first` up to `last`; returns its place. */
-  node(first: number, last: number, level: number): number {
-    const { u32, index } = this.#table;
+  /** The result from the boundary before this one on. */
+  #peerBefore(boundary: number): number {
+    return boundary === 0 ? 0 : this.#from.peers[boundary - 1]! << RESULT.shift;
+  }
+
+  #take(words: number): number {
     const place = this.#used;
-    const at = index + place;
-    u32[at + NODE.first] = first;
-    u32[at + NODE.last] = last;
-    this.#used += NODE.parts;
-    const count = last - first;
-    if (count <= PART_BOUNDARIES || level === ROUTE_LEVELS) {
-      u32[at + NODE.base] = 0;
-      u32[at + NODE.shape] = 0;
-      return place;
-    }
-    const word = this.#word(first, last);
-    const base = this.#key(word, first + 1);
-    const range = this.#key(word, last) - base;
-    let open = 0;
-    while (range >>> open >= count / BOUNDARIES_A_PART) open++;
-    const parts = (range >>> open) + 1;
-    u32[at + NODE.base] = base;
-    u32[at + NODE.shape] = (parts << SHAPE.partsShift) | (word << SHAPE.wordShift) | open;
-    this.#used += Math.ceil(parts / ENTRY.align) * ENTRY.align;
-    let before = first;
-    for (let part = 0; part < parts; part++) {
-      let end = before;
-      while (end < last && (this.#key(word, end + 1) - base) >>> open === part) end++;
-      u32[at + NODE.parts + part] = this.#entry(before, end, level);
-      before = end;
-    }
+    this.#used += ALIGN * Math.ceil(words / ALIGN);
+    if (this.#used > this.#table.words) throw new RangeError("a route table needs more memory");
     return place;
   }
 
-  #entry(before: number, end: number, level: number): number {
-    const count = end - before;
-    const direct = level + 1 === ROUTE_LEVELS ? ENTRY.node - 1 : PART_BOUNDARIES;
-    if (count <= direct) return (before << ENTRY.shift) | count;
-    const place = this.node(before, end, level + 1);
-    return ((place / ENTRY.align) << ENTRY.shift) | ENTRY.node;
+  /** Words of the boundaries from `word` on, up to the last one that is not zero in all. */
+  #planes(word: number, first: number, end: number): number {
+    let planes = 1;
+    for (let i = first; i < end; i++) {
+      for (let w = this.#from.width - 1; w >= word + planes; w--) {
+        if (this.#key(w, i) !== 0) planes = w - word + 1;
+      }
+    }
+    return planes;
+  }
+
+  #list(word: number, first: number, end: number): number {
+    const planes = this.#planes(word, first, end);
+    const count = end - first;
+    const place = this.#take(planes * count + (count >>> 1) + 1);
+    this.#write(this.#table.at + place, { word, first, end, planes });
+    const size = (count << RESULT.countShift) | ((planes - 1) << RESULT.planesShift);
+    return (place << RESULT.placeShift) | size | KIND.list;
+  }
+
+  #search(word: number, first: number, end: number): number {
+    const planes = this.#planes(word, first, end);
+    const count = end - first;
+    const place = this.#take(1 + planes * count + (count >>> 1) + 1);
+    const at = this.#table.at + place;
+    this.#table.u32[at] = count;
+    this.#write(at + 1, { word, first, end, planes });
+    return (place << RESULT.placeShift) | ((planes - 1) << RESULT.planesShift) | KIND.search;
+  }
+
+  /** The boundaries' planes, and the peers. */
+  #write(
+    at: number,
+    { word, first, end, planes }: Readonly<Record<"word" | "first" | "end" | "planes", number>>,
+  ): void {
+    const { u32 } = this.#table;
+    const count = end - first;
+    for (let plane = 0; plane < planes; plane++) {
+      for (let i = 0; i < count; i++) {
+        u32[at + plane * count + i] = this.#key(word + plane, first + i);
+      }
+    }
+    const peers = at + planes * count;
+    for (let i = 0; i <= count; i += 2) {
+      const low = this.#peerBefore(first + i) >>> RESULT.shift;
+      const high = i === count ? 0 : this.#peerBefore(first + i + 1) >>> RESULT.shift;
+      u32[peers + (i >>> 1)] = (high << 16) | low;
+    }
+  }
+
+  #equal(word: number, first: number, end: number, level: number): number {
+    const { u32, at } = this.#table;
+    let words = 1;
+    while (this.#key(word + words, first) === this.#key(word + words, end - 1)) words++;
+    const place = this.#take(EQUAL.first + words);
+    const node = at + place;
+    for (let i = 0; i < words; i++) u32[node + EQUAL.first + i] = this.#key(word + i, first);
+    u32[node + EQUAL.below] = this.#peerBefore(first);
+    u32[node + EQUAL.above] = this.#peerBefore(end);
+    u32[node + EQUAL.inner] = this.node(word + words, first, end, level);
+    return (place << RESULT.placeShift) | ((words - 1) << RESULT.planesShift) | KIND.equal;
+  }
+
+  #parts(word: number, first: number, end: number, level: number): number {
+    const { u32, at } = this.#table;
+    const low = this.#key(word, first);
+    const high = this.#key(word, end - 1);
+    const close = high - low < (end - first) * PARTS_A_BOUNDARY;
+    const most = (end - first) * (close ? PARTS_A_BOUNDARY : 1 / BOUNDARIES_A_PART);
+    let open = 0;
+    while ((high >>> open) - (low >>> open) + 1 > most) open++;
+    const base = ((low >>> open) << open) >>> 0;
+    const parts = ((high - base) >>> open) + 1;
+    const place = this.#take(PARTS.first + parts);
+    const node = at + place;
+    u32[node + PARTS.base] = base;
+    u32[node + PARTS.shape] = (parts << PARTS.partsShift) | open;
+    u32[node + PARTS.before] = this.#peerBefore(first);
+    u32[node + PARTS.behind] = this.#peerBefore(end);
+    let begin = first;
+    for (let part = 0; part < parts; part++) {
+      let stop = begin;
+      while (stop < end && (this.#key(word, stop) - base) >>> open === part) stop++;
+      const whole = stop - begin === 1 && this.#isAt(word, begin, base + part * 2 ** open);
+      u32[node + PARTS.first + part] = whole
+        ? this.#peerBefore(stop)
+        : this.node(word, begin, stop, level + 1);
+      begin = stop;
+    }
+    return (place << RESULT.placeShift) | KIND.parts;
   }
 }
 
 /**
- * Writes the index of a table of so many boundaries; returns its words. Thread: control.
- * Errors: RangeError when an entry cannot name so many.
+ * Writes a table of these boundaries; returns its words. Thread: control.
+ * Errors: RangeError when there are too many for the table's memory, which is routeTableWords().
  */
-export const writeIndex = (table: RouteTable, boundaries: number): number => {
-  if (boundaries > BOUNDARIES_MAX) throw new RangeError(`${boundaries} boundaries are too many`);
-  const builder = new Builder(table);
-  builder.node(0, boundaries - 1, 0);
+export const writeTable = (table: RouteTable, from: Boundaries): number => {
+  if (from.count > BOUNDARIES_MAX) throw new RangeError(`${from.count} boundaries are too many`);
+  const builder = new Builder(table, from);
+  // The first boundary, at address 0, is what holds below all others.
+  table.u32[table.at] = builder.node(0, 1, from.count, 0);
   return builder.used;
 };

@@ -1,17 +1,26 @@
 /**
  * routes — inner address to peer, by longest prefix; control writes, I/O threads read.
  *
- * Overlapping prefixes are flattened into sorted boundaries (boundaries.ts), and an index says
- * between which of them an address lies, but for a few (route-index.ts). There are two tables;
+ * Overlapping prefixes are flattened into sorted boundaries (boundaries.ts), of which a tree is
+ * made (route-index.ts): a look-up reads two or three places of memory. There are two tables;
  * control fills the idle one and swaps `activeRoutes` in one store, so readers never wait
  * (memory/epochs.ts says when the idle one is nobody's any more).
  */
 import type { Cidr } from "../wire/cidr.ts";
-import { BOUNDARIES_MAX, Prefixes, type RouteTable, writeBoundaries } from "./boundaries.ts";
+import { BOUNDARIES_MAX, flatten, Prefixes } from "./boundaries.ts";
 import { type Mark, mark, passed } from "./epochs.ts";
-import { ENGINE, ROUTE_LEVELS } from "./layout.ts";
+import { ENGINE, routeTableWords } from "./layout.ts";
 import { type Arena, fieldWord, wordOf } from "./region.ts";
-import { ENTRY, NODE, SHAPE, writeIndex } from "./route-index.ts";
+import {
+  EQUAL,
+  KIND,
+  PARTS,
+  RESULT,
+  ROUTE_PEERS_MAX,
+  type RouteTable,
+  STEPS_MAX,
+  writeTable,
+} from "./route-index.ts";
 
 /** One prefix, and the peer that it leads to. Host bits do not count. */
 export interface RouteEntry {
@@ -22,33 +31,19 @@ export interface RouteEntry {
 
 const ACTIVE = fieldWord(ENGINE.fields.activeRoutes);
 
-/** Entries of one table: two boundaries a prefix, one at 0, one to spare. */
-const tableEntries = (arena: Arena): number => 2 * arena.limits.routes + 2;
-
-/** Words of a key, and the regions, of each family. */
-const FAMILIES = {
-  4: { words: 1, keys: "routeKeys4", peers: "routePeers4", index: "routeIndex4" },
-  6: { words: 4, keys: "routeKeys6", peers: "routePeers6", index: "routeIndex6" },
-} as const;
+const REGION = { 4: "routes4", 6: "routes6" } as const;
 
 const tableOf = (arena: Arena, version: 4 | 6, which: number): RouteTable => {
-  const { words, keys, peers, index } = FAMILIES[version];
-  const stride = tableEntries(arena);
-  return {
-    u32: arena.u32,
-    words,
-    keys: wordOf(arena, keys, 4 * words, which * stride),
-    stride,
-    peers: wordOf(arena, peers, 4, which * stride),
-    index: wordOf(arena, index, 4, which * ROUTE_LEVELS * stride),
-  };
+  const words = routeTableWords(version, arena.limits.routes);
+  return { u32: arena.u32, at: wordOf(arena, REGION[version], 4, which * words), words };
 };
 
 /**
  * Fills the idle table and makes it the active one; of equal prefixes the last one counts. Memory
  * is touched for what is there, not for what could be. Thread: control.
  * The caller has made sure that no reader is still in the idle table: see RoutePublisher.
- * Errors: RangeError when there are more prefixes than `limits.routes`; nothing has changed then.
+ * Errors: RangeError when there are more prefixes than `limits.routes`, or peers than a table can
+ * name; nothing has changed then.
  */
 export const publishRoutes = (arena: Arena, entries: Iterable<RouteEntry>): void => {
   const most = Math.min(arena.limits.routes, BOUNDARIES_MAX / 2 - 1);
@@ -56,6 +51,7 @@ export const publishRoutes = (arena: Arena, entries: Iterable<RouteEntry>): void
   const six = new Prefixes(4);
   for (const { cidr, owner } of entries) {
     if (four.count + six.count === most) throw new RangeError(`more than ${most} prefixes`);
+    if (owner.index >= ROUTE_PEERS_MAX) throw new RangeError(`peer ${owner.index} is too many`);
     (cidr.version === 4 ? four : six).add(cidr, owner.index);
   }
   const active = wordOf(arena, "engine", ENGINE.size, 0) + ACTIVE;
@@ -64,7 +60,7 @@ export const publishRoutes = (arena: Arena, entries: Iterable<RouteEntry>): void
     [four, tableOf(arena, 4, idle)],
     [six, tableOf(arena, 6, idle)],
   ] as const) {
-    writeIndex(table, writeBoundaries(prefixes, table));
+    writeTable(table, flatten(prefixes));
   }
   Atomics.store(arena.i32, active, idle);
 };
@@ -98,110 +94,133 @@ export class RoutePublisher {
   }
 }
 
-/** The reading end. Thread: I/O; allocation-free. */
+/**
+ * The reading end. Thread: I/O; allocation-free. It looks into the tables that were active when it
+ * was made, or when `follow` was last called: that is once a turn, since an atomic load costs as
+ * much as half of a look-up, and what is published in between counts from the next turn on.
+ */
 export class RouteLookup {
   readonly #u32: Uint32Array;
   readonly #i32: Int32Array;
   readonly #active: number;
-  /** Words from a table to the other: keys and peers of IPv4, peers of IPv6; and of the index. */
-  readonly #entries: number;
-  readonly #indexWords: number;
-  readonly #four: RouteTable;
-  readonly #six: RouteTable;
+  /** Words of the first tables, and from each to the other one of its family. */
+  readonly #first4: number;
+  readonly #first6: number;
+  readonly #words4: number;
+  readonly #words6: number;
+  #table4: number;
+  #table6: number;
 
   constructor(arena: Arena) {
     this.#u32 = arena.u32;
     this.#i32 = arena.i32;
     this.#active = wordOf(arena, "engine", ENGINE.size, 0) + ACTIVE;
-    this.#entries = tableEntries(arena);
-    this.#indexWords = ROUTE_LEVELS * this.#entries;
-    this.#four = tableOf(arena, 4, 0);
-    this.#six = tableOf(arena, 6, 0);
+    const [four, six] = [tableOf(arena, 4, 0), tableOf(arena, 6, 0)];
+    this.#first4 = four.at;
+    this.#first6 = six.at;
+    this.#words4 = four.words;
+    this.#words6 = six.words;
+    this.#table4 = four.at;
+    this.#table6 = six.at;
+    this.follow();
   }
 
-  /** Peer of an IPv4 address (host order), or -1. */
-  find4(address: number): number {
-    const u32 = this.#u32;
+  /** Takes the active tables. Called in a turn (memory/epochs.ts), and good until its end. */
+  follow(): void {
     const active = Atomics.load(this.#i32, this.#active);
-    const index = this.#four.index + active * this.#indexWords;
-    let node = index;
-    let low = 0;
-    let high = 0;
-    for (let level = 0; level <= ROUTE_LEVELS; level++) {
-      low = u32[node + NODE.first]!;
-      high = u32[node + NODE.last]!;
-      const shape = u32[node + NODE.shape]!;
-      if (shape === 0) break;
-      const base = u32[node + NODE.base]!;
-      const part = (address - base) >>> (shape & SHAPE.openMask);
-      if (address < base) high = low;
-      else if (part >= shape >>> SHAPE.partsShift) low = high;
-      if (low === high) break;
-      const entry = u32[node + NODE.parts + part]!;
-      const count = entry & ENTRY.mask;
-      low = entry >>> ENTRY.shift;
-      high = low + count;
-      if (count !== ENTRY.node) break;
-      node = index + low * ENTRY.align;
-    }
-    const keys = this.#four.keys + active * this.#entries;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (u32[keys + middle]! <= address) low = middle;
-      else high = middle - 1;
-    }
-    return u32[this.#four.peers + active * this.#entries + low]! - 1;
+    this.#table4 = this.#first4 + active * this.#words4;
+    this.#table6 = this.#first6 + active * this.#words6;
+  }
+
+  /** Peer of the IPv4 address (host order) at `word`, or -1. */
+  find4(word: number): number {
+    return this.#walk(this.#table4, word);
   }
 
   /** Peer of an IPv6 address whose four words (host order) are at `word`, or -1. */
   find6(word: number): number {
-    const u32 = this.#u32;
-    const active = Atomics.load(this.#i32, this.#active);
-    const index = this.#six.index + active * this.#indexWords;
-    const keys = this.#six.keys + 4 * active * this.#entries;
-    let node = index;
-    let low = 0;
-    let high = 0;
-    /** Words before this one are the address's in all boundaries that are left. */
-    let same = 0;
-    for (let level = 0; level <= ROUTE_LEVELS; level++) {
-      low = u32[node + NODE.first]!;
-      high = u32[node + NODE.last]!;
-      const shape = u32[node + NODE.shape]!;
-      if (shape === 0) break;
-      const decides = (shape >>> SHAPE.wordShift) & SHAPE.wordMask;
-      const side = this.#compare(keys + low + 1, word, same, decides);
-      const base = u32[node + NODE.base]!;
-      const value = u32[word + decides]!;
-      const part = (value - base) >>> (shape & SHAPE.openMask);
-      if (side > 0 || (side === 0 && value < base)) high = low;
-      else if (side < 0 || part >= shape >>> SHAPE.partsShift) low = high;
-      if (low === high) break;
-      same = decides;
-      const entry = u32[node + NODE.parts + part]!;
-      const count = entry & ENTRY.mask;
-      low = entry >>> ENTRY.shift;
-      high = low + count;
-      if (count !== ENTRY.node) break;
-      node = index + low * ENTRY.align;
-    }
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (this.#compare(keys + middle, word, same, 4) <= 0) low = middle;
-      else high = middle - 1;
-    }
-    return u32[this.#six.peers + active * this.#entries + low]! - 1;
+    return this.#walk(this.#table6, word);
   }
 
-  /** Words `from` up to `to` of the boundary whose first word is at `key`, against the address. */
-  #compare(key: number, word: number, from: number, to: number): number {
+  /**
+   * From the table's first result to the peer of the address at `first`. It gets a place and no
+   * address, since V8 would make an object of a number above 2^31 for a call.
+   */
+  #walk(table: number, first: number): number {
     const u32 = this.#u32;
-    const stride = this.#entries;
-    for (let i = from; i < to; i++) {
-      const mine = u32[key + i * stride]!;
-      const theirs = u32[word + i]!;
-      if (mine !== theirs) return mine < theirs ? -1 : 1;
+    let result = u32[table]!;
+    let word = first;
+    let key = u32[word]!;
+    for (let step = 0; step < STEPS_MAX; step++) {
+      const kind = result & RESULT.kindMask;
+      if (kind === KIND.peer) break;
+      const node = table + ((result >>> RESULT.placeShift) & RESULT.placeMask);
+      if (kind === KIND.parts) {
+        const base = u32[node + PARTS.base]!;
+        const shape = u32[node + PARTS.shape]!;
+        // `base` is a multiple of a part, so that what lies below it is behind all parts here.
+        const part = (key - base) >>> (shape & PARTS.openMask);
+        if (part < shape >>> PARTS.partsShift) result = u32[node + PARTS.first + part]!;
+        else result = u32[node + (key < base ? PARTS.before : PARTS.behind)]!;
+      } else if (kind === KIND.equal) {
+        const words = ((result >>> RESULT.planesShift) & RESULT.planesMask) + 1;
+        result = u32[node + EQUAL.inner]!;
+        for (let i = 0; i < words; i++) {
+          const value = u32[node + EQUAL.first + i]!;
+          if (key !== value) {
+            result = u32[node + (key < value ? EQUAL.below : EQUAL.above)]!;
+            break;
+          }
+          word++;
+          key = u32[word]!;
+        }
+      } else if (kind === KIND.list) return this.#inList(node, result, word);
+      else return this.#inSearch(node, result, word);
     }
-    return 0;
+    return (result >>> RESULT.shift) - 1;
+  }
+
+  #inList(list: number, result: number, word: number): number {
+    const u32 = this.#u32;
+    const key = u32[word]!;
+    const count = (result >>> RESULT.countShift) & RESULT.countMask;
+    const planes = ((result >>> RESULT.planesShift) & RESULT.planesMask) + 1;
+    let place = 0;
+    if (planes === 1) {
+      while (place < count && u32[list + place]! <= key) place++;
+    } else {
+      while (place < count && u32[list + place]! < key) place++;
+      while (place < count && !this.#isAbove(list + place, count, planes, word)) place++;
+    }
+    return this.#peer(list + planes * count, place);
+  }
+
+  #inSearch(node: number, result: number, word: number): number {
+    const count = this.#u32[node]!;
+    const planes = ((result >>> RESULT.planesShift) & RESULT.planesMask) + 1;
+    const list = node + 1;
+    let low = 0;
+    let high = count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#isAbove(list + middle, count, planes, word)) high = middle;
+      else low = middle + 1;
+    }
+    return this.#peer(list + planes * count, low);
+  }
+
+  #peer(peers: number, place: number): number {
+    return ((this.#u32[peers + (place >>> 1)]! >>> ((place & 1) << 4)) & ROUTE_PEERS_MAX) - 1;
+  }
+
+  /** Is a boundary above the address? Its planes are `stride` apart. */
+  #isAbove(at: number, stride: number, planes: number, word: number): boolean {
+    const u32 = this.#u32;
+    for (let plane = 0; plane < planes; plane++) {
+      const mine = u32[at + plane * stride]!;
+      const theirs = u32[word + plane]!;
+      if (mine !== theirs) return mine > theirs;
+    }
+    return false;
   }
 }

@@ -184,6 +184,7 @@ const Engine = v.strictObject({
   gso: v.optional(row(onOff, { value: "", flag: "gso", help: "UDP segmentation offload when sending." }), true),
   gro: v.optional(row(onOff, { value: "", flag: "gro", help: "UDP receive offload." }), true),
   tun_offload: v.optional(row(onOff, { value: "", flag: "tun-offload", help: "TCP and UDP segmentation offload on the tunnel interface." }), true),
+  quirks: v.optional(row(oneOf(["avoid", "ignore"]), { value: "RULE", flag: "quirks", help: "Faults of kernels that only their version tells of: avoid what they touch, or ignore them." }), "avoid"),
   hand_over: v.optional(row(oneOf(["auto", "inline", "always"]), { value: "RULE", flag: "hand-over", help: "When packets go to a worker: auto, inline (never) or always." }), "auto"),
   log_level: v.optional(row(oneOf(LOG_LEVELS), { value: "LEVEL", flag: "log-level", help: "What is logged: nothing, or what is at least as grave." }), "info"),
 });
@@ -341,6 +342,7 @@ export interface EngineConfig {
     readonly gso: boolean;
     readonly gro: boolean;
     readonly tunOffload: boolean;
+    readonly quirks: "avoid" | "ignore";
     readonly handOver: "auto" | "inline" | "always";
   };
 }

@@ -44,10 +44,14 @@ export interface StatusValue {
     readonly gro: boolean;
     readonly tunOffload: boolean;
     readonly uso: boolean;
+    readonly mergeTcp: boolean;
+    readonly mergeUdp: boolean;
     readonly aesHardware: boolean;
     /** AES-256-GCM is offered to engines: it is there, and faster than ChaCha20-Poly1305. */
     readonly aes256gcm: boolean;
   };
+  /** Why a feature is off, by its name. */
+  readonly offBecause: Readonly<Record<string, string>>;
   /** Session secrets are written to a file (security.md 5). */
   readonly keyLog: boolean;
   readonly defence: { readonly state: string; readonly rung: number };

@@ -151,6 +151,7 @@ const restartNames = (before: EngineConfig, after: EngineConfig): string[] => {
     ["engine.gso", engine.gso, after.engine.gso],
     ["engine.gro", engine.gro, after.engine.gro],
     ["engine.tun_offload", engine.tunOffload, after.engine.tunOffload],
+    ["engine.quirks", engine.quirks, after.engine.quirks],
     ["engine.hand_over", engine.handOver, after.engine.handOver],
   ];
   const names = rows.filter(([, was, is]) => was !== is).map(([name]) => name);

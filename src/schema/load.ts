@@ -213,6 +213,7 @@ const engineConfig = (file: string, draft: Draft, flags: Flags): EngineConfig =>
       gso: engine.gso,
       gro: engine.gro,
       tunOffload: engine.tun_offload,
+      quirks: engine.quirks,
       handOver: engine.hand_over,
     },
   };

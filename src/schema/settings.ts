@@ -106,6 +106,7 @@ export const configValue = ({
     "engine.gso": engine.gso,
     "engine.gro": engine.gro,
     "engine.tun_offload": engine.tunOffload,
+    "engine.quirks": engine.quirks,
     "engine.hand_over": engine.handOver,
     "engine.log_level": host.logLevel,
   };

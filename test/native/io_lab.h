@@ -287,9 +287,12 @@ static inline size_t sniffed(struct lab *lab, unsigned *packets)
                                &length);
         if (got < 0)
             return sum;
-        if (from.sll_pkttype == PACKET_OUTGOING || packet[9] != UDP)
+        /* Probes come from 127.0.0.1 (probe.h). */
+        if (from.sll_pkttype == PACKET_OUTGOING || packet[9] != UDP ||
+            get32(packet + 12) == INADDR_LOOPBACK)
             continue;
         CHECK_EQUAL(get32(packet + 12), 0x0a090001);
+        CHECK_EQUAL(get16(packet + 2), got);
         for (size_t i = 28; i < (size_t)got; i++)
             CHECK_EQUAL(packet[i], (uint8_t)((sum + i - 28) * 13));
         sum += (size_t)got - 28;

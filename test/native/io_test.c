@@ -1,4 +1,4 @@
-/* sources: io.c io_inbound.c io_deliver.c io_outbound.c io_pass.c merge.c split.c checksum.c replay.c tun.c udp.c */
+/* sources: io.c io_inbound.c io_deliver.c io_outbound.c io_send.c io_pass.c io_too_big.c icmp.c fragment.c mss.c merge.c split.c checksum.c replay.c tun.c udp.c probe.c */
 /*
  * io_test.c — one struct io from end to end, in a network namespace of its own:
  *

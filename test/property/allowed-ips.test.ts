@@ -8,6 +8,7 @@ import { ALLOWED_IPS_MAX, AllowedIps } from "../../src/control/allowed-ips.ts";
 import { publishRoutes, RouteLookup } from "../../src/memory/routes.ts";
 import { type Cidr, formatCidr, maskCidr, parseCidr } from "../../src/wire/cidr.ts";
 import { runs, smallArena } from "./arena.ts";
+import { find as findIn } from "./prefixes.ts";
 
 interface Peer {
   readonly index: number;
@@ -140,7 +141,7 @@ test("the table that readers get is the one that is kept", () => {
   const [a, b] = [PEERS[0]!, PEERS[1]!];
   const find = (address: number): number => {
     publishRoutes(arena, table.entries());
-    return lookup.find4(address);
+    return findIn(lookup, arena, 4, BigInt(address));
   };
   table.give(a, cidr("10.0.0.0/8"));
   table.give(b, cidr("10.1.0.0/16"));

@@ -131,6 +131,7 @@ const config: fc.Arbitrary<EngineConfig> = fc
         gso: true,
         gro: true,
         tunOffload: true,
+        quirks: "avoid",
         handOver: "auto",
       },
     }),

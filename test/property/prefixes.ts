@@ -40,11 +40,11 @@ export const find = (
   address: bigint,
 ): number => {
   const words = wordsOf(version, address);
-  if (version === 4) return table.find4(words[0]);
+  table.follow();
   // An I/O thread's inner addresses lie in jobs; any words of the arena will do.
   const word = where.layout.base.jobs >>> 2;
   where.u32.set(words, word);
-  return table.find6(word);
+  return version === 4 ? table.find4(word) : table.find6(word);
 };
 
 /** Ends of every prefix and one beyond, where mistakes would be. */

@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Prefixes, type RouteTable, writeBoundaries } from "../../src/memory/boundaries.ts";
-import { ROUTE_LEVELS } from "../../src/memory/layout.ts";
-import { writeIndex } from "../../src/memory/route-index.ts";
+import { flatten, Prefixes } from "../../src/memory/boundaries.ts";
+import { routeTableWords } from "../../src/memory/layout.ts";
+import { writeTable } from "../../src/memory/route-index.ts";
 import { publishRoutes, type RouteEntry, RouteLookup } from "../../src/memory/routes.ts";
 import { runs, smallArena } from "./arena.ts";
 import { addressOf, bitsOf, entry, find, hostBits, probes, type Version } from "./prefixes.ts";
@@ -91,15 +91,6 @@ test("a row behind one far address in each word: below the last node it is searc
   }
 });
 
-/** A table of its own, in memory that nobody shares. */
-const tableFor = (version: Version, routes: number): RouteTable => {
-  const words = version === 4 ? 1 : 4;
-  const stride = 2 * routes + 2;
-  const u32 = new Uint32Array((words + 1 + ROUTE_LEVELS) * stride);
-  const peers = words * stride;
-  return { u32, words, keys: 0, stride, peers, index: peers + stride };
-};
-
 /** Distances that double: every part of every node but one is empty. */
 const worst = (version: Version, count: number): RouteEntry[] => {
   const bits = bitsOf(version);
@@ -111,13 +102,14 @@ const worst = (version: Version, count: number): RouteEntry[] => {
 
 test("an index is never larger than its region, however prefixes lie", () => {
   const check = (version: Version, routes: readonly RouteEntry[]): void => {
-    const table = tableFor(version, routes.length);
-    const prefixes = new Prefixes(table.words);
+    const words = routeTableWords(version, routes.length);
+    const prefixes = new Prefixes(version === 4 ? 1 : 4);
     for (const { cidr, owner } of routes) prefixes.add(cidr, owner.index);
-    const boundaries = writeBoundaries(prefixes, table);
-    assert(boundaries <= 2 * routes.length + 1, `${boundaries} boundaries`);
-    const words = writeIndex(table, boundaries);
-    assert(words <= ROUTE_LEVELS * table.stride, `${words} words for ${routes.length} prefixes`);
+    const boundaries = flatten(prefixes);
+    assert(boundaries.count <= 2 * routes.length + 1, `${boundaries.count} boundaries`);
+    // Memory of its own, that nobody shares; one that is too small is a RangeError.
+    const used = writeTable({ u32: new Uint32Array(words), at: 0, words }, boundaries);
+    assert(used <= words, `${used} words for ${routes.length} prefixes`);
   };
   for (const version of [4, 6] as const) {
     for (let count = 0; count < 300; count++) check(version, worst(version, count));

@@ -87,6 +87,7 @@ const VALID: Readonly<Record<string, Readonly<Record<string, (value: unknown) =>
   engine: {
     threads: isWhole(0, 64), io_threads: isWhole(1, 8), gso: (value) => typeof value === "boolean",
     gro: (value) => typeof value === "boolean", tun_offload: (value) => typeof value === "boolean",
+    quirks: isText((value) => ["avoid", "ignore"].includes(value)),
     hand_over: isText((value) => ["auto", "inline", "always"].includes(value)),
   },
 };
@@ -106,7 +107,7 @@ const GOOD: Readonly<Record<string, unknown>> = {
   ...{ listen_address: "::1", bind_device: "eth0", fwmark: 7, mtu: 1_400, cipher: "auto" },
   ...{ public_key: PUBLIC_KEY, preshared_key_file: "psk", allowed_ips: ["fd66::/64"] },
   ...{ endpoint: "h.example:1", persistent_keepalive: 25, threads: 2, io_threads: 1, gso: true },
-  ...{ gro: false, tun_offload: true, hand_over: "inline" },
+  ...{ gro: false, tun_offload: true, quirks: "ignore", hand_over: "inline" },
 };
 
 const section = (name: string, required: readonly string[]) => {

@@ -22,6 +22,7 @@ import {
   type Room,
   receivedBytes,
   start,
+  tick,
   WIRE_BYTES,
 } from "./room.ts";
 
@@ -98,8 +99,9 @@ class Trial {
     while (!done()) {
       assert(performance.now() < deadline, "a round did not come to its end");
       if (posts) for (let i = 0; i < 4; i++) this.#post();
-      jobs.settle(addon.bootMs());
-      const stuck = jobs.stuckTag(addon.bootMs());
+      tick(this.room);
+      jobs.settle();
+      const stuck = jobs.stuckTag();
       if (stuck !== 0 && stuck !== reported) {
         reported = stuck;
         void this.pool.replace(stuck);

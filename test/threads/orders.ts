@@ -26,8 +26,8 @@ export interface Orders {
 }
 
 export const ordersOf = (arena: Arena): Orders => {
-  const first = wordOf(arena, "routeKeys6", 16, 0);
-  const words = arena.layout.count.routeKeys6 * 4;
+  const first = wordOf(arena, "routes6", 4, 0);
+  const words = arena.layout.count.routes6;
   return {
     i32: arena.i32,
     u32: arena.u32,

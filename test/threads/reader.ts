@@ -3,7 +3,7 @@
  * are swapped under it. Answers with what it saw when the engine's stop flag is set.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { ENGINE, IO } from "../../src/memory/layout.ts";
+import { ENGINE, IO, JOB, RING_JOBS } from "../../src/memory/layout.ts";
 import { type ArenaShare, fieldWord, openArena, wordOf } from "../../src/memory/region.ts";
 import { RouteLookup } from "../../src/memory/routes.ts";
 
@@ -36,14 +36,17 @@ const read = ({ share, thread }: ReaderTask): ReaderReport => {
   const loops = wordOf(arena, "ios", IO.size, thread) + fieldWord(IO.fields.loops);
   const stop = wordOf(arena, "engine", ENGINE.size, 0) + fieldWord(ENGINE.fields.stop);
   const table = new RouteLookup(arena);
+  const own = wordOf(arena, "jobs", JOB.size, thread * RING_JOBS);
   const of = new Array<number>(TABLES).fill(0);
   let [lookups, wrong] = [0, 0];
   while (Atomics.load(i32, stop) === 0) {
     // A turn begins and ends as in io.c: odd while in it, even while asleep.
     Atomics.add(i32, loops, 1);
+    table.follow();
     for (let i = 0; i < LOOKUPS_A_TURN; i++) {
       const k = lookups++ % ADDRESSES;
-      const peer = table.find4(addressOf(k));
+      arena.u32[own] = addressOf(k);
+      const peer = table.find4(own);
       const answer = peer - TABLES * k;
       if (answer in of) of[answer]!++;
       else wrong++;

@@ -178,6 +178,11 @@ const beginJob = (room: Room, kind: number, count: number): number => {
   return word;
 };
 
+/** The I/O thread's clock, which its wait would write. */
+export const tick = ({ station }: Room): void => {
+  station.arena.f64[station.clock] = addon.bootMs();
+};
+
 /** Can another job be posted? */
 export const hasRoom = ({ station }: Room): boolean =>
   station.poster.free() > 0 && station.slots.free > 0;
@@ -187,7 +192,7 @@ export const postSeal = (room: Room, count: number): void => {
   const { arena, station } = room;
   const word = beginJob(room, JOB_KIND.seal, count);
   arena.u32[word + F.receiverIndex] = 0x8765_4321;
-  const prepared = addon.prepare(jobIndex(station.ring, station.poster.tail), 1);
+  const prepared = addon.prepare(jobIndex(station.ring, station.poster.tail));
   assert.equal(prepared, 0);
   const slot = arena.u32[word + F.slot]!;
   for (let i = 0; i < count; i++) {

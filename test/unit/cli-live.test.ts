@@ -48,7 +48,8 @@ const cidr = (text: string) => parseCidr(text)!;
 const STATUS: StatusValue = {
   interface: "cli0", nodeId: null, wireguardPublicKey: textOf(9), listenPort: 51_820, mtu: 1_420, cipher: "chacha20poly1305",
   threads: 1, ioThreads: 1, startedMs: 125_000, keyLog: false, defence: { state: "calm", rung: 0 },
-  features: { gso: true, gro: false, tunOffload: true, uso: false, aesHardware: true, aes256gcm: true },
+  features: { gso: true, gro: false, tunOffload: true, uso: false, mergeTcp: true, mergeUdp: false, aesHardware: true, aes256gcm: true },
+  offBecause: { uso: "the kernel does not have it; Linux 6.2 has" },
   counters: { tunPackets: 1_234_567, tunReads: 0 }, drops: { noRoute: 3, replayed: 0 },
 };
 // biome-ignore format: a table

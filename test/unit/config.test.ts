@@ -92,6 +92,7 @@ log_level = "debug"
     gso: false,
     gro: true,
     tunOffload: true,
+    quirks: "avoid",
     handOver: "always",
   });
 });

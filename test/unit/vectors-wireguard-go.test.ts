@@ -73,10 +73,10 @@ test("allowedips: the longest prefix decides, the last giver has it, none is lef
   const find = (address: string): number => {
     const bytes = parseAddress(address)!;
     const words = wordsOf(bytes);
-    if (bytes.length === 4) return lookup.find4(words[0]);
+    lookup.follow();
     const word = arena.layout.base.jobs >>> 2;
     arena.u32.set(words, word);
-    return lookup.find6(word);
+    return bytes.length === 4 ? lookup.find4(word) : lookup.find6(word);
   };
   let routes: RouteEntry[] = [];
   let looked = 0;

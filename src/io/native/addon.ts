@@ -8,7 +8,8 @@
  * in C.
  *
  * Packet calls name a job by its index in the `jobs` region and read and write the job's fields
- * there, so that no call allocates. See `layout.ts` for every field.
+ * there, so that no call allocates: what is given and returned fits 32 bits with a sign, and times
+ * are read from the arena. See `layout.ts` for every field.
  */
 import { createRequire } from "node:module";
 import { EngineError } from "../../schema/errors.ts";
@@ -43,9 +44,9 @@ export interface IoOptions {
   /** The thread's wake-up eventfd. */
   readonly wake: number;
   readonly gso: boolean;
-  /** Merge UDP towards the TUN (USO was accepted). */
+  /** Merge UDP towards the TUN. */
   readonly uso: boolean;
-  /** Merge TCP towards the TUN (TSO was accepted). */
+  /** Merge TCP towards the TUN. */
   readonly tso: boolean;
 }
 
@@ -110,6 +111,11 @@ export interface Addon {
   tunName(fd: number): string;
   /** 0 none, 1 checksum and TSO, 2 also USO. */
   tunOffload(fd: number, level: number): number;
+  /**
+   * Writes a merged packet that reaches nobody: 1 taken, 0 taken if the device were up (or that was
+   * looked at first), -EINVAL refused. Types: 1 TCP over IPv4, 5 UDP; see probe.h.
+   */
+  tunProbe(fd: number, gsoType: number): number;
 
   // Links, addresses, routes (rtnetlink); address is 4 or 16 bytes
   linkIndex(name: string): number;
@@ -151,7 +157,7 @@ export interface Addon {
   udpHush(fd: number): number;
   /** SO_MARK; 0 is none. */
   udpMark(fd: number, mark: number): number;
-  /** Bits: 1 UDP_SEGMENT, 2 UDP_GRO. */
+  /** Bits: 1 UDP_SEGMENT, 2 UDP_GRO, which is on then: for a socket that is not kept. */
   udpProbe(fd: number): number;
   udpGro(fd: number, on: boolean): number;
   udpConnect(fd: number, sockaddr: Uint8Array): number;
@@ -187,14 +193,28 @@ export interface Addon {
   /** The sockets were replaced: watches the new ones. 0 or -errno. */
   ioRebind(io: IoHandle): number;
   /**
+   * Takes a packet that comes alone its whole way, where that is plain; io_lone.c. `ready`: what
+   * ioPoll gave; `job` and those after it have slots for `count` runs. The bits that are still
+   * ready; from bit 8 on tunRead()'s result, or from bit 20 on receive()'s, when `job` holds what
+   * came instead.
+   */
+  lone(io: IoHandle, job: number, count: number, ready: number): number;
+  /**
    * Reads and splits one run into the job's slot. Segments, plus 256 when the device is empty now;
    * 0: nothing was there; or -errno.
    */
   tunRead(io: IoHandle, job: number): number;
+  /**
+   * The job's packets are longer than the way to its peer takes: tells their senders, and keeps
+   * those that may be cut for the next tunRead. The slot is free afterwards. 0 or -errno.
+   */
+  tooBig(io: IoHandle, job: number): number;
+  /** Lowers the MSS of the run's TCP SYN packets to what the way to its peer takes. */
+  clampMss(io: IoHandle, job: number): number;
   /** Receives into up to `count` jobs from `job` on (ring order). Runs, 0, or -errno. */
   receive(io: IoHandle, job: number, count: number): number;
   /** Takes nonces, writes headers and accounts. 0, or -EOVERFLOW: the counter is exhausted. */
-  prepare(job: number, nowMs: number): number;
+  prepare(job: number): number;
   /** AEAD over a job with the node binary's OpenSSL; result in the job's claimer fields. */
   seal(job: number): number;
   open(job: number): number;
@@ -203,7 +223,10 @@ export interface Addon {
    * Returns the number of `sources` entries; keepalives and drops are counted on the way.
    */
   accept(io: IoHandle, job: number): number;
-  /** Merges and writes the segments of a run that the masks name. Packets written, or -errno. */
+  /**
+   * Merges and writes the segments of a run that the masks name: 32 bits each, as signed numbers,
+   * which are never boxed. Packets written, or -errno.
+   */
   tunWrite(io: IoHandle, job: number, maskLow: number, maskHigh: number): number;
   /** Queues a sealed job for the next flush; its slot must stay until then. */
   sendAdd(io: IoHandle, job: number): number;

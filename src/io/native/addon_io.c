@@ -164,6 +164,16 @@ CALL(tun_read_call)
     return call_with_job(env, info, io_tun_read);
 }
 
+CALL(too_big_call)
+{
+    return call_with_job(env, info, io_too_big);
+}
+
+CALL(clamp_mss_call)
+{
+    return call_with_job(env, info, io_clamp_mss);
+}
+
 CALL(accept_call)
 {
     return call_with_job(env, info, io_accept);
@@ -190,27 +200,46 @@ CALL(receive_call)
     return make_i32(env, io_receive(io, job, offered));
 }
 
+CALL(lone_call)
+{
+    napi_value args[ARGS_MAX];
+    struct io *io;
+    uint32_t job, offered;
+    int32_t ready;
+    if (!get_args(env, info, 4, args) || !get_io(env, args[0], &io) ||
+        !get_u32(env, args[1], "job", &job) || !get_u32(env, args[2], "count", &offered) ||
+        !get_i32(env, args[3], "ready", &ready))
+        return NULL;
+    return make_i32(env, io_lone(io, instance_of(env)->aead, job, offered, ready));
+}
+
 CALL(prepare_call)
 {
     napi_value args[ARGS_MAX];
     uint32_t job;
-    double now;
-    if (!get_args(env, info, 2, args) || !get_u32(env, args[0], "job", &job) ||
-        napi_get_value_double(env, args[1], &now) != napi_ok)
+    if (!get_args(env, info, 1, args) || !get_u32(env, args[0], "job", &job))
         return NULL;
-    return make_i32(env, io_prepare(&instance_of(env)->arena, job, now));
+    const struct arena *arena = &instance_of(env)->arena;
+    /* The time of its I/O thread's turn: a number with a fraction would be boxed to come here. */
+    const uint8_t *io = entry(arena, REGION_IOS, IO_SIZE, job / RING_JOBS);
+    double now;
+    if (io == NULL)
+        return make_i32(env, -EINVAL);
+    memcpy(&now, io + IO_NOW_MS, sizeof now);
+    return make_i32(env, io_prepare(arena, job, now));
 }
 
 CALL(tun_write_call)
 {
     napi_value args[ARGS_MAX];
     struct io *io;
-    uint32_t job, low, high;
+    uint32_t job;
+    int32_t low, high;
     if (!get_args(env, info, 4, args) || !get_io(env, args[0], &io) ||
-        !get_u32(env, args[1], "job", &job) || !get_u32(env, args[2], "maskLow", &low) ||
-        !get_u32(env, args[3], "maskHigh", &high))
+        !get_u32(env, args[1], "job", &job) || !get_i32(env, args[2], "maskLow", &low) ||
+        !get_i32(env, args[3], "maskHigh", &high))
         return NULL;
-    return make_i32(env, io_tun_write(io, job, low | (uint64_t)high << 32));
+    return make_i32(env, io_tun_write(io, job, (uint32_t)low | (uint64_t)(uint32_t)high << 32));
 }
 
 void register_io(napi_env env, napi_value exports)
@@ -222,7 +251,8 @@ void register_io(napi_env env, napi_value exports)
         { "tunRead", tun_read_call },   { "receive", receive_call },
         { "prepare", prepare_call },    { "accept", accept_call },
         { "tunWrite", tun_write_call }, { "sendAdd", send_add_call },
-        { "sendFlush", send_flush_call },
+        { "sendFlush", send_flush_call }, { "tooBig", too_big_call },
+        { "clampMss", clamp_mss_call },   { "lone", lone_call },
     };
     register_calls(env, exports, calls, sizeof calls / sizeof calls[0]);
 }

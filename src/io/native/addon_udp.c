@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "addon.h"
+#include "probe.h"
 #include "tun.h"
 #include "udp.h"
 
@@ -40,6 +41,17 @@ CALL(tun_offload_call)
         !get_i32(env, args[1], "level", &level))
         return NULL;
     return make_i32(env, tun_offload(fd, level));
+}
+
+CALL(tun_probe_call)
+{
+    napi_value args[ARGS_MAX];
+    int32_t fd;
+    uint32_t gso_type;
+    if (!get_args(env, info, 2, args) || !get_i32(env, args[0], "fd", &fd) ||
+        !get_u32(env, args[1], "gsoType", &gso_type))
+        return NULL;
+    return make_i32(env, gso_type > UINT8_MAX ? -EINVAL : probe_merged(fd, (uint8_t)gso_type));
 }
 
 CALL(udp_open_call)
@@ -230,13 +242,14 @@ void register_udp(napi_env env, napi_value exports)
 {
     const struct call calls[] = {
         { "tunOpen", tun_open_call },           { "tunName", tun_name_call },
-        { "tunOffload", tun_offload_call },     { "udpOpen", udp_open_call },
-        { "udpPort", udp_port_call },           { "udpReplace", udp_replace_call },
-        { "udpHush", udp_hush_call },           { "udpMark", udp_mark_call },
-        { "udpTaken", udp_taken_call },         { "udpProbe", udp_probe_call },
-        { "udpGro", udp_gro_call },             { "udpConnect", udp_connect_call },
-        { "filterAttach", filter_attach_call }, { "datagramReceive", datagram_receive_call },
-        { "datagramSend", datagram_send_call }, { "datagramPair", datagram_pair_call },
+        { "tunOffload", tun_offload_call },     { "tunProbe", tun_probe_call },
+        { "udpOpen", udp_open_call },           { "udpPort", udp_port_call },
+        { "udpReplace", udp_replace_call },     { "udpHush", udp_hush_call },
+        { "udpMark", udp_mark_call },           { "udpTaken", udp_taken_call },
+        { "udpProbe", udp_probe_call },         { "udpGro", udp_gro_call },
+        { "udpConnect", udp_connect_call },     { "filterAttach", filter_attach_call },
+        { "datagramReceive", datagram_receive_call },{ "datagramSend", datagram_send_call },
+        { "datagramPair", datagram_pair_call },
     };
     register_calls(env, exports, calls, sizeof calls / sizeof calls[0]);
 }

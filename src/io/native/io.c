@@ -33,6 +33,7 @@ int io_rebind(struct io *io)
         if (fd >= 0 && epoll_ctl(io->epoll, EPOLL_CTL_DEL, fd, NULL) < 0 && errno != ENOENT)
             return -errno;
         io->udp[side].ready = false;
+        io->udp[side].cutting = -1;
         result = watch(io, fd, WATCH_UDP + side);
     }
     return result;
@@ -64,8 +65,9 @@ int io_open(const struct arena *arena, const struct io_options *options, struct 
     io->tun = options->tun;
     io->wake = options->wake;
     io->vnet = options->vnet;
-    io->udp[0] = (struct udp_side){ .fd = options->udp4, .gso = options->gso };
-    io->udp[1] = (struct udp_side){ .fd = options->udp6, .gso = options->gso };
+    io->udp[0] = (struct udp_side){ .fd = options->udp4, .gso = options->gso,
+                                    .cutting = -1 };
+    io->udp[1] = (struct udp_side){ .fd = options->udp6, .gso = options->gso, .cutting = -1 };
     io->merge = (struct merge_options){ .tcp = options->tso, .udp = options->uso,
                                         .vnet = options->vnet };
     io->merge.locals = entry(arena, REGION_LOCALS, LOCAL_SIZE, 0);
@@ -90,6 +92,7 @@ void io_close(struct io *io)
     if (io->epoll >= 0)
         close(io->epoll);
     explicit_bzero(io->read_buffer, sizeof io->read_buffer);
+    explicit_bzero(&io->cut, sizeof io->cut);
     free(io);
 }
 
@@ -146,11 +149,12 @@ int io_poll_wake(struct io *io, int timeout_ms)
 
 int io_poll(struct io *io, int timeout_ms)
 {
-    /* A packet that was read and not yet split does not show on the descriptor any more. */
-    int ready = io->split.pending ? READY_TUN : 0;
+    /* A packet that was read and not yet split or cut shows on the descriptor no more. */
+    bool pending = io->split.pending || io->cut.kept != 0;
+    int ready = pending ? READY_TUN : 0;
     struct wait wait;
 
-    wait_for(io, false, io->split.pending ? 0 : timeout_ms, &wait);
+    wait_for(io, false, pending ? 0 : timeout_ms, &wait);
     if (wait.got < 0)
         return wait.error == EINTR ? 0 : -wait.error;
     for (int i = 0; i < wait.got; i++) {

@@ -23,10 +23,16 @@
 /* io_tun_read's result: segments in the low byte, then this bit when the device is empty. */
 #define TUN_DRAINED 0x100
 /* io_accept's result: sources in the low byte, then these. */
+#define ACCEPT_SOURCES 0xff
 #define ACCEPT_AUTHENTIC 0x100
 #define ACCEPT_ROAMED 0x200
 
+/* io_lone's result: READY_ bits, then these. */
+#define LONE_READ_SHIFT 8
+#define LONE_RUNS_SHIFT 20
+
 struct io;
+struct aead;
 
 struct io_options {
     uint32_t thread;
@@ -55,9 +61,18 @@ void io_pass_to(struct io *io, int fd);
 
 /* Outbound. `job` is an index of the jobs region. */
 int io_tun_read(struct io *io, uint32_t job);
+int io_too_big(struct io *io, uint32_t job);
+int io_clamp_mss(struct io *io, uint32_t job);
 int io_prepare(const struct arena *arena, uint32_t job, double now_ms);
 int io_send_add(struct io *io, uint32_t job);
 int io_send_flush(struct io *io);
+
+/*
+ * io_lone.c: what is ready, when it is one packet. `job` and those after it bring `offered` slots.
+ * The READY_ bits that are left; behind them io_tun_read's or io_receive's result when the job
+ * holds what is not plain, and its caller is to go on with.
+ */
+int io_lone(struct io *io, struct aead *aead, uint32_t job, uint32_t offered, int ready);
 
 /* Inbound. */
 int io_receive(struct io *io, uint32_t job, uint32_t count);

@@ -3,22 +3,11 @@
 #include <errno.h>
 
 #include "ecn.h"
+#include "inner.h"
 #include "io_state.h"
+#include "mss.h"
+#include "probe.h"
 #include "replay.h"
-
-/* Length of the IP packet in `bytes` of plaintext; 0: not one. */
-static uint32_t inner_bytes(const uint8_t *packet, uint32_t bytes)
-{
-    uint32_t length = 0;
-    if ((packet[0] >> 4) == 4 && bytes >= 20) {
-        length = load16_be(packet + 2);
-        if (length < 20)
-            length = 0;
-    } else if ((packet[0] >> 4) == 6 && bytes >= 40) {
-        length = load16_be(packet + 4) + 40u;
-    }
-    return length <= bytes ? length : 0;
-}
 
 /* Finds or adds the source of `packet`; marks the segment there. Returns the new number. */
 static uint32_t note_source(uint8_t *sources, uint32_t known, const uint8_t *packet, uint32_t i)
@@ -80,6 +69,12 @@ static bool same_local(const uint8_t *a, const uint8_t *b)
            (!IN6_IS_ADDR_LINKLOCAL(&x.v6.sin6_addr) || x.v6.sin6_scope_id == y.v6.sin6_scope_id);
 }
 
+bool came_as_named(const uint8_t *job, const uint8_t *peer)
+{
+    return same_endpoint(job + JOB_SOURCE, peer + PEER_ENDPOINT) &&
+           same_local(job + JOB_LOCAL, peer + PEER_LOCAL);
+}
+
 /*
  * Is the run's way not the one that the peer's entry names? Control hears of it, but not from each
  * run of a peer whose packets come on two ways, or its queue would be full of them.
@@ -88,8 +83,7 @@ static bool has_roamed(const struct io *io, const uint8_t *job, uint8_t *peer)
 {
     double now, told;
 
-    if (same_endpoint(job + JOB_SOURCE, peer + PEER_ENDPOINT) &&
-        same_local(job + JOB_LOCAL, peer + PEER_LOCAL))
+    if (came_as_named(job, peer))
         return false;
     memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
     memcpy(&told, peer + PEER_ROAMED_AT_MS, sizeof told);
@@ -178,8 +172,24 @@ int io_accept(struct io *io, uint32_t job_index)
     return (int)known | account(io, job, session, authentic, data);
 }
 
-/* Writes one merged packet. True when the TUN took it. */
-static bool write_merged(struct io *io, struct merged *merged)
+/*
+ * A merged packet was refused: by this kernel, as it would every one (facts 1.7), or for what is in
+ * this one, which is no reason to give merging up. Writing one that is right tells.
+ */
+static void doubt_merging(struct io *io, const struct merged *merged)
+{
+    bool udp = merged->vnet.gso_type == VNET_GSO_UDP_L4;
+
+    count(io->counters, COUNT_UNMERGED_REWRITES, 1);
+    if (probe_merged(io->tun, udp ? VNET_GSO_UDP_L4 : VNET_GSO_TCP4) != -EINVAL)
+        return;
+    io->merge.udp = false;
+    if (!udp)
+        io->merge.tcp = false;
+}
+
+/* Writes one merged packet. Packets that the TUN took, or -EINVAL: they are to be written alone. */
+static int write_merged(struct io *io, struct merged *merged)
 {
     uint8_t header[TUN_VNET_BYTES];
     vnet_encode(header, sizeof header, &merged->vnet, merged->header_bytes);
@@ -188,16 +198,17 @@ static bool write_merged(struct io *io, struct merged *merged)
     int iov_count = (int)merged->iov_count - (io->vnet ? 0 : 1);
 
     if (writev(io->tun, iov, iov_count) < 0) {
+        if (errno == EINVAL && merged->packets > 1) {
+            doubt_merging(io, merged);
+            return -EINVAL;
+        }
         count(io->counters, DROP_TUN_REFUSED, merged->packets);
-        /* Some kernels refuse merged packets that are right (facts 1.7); then none are merged. */
-        if (errno == EINVAL && merged->packets > 1)
-            io->merge.tcp = io->merge.udp = false;
-        return false;
+        return 0;
     }
     count(io->counters, COUNT_TUN_WRITES, 1);
     count(io->counters, COUNT_TUN_WRITTEN_PACKETS, merged->packets);
     count(io->counters, COUNT_TUN_WRITTEN_BYTES, merged->bytes);
-    return true;
+    return (int)merged->packets;
 }
 
 int io_tun_write(struct io *io, uint32_t job_index, uint64_t mask)
@@ -206,7 +217,7 @@ int io_tun_write(struct io *io, uint32_t job_index, uint64_t mask)
     struct segments segments;
     uint8_t *packets[JOB_SEGMENTS];
     uint32_t lengths[JOB_SEGMENTS];
-    uint32_t count_in = 0;
+    uint32_t count_in = 0, alone = 0;
     int written = 0;
 
     if (job == NULL || !segments_of(io->arena, job, &segments))
@@ -222,14 +233,23 @@ int io_tun_write(struct io *io, uint32_t job_index, uint64_t mask)
         uint32_t length = inner_bytes(packet, bytes - SEGMENT_OVERHEAD_BYTES);
         if (length == 0)
             continue;
+        if (is_syn(packet, length) &&
+            mss_clamp(packet, length, io_peer_mtu(io, load32(job + JOB_PEER))))
+            count(io->counters, COUNT_MSS_CLAMPED, 1);
         packets[count_in] = packet;
         lengths[count_in++] = length;
     }
     for (uint32_t at = 0; at < count_in;) {
-        uint32_t taken = merge_next(&io->merge, packets + at, lengths + at, count_in - at,
-                                    &io->merged);
-        if (write_merged(io, &io->merged))
-            written += (int)taken;
+        uint32_t room = at < alone ? 1 : count_in - at;
+        uint32_t taken = merge_next(&io->merge, packets + at, lengths + at, room, &io->merged);
+        int result = write_merged(io, &io->merged);
+        if (result < 0) {
+            /* What is alone is never asked to be once more. */
+            merge_undo(&io->merged);
+            alone = at + taken;
+            continue;
+        }
+        written += result;
         at += taken;
     }
     return written;

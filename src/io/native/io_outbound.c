@@ -1,8 +1,6 @@
-/* io_outbound.c — from the TUN device to the network; see io.h. */
+/* io_outbound.c — from the TUN device to sealing; see io.h. What follows is io_send.c's. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <poll.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include "io_state.h"
@@ -10,14 +8,6 @@
 
 /* Reads gathered into one run at most: beyond it, sealing should begin. */
 #define READS_PER_RUN 64u
-/* A full send buffer is waited for this long, this often; then datagrams are dropped. */
-#define SEND_WAIT_MS 2
-#define SEND_WAITS 5u
-/* Control hears of one peer's datagrams that are larger than the link at most this often. */
-#define TOO_LARGE_EVERY_MS 20.0
-/* Looks at an endpoint that is being written: at once, then each time giving up the processor. */
-#define ENDPOINT_SPINS 100
-#define ENDPOINT_TRIES 10000
 
 /* Reads a packet of at most `mtu` into the splitter. 1, 0 when there is none, or -errno. */
 static int read_packet(struct io *io, uint32_t mtu)
@@ -37,6 +27,18 @@ static int read_packet(struct io *io, uint32_t mtu)
     return 1;
 }
 
+static void store_run(uint8_t *job, const struct run *run)
+{
+    store32(job + JOB_COUNT, run->count);
+    store32(job + JOB_SEGMENT_BYTES, run->segment_bytes);
+    store32(job + JOB_LAST_BYTES, run->last_bytes);
+    store32(job + JOB_TUN_BYTES, run->tun_bytes);
+    store32(job + JOB_ECN, run->ecn);
+    store32(job + JOB_SYN, run->syn);
+    store32(job + JOB_INNER_VERSION, run->version);
+    memcpy(job + JOB_INNER_ADDRESS, run->address, sizeof run->address);
+}
+
 int io_tun_read(struct io *io, uint32_t job_index)
 {
     uint8_t *job = job_entry(io->arena, job_index);
@@ -48,6 +50,10 @@ int io_tun_read(struct io *io, uint32_t job_index)
 
     if (slot == NULL || engine == NULL)
         return -EINVAL;
+    if (io->cut.kept != 0 && io_cut_next(io, slot, &run)) {
+        store_run(job, &run);
+        return (int)run.count;
+    }
     /* One call has one MTU, whatever control writes meanwhile. */
     uint32_t mtu = load32(engine + ENGINE_MTU);
     for (uint32_t reads = 0; !closed && reads <= READS_PER_RUN; reads++) {
@@ -63,13 +69,7 @@ int io_tun_read(struct io *io, uint32_t job_index)
     }
     if (run.count == 0)
         return result < 0 ? result : 0;
-    store32(job + JOB_COUNT, run.count);
-    store32(job + JOB_SEGMENT_BYTES, run.segment_bytes);
-    store32(job + JOB_LAST_BYTES, run.last_bytes);
-    store32(job + JOB_TUN_BYTES, run.tun_bytes);
-    store32(job + JOB_ECN, run.ecn);
-    store32(job + JOB_INNER_VERSION, run.version);
-    memcpy(job + JOB_INNER_ADDRESS, run.address, sizeof run.address);
+    store_run(job, &run);
     count(io->counters, COUNT_TUN_READS, 1);
     count(io->counters, COUNT_TUN_PACKETS, run.count);
     count(io->counters, COUNT_TUN_BYTES, run.tun_bytes);
@@ -124,261 +124,5 @@ int io_prepare(const struct arena *arena, uint32_t job_index, double now_ms)
     store_f64(peer + PEER_LAST_SENT_MS, now_ms);
     if (load32(job + JOB_TUN_BYTES) > 0)
         store_f64(peer + PEER_LAST_DATA_SENT_MS, now_ms);
-    return 0;
-}
-
-/* Where a datagram goes, and the address that it comes from; family 0: the kernel chooses. */
-struct way {
-    union address to, local;
-};
-
-/* Copies the peer's endpoint while control may be writing it (seqlock). False: there is none. */
-static bool read_way(const uint8_t *peer, struct way *out)
-{
-    const uint32_t *lock = (const uint32_t *)(const void *)(peer + PEER_ENDPOINT_LOCK);
-    for (int tries = 0; tries < ENDPOINT_TRIES; tries++) {
-        /* The writer was interrupted half-way: let it run. */
-        if (tries >= ENDPOINT_SPINS)
-            (void)sched_yield();
-        uint32_t before = __atomic_load_n(lock, __ATOMIC_ACQUIRE);
-        memcpy(out->to.bytes, peer + PEER_ENDPOINT, SOCKADDR_BYTES);
-        memcpy(out->local.bytes, peer + PEER_LOCAL, SOCKADDR_BYTES);
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-        if ((before & 1u) || __atomic_load_n(lock, __ATOMIC_RELAXED) != before)
-            continue;
-        if (out->local.any.sa_family != out->to.any.sa_family ||
-            load32(peer + PEER_LOCAL_REFUSED) != 0)
-            out->local.any.sa_family = AF_UNSPEC;
-        return address_length(&out->to) != 0;
-    }
-    return false;
-}
-
-/* Says which of the queued message's control messages go with it. */
-static void set_control(struct io *io, size_t side, uint32_t i, bool local)
-{
-    const struct outgoing *about = &io->out_about[side][i];
-    struct msghdr *message = &io->out[side][i].msg_hdr;
-    uint32_t bytes = about->control_bytes + (local ? about->local_bytes : 0);
-
-    message->msg_control = bytes == 0 ? NULL : io->out_control[side][i];
-    message->msg_controllen = bytes;
-}
-
-static void queue_message(struct io *io, size_t side, uint8_t *peer, const struct way *way,
-                          uint32_t ecn, uint8_t *at, size_t bytes, uint32_t segment_bytes)
-{
-    uint32_t i = io->queued[side]++;
-    uint8_t *control = io->out_control[side][i];
-    struct outgoing *about = &io->out_about[side][i];
-    size_t used = 0;
-
-    if (bytes > segment_bytes)
-        used += udp_put_segment(control, (uint16_t)segment_bytes);
-    if (ecn != 0)
-        used += udp_put_ecn(control + used, way->to.any.sa_family, ecn);
-    *about = (struct outgoing){ .peer = peer, .segment_bytes = segment_bytes,
-                                .control_bytes = (uint32_t)used };
-    if (way->local.any.sa_family != AF_UNSPEC)
-        about->local_bytes = (uint32_t)udp_put_local(control + used, &way->local);
-    io->out_to[side][i] = way->to;
-    io->out_iov[side][i] = (struct iovec){ .iov_base = at, .iov_len = bytes };
-    io->out[side][i].msg_hdr = (struct msghdr){
-        .msg_name = &io->out_to[side][i], .msg_namelen = address_length(&way->to),
-        .msg_iov = &io->out_iov[side][i], .msg_iovlen = 1,
-    };
-    set_control(io, side, i, true);
-}
-
-static uint32_t datagrams(const struct io *io, size_t side, uint32_t i)
-{
-    size_t bytes = io->out_iov[side][i].iov_len;
-    uint32_t segment = io->out_about[side][i].segment_bytes;
-    return (uint32_t)((bytes + segment - 1) / segment);
-}
-
-/* A message was taken by the kernel. */
-static int count_sent(struct io *io, size_t side, uint32_t i)
-{
-    uint32_t n = datagrams(io, side, i);
-
-    count(io->counters, COUNT_SENDS, 1);
-    count(io->counters, COUNT_SENT_DATAGRAMS, n);
-    count(io->counters, COUNT_SENT_BYTES, (uint32_t)io->out_iov[side][i].iov_len);
-    return (int)n;
-}
-
-/*
- * The local address may be gone. Sent without it, the message tells: when it goes, the address is
- * not used again until something authentic shows which one the peer reaches. 0: it went no better.
- */
-static int send_without_local(struct io *io, size_t side, uint32_t i)
-{
-    set_control(io, side, i, false);
-    if (sendmsg(io->udp[side].fd, &io->out[side][i].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-        set_control(io, side, i, true);
-        return 0;
-    }
-    store32(io->out_about[side][i].peer + PEER_LOCAL_REFUSED, 1);
-    count(io->counters, COUNT_LOCAL_REFUSED, 1);
-    return count_sent(io, side, i);
-}
-
-/* The link takes no datagram of `bytes`: the next flush tells control, but not of each one. */
-static void note_too_large(struct io *io, uint8_t *peer, size_t bytes)
-{
-    const uint8_t *first = entry(io->arena, REGION_PEERS, PEER_SIZE, 0);
-    double now, told;
-
-    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
-    memcpy(&told, peer + PEER_REFUSED_AT_MS, sizeof told);
-    store32(peer + PEER_REFUSED_BYTES, (uint32_t)bytes);
-    if (now - told < TOO_LARGE_EVERY_MS)
-        return;
-    store_f64(peer + PEER_REFUSED_AT_MS, now);
-    store32(io->shared + IO_TOO_LARGE, (uint32_t)((size_t)(peer - first) / PEER_SIZE) + 1);
-}
-
-/* One datagram a message, for kernels and paths that refuse UDP_SEGMENT. */
-static int send_unsegmented(struct io *io, size_t side, uint32_t i)
-{
-    const struct iovec whole = io->out_iov[side][i];
-    const struct outgoing *about = &io->out_about[side][i];
-    struct msghdr message = io->out[side][i].msg_hdr;
-    size_t segment = about->segment_bytes, skipped = CMSG_SPACE(sizeof(uint16_t));
-    int sent = 0;
-
-    count(io->counters, COUNT_UNSEGMENTED_RESENDS, 1);
-    /* The segment size is the first of the control messages; the others stay. */
-    message.msg_controllen -= skipped;
-    message.msg_control =
-        message.msg_controllen == 0 ? NULL : io->out_control[side][i] + skipped;
-    for (size_t at = 0; at < whole.iov_len; at += segment) {
-        struct iovec part = { .iov_base = (uint8_t *)whole.iov_base + at, .iov_len = segment };
-        if (whole.iov_len - at < segment)
-            part.iov_len = whole.iov_len - at;
-        message.msg_iov = &part;
-        if (sendmsg(io->udp[side].fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-            if (errno == EMSGSIZE)
-                note_too_large(io, about->peer, part.iov_len);
-            count(io->counters, errno == EAGAIN ? DROP_SEND_FULL : DROP_SEND_REFUSED, 1);
-            continue;
-        }
-        count(io->counters, COUNT_SENDS, 1);
-        count(io->counters, COUNT_SENT_DATAGRAMS, 1);
-        count(io->counters, COUNT_SENT_BYTES, (uint32_t)part.iov_len);
-        sent++;
-    }
-    return sent;
-}
-
-/* A message that the kernel refused with `error`: sent in another way, or counted as dropped. */
-static int send_refused(struct io *io, size_t side, uint32_t i, int error)
-{
-    uint32_t n = datagrams(io, side, i);
-
-    if (udp_local_refused(error) && io->out_about[side][i].local_bytes > 0) {
-        int sent = send_without_local(io, side, i);
-        if (sent > 0)
-            return sent;
-    }
-    if ((error == EIO || error == EINVAL) && n > 1) {
-        /* EIO: no checksum offload on this way out (facts 1.7). Others may have it. */
-        if (error == EIO) {
-            double now;
-            memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
-            store_f64(io->out_about[side][i].peer + PEER_UNSEGMENTED_UNTIL_MS,
-                      now + UNSEGMENTED_MS);
-        }
-        return send_unsegmented(io, side, i);
-    }
-    if (error == EMSGSIZE)
-        note_too_large(io, io->out_about[side][i].peer, io->out_about[side][i].segment_bytes);
-    count(io->counters, error == EAGAIN || error == ENOBUFS ? DROP_SEND_FULL : DROP_SEND_REFUSED,
-          n);
-    return 0;
-}
-
-/* Sends what is queued on one socket; a message that cannot go is counted and passed over. */
-static int flush_side(struct io *io, size_t side)
-{
-    uint32_t queued = io->queued[side], at = 0, waits = 0;
-    int sent = 0;
-
-    while (at < queued) {
-        int got = sendmmsg(io->udp[side].fd, &io->out[side][at], queued - at,
-                           MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (got > 0) {
-            for (uint32_t end = at + (uint32_t)got; at < end; at++)
-                sent += count_sent(io, side, at);
-            continue;
-        }
-        int error = errno;
-        if (error == EINTR)
-            continue;
-        if ((error == EAGAIN || error == ENOBUFS) && waits++ < SEND_WAITS) {
-            struct pollfd wait = { .fd = io->udp[side].fd, .events = POLLOUT };
-            if (poll(&wait, 1, SEND_WAIT_MS) >= 0 || errno == EINTR)
-                continue;
-        }
-        sent += send_refused(io, side, at, error);
-        at++;
-    }
-    io->queued[side] = 0;
-    return sent;
-}
-
-int io_send_flush(struct io *io)
-{
-    int sent = 0;
-    for (size_t side = 0; side < SOCKETS; side++)
-        if (io->queued[side] > 0)
-            sent += flush_side(io, side);
-    return sent;
-}
-
-/* Does the way to the peer take UDP_SEGMENT, as far as is known? */
-static bool takes_segments(const struct io *io, size_t side, const uint8_t *peer)
-{
-    double now, until;
-    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
-    memcpy(&until, peer + PEER_UNSEGMENTED_UNTIL_MS, sizeof until);
-    return io->udp[side].gso && now >= until;
-}
-
-int io_send_add(struct io *io, uint32_t job_index)
-{
-    uint8_t *job = job_entry(io->arena, job_index);
-    struct segments segments;
-    struct way way;
-
-    if (job == NULL || !segments_of(io->arena, job, &segments))
-        return -EINVAL;
-    uint8_t *peer = entry(io->arena, REGION_PEERS, PEER_SIZE, load32(job + JOB_PEER));
-    if (peer == NULL)
-        return -EINVAL;
-    size_t side = 0;
-    bool found = read_way(peer, &way);
-    if (found && way.to.any.sa_family == AF_INET6)
-        side = 1;
-    if (!found || io->udp[side].fd < 0) {
-        count(io->counters, DROP_NO_ENDPOINT, segments.count);
-        return 0;
-    }
-    uint32_t ecn = load32(job + JOB_ECN);
-    size_t bytes = (size_t)(segments.count - 1) * segments.stride + segments.last_bytes;
-    if (segments.count == 1 || takes_segments(io, side, peer)) {
-        if (io->queued[side] == SEND_MESSAGES)
-            (void)flush_side(io, side);
-        queue_message(io, side, peer, &way, ecn, segments.at, bytes, segments.stride);
-        return 0;
-    }
-    for (uint32_t i = 0; i < segments.count; i++) {
-        size_t size = i + 1 == segments.count ? segments.last_bytes : segments.stride;
-        if (io->queued[side] == SEND_MESSAGES)
-            (void)flush_side(io, side);
-        queue_message(io, side, peer, &way, ecn, segments.at + (size_t)i * segments.stride, size,
-                      (uint32_t)size);
-    }
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "aead.h"
 #include "io.h"
 #include "job.h"
 #include "merge.h"
@@ -27,6 +28,7 @@ struct udp_side {
     int fd;
     bool ready;
     bool gso;
+    int cutting; /* enum udp_cutting of the socket; -1: not known */
 };
 
 /* What must be known of a queued message for when the kernel does not take it as it is. */
@@ -35,6 +37,15 @@ struct outgoing {
     uint32_t segment_bytes;
     uint32_t control_bytes; /* segment size and ECN bits: the beginning of its control messages */
     uint32_t local_bytes;   /* the local address behind them; 0: none */
+};
+
+/* A copy of a run whose packets are longer than the way to the peer takes; see io_too_big.c. */
+struct cut {
+    uint64_t kept; /* segments that go on in fragments; 0: none */
+    uint32_t mtu;
+    size_t done;   /* payload bytes of the first of them that are gone already */
+    struct segments segments;
+    uint8_t bytes[SLOT_BYTES];
 };
 
 struct io {
@@ -52,6 +63,7 @@ struct io {
 
     struct splitter split;
     uint8_t read_buffer[TUN_READ_BYTES];
+    struct cut cut;
 
     struct mmsghdr in[RECEIVE_MESSAGES];
     struct iovec in_iov[RECEIVE_MESSAGES];
@@ -73,6 +85,15 @@ struct io {
  */
 bool is_data(struct io *io, const uint8_t *datagram, size_t bytes,
              const struct udp_arrival *arrival);
+
+/* io_deliver.c: did the job's run come on the way that the peer's entry names? */
+bool came_as_named(const uint8_t *job, const uint8_t *peer);
+
+/* io_too_big.c: the largest packet for a peer: the tunnel's MTU, or what the way there takes. */
+uint32_t io_peer_mtu(const struct io *io, uint32_t peer);
+
+/* The next fragments of what io_too_big() kept, as a run in `slot`. False: there are none. */
+bool io_cut_next(struct io *io, uint8_t *slot, struct run *run);
 
 /* io_pass.c: hands an authentic control frame on to control; `bytes` of plaintext, padding too. */
 void pass_frame(struct io *io, const uint8_t *job, const uint8_t *frame, size_t bytes);

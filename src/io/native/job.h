@@ -35,4 +35,15 @@ static inline bool segments_of(const struct arena *arena, const uint8_t *job,
            (size_t)(out->count - 1) * out->stride + out->last_bytes <= SLOT_BYTES;
 }
 
+/* Header of segment `i`, and its bytes, of segments that were checked. */
+static inline uint8_t *segment_at(const struct segments *segments, uint32_t i)
+{
+    return segments->at + (size_t)i * segments->stride;
+}
+
+static inline uint32_t segment_bytes(const struct segments *segments, uint32_t i)
+{
+    return i + 1 == segments->count ? segments->last_bytes : segments->stride;
+}
+
 #endif

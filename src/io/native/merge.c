@@ -167,7 +167,11 @@ uint32_t merge_next(const struct merge_options *options, uint8_t *const packets[
     struct view first;
     bool known = view_of(packets[0], lengths[0], &first);
 
-    *out = (struct merged){ .packets = 1, .bytes = lengths[0], .iov_count = 2 };
+    out->vnet = (struct vnet){ 0 };
+    out->header_bytes = 0;
+    out->packets = 1;
+    out->bytes = lengths[0];
+    out->iov_count = 2;
     out->iov[1] = (struct iovec){ .iov_base = packets[0], .iov_len = lengths[0] };
     if (!options->vnet || !known || without_checksum(&first))
         return 1;
@@ -186,6 +190,8 @@ uint32_t merge_next(const struct merge_options *options, uint8_t *const packets[
             !follows(&first, &next, taken, size, total) || (!local && !checksum_valid(&next)))
             break;
         uint32_t payload = next.bytes - next.header_bytes;
+        if (taken == 1)
+            memcpy(out->header, first.at, first.header_bytes);
         out->iov[out->iov_count++] =
             (struct iovec){ .iov_base = next.at + next.header_bytes, .iov_len = payload };
         total += payload;
@@ -207,4 +213,10 @@ uint32_t merge_next(const struct merge_options *options, uint8_t *const packets[
     out->packets = taken;
     out->bytes = total;
     return taken;
+}
+
+void merge_undo(const struct merged *merged)
+{
+    if (merged->packets > 1)
+        memcpy(merged->iov[1].iov_base, merged->header, merged->header_bytes);
 }

@@ -17,6 +17,8 @@
 #include "split.h"
 
 #define MERGE_IOV (JOB_SEGMENTS + 1u)
+/* IPv6 header, and the longest of TCP. */
+#define MERGE_HEADER_BYTES_MAX 100u
 
 /* One write: iov[0] is the virtio header's place, iov[1] the first packet, then payloads. */
 struct merged {
@@ -26,6 +28,7 @@ struct merged {
     uint32_t bytes;        /* of the IP packet that the write stands for */
     uint32_t iov_count;
     struct iovec iov[MERGE_IOV];
+    uint8_t header[MERGE_HEADER_BYTES_MAX]; /* the first packet's, as it was; of merged ones */
 };
 
 struct merge_options {
@@ -43,5 +46,8 @@ struct merge_options {
  */
 uint32_t merge_next(const struct merge_options *options, uint8_t *const packets[],
                     const uint32_t lengths[], uint32_t count, struct merged *out);
+
+/* Gives the first packet of what was merged its own header back: all are as they came. */
+void merge_undo(const struct merged *merged);
 
 #endif

@@ -7,8 +7,8 @@
 #include "arena.h"
 #include "checksum.h"
 #include "ecn.h"
+#include "mss.h"
 
-#define PROTOCOL_TCP 6u
 #define PROTOCOL_UDP 17u
 #define TCP_FLAGS 13u
 #define TCP_FIN 0x01u
@@ -162,8 +162,7 @@ static void write_segment(const struct splitter *split, uint8_t *to, size_t payl
     memcpy(transport + vnet->csum_offset, &check, 2);
 }
 
-/* What all packets of a run share. */
-static void read_way(const uint8_t *packet, struct run *run)
+void run_begin(struct run *run, const uint8_t *packet)
 {
     run->version = packet[0] >> 4;
     run->ecn = ecn_of(packet);
@@ -179,7 +178,7 @@ static void read_way(const uint8_t *packet, struct run *run)
 static bool same_way(const uint8_t *packet, const struct run *run)
 {
     struct run other;
-    read_way(packet, &other);
+    run_begin(&other, packet);
     return other.version == run->version && other.ecn == run->ecn &&
            memcmp(other.address, run->address, sizeof run->address) == 0;
 }
@@ -198,7 +197,7 @@ bool split_next(struct splitter *split, uint8_t *slot, struct run *run)
         size_t at = (size_t)run->count * run->segment_bytes;
 
         if (run->count == 0) {
-            read_way(split->packet, run);
+            run_begin(run, split->packet);
             run->segment_bytes = (uint32_t)size;
         } else if (size > run->segment_bytes || run->count == JOB_SEGMENTS ||
                    at + size > JOB_BYTES) {
@@ -209,6 +208,7 @@ bool split_next(struct splitter *split, uint8_t *slot, struct run *run)
             write_segment(split, packet, payload, payload == left);
         else
             write_single(split, packet);
+        run->syn |= !gso && is_syn(packet, bytes);
         memset(packet + bytes, 0, size - SEGMENT_OVERHEAD_BYTES - bytes);
         split->next += payload;
         split->made++;

@@ -37,6 +37,7 @@ struct run {
     uint32_t last_bytes;
     uint32_t tun_bytes;     /* bytes of IP packets */
     uint32_t ecn;           /* ECN bits of all packets */
+    bool syn;               /* one of them is a TCP SYN */
     uint32_t version;       /* 4 or 6 */
     uint32_t address[4];    /* inner destination, host order */
 };
@@ -64,6 +65,9 @@ int split_begin(struct splitter *split, const uint8_t *packet, size_t bytes, str
  * whether the packet has more.
  */
 bool split_next(struct splitter *split, uint8_t *slot, struct run *run);
+
+/* What all packets of a run share, from its first one. */
+void run_begin(struct run *run, const uint8_t *packet);
 
 /* The wire size of a packet of `bytes`: header, padding to 16 within the MTU, tag. */
 size_t segment_size(size_t bytes, size_t mtu);

@@ -62,6 +62,15 @@ static int set_buffer(int fd, int name, int forced)
                : set_int(fd, SOL_SOCKET, name, BUFFER_BYTES);
 }
 
+int udp_cutting(int fd, bool v6, enum udp_cutting cutting)
+{
+    const int values4[] = { IP_PMTUDISC_PROBE, IP_PMTUDISC_OMIT, IP_PMTUDISC_DONT };
+    const int values6[] = { IPV6_PMTUDISC_PROBE, IPV6_PMTUDISC_OMIT, IPV6_PMTUDISC_DONT };
+
+    return v6 ? set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, values6[cutting])
+              : set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, values4[cutting]);
+}
+
 static int set_options(int fd, const struct udp_options *options)
 {
     bool v6 = options->family == AF_INET6;
@@ -80,8 +89,7 @@ static int set_options(int fd, const struct udp_options *options)
         result = v6 ? set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1)
                     : set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
     if (result == 0)
-        result = v6 ? set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE)
-                    : set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+        result = udp_cutting(fd, v6, v6 ? UDP_CUT_AS_TOLD : UDP_CUT);
     if (result == 0 && options->mark != 0)
         result = udp_mark(fd, options->mark);
     if (result == 0 && options->device[0] != '\0') {
@@ -195,9 +203,14 @@ int udp_probe(int fd)
 
     if (getsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &value, &length) == 0)
         bits |= 1;
-    /* Readable since 5.12; older kernels have it without our being able to tell (facts 1.5). */
+    /*
+     * Readable since 5.12; older kernels have it without our being able to tell (facts 1.5). What
+     * was switched on must say so: an option that is taken and ignored is none.
+     */
     length = sizeof value;
-    if (getsockopt(fd, IPPROTO_UDP, UDP_GRO, &value, &length) == 0)
+    value = 0;
+    if (udp_gro(fd, true) == 0 &&
+        getsockopt(fd, IPPROTO_UDP, UDP_GRO, &value, &length) == 0 && value == 1)
         bits |= 2;
     return bits;
 }

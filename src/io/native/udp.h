@@ -31,10 +31,20 @@ struct udp_options {
     const char *device;  /* bind to it, or "" */
 };
 
+/* What may happen to a datagram that a link does not take whole; ip(7), ipv6(7). */
+enum udp_cutting {
+    UDP_WHOLE,       /* DF; larger than our own link: EMSGSIZE (IP_PMTUDISC_PROBE) */
+    UDP_CUT,         /* by our link and, with IPv4, by any other (IP_PMTUDISC_OMIT) */
+    UDP_CUT_AS_TOLD, /* the same, and as small as ICMP asks (IP_PMTUDISC_DONT) */
+};
+
+/* What a socket sends from now on. All but UDP_CUT_AS_TOLD ignore what ICMP says. 0 or -errno. */
+int udp_cutting(int fd, bool v6, enum udp_cutting cutting);
+
 /*
  * A bound, non-blocking socket: SO_REUSEPORT, IPV6_V6ONLY, large buffers, local address and ECN
- * bits of what arrives, and path-MTU discovery that ignores what ICMP claims (IP_PMTUDISC_PROBE). A
- * file descriptor or -errno.
+ * bits of what arrives; what it sends may be cut, with IPv6 as ICMP asks. A file descriptor or
+ * -errno.
  */
 int udp_open(const struct udp_options *options);
 
@@ -56,7 +66,7 @@ int udp_hush(int fd);
 /* Firewall mark of what is sent, 0: none. */
 int udp_mark(int fd, uint32_t mark);
 
-/* Bits: 1 UDP_SEGMENT can be sent, 2 UDP_GRO can be received. */
+/* Bits: 1 UDP_SEGMENT can be sent, 2 UDP_GRO can be received; it is on then, on this socket. */
 int udp_probe(int fd);
 int udp_gro(int fd, bool on);
 int udp_connect(int fd, const union address *address);

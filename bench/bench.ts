@@ -1,0 +1,192 @@
+/**
+ * bench — `npm run bench`: plans cells, measures them one by one, keeps each, writes the report.
+ *
+ *   options.ts ─▶ scenario/*.ts: tasks ─▶ cells.ts: order, file ─▶ here: measure ─▶ report.ts
+ *
+ * Progress goes to stderr. Stopped at any moment, `--resume` goes on with the cell that was under
+ * way.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { EngineError } from "../src/schema/errors.ts";
+import { type Cell, type Done, type Figures, interleave, Store, secondsLeft } from "./cells.ts";
+import { LabError, missingTools, runMain } from "./lab.ts";
+import { lockBench } from "./lock.ts";
+import { describeMachine, type Machine } from "./machine.ts";
+import { HELP, type Options, readOptions, type ScenarioName } from "./options.ts";
+import type { Scenario, ScenarioMaker } from "./scenario/scenario.ts";
+import { speedScenario } from "./scenario/speed.ts";
+import { median } from "./statistics.ts";
+
+const CELLS = "cells.jsonl";
+const ROWS = "rows.json";
+const PAGE = "report.md";
+
+/** Options whose word is a path of one machine: not for a page that others read. */
+const PATHS = ["--node", "--wireguard-go", "--out"];
+
+const SCENARIOS: Readonly<Record<ScenarioName, ScenarioMaker>> = {
+  speed: speedScenario,
+  ladder: speedScenario,
+};
+
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+/** The checkout or package that this file is part of, built or not. */
+const projectRoot = (): string => {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "package.json")) && dirname(folder) !== folder) {
+    folder = dirname(folder);
+  }
+  return folder;
+};
+
+/** "2026-11-22-231500": sorts as time goes, in UTC. */
+const folderName = (now: Date): string =>
+  now.toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "");
+
+const minutes = (seconds: number): string =>
+  seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
+
+/** The newest folder with cells of the scenario. Errors: LabError when there is none. */
+const newest = (results: string, scenario: string): string => {
+  const names = existsSync(results) ? readdirSync(results).sort().reverse() : [];
+  const found = names
+    .map((name) => join(results, name))
+    .find((folder) => {
+      const file = join(folder, CELLS);
+      return existsSync(file) && readFileSync(file, "utf8").includes(`"scenario":"${scenario}"`);
+    });
+  if (found === undefined) throw new LabError("There is no run to go on with; leave --resume out.");
+  return found;
+};
+
+const openStore = (options: Options, scenario: Scenario, root: string, commit: string): Store => {
+  const { runs, seconds, offloads } = options;
+  const works = [...new Set(scenario.tasks.map(({ work }) => work))];
+  const plan = {
+    ...{ scenario: scenario.name, runs, seconds, offloads, works },
+    ...{ versions: scenario.versions, commit },
+  };
+  const results = join(root, "bench/results");
+  if (options.resume) {
+    return Store.resume(join(options.out ?? newest(results, scenario.name), CELLS), plan);
+  }
+  const folder = options.out ?? join(results, folderName(new Date()));
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, CELLS);
+  if (existsSync(file)) {
+    throw new LabError(`${file} is there already; add --resume to go on with it.`);
+  }
+  return Store.create(file, plan);
+};
+
+/**
+ * What kept a cell from being measured, as one sentence: a program that ended, or what the system
+ * refused. Other errors are faults of the benchmark, and end the run.
+ */
+const whyFailed = (error: unknown): string => {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const known = error instanceof LabError || error instanceof EngineError;
+  if (known || code !== undefined) return message.split("\n")[0]!;
+  throw error;
+};
+
+const measureCell = async (scenario: Scenario, cell: Cell): Promise<Done> => {
+  const start = process.hrtime.bigint();
+  const [loadAverage = 0] = loadavg();
+  const at = new Date().toISOString();
+  let figures: Figures | null = null;
+  let failed: string | null = null;
+  try {
+    figures = await scenario.measure(cell);
+  } catch (error) {
+    failed = whyFailed(error);
+  }
+  const tookSeconds = Number(process.hrtime.bigint() - start) / 1e9;
+  return { ...cell, at, tookSeconds, loadAverage, figures, failed };
+};
+
+const runCells = async (scenario: Scenario, store: Store, options: Options): Promise<void> => {
+  const cells = interleave(scenario.tasks, options.runs);
+  const left = store.left(cells);
+  const width = Math.max(...cells.map(({ scheme }) => scheme.length));
+  const estimate = (): string => minutes(secondsLeft(left, store.done, scenario.tasks));
+  say(`${left.length} of ${cells.length} cells to measure, about ${estimate()}; ${store.file}`);
+  while (left.length > 0) {
+    const done = await measureCell(scenario, left[0]!);
+    left.shift();
+    store.add(done);
+    const place = `${cells.length - left.length}/${cells.length}`.padStart(9);
+    const told =
+      done.figures === null ? `failed: ${done.failed}` : scenario.tell(done, done.figures);
+    const what = `run ${done.run}  ${done.work.padEnd(7)} ${done.scheme.padEnd(width)}`;
+    say(`${place}  ${what}  ${told}${left.length > 0 ? `   (${estimate()} left)` : ""}`);
+  }
+};
+
+const headOf = (machine: Machine, options: Options, done: readonly Done[]): string => {
+  const told = process.argv
+    .slice(2)
+    .map((word, i, all) => (PATHS.includes(all[i - 1] ?? "") ? "PATH" : word));
+  const command = ["npm run bench --", ...told].join(" ");
+  const cubic = done.every(({ figures }) => figures === null || figures.cubic === 1);
+  const load = median(done.map(({ loadAverage }) => loadAverage));
+  const facts = [
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB`,
+    `${machine.system}, Linux ${machine.kernel}`,
+    `iperf3 ${machine.iperf3}`,
+    cubic ? "TCP cubic" : "TCP: the kernel's default algorithm (cubic was refused)",
+    options.offloads ? "veth as it is where nothing else is said" : "veth with offloads off",
+    `${options.runs} runs of ${options.seconds} s, interleaved`,
+    `load average before a cell ${load.toFixed(1)} (median)`,
+  ];
+  const times = done.map(({ at }) => at).sort();
+  return [
+    `# Benchmark: ${options.scenario}`,
+    `${times[0] ?? "?"} to ${times.at(-1) ?? "?"}.`,
+    `    ${command}`,
+    `p2pvpn-engine ${machine.version} (${machine.commit}); ${facts.join("; ")}.`,
+    "Medians, with the lowest and the highest run in brackets; ratios are of medians, with the " +
+      "lowest and the highest of runs that stood beside each other in time.",
+  ].join("\n\n");
+};
+
+const main = async (): Promise<number> => {
+  const options = readOptions(process.argv.slice(2), process.env);
+  if (options === null) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  if (process.geteuid?.() !== 0) throw new LabError("This needs root; run it with sudo.");
+  const missing = missingTools(["ip", "ping", "iperf3", "wg", "ethtool"]);
+  if (missing !== null) throw new LabError(missing);
+  lockBench();
+  const root = projectRoot();
+  const machine = describeMachine(process.execPath);
+  const scenario = await SCENARIOS[options.scenario](options, machine.version, root);
+  for (const { why } of scenario.missing) say(why);
+  const store = openStore(options, scenario, root, machine.commit);
+  let finished = false;
+  process.once("exit", () => {
+    if (!finished) say(`Stopped with ${store.done.length} cells done; --resume goes on.`);
+  });
+  await runCells(scenario, store, options);
+  finished = true;
+  const rows = scenario.rows(store.done);
+  const page = `${headOf(machine, options, store.done)}\n\n${scenario.page(store.done)}\n`;
+  const folder = dirname(store.file);
+  const all = `${JSON.stringify({ machine, rows }, null, 2)}\n`;
+  writeFileSync(join(folder, ROWS), all);
+  writeFileSync(join(folder, PAGE), page);
+  process.stdout.write(options.json ? all : page);
+  say(`Written to ${relative(process.cwd(), folder) || "."}.`);
+  const absent = new Set(scenario.missing.map(({ id }) => id));
+  const empty = rows.filter(({ id, runs }) => runs === 0 && !absent.has(id)).length;
+  if (empty > 0) say(`${empty} of ${rows.length} rows have no figure; --resume tries them again.`);
+  return empty > 0 ? 1 : 0;
+};
+
+void runMain(main);

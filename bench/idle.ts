@@ -1,0 +1,95 @@
+/**
+ * idle — how often an engine with nothing to do wakes the machine up.
+ *
+ *   npm run bench:idle -- [--seconds 20] [--peers 0,1000] [--threads] [--json] [--check]
+ *
+ * Two engines with a session and, for each number of `--peers`, as many others that never speak.
+ * The figure is the sum of the voluntary context switches of all threads of the first one while
+ * nothing is sent, a second. `--threads` prints them by thread. `--check`: exit code 1 above 20.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { exitCode, type Figure, figureTable } from "./bounds.ts";
+import { addIdlePeers, makeKeys, runCli, writeConfig } from "./engines.ts";
+import { Lab, LabError, missingTools, runMain } from "./lab.ts";
+import { describeMachine } from "./machine.ts";
+import { firstPing } from "./measure.ts";
+import { type Switches, switches, switchesBetween } from "./process.ts";
+
+/** Issue 4: idle wake-ups a second of the whole process. */
+const MOST = 20;
+/** Tuning: after the last packet, keepalives (10 s) and the answers to them are over. */
+const QUIET_MS = 12_000;
+
+interface Idle {
+  readonly peers: number;
+  readonly perSecond: number;
+  readonly threads: readonly Switches[];
+}
+
+const measure = async (peers: number, seconds: number): Promise<Idle> => {
+  const lab = await Lab.make();
+  const { a, b } = lab;
+  const [keysA, keysB] = [makeKeys(lab, a, "identity"), makeKeys(lab, b, "identity")];
+  const fileA = writeConfig(lab, a, keysA, keysB.publicKey);
+  addIdlePeers(fileA, peers);
+  await runCli(lab, b, writeConfig(lab, b, keysB, keysA.publicKey));
+  const { pid } = await runCli(lab, a, fileA);
+  await firstPing(lab, a, b.inner4);
+  await sleep(QUIET_MS);
+  const before = switches(pid);
+  const startMs = performance.now();
+  await sleep(seconds * 1_000);
+  const threads = switchesBetween(before, switches(pid));
+  const tookS = (performance.now() - startMs) / 1_000;
+  lab.remove();
+  const total = threads.reduce((sum, { voluntary }) => sum + voluntary, 0);
+  return { peers, perSecond: total / tookS, threads };
+};
+
+const main = async (): Promise<number> => {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: "string", default: "20" },
+      peers: { type: "string", default: "0,1000" },
+      threads: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      check: { type: "boolean", default: false },
+    },
+  });
+  const missing = missingTools(["ping"]);
+  if (missing !== null) throw new LabError(missing);
+  const seconds = Number(values.seconds);
+  const counts = values.peers.split(",").map(Number);
+  if (!(seconds >= 1 && seconds <= 3_600)) throw new LabError("--seconds is a number up to 3600.");
+  if (counts.some((count) => !Number.isInteger(count) || count < 0 || count > 10_000)) {
+    throw new LabError("--peers is a list of whole numbers up to 10000, as 0,1000.");
+  }
+  const rows: Idle[] = [];
+  for (const peers of counts) {
+    process.stderr.write(`idle: ${peers} silent peers, ${seconds} s ...\n`);
+    rows.push(await measure(peers, seconds));
+  }
+  const figures = rows.map(
+    ({ peers, perSecond }): Figure => ({
+      name: `idle wake-ups, one peer with a session, ${peers} silent ones`,
+      value: perSecond,
+      unit: "a second",
+      most: MOST,
+    }),
+  );
+  if (values.json) {
+    const machine = describeMachine(process.execPath);
+    process.stdout.write(`${JSON.stringify({ machine, seconds, rows }, null, 2)}\n`);
+  } else process.stdout.write(`${figureTable(figures)}\n`);
+  if (values.threads) {
+    for (const { peers, threads } of rows) {
+      for (const { thread, name, voluntary } of threads) {
+        process.stdout.write(`${peers} silent peers: thread ${thread} ${name}: ${voluntary}\n`);
+      }
+    }
+  }
+  return exitCode(figures, values.check);
+};
+
+void runMain(main);

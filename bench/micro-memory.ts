@@ -1,0 +1,96 @@
+/**
+ * micro-memory — ring, route look-up, session look-up, and what a message is. See micro.ts.
+ */
+import assert from "node:assert";
+import { SLOT_BYTES } from "../src/memory/layout.ts";
+import { type Arena, makeArena, wordOf } from "../src/memory/region.ts";
+import { claim, finish, ioTag, openRing, Poster } from "../src/memory/ring.ts";
+import { publishRoutes, RouteLookup } from "../src/memory/routes.ts";
+import { SessionIndex } from "../src/memory/sessions.ts";
+import { INITIATION, messageKind } from "../src/wire/handshake.ts";
+import type { MicroTask } from "./micro.ts";
+import { addressIn, makePrefix, SHAPES } from "./prefixes.ts";
+
+/** Operations of one call: a clock is read before and after each call. */
+const BATCH = 1_024;
+const ROUTES = 100_000;
+const PEERS = 1_000;
+/** Addresses looked up in turn, 16 bytes each in a slot's place. */
+const ADDRESSES = 65_536;
+
+const batch = (name: string, unit: MicroTask["unit"], one: (i: number) => void): MicroTask => {
+  let at = 0;
+  const run = (): void => {
+    for (let i = 0; i < BATCH; i++) one(at + i);
+    at = (at + BATCH) % ADDRESSES;
+  };
+  return { name, cipher: null, count: BATCH, bytes: 0, unit, run };
+};
+
+/** Post, claim, finish and retire one job, in one thread. */
+export const ringTasks = (arena: Arena): MicroTask[] => {
+  const ring = openRing(arena, 0);
+  const poster = new Poster(ring);
+  const tag = ioTag(0);
+  return [
+    batch("ring: post, claim, finish, retire", "job", () => {
+      poster.post();
+      finish(ring, claim(ring, tag), tag);
+      poster.retire();
+    }),
+    batch("ring: append and retire, as inline", "job", () => {
+      poster.append();
+      poster.retire();
+    }),
+  ];
+};
+
+/** Random addresses within 100,000 prefixes. */
+export const routeTasks = (): MicroTask[] =>
+  ([4, 6] as const).flatMap((version) =>
+    SHAPES.map((shape) => {
+      const arena = makeArena({ ioThreads: 1, workers: 0, peers: 1, routes: ROUTES });
+      const cidrs = Array.from({ length: ROUTES }, (_, i) => makePrefix(shape, version, i));
+      publishRoutes(
+        arena,
+        cidrs.map((cidr, i) => ({ cidr, owner: { index: i % PEERS } })),
+      );
+      const table = new RouteLookup(arena);
+      const first = wordOf(arena, "slots", SLOT_BYTES, 0);
+      for (let i = 0; i < ADDRESSES; i++) {
+        arena.u32.set(addressIn(cidrs[(i * 7_919) % ROUTES]!), first + 4 * i);
+      }
+      let sum = 0;
+      const find =
+        version === 4
+          ? (i: number): void => {
+              sum += table.find4(first + 4 * i);
+            }
+          : (i: number): void => {
+              sum += table.find6(first + 4 * i);
+            };
+      const task = batch(`route, IPv${version}, 100,000 ${shape}, random`, "look-up", find);
+      return { ...task, after: () => assert(sum !== 0) };
+    }),
+  );
+
+/** What an inbound datagram is: data by its receiver index, handshakes by type and length. */
+export const parseTasks = (arena: Arena): MicroTask[] => {
+  const sessions = new SessionIndex(arena);
+  const message = new Uint8Array(INITIATION.bytes);
+  message[0] = 1;
+  assert(messageKind(message)?.kind === "initiation");
+  let found = 0;
+  const tasks = [
+    batch("parse: receiver index to session", "datagram", () => {
+      found += sessions.find(8) === 0 ? 1 : 0;
+    }),
+    batch("parse: receiver index of nobody", "datagram", (i) => {
+      found += sessions.find(9 + i) < 0 ? 1 : 0;
+    }),
+    batch("parse: kind of a handshake message", "datagram", () => {
+      found += messageKind(message) === null ? 0 : 1;
+    }),
+  ];
+  return tasks.map((task) => ({ ...task, after: () => assert(found !== 0) }));
+};

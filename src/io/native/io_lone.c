@@ -1,0 +1,177 @@
+/*
+ * io_lone.c — the short way of a packet that comes alone; see io.h.
+ *
+ *   read ─ route ─ nonce ─ seal ─ send          receive ─ session ─ open ─ window ─ route ─ write
+ *
+ * On a quiet tunnel most of a round trip is code that has gone cold between two packets. Here one
+ * call does what otherwise takes a dozen, each a way through V8. It does nothing that TypeScript
+ * would do otherwise: what is not plain — no session, another address, the first packet of a
+ * session, a stranger — it leaves where io/send.ts and io/receive.ts find it. AES-256-GCM alone;
+ * ChaCha20-Poly1305 is sodium-native's.
+ */
+#define _GNU_SOURCE
+#include "io_state.h"
+#include "routes.h"
+
+#define MESSAGE_TYPE_AES 8u
+#define INDEX_BITS_MASK ((UINT32_C(1) << INDEX_BITS) - 1)
+
+static double turn_ms(const struct io *io)
+{
+    double now;
+    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
+    return now;
+}
+
+/* The session may be used now, and is AES. */
+static bool usable(const struct io *io, const uint8_t *session)
+{
+    double reject;
+    memcpy(&reject, session + SESSION_REJECT_AT_MS, sizeof reject);
+    return load32(session + SESSION_SUITE) == SUITE_AES256GCM && turn_ms(io) < reject;
+}
+
+static void name_session(uint8_t *job, uint32_t kind, uint32_t session, const uint8_t *entry_of)
+{
+    store32(job + JOB_KIND, kind);
+    store32(job + JOB_SESSION, session);
+    store32(job + JOB_SESSION_GENERATION, load32(entry_of + SESSION_GENERATION));
+    store32(job + JOB_SUITE, SUITE_AES256GCM);
+    store32(job + JOB_PEER, load32(entry_of + SESSION_PEER));
+}
+
+/* The job's one segment under the session's key. */
+static struct aead_batch batch_of(const struct segments *segments, const uint8_t *key)
+{
+    return (struct aead_batch){
+        .suite = SUITE_AES256GCM, .key = key, .segments = segments->at, .count = 1,
+        .stride = segments->stride, .last_bytes = segments->last_bytes,
+    };
+}
+
+/* Sends the run that was read into the job. False: nothing was done to it. */
+static bool send_lone(struct io *io, struct aead *aead, uint32_t job_index)
+{
+    uint8_t *job = job_entry(io->arena, job_index);
+    struct segments segments;
+    uint32_t address[4];
+
+    if (job == NULL || !segments_of(io->arena, job, &segments))
+        return false;
+    memcpy(address, job + JOB_INNER_ADDRESS, sizeof address);
+    int64_t found = route_find(io->arena, load32(job + JOB_INNER_VERSION), address);
+    uint8_t *peer = found < 0 ? NULL : entry(io->arena, REGION_PEERS, PEER_SIZE, (size_t)found);
+    if (peer == NULL || load32(job + JOB_SYN) != 0 ||
+        segments.last_bytes - SEGMENT_OVERHEAD_BYTES > io_peer_mtu(io, (uint32_t)found))
+        return false;
+    uint32_t current = __atomic_load_n((uint32_t *)(void *)(peer + PEER_CURRENT), __ATOMIC_ACQUIRE);
+    uint8_t *session =
+        current == 0 ? NULL : entry(io->arena, REGION_SESSIONS, SESSION_SIZE, current - 1);
+    if (session == NULL || !usable(io, session))
+        return false;
+    name_session(job, KIND_SEAL, current - 1, session);
+    store32(job + JOB_MESSAGE_TYPE, MESSAGE_TYPE_AES);
+    store32(job + JOB_RECEIVER_INDEX, load32(session + SESSION_REMOTE_INDEX));
+    if (io_prepare(io->arena, job_index, turn_ms(io)) < 0)
+        return false;
+    struct aead_batch batch = batch_of(&segments, session + SESSION_SEND_KEY);
+    /* Its nonce is used up whatever comes: a run that is not sealed is never sent. */
+    if (aead_seal(aead, &batch) < 0) {
+        count(io->counters, DROP_STALE_JOB, 1);
+        return true;
+    }
+    count(io->counters, COUNT_JOBS_INLINE, 1);
+    (void)io_send_add(io, job_index);
+    (void)io_send_flush(io);
+    return true;
+}
+
+/* The session that a received run names, if it is one that the short way may take; or NULL. */
+static uint8_t *session_of(struct io *io, const uint8_t *job, uint32_t *number)
+{
+    uint32_t index = load32(job + JOB_RECEIVER_INDEX);
+    const uint8_t *slot = entry(io->arena, REGION_INDEX_TABLE, 4, index & INDEX_BITS_MASK);
+    if (slot == NULL || load32(job + JOB_COUNT) != 1 ||
+        load32(job + JOB_MESSAGE_TYPE) != MESSAGE_TYPE_AES)
+        return NULL;
+    uint32_t named = __atomic_load_n((const uint32_t *)(const void *)slot, __ATOMIC_ACQUIRE);
+    uint8_t *session =
+        named == 0 ? NULL : entry(io->arena, REGION_SESSIONS, SESSION_SIZE, named - 1);
+    if (session == NULL || load32(session + SESSION_LOCAL_INDEX) != index ||
+        load32(session + SESSION_OWNER) != io->thread ||
+        load32(session + SESSION_CONFIRMED) == 0 || !usable(io, session))
+        return NULL;
+    const uint8_t *peer =
+        entry(io->arena, REGION_PEERS, PEER_SIZE, load32(session + SESSION_PEER));
+    *number = named - 1;
+    return peer != NULL && came_as_named(job, peer) ? session : NULL;
+}
+
+/* Writes the packet if its source leads to the peer that sent it. */
+static void write_lone(struct io *io, uint32_t job_index, const uint8_t *job)
+{
+    const uint8_t *source =
+        entry(io->arena, REGION_SOURCES, SOURCE_SIZE, (size_t)io->thread * JOB_SEGMENTS);
+    uint32_t address[4];
+
+    if (source == NULL)
+        return;
+    memcpy(address, source + SOURCE_ADDRESS, sizeof address);
+    int64_t owner = route_find(io->arena, load32(source + SOURCE_VERSION), address);
+    if (owner == (int64_t)load32(job + JOB_PEER))
+        (void)io_tun_write(io, job_index, 1);
+    else
+        count(io->counters, DROP_INNER_SOURCE, 1);
+}
+
+/* Takes the run that was received into the job. False: nothing was done to it. */
+static bool take_lone(struct io *io, struct aead *aead, uint32_t job_index)
+{
+    uint8_t *job = job_entry(io->arena, job_index);
+    struct segments segments;
+    uint64_t failed = UINT64_MAX;
+    uint32_t number;
+
+    if (job == NULL || !segments_of(io->arena, job, &segments))
+        return false;
+    uint8_t *session = session_of(io, job, &number);
+    if (session == NULL)
+        return false;
+    name_session(job, KIND_OPEN, number, session);
+    struct aead_batch batch = batch_of(&segments, session + SESSION_RECEIVE_KEY);
+    if (aead_open_batch(aead, &batch, &failed) < 0) {
+        count(io->counters, DROP_STALE_JOB, 1);
+        return true;
+    }
+    store32(job + JOB_FAILED_LOW, (uint32_t)failed);
+    store32(job + JOB_FAILED_HIGH, (uint32_t)(failed >> 32));
+    count(io->counters, COUNT_JOBS_INLINE, 1);
+    if ((io_accept(io, job_index) & ACCEPT_SOURCES) > 0)
+        write_lone(io, job_index, job);
+    return true;
+}
+
+int io_lone(struct io *io, struct aead *aead, uint32_t job, uint32_t offered, int ready)
+{
+    if (ready & READY_TUN) {
+        int read = io_tun_read(io, job);
+        if (read < 0)
+            return ready;
+        /* With more behind it, it is not alone. */
+        bool alone = read == (1 | TUN_DRAINED);
+        if (read == 0 || (read & TUN_DRAINED))
+            ready &= ~READY_TUN;
+        if (read > 0 && (!alone || !send_lone(io, aead, job)))
+            return ready | read << LONE_READ_SHIFT;
+    }
+    if (ready & READY_UDP) {
+        int runs = io_receive(io, job, offered);
+        if (runs < 0)
+            return ready;
+        if (runs > 1 || (runs == 1 && !take_lone(io, aead, job)))
+            return ready | runs << LONE_RUNS_SHIFT;
+        if (!io->udp[0].ready && !io->udp[1].ready)
+            ready &= ~READY_UDP;
+    }
+    return ready;
+}

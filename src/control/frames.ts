@@ -190,12 +190,18 @@ export class Frames {
       this.#send(peer, encodeProbe({ kind: "probe", ...probe }), probe.bytes);
     }
     if (path.deafRounds >= DEAF_ROUNDS) hellos.forget();
-    if (path.mtu === talk.pathMtu) return;
-    talk.pathMtu = path.mtu;
-    entries.setPathMtu(peer.index, path.mtu);
-    this.#options.counters.add(COUNT.pathMtuChanges, 1);
-    const facts = { peer: shortKey(peer.publicKey), mtu: path.mtu || ownMtu };
-    this.#options.say("info", "the path takes packets of", facts);
+    if (path.mtu !== talk.pathMtu) this.#setPathMtu(peer, talk, path.mtu);
+  }
+
+  #setPathMtu(peer: Peer, talk: Talk, found: number): void {
+    const { entries, counters, say } = this.#options;
+    const before = entries.mtu(peer.index);
+    entries.setPathMtu(peer.index, found);
+    talk.pathMtu = found;
+    const mtu = entries.mtu(peer.index);
+    if (mtu === before) return;
+    counters.add(COUNT.pathMtuChanges, 1);
+    say("info", "the path to a peer takes another MTU", { peer: shortKey(peer.publicKey), mtu });
   }
 
   /** Has the peer's I/O thread send a frame. False: it has no room, which is counted. */

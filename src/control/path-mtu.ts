@@ -4,7 +4,7 @@
  *     rest ──due──▶ ask for the whole MTU ──answered──▶ rest: the path takes all
  *                          │ three lost, or refused by our own link
  *                          ▼
- *                   ask for 1280 ──three lost──▶ rest: it hears nothing; what was known stays
+ *                   ask for 1280 ──three lost──▶ rest: unknown, if anything else arrived
  *                          │ answered
  *                          ▼
  *                   halve what lies between, in steps of 16 ──▶ rest: the largest that crossed
@@ -97,13 +97,11 @@ export class PathMtu {
   }
 
   /**
-   * Largest packet known to cross; 0: not known to be less than the MTU. It changes when a round
-   * is over: hosts keep what they are told for ten minutes, so nothing provisional is told.
+   * Largest packet known to cross; 0: unknown. It changes when a round is over: hosts keep what
+   * they are told for ten minutes, so nothing provisional is told.
    */
   get mtu(): number {
-    const { mtu, ownMtu } = this.#seen;
-    const best = Math.min(mtu, this.#found);
-    return best === 0 || best >= ownMtu ? 0 : best;
+    return this.#found;
   }
 
   /** When to call step(), while a probe is on its way; infinity: at any look at the peer. */
@@ -122,6 +120,7 @@ export class PathMtu {
     const { mtu, ownMtu } = this.#seen;
     if (seen.mtu !== mtu || seen.ownMtu !== ownMtu) {
       this.#rest();
+      this.#found = 0;
       this.#urgent = true;
     }
     this.#seen = seen;
@@ -200,7 +199,10 @@ export class PathMtu {
     const size = this.#size;
     const floor = Math.min(FLOOR_BYTES, this.#seen.mtu);
     if (size <= floor) {
-      if (this.#seen.lastReceivedMs > this.#begunMs) this.deafRounds++;
+      if (this.#seen.lastReceivedMs > this.#begunMs) {
+        this.deafRounds++;
+        this.#found = 0;
+      }
       this.#rest();
       return;
     }
@@ -235,7 +237,8 @@ export class PathMtu {
 
   /** An answer that came when its round was over: more crosses than was thought. */
   #late(size: number): void {
-    if (this.#found > 0 && size > this.#found) this.#found = size;
+    const isWhole = size >= this.#seen.mtu;
+    if (isWhole || (this.#found > 0 && size > this.#found)) this.#found = size;
   }
 
   #rest(): void {

@@ -169,9 +169,12 @@ const assertDecrypted = (frames: readonly Frame[], caller: Keys): void => {
     assert.ok(inner(frames, field, request) >= PINGS, `${field} requests`);
     assert.ok(inner(frames, field, reply) >= PINGS, `${field} replies`);
   }
+  // Our one hello is read too, and taken for an IP packet that ends at once.
+  const hellos = ofType("4").filter(({ protocols }) => protocols.endsWith(":wg:ip"));
+  assert.equal(hellos.length, 1);
   for (const frame of ofType("4")) {
     const read = isYes(frame.keepalive) || /wg:ip(v6)?:/.test(frame.protocols);
-    assert.ok(read, `not decrypted: ${JSON.stringify(frame)}`);
+    assert.ok(read || hellos.includes(frame), `not decrypted: ${JSON.stringify(frame)}`);
   }
 };
 

@@ -74,7 +74,7 @@ const WARM_SHARE = 1 / 3;
 // biome-ignore format: a table
 const OTHERS = new Set([
   "tunInvalid", "noRoute", "noEndpoint", "stagedFull", "stagedExpired", "nonceExhausted",
-  "sendRefused", "sendFull", "queueFull", "frameUnsent",
+  "sendRefused", "sendFull", "queueFull", "frameUnsent", "standingQueue", "tooBig",
 ]);
 /** What becomes of a datagram that is not dropped; a response that is taken has no count. */
 // biome-ignore format: a table

@@ -34,6 +34,9 @@
 #define SLOTS 40u
 #define OFFERED 8u
 #define SESSIONS 2u
+#ifndef PEERS
+#define PEERS 1u
+#endif
 #define INDEX 0x11223344u
 #define PAGE 4096u
 /* A job that is never posted; inbound jobs come before it. */
@@ -56,7 +59,7 @@ static inline void lay_out(struct arena *arena)
         { REGION_IOS, IO_SIZE, 1 },            { REGION_JOBS, JOB_SIZE, RING_JOBS },
         { REGION_SOURCES, SOURCE_SIZE, JOB_SEGMENTS },
         { REGION_COUNTERS, 8u * COUNTERS_PER_THREAD, 2 },
-        { REGION_LOCALS, LOCAL_SIZE, 4 },      { REGION_PEERS, PEER_SIZE, 1 },
+        { REGION_LOCALS, LOCAL_SIZE, 4 },      { REGION_PEERS, PEER_SIZE, PEERS },
         { REGION_SESSIONS, SESSION_SIZE, SESSIONS }, { REGION_SLOT_GENERATIONS, 4, SLOTS },
         { REGION_SLOTS, SLOT_BYTES, SLOTS },
     };

@@ -6,9 +6,11 @@
  * Between the two the socket is the group's last member, which the steering program never names.
  * Connecting fixes the local address, too: the route's, or the one that is asked for. That one is
  * not bound to, since a socket bound to one address goes before the group and takes everybody's
- * datagrams until it is connected; it is connected to itself first instead, which fixes it.
+ * datagrams until it is connected. It is connected twice instead, first to where nobody can send
+ * from and the kernel takes that address for: it stays.
  *
- * Source: Linux net/ipv4/datagram.c, __ip4_datagram_connect(); net/core/sock_reuseport.c.
+ * Source: Linux net/ipv4/datagram.c, __ip4_datagram_connect(); net/ipv6/addrconf.c,
+ * ipv6_get_saddr_eval(), rule 1; net/core/sock_reuseport.c.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -91,6 +93,21 @@ static bool leaves_room(int fd)
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd + DESCRIPTORS_LEFT < limit.rlim_cur;
 }
 
+/* IPv4: a multicast group goes out from the address of IP_MULTICAST_IF; IPv6: itself. */
+static int fix_local(int fd, const union address *local, in_port_t port)
+{
+    union address first = *local;
+
+    *port_of(&first) = port;
+    if (local->any.sa_family == AF_INET) {
+        if (setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &local->v4.sin_addr,
+                       sizeof local->v4.sin_addr) < 0)
+            return -errno;
+        first.v4.sin_addr.s_addr = htonl(INADDR_ALLHOSTS_GROUP);
+    }
+    return udp_connect(fd, &first);
+}
+
 /* Connected to `to`; where `local` is set, from there. */
 static int open_connected(int like, const union address *like_name, const union address *to,
                           const union address *local)
@@ -102,12 +119,10 @@ static int open_connected(int like, const union address *like_name, const union 
         return fd;
     if (!leaves_room(fd))
         return refuse(fd, -EMFILE);
-    if (local != NULL) {
-        union address self = *local;
-        *port_of(&self) = like_name->any.sa_family == AF_INET ? like_name->v4.sin_port
-                                                              : like_name->v6.sin6_port;
-        result = udp_connect(fd, &self);
-    }
+    if (local != NULL)
+        result = fix_local(fd, local, like_name->any.sa_family == AF_INET
+                                          ? like_name->v4.sin_port
+                                          : like_name->v6.sin6_port);
     if (result == 0)
         result = udp_connect(fd, to);
     return result < 0 ? refuse(fd, result) : fd;

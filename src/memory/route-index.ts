@@ -17,8 +17,8 @@
  * as many as are not zero. Peer k of a list holds from its boundary k - 1 on, peer 0 below all of
  * them. `search` is a long list, where parts in parts would take too much memory.
  *
- *      result  place of a node / 2 << 9 | boundaries of a list << 5 | planes or words - 1 << 3 | kind
- *              peer + 1            << 9 | 0
+ *      result  node / 2 << 9 | boundaries of a list << 5 | planes or words - 1 << 3 | kind
+ *              peer + 1 << 9 | 0
  *
  * All memory zero is a table without prefixes.
  */

@@ -115,9 +115,8 @@ const post = ({ arena: { u32 }, station: { poster, ring, slots }, jobs }: Side):
 const turn = (side: Side): boolean => {
   const { poster, io } = side.station;
   let slept = false;
-  // As io/thread.ts: the device always has more, so it sleeps only when there is no room, and when
-  // workers hold every job.
-  if (poster.pending() >= JOBS_IN_FLIGHT && !side.jobs.settle()) {
+  // As io/thread.ts: the device always has more, so it sleeps only when there is no room.
+  if (poster.pending() >= JOBS_IN_FLIGHT) {
     if (poster.fallAsleep()) {
       addon.ioPollWake(io, PENDING_MS);
       slept = true;
@@ -125,7 +124,7 @@ const turn = (side: Side): boolean => {
     poster.wake();
   }
   for (let i = 0; i < RUNS_A_TURN && poster.pending() < JOBS_IN_FLIGHT; i++) post(side);
-  if (poster.pending() > 0) side.jobs.settle(true);
+  if (poster.pending() > 0) side.jobs.settle();
   return slept;
 };
 

@@ -137,6 +137,17 @@ const explain = (error: unknown, program: Command): number => {
 const writeProblem = ({ code, message }: NodeJS.ErrnoException): string =>
   code === "ENOSPC" ? "the disk is full" : (code ?? message);
 
+/**
+ * `start` executes the program a second time: before what it needs is loaded, not after. Whoever
+ * asks for help starts nothing.
+ */
+const limitEarly = async (words: readonly string[]): Promise<void> => {
+  const help = words.some((word) => word === "-h" || word === "--help");
+  if (help || words.find((word) => !word.startsWith("-")) !== "start") return;
+  const { limitPrivileges } = await import("./commands/privileges.ts");
+  limitPrivileges();
+};
+
 const main = async (): Promise<void> => {
   // A reader that goes away, as `head` does, is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -146,6 +157,7 @@ const main = async (): Promise<void> => {
   const program = new Command("p2pvpn-engine");
   process.on("uncaughtException", (error) => process.exit(explain(error, program)));
   try {
+    await limitEarly(process.argv.slice(2));
     await describe(program, process.argv.slice(2));
     await program.parseAsync(process.argv);
   } catch (error) {

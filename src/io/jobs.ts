@@ -9,16 +9,7 @@
 import { work } from "../crypto/work.ts";
 import { COUNT, HAND_OVER, JOB_KIND, WORKER, WORKER_STATE } from "../memory/layout.ts";
 import { fieldWord, wordOf } from "../memory/region.ts";
-import {
-  claim,
-  finish,
-  ioTag,
-  jobWord,
-  NOTHING,
-  STATUS,
-  unclaimed,
-  workerOfTag,
-} from "../memory/ring.ts";
+import { claim, finish, ioTag, jobWord, NOTHING, STATUS, workerOfTag } from "../memory/ring.ts";
 import { F, type Station } from "./station.ts";
 
 /** What retires a job; send and receive. */
@@ -33,11 +24,6 @@ const TAG = fieldWord(WORKER.fields.tag);
 const DEAD_TAG = fieldWord(WORKER.fields.deadTag);
 /** Unclaimed jobs from which a worker is woken: this thread does the first itself. */
 const WAKE_BACKLOG = 2;
-/**
- * Jobs left to each worker while more packets wait: as many as it does while this thread reads the
- * next ones, so that it does not fall asleep in between. Tuning: 8 full runs are 0.6 ms of sealing.
- */
-const LEFT_A_WORKER = 8;
 /** A job claimed for longer than this has a stuck worker. */
 const STUCK_MS = 1_000;
 
@@ -83,14 +69,11 @@ export class Jobs {
   }
 
   /**
-   * Retires what is done, and does what nobody has begun. With `more` packets waiting to be read,
-   * some jobs are left to the workers, who would fall asleep before an empty ring and have to be
-   * woken; then true is returned, and this is to be called again before the thread sleeps. False:
-   * workers hold all jobs that are pending. Bounded: each step retires or does one job.
+   * Does and retires what it can; returns with jobs pending only when workers hold all of them.
+   * Bounded: each step retires or does one job.
    */
-  settle(more = false): boolean {
-    const { poster, ring, segments, counters, arena } = this.#s;
-    const left = more && this.handingOver ? LEFT_A_WORKER * arena.limits.workers : 0;
+  settle(): void {
+    const { poster, ring, segments, counters } = this.#s;
     if (poster.pending() > 0) poster.publish();
     while (poster.pending() > 0) {
       const status = poster.status();
@@ -99,19 +82,16 @@ export class Jobs {
         continue;
       }
       if (status === STATUS.claimed && this.#abandonIfDead()) continue;
-      const unbegun = left === 0 ? 0 : unclaimed(ring, poster.tail);
-      const leaves = unbegun > 0 && unbegun <= left;
-      const at = leaves ? NOTHING : claim(ring, this.#tag);
+      const at = claim(ring, this.#tag);
       if (at === NOTHING) {
         this.#watchHead();
-        return leaves;
+        return;
       }
       work(segments, ring, at);
       counters.add(COUNT.jobsInline, 1);
       finish(ring, at, this.#tag);
     }
     this.#stuckSinceMs = 0;
-    return false;
   }
 
   /** Claim tag of a worker that has held the oldest job for too long, or 0. */

@@ -64,8 +64,6 @@ export class IoThread {
   readonly #stopWord: number;
   readonly #wake: number;
   #stuckTag = 0;
-  /** Jobs were left to workers because more packets waited. */
-  #leaves = false;
 
   constructor(task: IoTask, report: (report: IoReport) => void, poll: Poll = addon.ioPoll) {
     const arena = openArena(task.share);
@@ -114,8 +112,7 @@ export class IoThread {
   #wait(idleMs: number): number {
     const { poster, io } = this.#s;
     if (poster.pending() === 0) return Math.max(0, this.#poll(io, idleMs));
-    // What was left must not wait for a worker: this thread looks for packets, and settles.
-    const timeoutMs = !this.#leaves && poster.fallAsleep() ? PENDING_MS : 0;
+    const timeoutMs = poster.fallAsleep() ? PENDING_MS : 0;
     const ready = this.#isFull() ? addon.ioPollWake(io, timeoutMs) : this.#poll(io, timeoutMs);
     poster.wake();
     return Math.max(0, ready);
@@ -140,8 +137,7 @@ export class IoThread {
     }
     if (left & READY_TUN) this.#send.read(TUN_RUNS);
     else this.#send.idle();
-    const more = (left & (READY_TUN | READY_UDP)) !== 0;
-    this.#leaves = this.#s.poster.pending() > 0 && this.#jobs.settle(more);
+    if (this.#s.poster.pending() > 0) this.#jobs.settle();
     this.#send.flush();
     if (this.#send.stagedCount > 0) this.#send.expireStaged();
     this.#s.events.ring();

@@ -63,8 +63,11 @@ export const JOB_SEGMENTS = 64;
 export const JOB_BYTES = 65_340;
 /** Jobs one I/O thread may have posted and not yet retired; a power of two. */
 export const RING_JOBS = 128;
-/** Slots that may wait for a session in one I/O thread; the oldest is dropped. */
-export const STAGED_SLOTS = 64;
+/**
+ * Slots that may wait for a session in one I/O thread; the oldest is dropped. One short of 64: then
+ * the generations of one thread's slots fill whole line pairs, which no other thread writes.
+ */
+export const STAGED_SLOTS = 63;
 /** Slots of one I/O thread: every job in flight, every staged packet, and one being filled. */
 export const SLOTS_PER_IO = RING_JOBS + STAGED_SLOTS + 1;
 /** Counters taken and not yet retired, over all I/O threads (security.md 2; the window is 8128). */

@@ -119,10 +119,6 @@ export const claim = (ring: Ring, tag: number): number => {
   return claimFrom(ring, head, (head + 1) | 0, tag);
 };
 
-/** Jobs that nobody has claimed yet, about: advisory, as the hint is. Thread: the I/O thread. */
-export const unclaimed = (ring: Ring, tail: number): number =>
-  (tail - Atomics.load(ring.i32, ring.hintWord)) | 0;
-
 /**
  * Marks a claimed job as done. Thread: its claimer.
  * True: the I/O thread sleeps on this very job, and the caller must ring its eventfd.

@@ -11,14 +11,14 @@
  *
  * `parts` cuts the range that the boundaries really cover into equal parts, about one for every
  * two of them, or one for each value where they stand close: so prefixes may lie close together
- * (10.0.0.0/8, fd00::/8, 2000::/3) and cost no more than if they were spread. A part in which nothing is left to decide is a peer itself. `equal`
- * stands where all boundaries have the same words. In lists the words of the boundaries lie in
- * planes: all first words, then all second ones, as many as are not zero. Peer k of a list holds
- * from its boundary k - 1 on, peer 0 below all of them. `search` is a long list, where parts in
- * parts would take too much memory.
+ * (10.0.0.0/8, fd00::/8, 2000::/3) and cost no more than if they were spread. A part in which
+ * nothing is left to decide is a peer itself. `equal` stands where all boundaries have the same
+ * words. In lists the words of the boundaries lie in planes: all first words, then all second ones,
+ * as many as are not zero. Peer k of a list holds from its boundary k - 1 on, peer 0 below all of
+ * them. `search` is a long list, where parts in parts would take too much memory.
  *
- *      result  place of a node / 2 << 9 | boundaries << 5 | planes or words - 1 << 3 | kind
- *              peer + 1            << 9 | 0
+ *      result  node / 2 << 9 | boundaries of a list << 5 | planes or words - 1 << 3 | kind
+ *              peer + 1 << 9 | 0
  *
  * All memory zero is a table without prefixes.
  */

@@ -1,9 +1,9 @@
 /*
  * io_connected.c — sockets of their own for busy peers; see io.h and docs/decisions/0006.
  *
- *      common ──busy, heard by us──▶ connected ──moved, idle, gone, refused──▶ left ──read──▶ common
+ *      common ──busy, heard by us──▶ connected ──moved, idle, refused──▶ left ──read──▶ common
  *
- * A peer that moves more than a threshold gets a socket that is connected to it, from the I/O thread
+ * A peer that moves more than a threshold gets a socket connected to it, from the I/O thread
  * that owns its sessions: the kernel finds it before the port's group, so what strangers send stands
  * in another queue, and sends need no look-up of their own. Nothing depends on it: where the kernel
  * refuses one, or all are in use, the peer stays with the common sockets, and these are read as

@@ -28,7 +28,7 @@ const RSS_RISE_MB = 16;
 const FDS_RISE = 1;
 /** The share of the run that warms up. */
 const WARM_SHARE = 1 / 3;
-/** Drops that say nothing against the engine: multicast of the kernel's, and what TCP is told by. */
+/** Drops that say nothing against the engine: the kernel's multicast, and what TCP is told by. */
 const EXPLAINED = new Set(["noRoute", "standingQueue"]);
 
 /** One sample of one engine. */

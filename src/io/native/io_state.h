@@ -156,8 +156,8 @@ size_t io_side_of(struct io *io, const uint8_t *job, const struct way *way, size
 void io_note_received(struct io *io, uint32_t peer);
 
 /*
- * Message `at` of a side met an error. `tried` is the message that did so last. True: send it again,
- * perhaps by the common socket.
+ * Message `at` of a side met an error. `tried` is the message that did so last. True: send it
+ * again, perhaps by the common socket.
  */
 bool io_send_again(struct io *io, size_t side, uint32_t at, int error, uint32_t *tried);
 

@@ -132,4 +132,11 @@ static inline uint16_t replace_socket(struct lab *lab, int old_fd, int family, u
     return (uint16_t)udp_port(old_fd);
 }
 
+static inline void say_data(const struct far *far, const char *to, uint16_t port, uint32_t index)
+{
+    uint8_t datagram[64] = { 4 };
+    store32(datagram + 4, index);
+    say(far, to, port, 0, datagram, sizeof datagram);
+}
+
 #endif

@@ -25,7 +25,7 @@ before(async () => {
 });
 after(() => lab?.remove());
 
-/** Drops that a tunnel in good health may count: the kernel's own multicast has no peer, TCP is told. */
+/** Drops of a tunnel in good health: the kernel's own multicast has no peer, and TCP is told. */
 const HARMLESS = new Set(["noRoute", "standingQueue"]);
 /** Less than this through an idle tunnel means that it does not work. */
 const SLOWEST_MEGABITS = 20;

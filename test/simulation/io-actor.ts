@@ -157,7 +157,8 @@ export class IoActor {
 
   #step(): void {
     const counters = this.#counters;
-    const wrote = counters.get(COUNT.tunWrites);
+    const writes = (): number => counters.get(COUNT.tunWrites) + counters.get(COUNT.tooBigTold);
+    const wrote = writes();
     const sent = counters.get(COUNT.sentDatagrams);
     const received = counters.get(COUNT.receivedDatagrams);
     const given = this.#give();
@@ -167,7 +168,7 @@ export class IoActor {
       if (looks === LOOKS_MAX) throw new Error("loopback lost a datagram");
     }
     const { onWritten, onBell, place } = this.#keeper;
-    for (let i = counters.get(COUNT.tunWrites) - wrote; i > 0; i--) {
+    for (let i = writes() - wrote; i > 0; i--) {
       const bytes = readSync(this.#port.host, this.#frame);
       onWritten(this.#frame.subarray(0, bytes));
     }

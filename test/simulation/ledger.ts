@@ -9,10 +9,16 @@ import {
   MARK,
   makePayload,
   readFrame,
+  readTold,
   type Stamp,
   stampOf,
+  type Told,
   type Version,
 } from "./packets.ts";
+
+/** What a path may take, other than all. */
+const MTU_MIN = 1_280;
+const MTU_MAX = 1_420;
 
 /** What must never happen has happened. */
 export class Violation extends Error {}
@@ -28,6 +34,12 @@ interface Sent {
 
 const violate = (text: string): never => {
   throw new Violation(text);
+};
+
+/** Who sent what is too big for a path is told, and nobody else. */
+const checkTold = (machine: number, { to, sender, mtu }: Told): void => {
+  if (Buffer.compare(to, sender) !== 0) violate(`${machine} is told of another's packet`);
+  if (mtu < MTU_MIN || mtu >= MTU_MAX) violate(`${machine} is told of ${mtu} bytes`);
 };
 
 export class Ledger {
@@ -77,6 +89,11 @@ export class Ledger {
 
   /** A frame was written to a machine's TUN device. Returns its packets. */
   written(machine: number, frame: Buffer): readonly Stamp[] {
+    const told = readTold(frame);
+    if (told !== null) {
+      checkTold(machine, told);
+      return [];
+    }
     const read = readFrame(frame);
     if (typeof read === "string") return violate(`${read}: ${frame.toString("hex")}`);
     const { version, source, destination } = read.flow;

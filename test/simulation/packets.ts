@@ -15,6 +15,12 @@ export const MARK = Buffer.from("in clear");
 
 const UDP = 17;
 const TCP = 6;
+const ICMP = 1;
+const ICMPV6 = 58;
+/** "Fragmentation needed" and "packet too big". Source: RFC 792, RFC 4443. */
+const TOO_BIG = { 4: [3, 4], 6: [2, 0] } as const;
+/** Nobody here puts fragments together. Byte 6 of an IPv4 header. */
+const DONT_FRAGMENT = 0x40;
 const NEEDS_CSUM = 1;
 const GSO_TCP4 = 1;
 const GSO_TCP6 = 4;
@@ -83,6 +89,7 @@ const writeIp = (packet: Buffer, flow: Flow, id: number): void => {
     packet[0] = 0x45;
     packet.writeUInt16BE(packet.length, 2);
     packet.writeUInt16BE(id & 0xffff, 4);
+    packet[6] = DONT_FRAGMENT;
     packet[8] = 64;
     packet[9] = protocol;
     packet.set(source, 12);
@@ -141,6 +148,32 @@ export const makeFrame = (flow: Flow, payloads: readonly Buffer[], random: Rando
   frame.writeUInt16LE(headerBytes, 2);
   frame.writeUInt16LE(payloads[0]!.length, 4);
   return frame;
+};
+
+/** Somebody is told that a packet of his was too big. */
+export interface Told {
+  readonly version: Version;
+  /** Whom the message is for, and who sent the packet that it quotes. */
+  readonly to: Uint8Array;
+  readonly sender: Uint8Array;
+  readonly mtu: number;
+}
+
+/** Takes such a message apart; null: the frame is none, or not a right one. */
+export const readTold = (frame: Buffer): Told | null => {
+  const packet = frame.subarray(VNET_BYTES);
+  const version = packet.length > 0 && packet[0]! >> 4 === 6 ? 6 : 4;
+  const [ipBytes, source, at] = version === 4 ? [20, 12, 9] : [40, 8, 6];
+  const addressBytes = version === 4 ? 4 : 16;
+  const quote = packet.subarray(ipBytes + 8);
+  if (quote.length < ipBytes || packet[at] !== (version === 4 ? ICMP : ICMPV6)) return null;
+  const [type, code] = TOO_BIG[version];
+  if (packet[ipBytes] !== type || packet[ipBytes + 1] !== code) return null;
+  const start = version === 4 ? 0 : pseudoSum(packet, ipBytes);
+  if (sumOf(packet, ipBytes, packet.length, start) !== 0xffff) return null;
+  const mtu = packet.readUInt32BE(ipBytes + 4);
+  const to = packet.subarray(source + addressBytes, source + 2 * addressBytes);
+  return { version, to, sender: quote.subarray(source, source + addressBytes), mtu };
 };
 
 /** What was written to a TUN device. */

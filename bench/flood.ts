@@ -5,7 +5,8 @@
  *
  * Says "flooding" when the first ones are on their way and how many went out at the end. Behind
  * mac1 they are random bytes, so that each costs the responder an X25519 unless it asks for a
- * cookie. With "kind":"data" it is data that no session has asked for. Only for addresses of a lab: everything but loopback and documentation is refused.
+ * cookie. With "kind":"data" it is data that no session has asked for. Only for addresses of a lab:
+ * everything but loopback and documentation is refused.
  */
 import { randomFillSync } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";

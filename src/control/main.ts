@@ -341,7 +341,7 @@ class ControlThread {
     }
   }
 
-  /** Busy peers' own sockets hold the port: I/O threads close them, and open none meanwhile. */
+  /** Connected sockets hold the port: I/O threads close them, and open none meanwhile. */
   async #disconnectPeers(): Promise<void> {
     setPortOpen(this.#arena, false);
     if (connectedSockets(this.#arena) === 0) return;

@@ -1,5 +1,5 @@
 /**
- * connected — may busy peers have sockets of their own on the port, and how many are open?
+ * connected — may I/O threads open connected sockets on the port, and how many are open?
  *
  * They hold the port as the common sockets do, so all are closed before it is opened anew. Control
  * forbids them and then counts; an I/O thread counts its own and then asks: one sees the other.
@@ -13,7 +13,7 @@ export const setPortOpen = (arena: Arena, open: boolean): void => {
   Atomics.store(arena.u32, word, open ? 1 : 0);
 };
 
-/** Sockets of busy peers that are open, of all I/O threads. Thread: any. */
+/** Connected sockets that are open, of all I/O threads. Thread: any. */
 export const connectedSockets = (arena: Arena): number => {
   let sum = 0;
   for (let thread = 0; thread < arena.limits.ioThreads; thread++) {

@@ -183,7 +183,7 @@ const Engine = v.strictObject({
   io_threads: v.optional(row(whole(1, IO_MAX), { value: "N", flag: "io-threads", help: "Threads that read and write packets." }), 1),
   gso: v.optional(row(onOff, { value: "", flag: "gso", help: "UDP segmentation offload when sending." }), true),
   gro: v.optional(row(onOff, { value: "", flag: "gro", help: "UDP receive offload." }), true),
-  connected_sockets: v.optional(row(onOff, { value: "", flag: "connected-sockets", help: "A socket of its own for each busy peer." }), true),
+  connected_sockets: v.optional(row(onOff, { value: "", flag: "connected-sockets", help: "A connected socket for each busy peer, so that strangers' floods miss it." }), true),
   tun_offload: v.optional(row(onOff, { value: "", flag: "tun-offload", help: "TCP and UDP segmentation offload on the tunnel interface." }), true),
   quirks: v.optional(row(oneOf(["avoid", "ignore"]), { value: "RULE", flag: "quirks", help: "Faults of kernels that only their version tells of: avoid what they touch, or ignore them." }), "avoid"),
   hand_over: v.optional(row(oneOf(["auto", "inline", "always"]), { value: "RULE", flag: "hand-over", help: "When packets go to a worker: auto, inline (never) or always." }), "auto"),

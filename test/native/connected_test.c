@@ -1,7 +1,7 @@
 /* sources: io.c io_inbound.c io_deliver.c io_outbound.c io_send.c io_connected.c io_way.c io_pass.c io_too_big.c icmp.c fragment.c mss.c merge.c split.c checksum.c replay.c tun.c udp.c udp_connected.c probe.c */
 /*
- * connected_test.c — busy peers' own sockets over a real loopback: who gets one, what comes to it,
- * what ends it, and that nothing depends on it.
+ * connected_test.c — connected sockets over a real loopback: who gets one, what comes to it, what
+ * ends it, and that nothing depends on it.
  */
 #define _GNU_SOURCE
 #define PEERS 100u
@@ -338,7 +338,6 @@ static void test_ends(void)
     close_lab(&lab);
 }
 
-/* Data by the lowest index bit to socket 0 or 1, the rest to 2; as src/wire/bpf.ts. */
 int main(void)
 {
     enter_namespace();
@@ -347,6 +346,6 @@ int main(void)
     test_icmp();
     test_many();
     test_ends();
-    printf("busy peers' own sockets: passed\n");
+    printf("connected sockets: passed\n");
     return 0;
 }

@@ -1,16 +1,16 @@
 /*
- * io_connected.c — sockets of their own for busy peers; see io.h and docs/decisions/0006.
+ * io_connected.c — connected sockets for busy peers; see io.h and docs/decisions/0006.
  *
- *      common ──busy, heard by us──▶ connected ──moved, idle, refused──▶ left ──read──▶ common
+ *      common ── busy ──▶ connected ── moved, idle, gone, refused ──▶ left ── read ──▶ common
  *
- * A peer that moves more than a threshold gets a socket connected to it, from the I/O thread that
- * owns its sessions: the kernel finds it before the port's group, so what strangers send stands in
- * another queue, and sends need no look-up of their own. Nothing depends on it: where the kernel
- * refuses one, or all are in use, the peer stays with the common sockets, and these are read as
- * before, since what came earlier is in their queues. ICMP may leave an error on a connected
- * socket; it ends nothing, and what met it is sent again. When the peer is somewhere else, its
- * socket is not turned to it, which Linux 6.13 to 6.18 finds slower than a new one: it takes
- * nothing more, is read to its end, and closed.
+ * A peer that moves more than a threshold gets a socket that is connected to it, from the I/O
+ * thread that owns its sessions: the kernel finds it before the port's group, so what strangers
+ * send stands in another queue, and sends need no look-up of their own. Nothing depends on it:
+ * where the kernel refuses one, or all are in use, the peer stays with the common sockets, and
+ * these are read as before, since what came earlier is in their queues. ICMP may leave an error on
+ * a connected socket; it ends nothing, and what met it is sent again. When the peer is somewhere
+ * else it gets another socket, for Linux from 6.13 on would go on looking for the old one where it
+ * was; the old one takes nothing more, is read to its end, and closed.
  *
  * Source: security.md 3 and 29; Linux net/ipv4/udp.c, __udp4_lib_lookup(), udp_err().
  */
@@ -129,7 +129,7 @@ void io_leave_all(struct io *io)
     }
 }
 
-/* A side that nobody has, with nothing queued, or the one that can best do without; 0: none. */
+/* A side that nobody has, with nothing queued; 0: none now, but for who asks again. */
 static size_t free_side(struct io *io, double now)
 {
     size_t oldest = 0;
@@ -269,9 +269,9 @@ int io_receive_fd(const struct io *io, size_t side)
 }
 
 /*
- * An error of a connected socket may be an ICMP message's, told once, and means nothing: the
- * message `at` is sent again. Then the peer leaves the socket: by the common one, errors are the
- * kernel's own. But for EMSGSIZE, which is that already. True: try again.
+ * An error of a connected socket may be an ICMP message's, which is told once and means nothing:
+ * the message `at` is sent again. Then the peer leaves the socket: by the common one, errors are
+ * the kernel's own. But for EMSGSIZE, which is that already. True: try again.
  */
 bool io_send_again(struct io *io, size_t side, uint32_t at, int error, uint32_t *tried)
 {

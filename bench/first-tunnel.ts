@@ -246,7 +246,7 @@ const main = async (): Promise<number> => {
   if (missing !== null) throw new LabError(missing);
   const lab = await Lab.make({ offloads: options.offloads });
   const all: Scheme[] = [
-    ours("ours, ChaCha20-Poly1305 (sodium-native)", "chacha", undefined, options),
+    ours("ours, ChaCha20-Poly1305 (sodium-native)", "chacha", "chacha20poly1305", options),
     ours("ours, AES-256-GCM (addon)", "aes", "aes256gcm", options),
     bare(),
   ];

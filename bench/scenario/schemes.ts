@@ -71,8 +71,10 @@ const withIdlePeers = (file: string, count: number): string => {
 };
 
 /** What makes an engine use a cipher. */
-const cipherOptions = (cipher: Cipher | null): NodeOptions =>
-  cipher === "aes256gcm" ? { suite: "aes256gcm" } : {};
+/** Nothing sealed goes the way of ChaCha20: with AES, packets that come alone are sealed by C. */
+const cipherOptions = (cipher: Cipher | null): NodeOptions => ({
+  suite: cipher ?? "chacha20poly1305",
+});
 
 const CIPHER_WORDS = { aes256gcm: "AES-256-GCM", chacha20poly1305: "ChaCha20-Poly1305" } as const;
 const CIPHER_IDS = { aes256gcm: "aes", chacha20poly1305: "chacha" } as const;

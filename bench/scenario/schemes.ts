@@ -70,8 +70,7 @@ const withIdlePeers = (file: string, count: number): string => {
   return file;
 };
 
-/** What makes an engine use a cipher. */
-/** Nothing sealed goes the way of ChaCha20: with AES, packets that come alone are sealed by C. */
+/** Makes an engine use a cipher. Nothing sealed goes ChaCha20's way: C seals lone AES packets. */
 const cipherOptions = (cipher: Cipher | null): NodeOptions => ({
   suite: cipher ?? "chacha20poly1305",
 });

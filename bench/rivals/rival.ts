@@ -3,7 +3,7 @@
  */
 import { spawnSync } from "node:child_process";
 import type { Field } from "../field.ts";
-import { type Host, LabError, type Program } from "../lab.ts";
+import { type Host, LabError, namespaceOf, type Program } from "../lab.ts";
 import type { SchemeFacts } from "../report.ts";
 
 /** Where a program that is not there comes from. */
@@ -39,6 +39,17 @@ export const versionOf = (words: readonly string[], pattern: RegExp): string | n
   const { error, stdout, stderr } = spawnSync(tool, rest, { encoding: "utf8" });
   if (error !== undefined) return null;
   return pattern.exec(`${stdout}${stderr}`)?.[1] ?? "unknown";
+};
+
+/** Does the kernel do what `ip` asks of it? Tried in a namespace that is made for it and removed. */
+export const kernelTakes = (...words: string[]): boolean => {
+  // A field has no router: its name is free beside one.
+  const namespace = namespaceOf("r");
+  const ip = (...rest: string[]): boolean => spawnSync("ip", rest).status === 0;
+  if (!ip("netns", "add", namespace)) return false;
+  const taken = ip("-netns", namespace, ...words);
+  ip("netns", "delete", namespace);
+  return taken;
 };
 
 /** Sentence for a rival that is not there. */

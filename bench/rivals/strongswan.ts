@@ -6,14 +6,13 @@
  * ESP is the kernel's where the kernel can do it, and else strongSwan's own (kernel-libipsec: a TUN
  * device, ESP in UDP 4500). Each daemon has a /run of its own. Keys are made for one run.
  */
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Field } from "../field.ts";
-import { type Host, LabError, namespaceOf, type Program } from "../lab.ts";
-import { type Rival, type Tunnel, versionOf } from "./rival.ts";
+import { type Host, LabError, type Program } from "../lab.ts";
+import { kernelTakes, type Rival, type Tunnel, versionOf } from "./rival.ts";
 
 const CHARON = "/usr/lib/ipsec/charon";
 const ESP_PORT = 4_500;
@@ -29,16 +28,10 @@ let known: boolean | null = null;
 
 /** The kernel has ESP and AES-GCM: it takes a security association. Asked once. */
 const kernelHasEsp = (): boolean => {
-  if (known !== null) return known;
-  const namespace = namespaceOf("w");
-  const ip = (...words: string[]): number | null => spawnSync("ip", words).status;
   const key = `0x${randomBytes(36).toString("hex")}`;
   const ends = ["src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp", "spi", "4096"];
-  // Outside a field: the namespace is made and removed here.
-  ip("netns", "add", namespace);
-  const add = ["xfrm", "state", "add", ...ends, "mode", "tunnel", "aead", AEAD, key, "128"];
-  known = ip("-netns", namespace, ...add) === 0;
-  ip("netns", "delete", namespace);
+  const seal = ["mode", "tunnel", "aead", AEAD, key, "128"];
+  known ??= kernelTakes("xfrm", "state", "add", ...ends, ...seal);
   return known;
 };
 
@@ -131,7 +124,7 @@ const start = async (field: Field): Promise<Tunnel> => {
   const { a, b, s } = field;
   const secret = `0s${randomBytes(32).toString("base64")}`;
   await field.forward(s);
-  for (const host of [a, b]) {
+  for (const host of [a, b, s]) {
     await field.must(host, ["ip", "address", "add", `${host.inner4}/32`, "dev", "lo"]);
   }
   const ofServer = [a, b].map((peer) => connectionOf(field, peer, s));

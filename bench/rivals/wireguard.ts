@@ -4,11 +4,10 @@
  *     hub     a ── UDP 51820 ──▶ s: peers a and b, passes packets on ◀── UDP 51820 ── b
  *     direct  a ◀── UDP 51820 ──▶ b
  */
-import { spawnSync } from "node:child_process";
 import { type Keys, makeKeys, PORT, type Plan, runWireguardGo, setWireguardPeer } from "../engines.ts";
 import type { Field } from "../field.ts";
-import { type Host, namespaceOf, type Program, wireguardName } from "../lab.ts";
-import { type Rival, type Tunnel, versionOf } from "./rival.ts";
+import { type Host, type Program, wireguardName } from "../lab.ts";
+import { kernelTakes, type Rival, type Tunnel, versionOf } from "./rival.ts";
 
 const NET = "10.66.0.0/24";
 const MTU = "1420";
@@ -95,15 +94,7 @@ export const wireguardGo = (
 });
 
 /** The kernel makes interfaces of that kind. */
-const kernelHasWireguard = (): boolean => {
-  const namespace = namespaceOf("w");
-  const ip = (...words: string[]): number | null => spawnSync("ip", words).status;
-  // Outside a field: the namespace is made and removed here.
-  ip("netns", "add", namespace);
-  const has = ip("-netns", namespace, "link", "add", "wg0", "type", "wireguard") === 0;
-  ip("netns", "delete", namespace);
-  return has;
-};
+const kernelHasWireguard = (): boolean => kernelTakes("link", "add", "wg0", "type", "wireguard");
 
 export const wireguardKernel = (direct: boolean): Rival => ({
   id: direct ? "wireguard-kernel" : "wireguard-kernel-hub",

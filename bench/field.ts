@@ -49,7 +49,7 @@ export interface Counters {
   readonly received: number;
   /** Came into the switch, by the letter of the host that sent it. */
   readonly entered: Readonly<Record<Host["name"], number>>;
-  /** Packets that the switch's queue towards the host had no room for. */
+  /** Packets that the switch's queue towards the host, or the link itself, had no room for. */
   readonly switchDrops: number;
   /** Packets that sockets of the host had no room for. Source: RcvbufErrors of /proc/net/snmp. */
   readonly socketDrops: number;
@@ -57,7 +57,10 @@ export interface Counters {
 
 interface LinkStatistics {
   readonly ifname: string;
-  readonly stats64: { readonly rx: { readonly bytes: number } };
+  readonly stats64: {
+    readonly rx: { readonly bytes: number };
+    readonly tx: { readonly dropped: number };
+  };
 }
 
 const NAMES = ["a", "b", "s", "x"] as const;
@@ -159,9 +162,10 @@ export class Field extends Lab {
       must(queue),
       this.must(victim, ["cat", "/proc/net/snmp"]),
     ]);
-    const drops = (JSON.parse(queues) as { readonly drops?: number }[])[0]?.drops ?? 0;
+    const queued = (JSON.parse(queues) as { readonly drops?: number }[])[0]?.drops ?? 0;
+    const linked = ports.find(({ ifname }) => ifname === port)?.stats64.tx.dropped ?? 0;
     return {
-      ...{ hostAtNs, switchAtNs, switchDrops: drops, socketDrops: receiveDrops(snmp) },
+      ...{ hostAtNs, switchAtNs, switchDrops: queued + linked, socketDrops: receiveDrops(snmp) },
       received: receivedBy(own, LINK),
       entered: {
         a: receivedBy(ports, portOf("a")),

@@ -25,9 +25,9 @@ const RECORD_SECONDS = 10;
 /** Inner packets of this size give datagrams of DATA_BYTES: less IP and ICMP headers. */
 const PING_BYTES = 1_420 - 28;
 const ATTACKER_PORT = 40_000;
-const DATA = { type: 4, indexAt: 4, counterAt: 8, sealedAt: 16 } as const;
-/** A counter that a session of seconds has not passed. */
-const COUNTER_MAX = 1_000_000;
+const KEY_BYTES = 32;
+/** Where the counter of data lies: behind type and receiver index. Source: WireGuard, 5.4.6. */
+const DATA = { type: 4, counterAt: 8 } as const;
 
 /** Who seems to send: x itself, anybody, or the victim's peer. */
 export type Source = "attacker" | "random" | "peer";
@@ -37,8 +37,6 @@ export interface FloodClass {
   /** In tables. */
   readonly title: string;
   readonly source: Source;
-  /** Rivals that speak no WireGuard have no answer to the others. */
-  readonly wireguardOnly: boolean;
   /** Errors: LabError. */
   readonly payloads: (field: Field, tunnel: Tunnel) => Promise<readonly Uint8Array[]>;
 }
@@ -51,17 +49,22 @@ const strayData = async (): Promise<readonly Uint8Array[]> =>
   Array.from({ length: INDEXES }, (_, i) => {
     const datagram = randomBytes(DATA_BYTES);
     datagram.writeUInt32LE(DATA.type, 0);
-    datagram.writeBigUInt64LE(BigInt(i % COUNTER_MAX), DATA.counterAt);
+    datagram.writeBigUInt64LE(BigInt(i), DATA.counterAt);
     return datagram;
   });
 
+/** Where there is no key, for nobody: what comes looks the same. */
 const initiations = async (_: Field, { publicKey }: Tunnel): Promise<readonly Uint8Array[]> => {
-  if (publicKey === null) throw new LabError("The victim has no public key.");
-  return makeInitiations(Buffer.from(publicKey, "base64"), DIFFERENT);
+  const key = publicKey === null ? randomBytes(KEY_BYTES) : Buffer.from(publicKey, "base64");
+  return makeInitiations(key, DIFFERENT);
 };
 
-/** What the peer really sent: recorded at the victim's link while pings cross the tunnel. */
+/**
+ * What the peer really sent: recorded at the victim's link while pings cross the tunnel. Where
+ * there is no WireGuard, what looks the same.
+ */
 const replays = async (field: Field, tunnel: Tunnel): Promise<readonly Uint8Array[]> => {
+  if (tunnel.publicKey === null) return strayData();
   const { a, b } = field;
   const file = join(field.folder, "recorded");
   const words = [LINK, tunnel.port, RECORDED, RECORD_SECONDS, file].map(String);
@@ -78,13 +81,13 @@ const replays = async (field: Field, tunnel: Tunnel): Promise<readonly Uint8Arra
 
 // biome-ignore format: a table
 export const FLOOD_CLASSES: readonly FloodClass[] = [
-  { id: "junk", title: "junk, 1,400 bytes, one source", source: "attacker", wireguardOnly: false, payloads: junk(JUNK_BYTES) },
-  { id: "junk-random", title: "junk, 1,400 bytes, random sources", source: "random", wireguardOnly: false, payloads: junk(JUNK_BYTES) },
-  { id: "index", title: "type 4, wrong index, random sources", source: "random", wireguardOnly: true, payloads: strayData },
-  { id: "mac1", title: "type 1, valid mac1, random sources", source: "random", wireguardOnly: true, payloads: initiations },
-  { id: "spoofed", title: "type 4, wrong index, from the peer's address", source: "peer", wireguardOnly: true, payloads: strayData },
-  { id: "replay", title: "replays of genuine data, from the peer's address", source: "peer", wireguardOnly: true, payloads: replays },
-  { id: "junk-64", title: "junk, 64 bytes, one source", source: "attacker", wireguardOnly: false, payloads: junk(SMALL_BYTES) },
+  { id: "junk", title: "junk, 1,400 bytes, one source", source: "attacker", payloads: junk(JUNK_BYTES) },
+  { id: "random", title: "junk, 1,400 bytes, random sources", source: "random", payloads: junk(JUNK_BYTES) },
+  { id: "index", title: "type 4, wrong index, random sources", source: "random", payloads: strayData },
+  { id: "mac1", title: "type 1, valid mac1, random sources", source: "random", payloads: initiations },
+  { id: "spoofed", title: "type 4, wrong index, from the peer's address", source: "peer", payloads: strayData },
+  { id: "replay", title: "replays of genuine data, from the peer's address", source: "peer", payloads: replays },
+  { id: "small", title: "junk, 64 bytes, one source", source: "attacker", payloads: junk(SMALL_BYTES) },
 ];
 
 /** Records as flooder.c reads them: length (u16, little endian), bytes. */
@@ -133,18 +136,11 @@ export interface Flood {
   readonly seconds: number;
 }
 
-/** What a flooder says of itself at its end. */
-export interface FloodTold {
-  readonly sent: number;
-  readonly refused: number;
-  readonly us: number;
-}
-
 /**
  * Makes what a flood consists of; needs a tunnel that carries something. Returns the file.
  * Errors: LabError.
  */
-export const makePayloads = async (
+const makePayloads = async (
   field: Field,
   tunnel: Tunnel,
   kind: FloodClass,
@@ -167,12 +163,4 @@ export const startFlood = async (
   const flooder = field.start(field.x, [flooderOf(field), "send", ...words]);
   await flooder.says("flooding");
   return flooder;
-};
-
-/** What a flood that has ended says. Errors: LabError. */
-export const endFlood = async (flooder: Program): Promise<FloodTold> => {
-  const code = await flooder.ended;
-  const last = flooder.output.trim().split("\n").at(-1) ?? "";
-  if (code !== 0) throw new LabError(`The flooder failed: ${flooder.errors.trim()}`);
-  return JSON.parse(last) as FloodTold;
 };

@@ -74,6 +74,9 @@ export interface Host {
   readonly inner6: string;
 }
 
+/** An end of the tunnel that is measured. */
+export type Peer = Host & { readonly name: "a" | "b" };
+
 /** A network namespace, of a host or of what is between hosts. */
 export interface Place {
   readonly namespace: string;
@@ -88,7 +91,7 @@ export interface LabOptions {
 export const namespaceOf = (who: Host["name"] | "r" | "w", pid = process.pid): string =>
   `${PREFIX}${pid}-${who}`;
 
-export const hostOf = (name: Host["name"], pid: number): Host => ({
+export const hostOf = <Name extends Host["name"]>(name: Name, pid: number) => ({
   name,
   namespace: namespaceOf(name, pid),
   ...ADDRESSES[name],
@@ -181,8 +184,8 @@ export const useCubic = async (hosts: readonly Host[]): Promise<boolean> => {
 
 /** Two hosts and a cable. One at a time in a process. */
 export class Lab {
-  readonly a: Host;
-  readonly b: Host;
+  readonly a: Peer;
+  readonly b: Peer;
   /** For keys, configurations and sockets; 0700. */
   readonly folder: string;
   /** The kernel took cubic; figures of other algorithms cannot be compared. */
@@ -221,7 +224,7 @@ export class Lab {
   }
 
   /** The other one. */
-  peerOf(host: Host): Host {
+  peerOf(host: Host): Peer {
     return host.name === "a" ? this.b : this.a;
   }
 

@@ -96,6 +96,9 @@ export const openvpn: Rival = {
   node: null,
   install: "openvpn openssl",
   direct: false,
-  version: () => versionOf(["openvpn", "--version"], /OpenVPN (\d\S*)/),
+  version: () =>
+    versionOf(["openssl", "version"], /(\d\S*)/) === null
+      ? null
+      : versionOf(["openvpn", "--version"], /OpenVPN (\d\S*)/),
   start,
 };

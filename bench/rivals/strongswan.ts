@@ -15,6 +15,7 @@ import { type Host, LabError, type Program } from "../lab.ts";
 import { kernelTakes, type Rival, type Tunnel, versionOf } from "./rival.ts";
 
 const CHARON = "/usr/lib/ipsec/charon";
+const LIBIPSEC = "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so";
 const ESP_PORT = 4_500;
 const NET = "10.66.0.0/24";
 const UP_MS = 10_000;
@@ -67,18 +68,23 @@ const connectionText = (one: Connection): string => `
     local_addrs = ${one.local}
     remote_addrs = ${one.remote}
     proposals = ${IKE}
-    local { auth = psk; id = ${one.local} }
-    remote { auth = psk; id = ${one.remote} }
+    local {
+      auth = psk
+      id = ${one.local}
+    }
+    remote {
+      auth = psk
+      id = ${one.remote}
+    }
     children {
       inner {
         local_ts = ${one.localPrefix}
         remote_ts = ${one.remotePrefix}
         esp_proposals = ${ESP}
         start_action = ${one.starts ? "start" : "none"}
-        policies = yes
       }
     }
-  }`.replaceAll("; id", "\n      id");
+  }`;
 
 const configText = (connections: readonly Connection[], secret: string): string => {
   const shared = `secrets {\n  ike-field {\n    secret = ${secret}\n  }\n}\n`;
@@ -150,7 +156,7 @@ export const strongswan: Rival = {
   install: "strongswan strongswan-swanctl libcharon-extra-plugins libstrongswan-standard-plugins",
   direct: false,
   version: () => {
-    if (!existsSync(CHARON)) return null;
+    if (!existsSync(CHARON) || !(existsSync(LIBIPSEC) || kernelHasEsp())) return null;
     return versionOf(["swanctl", "--version"], /strongSwan (\d[\d.]*)/);
   },
   start,

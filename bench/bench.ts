@@ -16,6 +16,8 @@ import { LabError, missingTools, runMain } from "./lab.ts";
 import { lockBench } from "./lock.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { HELP, type Options, readOptions, type ScenarioName } from "./options.ts";
+import { directScenario } from "./scenario/direct.ts";
+import { paperScenario } from "./scenario/paper.ts";
 import type { Scenario, ScenarioMaker } from "./scenario/scenario.ts";
 import { speedScenario } from "./scenario/speed.ts";
 import { median } from "./statistics.ts";
@@ -30,6 +32,8 @@ const PATHS = ["--node", "--wireguard-go", "--out"];
 const SCENARIOS: Readonly<Record<ScenarioName, ScenarioMaker>> = {
   speed: speedScenario,
   ladder: speedScenario,
+  paper: paperScenario,
+  direct: directScenario,
 };
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { type Lab, LabError } from "./lab.ts";
 
 /** Compiles bench/NAME.c into the lab's folder; returns the program. Errors: LabError. */
-export const compile = (lab: Lab, name: string): string => {
+export const compile = (lab: Pick<Lab, "folder">, name: string): string => {
   const binary = join(lab.folder, name);
   // Sources lie beside this file, or beside dist/ when this is built.
   const places = [`./${name}.c`, `../../bench/${name}.c`];

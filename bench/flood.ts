@@ -10,10 +10,9 @@
  */
 import { randomFillSync } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { mac1Key } from "../src/control/noise.ts";
 import { addon } from "../src/io/native/addon.ts";
-import { before, field, INITIATION, writeU32 } from "../src/wire/handshake.ts";
 import { makeSockaddr } from "../src/wire/sockaddr.ts";
+import { makeInitiations } from "./initiations.ts";
 import { LabError, runMain } from "./lab.ts";
 
 export interface FloodOptions {
@@ -34,17 +33,6 @@ const TURN_MS = 2;
 /** Loopback and TEST-NET-1. Source: RFC 5737. */
 const ALLOWED = /^(?:127\.|192\.0\.2\.)/;
 
-const makeInitiations = (publicKey: Uint8Array): Uint8Array[] =>
-  Array.from({ length: DIFFERENT }, () => {
-    const datagram = randomFillSync(new Uint8Array(INITIATION.bytes));
-    const { fields } = INITIATION;
-    writeU32(datagram, fields.type, INITIATION.type);
-    const covered = before(datagram, fields.mac1);
-    addon.blake2sMac(field(datagram, fields.mac1), mac1Key(publicKey), covered);
-    field(datagram, fields.mac2).fill(0);
-    return datagram;
-  });
-
 /** Transport data of full size under random receiver indices. */
 const makeData = (): Uint8Array[] =>
   Array.from({ length: DIFFERENT }, () => {
@@ -56,10 +44,8 @@ const makeData = (): Uint8Array[] =>
 const main = async (options: FloodOptions): Promise<number> => {
   if (!ALLOWED.test(options.to)) throw new LabError(`${options.to} is no address of a lab.`);
   const to = makeSockaddr(Uint8Array.from(options.to.split(".").map(Number)), options.port);
-  const datagrams =
-    options.kind === "data"
-      ? makeData()
-      : makeInitiations(Buffer.from(options.publicKey, "base64"));
+  const publicKey = Buffer.from(options.publicKey, "base64");
+  const datagrams = options.kind === "data" ? makeData() : makeInitiations(publicKey, DIFFERENT);
   const fd = addon.udpOpen(4, "", 0, 0, "");
   if (fd < 0) throw new LabError(`No socket: ${addon.errorText(-fd)}.`);
   const none = new Uint8Array(0);

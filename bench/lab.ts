@@ -29,9 +29,11 @@ import { EngineError } from "../src/schema/errors.ts";
 const ADDRESSES = {
   a: { under4: "192.0.2.1", under6: "2001:db8::1", inner4: "10.66.0.1", inner6: "fd66::1" },
   b: { under4: "192.0.2.2", under6: "2001:db8::2", inner4: "10.66.0.2", inner6: "fd66::2" },
+  s: { under4: "192.0.2.3", under6: "2001:db8::3", inner4: "10.66.0.3", inner6: "fd66::3" },
+  x: { under4: "192.0.2.4", under6: "2001:db8::4", inner4: "10.66.0.4", inner6: "fd66::4" },
 } as const;
 
-const PREFIX = "p2pvpn-bench-";
+export const PREFIX = "p2pvpn-bench-";
 /** Name of both ends of the cable. */
 export const LINK = "under";
 /** What lies here in a folder of a namespace's name replaces /etc's. Source: ip-netns(8). */
@@ -64,13 +66,16 @@ export class LabError extends Error {
 }
 
 export interface Host {
-  readonly name: "a" | "b";
+  readonly name: keyof typeof ADDRESSES;
   readonly namespace: string;
   readonly under4: string;
   readonly under6: string;
   readonly inner4: string;
   readonly inner6: string;
 }
+
+/** An end of the tunnel that is measured. */
+export type Peer = Host & { readonly name: "a" | "b" };
 
 /** A network namespace, of a host or of what is between hosts. */
 export interface Place {
@@ -83,10 +88,10 @@ export interface LabOptions {
 }
 
 /** Name of a namespace of this process; `who` is one letter. */
-export const namespaceOf = (who: "a" | "b" | "r", pid = process.pid): string =>
+export const namespaceOf = (who: Host["name"] | "r" | "w", pid = process.pid): string =>
   `${PREFIX}${pid}-${who}`;
 
-const hostOf = (name: "a" | "b", pid: number): Host => ({
+export const hostOf = <Name extends Host["name"]>(name: Name, pid: number) => ({
   name,
   namespace: namespaceOf(name, pid),
   ...ADDRESSES[name],
@@ -98,7 +103,7 @@ const runNow = (...words: string[]): string => {
   return spawnSync(tool, rest, { encoding: "utf8" }).stdout ?? "";
 };
 
-const isAlive = (pid: number): boolean => {
+export const isAlive = (pid: number): boolean => {
   try {
     return process.kill(pid, 0);
   } catch (error) {
@@ -138,7 +143,7 @@ export const wireguardName = (host: Host): string => `pb${process.pid}${host.nam
 let madeNetnsEtc = false;
 
 /** Removes what the processes that `gone` names have left: namespaces, folders, sockets. */
-const removeOf = (gone: (pid: number) => boolean): void => {
+export const removeOf = (gone: (pid: number) => boolean): void => {
   const pidIn = (name: string, pattern: RegExp): number => Number(pattern.exec(name)?.[1] ?? 0);
   const sweep = (names: string[], pattern: RegExp, remove: (name: string) => void): void => {
     for (const name of names) {
@@ -148,21 +153,21 @@ const removeOf = (gone: (pid: number) => boolean): void => {
   };
   const list = runNow("ip", "netns", "list").split("\n");
   const namespaces = list.map((line) => line.split(" ")[0] ?? "");
-  sweep(namespaces, new RegExp(`^${PREFIX}(\\d+)-[abcr]$`), removeNamespace);
-  sweep(entriesOf(NETNS_ETC), new RegExp(`^${PREFIX}(\\d+)-[ab]$`), (name) =>
+  sweep(namespaces, new RegExp(`^${PREFIX}(\\d+)-[abcrswx]$`), removeNamespace);
+  sweep(entriesOf(NETNS_ETC), new RegExp(`^${PREFIX}(\\d+)-[abs]$`), (name) =>
     removeOwned(join(NETNS_ETC, name)),
   );
   if (madeNetnsEtc && entriesOf(NETNS_ETC).length === 0) runNow("rmdir", NETNS_ETC);
   sweep(entriesOf(tmpdir()), new RegExp(`^${PREFIX}(\\d+)-`), (name) =>
     removeOwned(join(tmpdir(), name)),
   );
-  sweep(entriesOf(WIREGUARD_SOCKETS), /^pb(\d+)[abc]\.sock$/, (name) =>
+  sweep(entriesOf(WIREGUARD_SOCKETS), /^pb(\d+)[abcs]\.sock$/, (name) =>
     removeOwned(join(WIREGUARD_SOCKETS, name)),
   );
 };
 
 /** Sets cubic; where namespaces may not use it, allows it for a moment. False: it is not there. */
-const useCubic = async (hosts: readonly Host[]): Promise<boolean> => {
+export const useCubic = async (hosts: readonly Host[]): Promise<boolean> => {
   const set = async (): Promise<boolean> => {
     const script = `echo cubic > ${CONTROL}`;
     const all = hosts.map((host) => runTool(inside(host.namespace, ["sh", "-c", script])));
@@ -179,14 +184,14 @@ const useCubic = async (hosts: readonly Host[]): Promise<boolean> => {
 
 /** Two hosts and a cable. One at a time in a process. */
 export class Lab {
-  readonly a: Host;
-  readonly b: Host;
+  readonly a: Peer;
+  readonly b: Peer;
   /** For keys, configurations and sockets; 0700. */
   readonly folder: string;
   /** The kernel took cubic; figures of other algorithms cannot be compared. */
   readonly cubic: boolean;
 
-  private constructor(folder: string, cubic: boolean) {
+  protected constructor(folder: string, cubic: boolean) {
     this.a = hostOf("a", process.pid);
     this.b = hostOf("b", process.pid);
     this.folder = folder;
@@ -219,7 +224,7 @@ export class Lab {
   }
 
   /** The other one. */
-  peerOf(host: Host): Host {
+  peerOf(host: Host): Peer {
     return host.name === "a" ? this.b : this.a;
   }
 
@@ -277,9 +282,9 @@ export class Lab {
 }
 
 /** What makes a veth segment like a network card. Source: measured with `ethtool -K`. */
-const WIRE = ["tso", "off", "gso", "off", "tx-udp-segmentation", "off"] as const;
+export const WIRE = ["tso", "off", "gso", "off", "tx-udp-segmentation", "off"] as const;
 
-const must = async (words: readonly string[]): Promise<string> => {
+export const must = async (words: readonly string[]): Promise<string> => {
   const { code, output, errors } = await runTool(words);
   if (code === 0) return output;
   const line = errors.trim().split("\n")[0] || output.trim().split("\n").at(-1) || `code ${code}`;
@@ -289,7 +294,7 @@ const must = async (words: readonly string[]): Promise<string> => {
 let watching = false;
 
 /** Removes the lab of this process whenever and however it ends, but by SIGKILL. */
-const cleanUpAtExit = (): void => {
+export const cleanUpAtExit = (): void => {
   if (watching) return;
   watching = true;
   process.once("exit", () => removeOf((pid) => pid === process.pid));

@@ -10,9 +10,8 @@ export class UsageError extends LabError {
 }
 
 /** What can be run. `--ladder` is a scenario too. */
-export type ScenarioName = "speed" | "ladder";
-const SCENARIOS = ["speed"] as const;
-const TO_COME = ["paper", "direct"] as const;
+export type ScenarioName = (typeof SCENARIOS)[number] | "ladder";
+const SCENARIOS = ["speed", "paper", "direct"] as const;
 const RUNS_MAX = 1_000;
 const SECONDS_MAX = 600;
 
@@ -22,6 +21,8 @@ export interface Options {
   readonly only: readonly string[];
   /** Ids of works; empty: all. */
   readonly work: readonly string[];
+  /** Ids of kinds of floods; empty: those that the scenario shows. */
+  readonly classes: readonly string[];
   readonly runs: number;
   /** Of each load. */
   readonly seconds: number;
@@ -43,12 +44,16 @@ export const HELP = `Usage: npm run bench -- [options]
 Measures tunnels of p2pvpn-engine and of other VPNs between two network namespaces.
 
   --scenario speed       no flood; throughput, latency, processor time (default)
+  --scenario paper       the paper's Table 3: the server, or our index, is flooded; links 1 Gbit/s
+  --scenario direct      the peer itself is flooded, by every kind of flood
   --ladder               speed with each advantage of ours switched off once
   --only NAMES           schemes, as p2pvpn,wireguard-go or p2pvpn-aes-node20
   --work NAMES           what is measured, as tcp1,tcp4,card,udp64,ping,loaded,peers
+                         under floods ping,tcp,both
+  --class NAMES          kinds of floods, as junk,random,index,mac1,spoofed,replay,small
   --runs N               of each cell, 1 to ${RUNS_MAX} (default 5; 10 in the paper)
   --seconds N            of each load, 1 to ${SECONDS_MAX} (default 5)
-  --quick                one run of 2 s, without idle peers
+  --quick                one run of 2 s, without idle peers; of floods, junk at 0 and 1,000 Mbit/s
   --resume               go on with the newest run in bench/results, or in --out
   --node PATH            another Node to run ours with; may be repeated; also P2PVPN_NODE24
   --no-offloads          the cable segments and merges nothing, in all works
@@ -59,6 +64,7 @@ Measures tunnels of p2pvpn-engine and of other VPNs between two network namespac
 Root is needed. Examples:
   npm run bench -- --quick
   npm run bench -- --only p2pvpn-aes,wireguard-go --runs 10
+  npm run bench -- --scenario direct --only p2pvpn,wireguard-go --quick
   npm run bench -- --resume
 `;
 
@@ -68,6 +74,7 @@ const FLAGS = {
   ladder: { type: "boolean", default: false },
   only: { type: "string", default: "" },
   work: { type: "string", default: "" },
+  class: { type: "string", default: "" },
   runs: { type: "string" },
   seconds: { type: "string" },
   quick: { type: "boolean", default: false },
@@ -103,14 +110,19 @@ const whole = (name: string, text: string | undefined, fallback: number, max: nu
 
 const list = (text: string): string[] => text.split(",").filter(Boolean);
 
-const scenarioOf = (name: string | undefined, ladder: boolean): ScenarioName => {
-  if (TO_COME.some((one) => one === name)) {
-    throw new UsageError(`Scenario ${name} is not there yet; this version has speed.`);
+const scenarioOf = (name = "speed", ladder: boolean): ScenarioName => {
+  const found = SCENARIOS.find((one) => one === name);
+  if (found === undefined) {
+    throw new UsageError(`There is no scenario '${name}'; there are ${SCENARIOS.join(", ")}.`);
   }
-  if (name !== undefined && !SCENARIOS.some((one) => one === name)) {
-    throw new UsageError(`There is no scenario '${name}'; this version has speed.`);
-  }
-  return ladder ? "ladder" : "speed";
+  if (!ladder) return found;
+  if (found !== "speed") throw new UsageError(`--ladder belongs to scenario speed, not ${found}.`);
+  return "ladder";
+};
+
+const classesOf = (text: string, scenario: ScenarioName): string[] => {
+  if (text === "" || scenario === "paper" || scenario === "direct") return list(text);
+  throw new UsageError("--class belongs to scenarios paper and direct.");
 };
 
 /** Null: help was asked for. Errors: UsageError. */
@@ -126,11 +138,13 @@ export const readOptions = (
   }
   if (values.help) return null;
   const { quick } = values;
+  const scenario = scenarioOf(values.scenario, values.ladder);
   const named = env.P2PVPN_NODE24;
   return {
-    scenario: scenarioOf(values.scenario, values.ladder),
+    scenario,
     only: list(values.only),
-    work: values.work === "" && quick ? QUICK_WORKS : list(values.work),
+    work: values.work === "" && quick && scenario === "speed" ? QUICK_WORKS : list(values.work),
+    classes: classesOf(values.class, scenario),
     runs: whole("runs", values.runs, quick ? 1 : 5, RUNS_MAX),
     seconds: whole("seconds", values.seconds, quick ? 2 : 5, SECONDS_MAX),
     quick,
@@ -146,9 +160,9 @@ export const readOptions = (
 /** What --quick measures. */
 const QUICK_WORKS: readonly string[] = ["tcp1", "tcp4", "card", "udp64", "ping", "loaded"];
 
-/** Keeps what --only or --work names, by id or by what the id begins with. Errors: UsageError. */
+/** Keeps what a flag names, by id or by what the id begins with. Errors: UsageError. */
 export const choose = <Item extends { readonly id: string }>(
-  flag: "only" | "work",
+  flag: "only" | "work" | "class",
   items: readonly Item[],
   names: readonly string[],
 ): Item[] => {

@@ -40,7 +40,7 @@ const fetchedWireguardGo = (root: string): string =>
   join(root, "build/wireguard-go", WIREGUARD_GO_VERSION, "wireguard-go");
 
 /** The rival's binary: named, there, or fetched. Null with a sentence when it cannot be had. */
-const findWireguardGo = async (
+export const findWireguardGo = async (
   options: Options,
   root: string,
 ): Promise<{ readonly path: string } | { readonly why: string }> => {

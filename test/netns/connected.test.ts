@@ -16,7 +16,7 @@ import {
   runNode,
   writeConfig,
 } from "../../bench/engines.ts";
-import { cannotRun, type Host, Lab, LINK } from "../../bench/lab.ts";
+import { cannotRun, Lab, LINK, type Peer } from "../../bench/lab.ts";
 import { firstPing, type Pings } from "../../bench/measure.ts";
 import { type UdpSocket, udpSockets } from "../../bench/udp-queues.ts";
 import { measured } from "./scene.ts";
@@ -66,7 +66,7 @@ const busy = async (seconds: number): Promise<Pings> => {
   return { sent, lost: sent - received, times: [] };
 };
 
-const sockets = (host: Host, connected: boolean, port = PORT): UdpSocket[] =>
+const sockets = (host: Peer, connected: boolean, port = PORT): UdpSocket[] =>
   udpSockets(engines[host.name].program.pid, port).filter((one) => one.connected === connected);
 
 const soon = async (seen: () => boolean | Promise<boolean>): Promise<void> => {

@@ -19,7 +19,7 @@ import {
   runNode,
   writeConfig,
 } from "../../bench/engines.ts";
-import { cannotRun, type Host, Lab, wireguardName } from "../../bench/lab.ts";
+import { cannotRun, type Host, Lab, type Peer, wireguardName } from "../../bench/lab.ts";
 import { firstPing, ping } from "../../bench/measure.ts";
 import { QUEUE_ENTRIES } from "../../src/memory/layout.ts";
 import { controlSocketOf, socketOf, until } from "./drop-in.ts";
@@ -40,7 +40,7 @@ let engines: { readonly a: NodeEngine; readonly b: NodeEngine };
 const nameOf = wireguardName;
 const fileOf = (host: Host): string => join(lab.folder, `${nameOf(host)}.toml`);
 
-const start = (host: Host): Promise<NodeEngine> => {
+const start = (host: Peer): Promise<NodeEngine> => {
   const peer = lab.peerOf(host);
   const plan = { interfaceName: nameOf(host) };
   const file = writeConfig(lab, host, keys[host.name], keys[peer.name].publicKey, plan);

@@ -7,7 +7,7 @@
  * so that the outer host finds it where it was. Each new mapping has a random port. IPv4 only. The
  * router's namespace goes with the lab.
  */
-import { type Host, type Lab, LINK, namespaceOf, type Place } from "../../bench/lab.ts";
+import { type Lab, LINK, namespaceOf, type Peer, type Place } from "../../bench/lab.ts";
 
 import { mustRun } from "../../src/demo/tools.ts";
 
@@ -26,7 +26,7 @@ const RULES = [
 /** Moves `inner` behind a router. Units: `mappingSeconds`, how long an idle mapping lives. */
 export const insertRouter = async (
   lab: Lab,
-  inner: Host,
+  inner: Peer,
   mappingSeconds: number,
 ): Promise<Place> => {
   const router: Place = { namespace: namespaceOf("r") };

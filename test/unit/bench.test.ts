@@ -36,7 +36,8 @@ test("the command line is read, and quick is short", () => {
 });
 
 test("what is wrong on the command line is one sentence and exit code 2", () => {
-  refused(/^Scenario direct is not there yet; this version has speed\.$/, "--scenario", "direct");
+  refused(/^--ladder belongs to scenario speed, not direct\.$/, "--scenario", "direct", "--ladder");
+  refused(/^--class belongs to scenarios paper and direct\.$/, "--class", "junk");
   refused(/^There is no scenario 'sped'; .*\.$/, "--scenario", "sped");
   refused(/^There is no option --foo; see .*--help`\.$/, "--foo");
   refused(/^'speed' is no option; see .*\.$/, "speed");

@@ -1,0 +1,223 @@
+/**
+ * field — the laboratory of floods: two peers, a server or index, an attacker, and one switch.
+ *
+ *        a 192.0.2.1 ──┐                      ┌── s 192.0.2.3   server of rivals, or our index
+ *                      ├── w: bridge "switch" ┤
+ *        b 192.0.2.2 ──┘                      └── x 192.0.2.4   attacker; 198.18.0.0/15 lies there
+ *
+ * Each is a namespace of its own. A link is a veth that segments as a network card does, and that is
+ * shaped at both ends where `links` says so. Neighbours are known beforehand: a flood that drowns
+ * ARP would measure the laboratory. Nothing leaves it: no namespace has another way out.
+ */
+import { mkdirSync, mkdtempSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { inside } from "../src/demo/tools.ts";
+import {
+  cleanUpAtExit,
+  type Host,
+  hostOf,
+  isAlive,
+  Lab,
+  LabError,
+  LINK,
+  must,
+  namespaceOf,
+  type Place,
+  PREFIX,
+  removeOf,
+  useCubic,
+  WIRE,
+} from "./lab.ts";
+
+/** Sources of floods that are nobody's. Source: RFC 2544 names it for benchmarks (RFC 6890). */
+export const ATTACKER_PREFIX = "198.18.0.0/15";
+const SWITCH = "switch";
+/** What a queue of 20 ms holds is what a good switch has; a larger burst passes super-packets. */
+const SHAPER = ["tbf", "rate", "1gbit", "burst", "32k", "latency", "20ms"] as const;
+const MASK_BITS_MAX = 31;
+
+/** Which links are 1 Gbit/s: all, or the attacker's alone. */
+export type Links = "all" | "attacker";
+
+/** Traffic that a host and the switch have seen so far. Units: bytes of Ethernet frames. */
+export interface Counters {
+  /** CLOCK_MONOTONIC, when the host and when the switch were asked. Units: nanoseconds. */
+  readonly hostAtNs: bigint;
+  readonly switchAtNs: bigint;
+  /** Came in over the host's link. */
+  readonly received: number;
+  /** Came into the switch, by the letter of the host that sent it. */
+  readonly entered: Readonly<Record<Host["name"], number>>;
+  /** Packets that the switch's queue towards the host, or the link itself, had no room for. */
+  readonly switchDrops: number;
+  /** Packets that sockets of the host had no room for. Source: RcvbufErrors of /proc/net/snmp. */
+  readonly socketDrops: number;
+}
+
+interface LinkStatistics {
+  readonly ifname: string;
+  readonly stats64: {
+    readonly rx: { readonly bytes: number };
+    readonly tx: { readonly dropped: number };
+  };
+}
+
+const NAMES = ["a", "b", "s", "x"] as const;
+const portOf = (name: Host["name"]): string => `port${name}`;
+/** Locally administered; the last byte is the host's own. */
+const hardwareAddress = (name: Host["name"]): string =>
+  `02:00:c0:00:02:0${NAMES.indexOf(name) + 1}`;
+
+/** Receive work of the host's link goes to all processors, and not to that of the sender alone. */
+const steerReceive = (host: Place): Promise<string> => {
+  const bits = Math.min(availableParallelism(), MASK_BITS_MAX);
+  const mask = (2 ** bits - 1).toString(16);
+  const script = `echo ${mask} > /sys/class/net/${LINK}/queues/rx-0/rps_cpus`;
+  return must(inside(host.namespace, ["sh", "-c", script]));
+};
+
+/** Makes the link of a host, from the host to its port of the switch. */
+const layLink = async (host: Host, w: Place, shaped: boolean): Promise<void> => {
+  const ip = (place: Place, ...words: string[]) =>
+    must(["ip", "-netns", place.namespace, ...words]);
+  const port = portOf(host.name);
+  const own = ["name", LINK, "address", hardwareAddress(host.name), "netns", host.namespace];
+  const far = ["type", "veth", "peer", "name", port, "netns", w.namespace];
+  await must(["ip", "link", "add", ...own, ...far]);
+  const ends = [
+    [host, LINK, "on"],
+    // A switch merges nothing.
+    [w, port, "off"],
+  ] as const;
+  for (const [place, device, gro] of ends) {
+    await must(inside(place.namespace, ["ethtool", "-K", device, ...WIRE, "gro", gro]));
+    if (!shaped) continue;
+    await must(["tc", "-netns", place.namespace, "qdisc", "add", "dev", device, "root", ...SHAPER]);
+  }
+  await ip(w, "link", "set", port, "master", SWITCH, "up");
+  await ip(host, "link", "set", "lo", "up");
+  await ip(host, "address", "add", `${host.under4}/24`, "dev", LINK);
+  await ip(host, "link", "set", LINK, "up");
+  await steerReceive(host);
+};
+
+/** Tells a host where the others are, and that answers to the attacker's prefix go to x. */
+const tellNeighbours = async (host: Host, hosts: readonly Host[]): Promise<void> => {
+  const ip = (...words: string[]) => must(["ip", "-netns", host.namespace, ...words]);
+  for (const other of hosts.filter(({ name }) => name !== host.name)) {
+    const at = ["lladdr", hardwareAddress(other.name), "dev", LINK, "nud", "permanent"];
+    await ip("neighbour", "replace", other.under4, ...at);
+    // x forwards nothing: what comes back to these addresses ends there in silence.
+    if (other.name === "x") await ip("route", "add", ATTACKER_PREFIX, "via", other.under4);
+  }
+};
+
+const makeSwitch = async (w: Place): Promise<void> => {
+  const ip = (...words: string[]) => must(["ip", "-netns", w.namespace, ...words]);
+  await ip("link", "add", "name", SWITCH, "type", "bridge", "mcast_snooping", "0");
+  await ip("link", "set", SWITCH, "up");
+};
+
+/** Four hosts and a switch. A Lab too, whose a and b are the peers. One at a time in a process. */
+export class Field extends Lab {
+  readonly s: Host = hostOf("s", process.pid);
+  readonly x: Host = hostOf("x", process.pid);
+  readonly w: Place = { namespace: namespaceOf("w") };
+
+  /** Makes it. Thread: main.   Errors: LabError, EngineError TOOL_MISSING. */
+  static async lay(links: Links): Promise<Field> {
+    if (process.geteuid?.() !== 0) throw new LabError("This needs root; run it with sudo.");
+    removeOf((pid) => !isAlive(pid));
+    cleanUpAtExit();
+    const folder = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
+    mkdirSync(join(folder, "run"), { mode: 0o700 });
+    const hosts = NAMES.map((name) => hostOf(name, process.pid));
+    const w: Place = { namespace: namespaceOf("w") };
+    for (const { namespace } of [...hosts, w]) await must(["ip", "netns", "add", namespace]);
+    await makeSwitch(w);
+    for (const host of hosts) await layLink(host, w, links === "all" || host.name === "x");
+    for (const host of hosts) await tellNeighbours(host, hosts);
+    return new Field(folder, await useCubic(hosts));
+  }
+
+  /** Lets a host pass packets on between tunnels, as servers of rivals do. */
+  async forward(host: Host): Promise<void> {
+    await this.must(host, ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
+  }
+
+  /** What a host's link and the switch have counted. Errors: LabError. */
+  async counters(victim: Host): Promise<Counters> {
+    const links = async (place: Place): Promise<[bigint, LinkStatistics[]]> => {
+      const text = await must(["ip", "-netns", place.namespace, "-s", "-j", "link", "show"]);
+      return [process.hrtime.bigint(), JSON.parse(text) as LinkStatistics[]];
+    };
+    const receivedBy = (all: readonly LinkStatistics[], name: string): number =>
+      all.find(({ ifname }) => ifname === name)?.stats64.rx.bytes ?? 0;
+    const [[hostAtNs, own], [switchAtNs, ports]] = await Promise.all([
+      links(victim),
+      links(this.w),
+    ]);
+    const port = portOf(victim.name);
+    const queue = ["tc", "-netns", this.w.namespace, "-s", "-j", "qdisc", "show", "dev", port];
+    const [queues, snmp] = await Promise.all([
+      must(queue),
+      this.must(victim, ["cat", "/proc/net/snmp"]),
+    ]);
+    const queued = (JSON.parse(queues) as { readonly drops?: number }[])[0]?.drops ?? 0;
+    const linked = ports.find(({ ifname }) => ifname === port)?.stats64.tx.dropped ?? 0;
+    return {
+      ...{ hostAtNs, switchAtNs, switchDrops: queued + linked, socketDrops: receiveDrops(snmp) },
+      received: receivedBy(own, LINK),
+      entered: {
+        a: receivedBy(ports, portOf("a")),
+        b: receivedBy(ports, portOf("b")),
+        s: receivedBy(ports, portOf("s")),
+        x: receivedBy(ports, portOf("x")),
+      },
+    };
+  }
+}
+
+/** RcvbufErrors of UDP; 0 when the text has none. */
+export const receiveDrops = (snmp: string): number => {
+  const [names = [], values = []] = snmp
+    .split("\n")
+    .filter((line) => line.startsWith("Udp: "))
+    .map((line) => line.split(" "));
+  return Number(values[names.indexOf("RcvbufErrors")] ?? 0);
+};
+
+/** What came of a flood. Units: Mbit/s of Ethernet frames, without preamble and check sum. */
+export interface Arrived {
+  /** Entered the switch from the attacker. */
+  readonly attackOfferedMbps: number;
+  /**
+   * Came to the victim, at least: all that came to it, less what peers sent into the switch for it.
+   * What the switch dropped is taken to be of the flood.
+   */
+  readonly attackAchievedMbps: number;
+  readonly switchDrops: number;
+  readonly socketDrops: number;
+}
+
+/** Compares two samples of a victim; `others` sent to the victim too, and to nobody else. */
+export const arrived = (
+  before: Counters,
+  after: Counters,
+  others: readonly Host["name"][],
+): Arrived => {
+  const rate = (bytes: number, fromNs: bigint, toNs: bigint): number =>
+    (bytes * 8 * 1_000) / Number(toNs - fromNs);
+  const entered = (name: Host["name"]): number =>
+    rate(after.entered[name] - before.entered[name], before.switchAtNs, after.switchAtNs);
+  const received = rate(after.received - before.received, before.hostAtNs, after.hostAtNs);
+  const wanted = others.reduce((sum, name) => sum + entered(name), 0);
+  const offered = entered("x");
+  return {
+    attackOfferedMbps: offered,
+    attackAchievedMbps: Math.max(0, Math.min(offered, received - wanted)),
+    switchDrops: after.switchDrops - before.switchDrops,
+    socketDrops: after.socketDrops - before.socketDrops,
+  };
+};

@@ -1,0 +1,405 @@
+/*
+ * flooder — datagrams at an exact rate from any address of a laboratory, and a recorder of some.
+ *
+ *     flooder send SOURCE ADDRESS PORT PAYLOADS MEGABITS SECONDS
+ *         SOURCE is ADDRESS:PORT, or ADDRESS/LENGTH for sources and ports taken at random from it
+ *         says "flooding" when the first are sent, then {"sent":N,"refused":N,"us":N}
+ *     flooder record DEVICE PORT COUNT SECONDS PAYLOADS
+ *         writes the UDP payloads that come in for PORT; says "recording", then {"recorded":N}
+ *
+ * PAYLOADS is a file of records: length (u16, little endian), bytes. They are sent in turn, each as
+ * one IPv4 datagram with a right UDP checksum, one system call for 64. MEGABITS counts Ethernet
+ * frames as counters of links do: without preamble and check sum. What could not be sent for 20 ms
+ * is not made up for: then the flood is slower than asked. Nothing but loopback, 192.0.2.0/24
+ * (RFC 5737) and 198.18.0.0/15 (RFC 2544) is sent to or from. Ends by itself.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/udp.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BATCH 64
+#define PAYLOADS_MAX 8192
+#define PAYLOAD_BYTES_MAX 1472
+#define FRAME_BYTES_MAX 2048
+#define ETHERNET_BYTES 14
+#define HEADER_BYTES 28
+#define STEP_NS 200000
+/* Behind by more than this, the sender begins anew. */
+#define BEHIND_NS 20000000
+#define MEGABITS_MAX 100000
+#define SECONDS_MAX 900
+#define BUFFER_BYTES (4 * 1024 * 1024)
+#define NS_PER_S INT64_C(1000000000)
+
+struct headers {
+    struct iphdr ip;
+    struct udphdr udp;
+};
+_Static_assert(sizeof(struct headers) == HEADER_BYTES, "headers without gaps");
+
+struct payload {
+    uint16_t bytes;
+    uint32_t sum; /* of its 16-bit words */
+    uint8_t data[PAYLOAD_BYTES_MAX];
+};
+
+/* Sources: `fixed` is laid over random bits where `random` has ones. */
+struct source {
+    uint32_t fixed;
+    uint32_t random;
+    uint16_t port; /* 0: random */
+};
+
+static int64_t now_ns(void)
+{
+    struct timespec now = { 0 };
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static void sleep_until(int64_t ns)
+{
+    struct timespec at = { .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S) };
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+        continue;
+}
+
+/* A whole number from 1 to max; 0 is wrong. */
+static long number(const char *text, long max)
+{
+    char *end = NULL;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    return errno != 0 || end == text || *end != '\0' || value < 1 || value > max ? 0 : value;
+}
+
+/* Host order. */
+static int is_of_laboratory(uint32_t address)
+{
+    return address >> 24 == 127 || address >> 8 == (192u << 16 | 0u << 8 | 2u) ||
+           address >> 17 == (198u << 8 | 18u) >> 1;
+}
+
+/* An address of the laboratory, host order; 0 is wrong. */
+static uint32_t address_of(const char *text)
+{
+    struct in_addr address;
+    if (inet_pton(AF_INET, text, &address) != 1 || !is_of_laboratory(ntohl(address.s_addr)))
+        return 0;
+    return ntohl(address.s_addr);
+}
+
+/* 0, or -EINVAL. */
+static int source_of(const char *text, struct source *source)
+{
+    char copy[32];
+    size_t length = strlen(text);
+    if (length >= sizeof copy)
+        return -EINVAL;
+    memcpy(copy, text, length + 1);
+    char *mark = strpbrk(copy, ":/");
+    if (mark == NULL)
+        return -EINVAL;
+    char kind = *mark;
+    *mark = '\0';
+    long value = number(mark + 1, kind == ':' ? UINT16_MAX : 32);
+    *source = (struct source){ .fixed = address_of(copy) };
+    if (value == 0 || source->fixed == 0)
+        return -EINVAL;
+    if (kind == ':') {
+        source->port = (uint16_t)value;
+        return 0;
+    }
+    source->random = value == 32 ? 0 : UINT32_MAX >> value;
+    source->fixed &= ~source->random;
+    return is_of_laboratory(source->fixed | source->random) ? 0 : -EINVAL;
+}
+
+static uint32_t sum_of(const uint8_t *data, size_t bytes)
+{
+    uint32_t sum = 0;
+    for (size_t i = 0; i + 1 < bytes; i += 2)
+        sum += (uint32_t)data[i] << 8 | data[i + 1];
+    return bytes % 2 == 0 ? sum : sum + ((uint32_t)data[bytes - 1] << 8);
+}
+
+static uint16_t folded(uint32_t sum)
+{
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    uint16_t check = (uint16_t)~sum;
+    return check == 0 ? 0xffff : check;
+}
+
+/* Count of payloads, or -errno; EBADMSG is a file of another form. */
+static int read_payloads(const char *path, struct payload *payloads)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return -errno;
+    int count = 0;
+    uint8_t length[2];
+    while (count < PAYLOADS_MAX && fread(length, 1, 2, file) == 2) {
+        struct payload *one = &payloads[count];
+        one->bytes = (uint16_t)(length[0] | length[1] << 8);
+        if (one->bytes > PAYLOAD_BYTES_MAX || fread(one->data, 1, one->bytes, file) != one->bytes) {
+            count = -EBADMSG;
+            break;
+        }
+        one->sum = sum_of(one->data, one->bytes);
+        count++;
+    }
+    (void)fclose(file);
+    return count == 0 ? -EBADMSG : count;
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* Writes the headers of one datagram; its port and destination stand there already. */
+static void address_datagram(struct headers *headers, const struct payload *payload,
+                             const struct source *source, uint64_t *state)
+{
+    uint64_t random = next_random(state);
+    uint32_t from = source->fixed | ((uint32_t)random & source->random);
+    uint16_t port = source->port != 0 ? source->port : (uint16_t)(1024 + (random >> 32) % 64000);
+    uint16_t bytes = (uint16_t)(payload->bytes + sizeof(struct udphdr));
+    uint32_t to = ntohl(headers->ip.daddr);
+    headers->ip.saddr = htonl(from);
+    headers->ip.id = htons((uint16_t)(random >> 48 | 1));
+    headers->ip.tot_len = htons((uint16_t)(bytes + sizeof(struct iphdr)));
+    headers->udp.source = htons(port);
+    headers->udp.len = htons(bytes);
+    uint32_t sum = payload->sum + (from >> 16) + (from & 0xffff) + (to >> 16) + (to & 0xffff);
+    sum += IPPROTO_UDP + 2u * bytes + port + ntohs(headers->udp.dest);
+    headers->udp.check = htons(folded(sum));
+}
+
+struct flood {
+    int fd;
+    struct source source;
+    struct sockaddr_in to;
+    const struct payload *payloads;
+    int count;
+    int next;
+    uint64_t state;
+    struct headers headers[BATCH];
+    struct iovec parts[BATCH][2];
+    struct mmsghdr messages[BATCH];
+};
+
+static void prepare(struct flood *flood, uint16_t port)
+{
+    memset(flood->messages, 0, sizeof flood->messages);
+    for (size_t i = 0; i < BATCH; i++) {
+        struct headers *headers = &flood->headers[i];
+        *headers = (struct headers){
+            .ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP },
+            .udp = { .dest = htons(port) },
+        };
+        headers->ip.daddr = flood->to.sin_addr.s_addr;
+        flood->parts[i][0] = (struct iovec){ .iov_base = headers, .iov_len = sizeof *headers };
+        flood->messages[i].msg_hdr = (struct msghdr){
+            .msg_name = &flood->to,
+            .msg_namelen = sizeof flood->to,
+            .msg_iov = flood->parts[i],
+            .msg_iovlen = 2,
+        };
+    }
+}
+
+/* Sends up to a batch, not more than `due` bits. Bits sent or refused; each counts once. */
+static int64_t send_some(struct flood *flood, int64_t due, int64_t *sent, int64_t *refused)
+{
+    unsigned filled = 0;
+    int64_t bits = 0;
+    int64_t each[BATCH];
+    while (filled < BATCH && bits < due) {
+        const struct payload *payload = &flood->payloads[flood->next];
+        flood->next = (flood->next + 1) % flood->count;
+        address_datagram(&flood->headers[filled], payload, &flood->source, &flood->state);
+        /* sendmsg takes what is written here as readable only. */
+        flood->parts[filled][1] =
+            (struct iovec){ .iov_base = (void *)(uintptr_t)payload->data, .iov_len = payload->bytes };
+        each[filled] = 8 * (int64_t)(payload->bytes + HEADER_BYTES + ETHERNET_BYTES);
+        bits += each[filled++];
+    }
+    int done = sendmmsg(flood->fd, flood->messages, filled, 0);
+    if (done < 0) {
+        *refused += filled;
+        return bits;
+    }
+    *sent += done;
+    int64_t gone = 0;
+    for (int i = 0; i < done; i++)
+        gone += each[i];
+    return gone;
+}
+
+static int send_all(struct flood *flood, long megabits, long seconds)
+{
+    int64_t start = now_ns(), end = start + seconds * NS_PER_S;
+    int64_t from = start, since = 0, sent = 0, refused = 0, told = 0;
+    for (int64_t now = start; now < end; now = now_ns()) {
+        if (told == 0 && sent > 0) {
+            printf("flooding\n");
+            (void)fflush(stdout);
+            told = 1;
+        }
+        /* Megabits a second are bits a microsecond. */
+        int64_t due = (now - from) / 1000 * megabits - since;
+        if (due <= 0) {
+            sleep_until(now + STEP_NS);
+            continue;
+        }
+        if (due > BEHIND_NS / 1000 * megabits) {
+            from = now;
+            since = 0;
+            due = 1;
+        }
+        since += send_some(flood, due, &sent, &refused);
+    }
+    int64_t us = (now_ns() - start) / 1000;
+    printf("{\"sent\":%lld,\"refused\":%lld,\"us\":%lld}\n", (long long)sent, (long long)refused,
+           (long long)us);
+    return 0;
+}
+
+static int run_send(char **words, struct payload *payloads)
+{
+    struct flood flood = { .payloads = payloads, .state = (uint64_t)now_ns() | 1 };
+    uint32_t to = address_of(words[1]);
+    long port = number(words[2], UINT16_MAX);
+    long megabits = number(words[4], MEGABITS_MAX), seconds = number(words[5], SECONDS_MAX);
+    if (source_of(words[0], &flood.source) < 0 || to == 0 || !port || !megabits || !seconds)
+        return -EINVAL;
+    flood.count = read_payloads(words[3], payloads);
+    if (flood.count < 0)
+        return flood.count;
+    flood.to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(to) };
+    flood.fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+    if (flood.fd < 0)
+        return -errno;
+    int room = BUFFER_BYTES;
+    prepare(&flood, (uint16_t)port);
+    int done = setsockopt(flood.fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) < 0
+                   ? -errno
+                   : send_all(&flood, megabits, seconds);
+    (void)close(flood.fd);
+    return done;
+}
+
+/* Bytes of the UDP payload of an IPv4 packet for a port, and where it begins; 0: another packet. */
+static size_t payload_in(const uint8_t *packet, size_t bytes, long port, const uint8_t **payload)
+{
+    if (bytes < HEADER_BYTES || packet[0] != 0x45 || packet[9] != IPPROTO_UDP)
+        return 0;
+    long to = packet[22] << 8 | packet[23];
+    size_t length = (size_t)(packet[24] << 8 | packet[25]);
+    if (to != port || length <= sizeof(struct udphdr) || length + sizeof(struct iphdr) > bytes)
+        return 0;
+    *payload = packet + HEADER_BYTES;
+    return length - sizeof(struct udphdr);
+}
+
+static int record_all(int fd, long port, long count, long seconds, FILE *file)
+{
+    uint8_t packet[FRAME_BYTES_MAX];
+    long recorded = 0;
+    int64_t end = now_ns() + seconds * NS_PER_S;
+    printf("recording\n");
+    (void)fflush(stdout);
+    for (int64_t now = now_ns(); recorded < count && now < end; now = now_ns()) {
+        struct pollfd one = { .fd = fd, .events = POLLIN };
+        if (poll(&one, 1, (int)((end - now) / 1000000) + 1) <= 0)
+            continue;
+        struct sockaddr_ll from = { 0 };
+        socklen_t size = sizeof from;
+        ssize_t got = recvfrom(fd, packet, sizeof packet, MSG_TRUNC, (struct sockaddr *)&from, &size);
+        const uint8_t *payload = NULL;
+        /* What is longer than the room was merged on the way: no datagram of the wire. */
+        if (got < 0 || (size_t)got > sizeof packet || from.sll_pkttype == PACKET_OUTGOING)
+            continue;
+        size_t bytes = payload_in(packet, (size_t)got, port, &payload);
+        uint8_t length[2] = { (uint8_t)(bytes & 0xff), (uint8_t)(bytes >> 8) };
+        if (bytes == 0 || bytes > PAYLOAD_BYTES_MAX)
+            continue;
+        if (fwrite(length, 1, 2, file) != 2 || fwrite(payload, 1, bytes, file) != bytes)
+            return -EIO;
+        recorded++;
+    }
+    printf("{\"recorded\":%ld}\n", recorded);
+    return 0;
+}
+
+static int run_record(char **words)
+{
+    long port = number(words[1], UINT16_MAX), count = number(words[2], PAYLOADS_MAX);
+    long seconds = number(words[3], SECONDS_MAX);
+    unsigned device = if_nametoindex(words[0]);
+    if (port == 0 || count == 0 || seconds == 0 || device == 0)
+        return -EINVAL;
+    int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_IP));
+    if (fd < 0)
+        return -errno;
+    struct sockaddr_ll on = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP) };
+    on.sll_ifindex = (int)device;
+    FILE *file = NULL;
+    int done = 0;
+    if (bind(fd, (const struct sockaddr *)&on, sizeof on) < 0)
+        done = -errno;
+    else if ((file = fopen(words[4], "wb")) == NULL)
+        done = -errno;
+    else
+        done = record_all(fd, port, count, seconds, file);
+    if (file != NULL && fclose(file) != 0 && done == 0)
+        done = -errno;
+    (void)close(fd);
+    return done;
+}
+
+int main(int argc, char **argv)
+{
+    int sends = argc == 8 && strcmp(argv[1], "send") == 0;
+    int records = argc == 7 && strcmp(argv[1], "record") == 0;
+    int done = -EINVAL;
+    struct payload *payloads = calloc(PAYLOADS_MAX, sizeof *payloads);
+    (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+    if (payloads == NULL)
+        done = -ENOMEM;
+    else if (sends)
+        done = run_send(argv + 2, payloads);
+    else if (records)
+        done = run_record(argv + 2);
+    free(payloads);
+    if (done == -EINVAL) {
+        fprintf(stderr,
+                "usage: flooder send SOURCE ADDRESS PORT PAYLOADS MEGABITS SECONDS\n"
+                "       flooder record DEVICE PORT COUNT SECONDS PAYLOADS\n"
+                "addresses are those of a laboratory: 127/8, 192.0.2.0/24, 198.18.0.0/15\n");
+        return 2;
+    }
+    if (done < 0)
+        fprintf(stderr, "flooder: %s\n", strerror(-done));
+    return done < 0;
+}

@@ -1,0 +1,162 @@
+/**
+ * floods — kinds of floods, what they are made of, and how one is started in a field.
+ *
+ * Here the datagrams are made, once; flooder.c sends them at a rate, from x. What needs a key or
+ * genuine datagrams of the tunnel takes them from the laboratory. Data has 1,452 bytes, as a tunnel
+ * with an MTU of 1,420 sends it.
+ */
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { compile } from "./compile.ts";
+import { ATTACKER_PREFIX, type Field } from "./field.ts";
+import { makeInitiations } from "./initiations.ts";
+import { type Host, LabError, LINK, type Program } from "./lab.ts";
+import type { Tunnel } from "./rivals/rival.ts";
+
+const JUNK_BYTES = 1_400;
+const SMALL_BYTES = 64;
+const DATA_BYTES = 1_452;
+const DIFFERENT = 512;
+/** Each of them has another index. */
+const INDEXES = 4_096;
+const RECORDED = 256;
+const RECORD_SECONDS = 10;
+/** Inner packets of this size give datagrams of DATA_BYTES: less IP and ICMP headers. */
+const PING_BYTES = 1_420 - 28;
+const ATTACKER_PORT = 40_000;
+const KEY_BYTES = 32;
+/** Where the counter of data lies: behind type and receiver index. Source: WireGuard, 5.4.6. */
+const DATA = { type: 4, counterAt: 8 } as const;
+
+/** Who seems to send: x itself, anybody, or the victim's peer. */
+export type Source = "attacker" | "random" | "peer";
+
+export interface FloodClass {
+  readonly id: string;
+  /** In tables. */
+  readonly title: string;
+  readonly source: Source;
+  /** Errors: LabError. */
+  readonly payloads: (field: Field, tunnel: Tunnel) => Promise<readonly Uint8Array[]>;
+}
+
+const junk = (bytes: number) => async (): Promise<readonly Uint8Array[]> =>
+  Array.from({ length: DIFFERENT }, () => randomBytes(bytes));
+
+/** Datagrams of data for sessions that are not there. */
+const strayData = async (): Promise<readonly Uint8Array[]> =>
+  Array.from({ length: INDEXES }, (_, i) => {
+    const datagram = randomBytes(DATA_BYTES);
+    datagram.writeUInt32LE(DATA.type, 0);
+    datagram.writeBigUInt64LE(BigInt(i), DATA.counterAt);
+    return datagram;
+  });
+
+/** Where there is no key, for nobody: what comes looks the same. */
+const initiations = async (_: Field, { publicKey }: Tunnel): Promise<readonly Uint8Array[]> => {
+  const key = publicKey === null ? randomBytes(KEY_BYTES) : Buffer.from(publicKey, "base64");
+  return makeInitiations(key, DIFFERENT);
+};
+
+/**
+ * What the peer really sent: recorded at the victim's link while pings cross the tunnel. Where
+ * there is no WireGuard, what looks the same.
+ */
+const replays = async (field: Field, tunnel: Tunnel): Promise<readonly Uint8Array[]> => {
+  if (tunnel.publicKey === null) return strayData();
+  const { a, b } = field;
+  const file = join(field.folder, "recorded");
+  const words = [LINK, tunnel.port, RECORDED, RECORD_SECONDS, file].map(String);
+  const recorder = field.start(b, [flooderOf(field), "record", ...words]);
+  await recorder.says("recording");
+  const count = ["-c", String(2 * RECORDED), "-i", "0.002", "-s", String(PING_BYTES)];
+  await field.run(a, ["ping", "-n", "-q", "-w", String(RECORD_SECONDS), ...count, tunnel.to]);
+  const code = await recorder.ended;
+  if (code !== 0) throw new LabError(`Nothing could be recorded: ${recorder.errors.trim()}`);
+  const genuine = unpack(readFileSync(file)).filter((one) => one.length === DATA_BYTES);
+  if (genuine.length === 0) throw new LabError("No data of the tunnel was recorded.");
+  return genuine;
+};
+
+// biome-ignore format: a table
+export const FLOOD_CLASSES: readonly FloodClass[] = [
+  { id: "junk", title: "junk, 1,400 bytes, one source", source: "attacker", payloads: junk(JUNK_BYTES) },
+  { id: "random", title: "junk, 1,400 bytes, random sources", source: "random", payloads: junk(JUNK_BYTES) },
+  { id: "index", title: "type 4, wrong index, random sources", source: "random", payloads: strayData },
+  { id: "mac1", title: "type 1, valid mac1, random sources", source: "random", payloads: initiations },
+  { id: "spoofed", title: "type 4, wrong index, from the peer's address", source: "peer", payloads: strayData },
+  { id: "replay", title: "replays of genuine data, from the peer's address", source: "peer", payloads: replays },
+  { id: "small", title: "junk, 64 bytes, one source", source: "attacker", payloads: junk(SMALL_BYTES) },
+];
+
+/** Records as flooder.c reads them: length (u16, little endian), bytes. */
+export const pack = (datagrams: readonly Uint8Array[]): Buffer =>
+  Buffer.concat(
+    datagrams.flatMap((one) => {
+      const length = Buffer.alloc(2);
+      length.writeUInt16LE(one.length);
+      return [length, one];
+    }),
+  );
+
+/** The opposite; a record that was cut short is left out. */
+export const unpack = (bytes: Buffer): Uint8Array[] => {
+  const found: Uint8Array[] = [];
+  for (let at = 0; at + 2 <= bytes.length; ) {
+    const end = at + 2 + bytes.readUInt16LE(at);
+    if (end > bytes.length) break;
+    found.push(bytes.subarray(at + 2, end));
+    at = end;
+  }
+  return found;
+};
+
+const flooderOf = (field: Field): string => {
+  const binary = join(field.folder, "flooder");
+  return existsSync(binary) ? binary : compile(field, "flooder");
+};
+
+const sourceWord = (field: Field, source: Source, peerPort: number): string => {
+  if (source === "random") return ATTACKER_PREFIX;
+  if (source === "attacker") return `${field.x.under4}:${ATTACKER_PORT}`;
+  return `${field.a.under4}:${peerPort}`;
+};
+
+/** Where a flood goes. */
+export interface Target {
+  readonly host: Host;
+  readonly port: number;
+}
+
+export interface Flood {
+  readonly kind: FloodClass;
+  readonly megabits: number;
+  /** It ends by itself after this. */
+  readonly seconds: number;
+}
+
+/**
+ * Makes what a flood consists of; needs a tunnel that carries something. Returns the file.
+ * Errors: LabError.
+ */
+const makePayloads = async (field: Field, tunnel: Tunnel, kind: FloodClass): Promise<string> => {
+  const file = join(field.folder, `${kind.id}.payloads`);
+  writeFileSync(file, pack(await kind.payloads(field, tunnel)));
+  return file;
+};
+
+/** Starts a flood from x and waits until it flows. Errors: LabError. */
+export const startFlood = async (
+  field: Field,
+  tunnel: Tunnel,
+  target: Target,
+  { kind, megabits, seconds }: Flood,
+): Promise<Program> => {
+  const file = await makePayloads(field, tunnel, kind);
+  const source = sourceWord(field, kind.source, tunnel.port);
+  const words = [source, target.host.under4, target.port, file, megabits, seconds].map(String);
+  const flooder = field.start(field.x, [flooderOf(field), "send", ...words]);
+  await flooder.says("flooding");
+  return flooder;
+};

@@ -1,0 +1,102 @@
+/**
+ * paper — the paper's Table 3: the server of the rivals is flooded, and with us the index's host.
+ *
+ * Every link is 1 Gbit/s. What passes through the server shares its link with the flood; what goes
+ * direct does not meet it.
+ */
+import { FLOOD_CLASSES } from "../floods.ts";
+import { markdownTable, type Row, type SchemeFacts } from "../report.ts";
+import { n2nDirect, n2nSupernode } from "../rivals/n2n.ts";
+import { openvpn } from "../rivals/openvpn.ts";
+import { strongswan } from "../rivals/strongswan.ts";
+import { cameOf, type FloodLine, figureOf, kindsOf, linesOf, MARK_NOTE } from "./flood-tables.ts";
+import { type Flooded, floodedScenario } from "./flooded.ts";
+import { kernelRivals, oursRivals, wireguardGoRivals } from "./rivals.ts";
+import type { ScenarioMaker } from "./scenario.ts";
+
+interface Published {
+  readonly latencyMs: number | null;
+  readonly throughputMbps: number | null;
+}
+
+/** Figures of the paper, by family and load; null is its N/A. Source: paper, Table 3. */
+// biome-ignore format: a table
+const PUBLISHED: Readonly<Record<string, Readonly<Record<number, Published>>>> = {
+  strongswan: { 100: { latencyMs: 0.503, throughputMbps: 881 }, 500: { latencyMs: 2.424, throughputMbps: 541 }, 1000: { latencyMs: null, throughputMbps: null } },
+  openvpn: { 100: { latencyMs: 1.542, throughputMbps: 258 }, 500: { latencyMs: 7.123, throughputMbps: 131 }, 1000: { latencyMs: null, throughputMbps: null } },
+  p2pvpn: { 100: { latencyMs: 0.487, throughputMbps: 684 }, 500: { latencyMs: 0.509, throughputMbps: 634 }, 1000: { latencyMs: 0.544, throughputMbps: 628 } },
+};
+
+const INTRO = [
+  "Every link is 1 Gbit/s, with a queue of 20 ms and segments of a wire's size. The flood goes to " +
+    "the host of the rival's server; to the host of our index, which no packet of ours passes. " +
+    "Latency is measured without TCP, and TCP without pings. The attack is counted in Ethernet " +
+    "frames at the victim's link; through a server, peers and flood share that link, and the " +
+    "flood is counted as if all that the switch dropped had been of it.",
+];
+
+const publishedText = ({ scheme, attackMbps }: FloodLine): [string, string] => {
+  const found = PUBLISHED[scheme.family]?.[attackMbps];
+  if (found === undefined) return ["", ""];
+  const { latencyMs, throughputMbps } = found;
+  return [latencyMs?.toFixed(3) ?? "N/A", throughputMbps?.toFixed(0) ?? "N/A"];
+};
+
+const HEAD = [
+  ...["scheme", "latency, ms", "throughput, Mbit/s", "attack, Mbit/s", "of it came"],
+  ...["p99, ms", "lost, %", "CPU-s per GB", "paper: ms", "paper: Mbit/s", "runs"],
+];
+
+const cellsOf = (line: FloodLine): string[] => {
+  const { scheme, attackMbps, ping, tcp } = line;
+  const came = attackMbps === 0 ? "" : cameOf(ping, tcp);
+  const runs = Math.max(ping?.runs ?? 0, tcp?.runs ?? 0);
+  return [
+    ...[scheme.title, figureOf(ping, "latencyMs"), figureOf(tcp, "throughputMbps")],
+    ...[String(attackMbps), came, figureOf(ping, "latencyP99Ms"), figureOf(ping, "lossPct")],
+    ...[figureOf(tcp, "cpuSecondsPerGb"), ...publishedText(line), String(runs)],
+  ];
+};
+
+const BOTH_HEAD = ["scheme", "latency, ms", "lost, %", "throughput, Mbit/s", "attack, Mbit/s"];
+
+const bothTable = (lines: readonly FloodLine[]): string[] => {
+  const some = lines.filter(({ both }) => both !== undefined);
+  if (some.length === 0) return [];
+  const cells = some.map(({ scheme, attackMbps, both }) => [
+    ...[scheme.title, figureOf(both, "latencyMs"), figureOf(both, "lossPct")],
+    ...[figureOf(both, "throughputMbps"), String(attackMbps)],
+  ]);
+  return ["Both at once, told and not judged:", markdownTable(BOTH_HEAD, cells)];
+};
+
+const tables = (rows: readonly Row[], schemes: readonly SchemeFacts[]): string[] =>
+  kindsOf(rows).flatMap((kind) => {
+    const lines = linesOf(rows, schemes, kind);
+    const title = FLOOD_CLASSES.find(({ id }) => id === kind)?.title ?? kind;
+    const main = lines.filter(({ ping, tcp }) => ping !== undefined || tcp !== undefined);
+    const first = main.length === 0 ? [] : [markdownTable(HEAD, main.map(cellsOf)), MARK_NOTE];
+    return [`## The paper's Table 3: ${title}`, ...first, ...bothTable(lines)];
+  });
+
+/** Makes scenario `paper`. Errors: LabError, UsageError. */
+export const paperScenario: ScenarioMaker = async (options, version, root) => {
+  const { hub, direct, why } = await wireguardGoRivals(options, root);
+  const kernel = kernelRivals();
+  const rivals = [
+    ...[openvpn, strongswan, n2nSupernode, hub, ...kernel.filter((rival) => !rival.direct)],
+    ...[n2nDirect, direct, ...kernel.filter((rival) => rival.direct)],
+    ...oursRivals(options, version),
+  ];
+  const plan: Flooded = {
+    ...{ name: "paper", rivals, why, intro: INTRO, tables },
+    classes: ["junk", "random", "small"],
+    usual: ["junk"],
+    scene: {
+      links: "all",
+      target: ({ s }, { serverPort }) => ({ host: s, port: serverPort }),
+      others: (rival) => (rival.direct ? [] : ["a", "b"]),
+    },
+  };
+  return floodedScenario(plan, options);
+};

@@ -219,7 +219,10 @@ export class Control {
 
   /** The tunnel's MTU is about to become this. */
   growMtu(mtu: number): void {
-    for (const peer of this.roster.peers()) this.#keeper.growMtu(peer, mtu);
+    for (const peer of this.roster.peers()) {
+      this.#keeper.growMtu(peer, mtu);
+      this.#entries.growMtu(peer.index);
+    }
   }
 
   /** Tells every I/O thread. */

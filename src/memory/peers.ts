@@ -92,6 +92,11 @@ export class PeerEntries {
     Atomics.store(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.pathMtu, bytes);
   }
 
+  /** The tunnel's MTU is about to change: a way that takes all of it may take more. */
+  growMtu(peer: number): void {
+    if (this.mtu(peer) === readMtu(this.#arena)) this.setPathMtu(peer, 0);
+  }
+
   /** Bytes of the largest packet that reaches the peer: the tunnel's MTU, or what its way takes. */
   mtu(peer: number): number {
     const word = peerWord(this.#arena, peer) + PEER_FIELD.pathMtu;

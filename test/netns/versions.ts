@@ -79,6 +79,10 @@ export const WIREGUARDS: readonly Wireguard[] = [
   ...(extra === "" ? [] : [named(extra)]),
 ];
 
+/** All of them where every combination was asked for, else one; tests take them in turn. */
+export const inTurn = (turn: number): readonly Wireguard[] =>
+  FULL ? WIREGUARDS : [WIREGUARDS[turn % WIREGUARDS.length]!];
+
 for (const { name, binary, printed, skip } of WIREGUARDS) {
   process.stdout.write(`${name}: ${skip === false ? `${binary}, prints ${printed}` : skip}\n`);
 }

@@ -38,6 +38,7 @@ struct connection {
     union address to, name; /* both ends */
     bool check;             /* the next message shall ask whether the host still has `name` */
     double busy_ms;         /* when it was last busy */
+    uint64_t rate;          /* what it moved in that window */
     double used_ms;         /* when `bytes` was last seen to grow */
     uint64_t bytes;
 };
@@ -47,6 +48,7 @@ struct traffic {
     double since_ms; /* start of the window */
     double retry_ms; /* no socket is made for it before */
     uint64_t bytes;  /* at the start */
+    uint64_t rate;   /* in the window before, which may have been long */
     uint32_t side;   /* of its own socket; 0: none */
 };
 
@@ -133,8 +135,8 @@ size_t io_side_of(struct io *io, const uint8_t *job, const struct way *way, size
 void io_note_received(struct io *io, uint32_t peer);
 
 /*
- * Message `at` of a side met an error. `tried` is the message that did so last. True: send it again,
- * perhaps by the common socket.
+ * Message `at` of a side met an error. `tried` is the message that did so last. True: send it
+ * again, perhaps by the common socket.
  */
 bool io_send_again(struct io *io, size_t side, uint32_t at, int error, uint32_t *tried);
 

@@ -62,10 +62,10 @@ int udp_gro(int fd, bool on);
 int udp_connect(int fd, const union address *address);
 
 /*
- * udp_connected.c: a socket that takes what `to` sends to the port of `like`, with the same options,
- * from `local` where its family is set. `name` gets its own address. Nobody else's datagram comes to
- * it at any time, if the group has its program. A file descriptor, or -errno: the port's common
- * sockets go on then.
+ * udp_connected.c: a socket that takes what `to` sends to the port of `like`, with the same
+ * options, from `local` where its family is set. `name` gets its own address. Nobody else's
+ * datagram comes to it at any time, if the group has its program. A file descriptor, or -errno:
+ * the port's common sockets go on then.
  */
 int udp_connected(int like, const union address *to, const union address *local,
                   union address *name);

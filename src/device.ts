@@ -35,10 +35,11 @@ const TX_QUEUE_LENGTH = 500;
 const GSO_MAX_SEGMENTS = 45;
 const GSO_MAX_BYTES = 61_612;
 /**
- * A peer that moves this much in 100 ms, both ways together, is busy: 2.6 Mbit/s. Tuning: far below
- * what fills a queue, and above a call or a terminal, which go well without a socket of their own.
+ * A peer that moves this much in 100 ms, both ways together, is busy. Tuning: a call is, so that no
+ * flood drowns it; a terminal is not. Where there are more such peers than sockets, who moves most
+ * gets one.
  */
-const BUSY_BYTES = 32_768;
+const BUSY_BYTES = 1_024;
 
 const ENOENT = -2;
 const EACCES = -13;

@@ -14,8 +14,10 @@ static void steer(int fd)
     const struct sock_filter program[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x04000000, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, 2),          BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 4),
-        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 1), BPF_STMT(BPF_RET | BPF_A, 0),
+        BPF_STMT(BPF_RET | BPF_K, 2),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 4),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 1),
+        BPF_STMT(BPF_RET | BPF_A, 0),
     };
     CHECK_EQUAL(udp_filter(fd, true, (const uint8_t *)program, sizeof program), 0);
 }

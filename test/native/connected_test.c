@@ -119,6 +119,15 @@ static void read_to_the_end(struct lab *lab)
     pass_ms(lab, 0);
 }
 
+/* The same, where there may be nothing to read. */
+static int receive_runs_now(struct lab *lab)
+{
+    bool ready = (io_poll(lab->io, 0) & READY_UDP) != 0;
+    int runs = ready ? receive_runs(lab) : 0;
+    pass_ms(lab, 0);
+    return runs;
+}
+
 static void test_own_socket(void)
 {
     struct lab lab;
@@ -243,7 +252,10 @@ static void test_many(void)
     struct far far[PEERS];
     open_busy(&lab);
     for (uint32_t peer = 0; peer < PEERS; peer++) {
-        open_far(&far[peer], "127.0.0.2");
+        /* An address each: the kernel may choose a port twice for sockets that would share it. */
+        char host[] = "127.0.1.000";
+        (void)snprintf(host, sizeof host, "127.0.1.%u", (peer + 1) % 256);
+        open_far(&far[peer], host);
         place_peer(&lab, peer, &far[peer], "127.0.0.1");
     }
     for (int round = 0; round < 2; round++) {
@@ -281,6 +293,31 @@ static void test_many(void)
     CHECK_EQUAL(open_sockets(&lab), 0);
     for (uint32_t peer = 0; peer < PEERS; peer++)
         close(far[peer].fd);
+    close_lab(&lab);
+}
+
+/* All places are taken by peers that are busy; one that is far busier gets one. */
+static void test_busier(void)
+{
+    struct lab lab;
+    struct far far;
+    open_busy(&lab);
+    open_far(&far, "127.0.0.2");
+    for (uint32_t peer = 0; peer <= MOST; peer++)
+        place_peer(&lab, peer, &far, "127.0.0.1");
+    for (int round = 0; round < 24; round++) {
+        for (uint32_t peer = 0; peer < MOST; peer++)
+            CHECK_EQUAL(send_one(&lab, peer), 1);
+        for (int i = 0; i < (round < 12 ? 3 : 8); i++)
+            CHECK_EQUAL(send_one(&lab, MOST), 1);
+        pass_ms(&lab, 100);
+        if (round < 12) /* three times as busy: not enough */
+            CHECK_EQUAL(counted(&lab, COUNT_CONNECTED), round == 0 ? 0 : MOST);
+        (void)receive_runs_now(&lab);
+    }
+    CHECK_EQUAL(counted(&lab, COUNT_CONNECTED), MOST + 1);
+    CHECK_EQUAL(open_sockets(&lab), MOST);
+    close(far.fd);
     close_lab(&lab);
 }
 
@@ -345,6 +382,7 @@ int main(void)
     test_moves();
     test_icmp();
     test_many();
+    test_busier();
     test_ends();
     printf("connected sockets: passed\n");
     return 0;

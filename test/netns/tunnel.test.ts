@@ -98,7 +98,7 @@ const assertStatus = async (host: Host, keys: Keys): Promise<void> => {
   assert.equal(status.wireguardPublicKey, keys.publicKey);
   assert.equal(status.listenPort, PORT);
   assert.equal(status.mtu, 1_420);
-  for (const feature of ["gso", "gro", "tunOffload"] as const) {
+  for (const feature of ["gso", "gro", "tunOffload", "connectedSockets"] as const) {
     assert.equal(typeof status.features[feature], "boolean");
   }
   assert.deepEqual(status.defence, { state: "calm", rung: 0 });
@@ -174,7 +174,7 @@ const SETTINGS: readonly (readonly [string, (status: StatusValue) => boolean])[]
   ["--io-threads 2", (status) => status.ioThreads === 2],
   ["--hand-over always", (status) => status.counters.jobsHandedOver! > 100],
   ["--hand-over inline", (status) => status.counters.jobsHandedOver === 0],
-  ["--no-gso --no-gro --no-tun-offload", ({ features }) => !features.gso && !features.gro && !features.tunOffload],
+  ["--no-gso --no-gro --no-tun-offload --no-connected-sockets", ({ features }) => !features.gso && !features.gro && !features.tunOffload && !features.connectedSockets],
 ];
 
 for (const [flags, holds] of SETTINGS) {

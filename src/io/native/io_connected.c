@@ -28,8 +28,10 @@
 #define RETRY_MS 1000.0
 /* Tuning: a socket on which nothing authentic went either way for this long is closed. */
 #define IDLE_MS 10000.0
-/* Tuning: a peer that was busy within this time keeps its socket when others want one. */
+/* Tuning: when others want its socket, a peer keeps it this long after it was busy last, ... */
 #define KEEP_MS 1000.0
+/* ... but for one that moves this many times as much. */
+#define KEEP_TIMES 4u
 
 static double now_of(const struct io *io)
 {
@@ -129,22 +131,33 @@ void io_leave_all(struct io *io)
     }
 }
 
-/* A side that nobody has, with nothing queued; 0: none now, but for who asks again. */
-static size_t free_side(struct io *io, double now)
+/* What the peer of a side moved in its last busy window; 0 when that is long ago. */
+static uint64_t rate_of(struct io *io, size_t side, double now)
 {
-    size_t oldest = 0;
+    const struct connection *connection = connection_of(io, side);
+    return now - connection->busy_ms < KEEP_MS ? connection->rate : 0;
+}
+
+/*
+ * A side that nobody has, with nothing queued, for a peer that moves `rate`; 0: none now. Then the
+ * one that moves least may have to leave: its place is free for who asks after that.
+ */
+static size_t free_side(struct io *io, uint64_t rate, double now)
+{
+    size_t least = 0;
 
     for (size_t side = SOCKETS; side < SIDES; side++) {
         const struct connection *connection = connection_of(io, side);
         if (connection->fd < 0 && io->queued[side] == 0)
             return side;
-        if ((io->connected & side_bit(side)) && now - connection->busy_ms >= KEEP_MS &&
-            (oldest == 0 || connection->busy_ms < connection_of(io, oldest)->busy_ms))
-            oldest = side;
+        if ((io->connected & side_bit(side)) &&
+            (least == 0 || rate_of(io, side, now) < rate_of(io, least, now)))
+            least = side;
     }
-    /* Its place is free when it has been read, for who asks then. */
-    if (oldest != 0)
-        io_leave(io, oldest);
+    if (least != 0 && io->left == 0 && rate >= KEEP_TIMES * rate_of(io, least, now)) {
+        io->traffic[connection_of(io, least)->peer].retry_ms = now + RETRY_MS;
+        io_leave(io, least);
+    }
     return 0;
 }
 
@@ -177,8 +190,11 @@ static void connect_peer(struct io *io, uint32_t peer, const struct way *way, si
     traffic->retry_ms = now + RETRY_MS;
     /* What is queued goes first: the peer's packets keep their order. */
     (void)io_send_flush(io);
-    size_t side = free_side(io, now);
+    size_t side = free_side(io, traffic->rate, now);
     if (side == 0 || !make(io, side, way, common)) {
+        /* A place will be free in the next window. */
+        if (io->left != 0)
+            traffic->retry_ms = now;
         count(io->counters, COUNT_CONNECT_REFUSED, 1);
         return;
     }
@@ -188,6 +204,7 @@ static void connect_peer(struct io *io, uint32_t peer, const struct way *way, si
     connection->to = way->to;
     connection->check = false;
     connection->busy_ms = connection->used_ms = now;
+    connection->rate = traffic->rate;
     connection->bytes = traffic->bytes;
     io->udp[side] = io->udp[common];
     io->udp[side].fd = connection->fd;
@@ -208,14 +225,17 @@ static bool was_busy(struct io *io, uint32_t peer, double now)
     if (lasted < WINDOW_MS)
         return false;
     uint64_t bytes = moved(peer_of(io, peer));
-    bool busy = lasted < 2 * WINDOW_MS && bytes - traffic->bytes >= io->busy_bytes;
+    traffic->rate = bytes - traffic->bytes;
+    bool busy = lasted < 2 * WINDOW_MS && traffic->rate >= io->busy_bytes;
     traffic->since_ms = now;
     traffic->bytes = bytes;
     if (traffic->side != 0) {
         struct connection *connection = connection_of(io, traffic->side);
         connection->check = true;
-        if (busy)
+        if (busy) {
             connection->busy_ms = now;
+            connection->rate = traffic->rate;
+        }
     }
     return busy;
 }

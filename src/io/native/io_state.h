@@ -40,6 +40,7 @@ struct connection {
     union address to, name; /* both ends */
     bool check;             /* the next message shall ask whether the host still has `name` */
     double busy_ms;         /* when it was last busy */
+    uint64_t rate;          /* what it moved in that window */
     double used_ms;         /* when `bytes` was last seen to grow */
     uint64_t bytes;
 };
@@ -49,6 +50,7 @@ struct traffic {
     double since_ms; /* start of the window */
     double retry_ms; /* no socket is made for it before */
     uint64_t bytes;  /* at the start */
+    uint64_t rate;   /* in the window before, which may have been long */
     uint32_t side;   /* of its own socket; 0: none */
 };
 

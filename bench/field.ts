@@ -66,7 +66,8 @@ interface LinkStatistics {
 const NAMES = ["a", "b", "s", "x"] as const;
 const portOf = (name: Host["name"]): string => `port${name}`;
 /** Locally administered; the last byte is the host's own. */
-const hardwareAddress = (name: Host["name"]): string => `02:00:c0:00:02:0${NAMES.indexOf(name) + 1}`;
+const hardwareAddress = (name: Host["name"]): string =>
+  `02:00:c0:00:02:0${NAMES.indexOf(name) + 1}`;
 
 /** Receive work of the host's link goes to all processors, and not to that of the sender alone. */
 const steerReceive = (host: Place): Promise<string> => {
@@ -78,7 +79,8 @@ const steerReceive = (host: Place): Promise<string> => {
 
 /** Makes the link of a host, from the host to its port of the switch. */
 const layLink = async (host: Host, w: Place, shaped: boolean): Promise<void> => {
-  const ip = (place: Place, ...words: string[]) => must(["ip", "-netns", place.namespace, ...words]);
+  const ip = (place: Place, ...words: string[]) =>
+    must(["ip", "-netns", place.namespace, ...words]);
   const port = portOf(host.name);
   const own = ["name", LINK, "address", hardwareAddress(host.name), "netns", host.namespace];
   const far = ["type", "veth", "peer", "name", port, "netns", w.namespace];

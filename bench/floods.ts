@@ -140,11 +140,7 @@ export interface Flood {
  * Makes what a flood consists of; needs a tunnel that carries something. Returns the file.
  * Errors: LabError.
  */
-const makePayloads = async (
-  field: Field,
-  tunnel: Tunnel,
-  kind: FloodClass,
-): Promise<string> => {
+const makePayloads = async (field: Field, tunnel: Tunnel, kind: FloodClass): Promise<string> => {
   const file = join(field.folder, `${kind.id}.payloads`);
   writeFileSync(file, pack(await kind.payloads(field, tunnel)));
   return file;

@@ -22,11 +22,25 @@ const UP = "Initialization Sequence Completed";
 const KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 
 /** A certificate of its own authority, or of the one that is there already. */
-const makeCertificate = async (field: Field, name: string, issuer: string | null): Promise<void> => {
+const makeCertificate = async (
+  field: Field,
+  name: string,
+  issuer: string | null,
+): Promise<void> => {
   const at = (file: string): string => join(field.folder, file);
   const signed = issuer === null ? [] : ["-CA", at(`${issuer}.crt`), "-CAkey", at(`${issuer}.pem`)];
   const files = ["-keyout", at(`${name}.pem`), "-out", at(`${name}.crt`)];
-  const words = ["req", "-x509", ...KEY, "-days", DAYS, "-subj", `/CN=${name}`, ...files, ...signed];
+  const words = [
+    "req",
+    "-x509",
+    ...KEY,
+    "-days",
+    DAYS,
+    "-subj",
+    `/CN=${name}`,
+    ...files,
+    ...signed,
+  ];
   await field.must(field.s, ["openssl", ...words]);
 };
 

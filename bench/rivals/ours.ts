@@ -3,9 +3,10 @@
  *
  * The index's host is only flooded: no tunnel depends on it.
  */
+
+import { createPrivateKey, createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createPrivateKey, createPublicKey } from "node:crypto";
 import { PORT } from "../engines.ts";
 import type { Field } from "../field.ts";
 import type { OursOptions } from "../scenario/schemes.ts";

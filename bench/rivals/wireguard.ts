@@ -4,7 +4,14 @@
  *     hub     a ── UDP 51820 ──▶ s: peers a and b, passes packets on ◀── UDP 51820 ── b
  *     direct  a ◀── UDP 51820 ──▶ b
  */
-import { type Keys, makeKeys, PORT, type Plan, runWireguardGo, setWireguardPeer } from "../engines.ts";
+import {
+  type Keys,
+  makeKeys,
+  type Plan,
+  PORT,
+  runWireguardGo,
+  setWireguardPeer,
+} from "../engines.ts";
 import type { Field } from "../field.ts";
 import { type Host, type Program, wireguardName } from "../lab.ts";
 import { kernelTakes, type Rival, type Tunnel, versionOf } from "./rival.ts";

@@ -20,7 +20,9 @@ const namespaces = (pid: number | undefined): string[] =>
     .stdout.split("\n")
     .filter((line) => line.startsWith(`p2pvpn-bench-${pid}-`));
 
-test("a peer is flooded from spoofed addresses; what a killed run left is gone", { skip }, async () => {
+test("a peer is flooded from spoofed addresses; what a killed run left is gone", {
+  skip,
+}, async () => {
   const child = spawn(process.execPath, ["--input-type=module", "-e", LAY]);
   await new Promise((resolve) => child.stdout.once("data", resolve));
   child.kill("SIGKILL");

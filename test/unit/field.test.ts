@@ -91,9 +91,27 @@ test("the flooder refuses what is not the laboratory's, and what has no bound", 
   };
   const right = ["127.0.0.1:40000", "127.0.0.1", "9", file, "1", "1"];
   const wrong: readonly (readonly [number, string])[] = [
-    ...([[0, "8.8.8.8:5"], [0, "192.0.2.1:0"], [0, "192.0.2.1"], [0, "198.18.0.0/14"]] as const),
-    ...([[0, "198.18.0.0/33"], [1, "192.0.3.1"], [1, "198.20.0.1"], [1, "name"]] as const),
-    ...([[2, "0"], [2, "65536"], [2, "9x"], [4, "0"], [4, "-1"], [5, "0"], [5, "901"]] as const),
+    ...([
+      [0, "8.8.8.8:5"],
+      [0, "192.0.2.1:0"],
+      [0, "192.0.2.1"],
+      [0, "198.18.0.0/14"],
+    ] as const),
+    ...([
+      [0, "198.18.0.0/33"],
+      [1, "192.0.3.1"],
+      [1, "198.20.0.1"],
+      [1, "name"],
+    ] as const),
+    ...([
+      [2, "0"],
+      [2, "65536"],
+      [2, "9x"],
+      [4, "0"],
+      [4, "-1"],
+      [5, "0"],
+      [5, "901"],
+    ] as const),
   ];
   for (const [at, word] of wrong) {
     const words = right.map((usual, i) => (i === at ? word : usual));
@@ -101,7 +119,12 @@ test("the flooder refuses what is not the laboratory's, and what has no bound", 
     assert.equal(code, 2, `${words.join(" ")}: ${said}`);
     assert.match(said, /^usage: flooder send/);
   }
-  for (const words of [[], ["send"], ["sends", ...right], ["record", "none0", "9", "1", "1", file]]) {
+  for (const words of [
+    [],
+    ["send"],
+    ["sends", ...right],
+    ["record", "none0", "9", "1", "1", file],
+  ]) {
     assert.equal(run(...words)[0], 2, words.join(" "));
   }
   const absent = right.map((usual, i) => (i === 3 ? join(folder, "absent") : usual));
@@ -120,7 +143,10 @@ test("a rival that is not there has a row that says what brings it, and the rest
   });
   process.env.PATH = folder;
   const { tasks, missing, rows } = await scenarioOf("--only", "openvpn,n2n-direct,p2pvpn");
-  assert.deepEqual(missing.map(({ id }) => id), ["openvpn", "n2n-direct"]);
+  assert.deepEqual(
+    missing.map(({ id }) => id),
+    ["openvpn", "n2n-direct"],
+  );
   assert.match(missing[0]!.why, /^OpenVPN, AES-256-GCM is not there; run `apt-get install .*`\.$/);
   assert.ok(tasks.length > 0 && tasks.every(({ scheme }) => scheme.startsWith("p2pvpn-")));
   const row = rows([]).find(({ id }) => id === openvpn.id)!;
@@ -147,7 +173,12 @@ test("the table has the paper's columns and figures; a flood that fell short is 
   const lines = page.split("\n").filter((line) => line.startsWith("| ours"));
   assert.equal(lines.length, 2, page);
   assert.match(lines[0]!, /\| 0\.250 \| 700 \| 0 \|/);
-  assert.match(lines[1]!, /\| N\/A \| 0 \| 1000 \| 940 ✗ \| N\/A \| 100\.0 \|.*\| 0\.544 \| 628 \|/);
-  const weak = scenario.rows(cells).find(({ work, attackMbps }) => work === "ping" && attackMbps > 0)!;
+  assert.match(
+    lines[1]!,
+    /\| N\/A \| 0 \| 1000 \| 940 ✗ \| N\/A \| 100\.0 \|.*\| 0\.544 \| 628 \|/,
+  );
+  const weak = scenario
+    .rows(cells)
+    .find(({ work, attackMbps }) => work === "ping" && attackMbps > 0)!;
   assert.match(weak.note, /of 1000 Mbit\/s asked, 940 came$/);
 });

@@ -5,7 +5,7 @@
  *                      ├── w: bridge "switch" ┤
  *        b 192.0.2.2 ──┘                      └── x 192.0.2.4   attacker; 198.18.0.0/15 lies there
  *
- * Each is a namespace of its own. A link is a veth that segments as a network card does, and that is
+ * Each is a namespace of its own. A link is a veth that segments as a network card does, and is
  * shaped at both ends where `links` says so. Neighbours are known beforehand: a flood that drowns
  * ARP would measure the laboratory. Nothing leaves it: no namespace has another way out.
  */

@@ -6,9 +6,9 @@
  *         says "flooding" when the first are sent, then {"sent":N,"refused":N,"us":N}
  *
  * PAYLOADS is a file of records: length (u16, little endian), bytes. They are sent in turn, each as
- * one IPv4 datagram with a right UDP checksum, one system call for 64. MEGABITS counts Ethernet
- * frames as counters of links do: without preamble and check sum. What could not be sent for 20 ms
- * is not made up for: then the flood is slower than asked. Nothing but loopback, 192.0.2.0/24
+ * one IPv4 datagram with a right UDP checksum, one system call for 64. MEGABITS counts what
+ * an Ethernet line carries, preamble, gap and check sum too. What could not be sent for 20 ms is not
+ * made up for: then the flood is slower than asked. Nothing but loopback, 192.0.2.0/24
  * (RFC 5737) and 198.18.0.0/15 (RFC 2544) is sent to or from. Ends by itself.
  *
  * It goes before all others that want a processor: an attacker has processors of his own.
@@ -33,7 +33,8 @@
 #define BATCH 64
 #define PAYLOADS_MAX 8192
 #define PAYLOAD_BYTES_MAX 1472
-#define ETHERNET_BYTES 14
+/* Header, check sum, preamble and gap: what a frame takes of a line beside its packet. */
+#define ETHERNET_BYTES (14 + 4 + 20)
 #define HEADER_BYTES 28
 #define STEP_NS 200000
 /* Behind by more than this, the sender begins anew. */

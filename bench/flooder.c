@@ -1,42 +1,40 @@
 /*
- * flooder — datagrams at an exact rate from any address of a laboratory, and a recorder of some.
+ * flooder — datagrams at an exact rate from any address of a laboratory.
  *
- *     flooder send SOURCE ADDRESS PORT PAYLOADS MEGABITS SECONDS
+ *     flooder SOURCE ADDRESS PORT PAYLOADS MEGABITS SECONDS
  *         SOURCE is ADDRESS:PORT, or ADDRESS/LENGTH for sources and ports taken at random from it
  *         says "flooding" when the first are sent, then {"sent":N,"refused":N,"us":N}
- *     flooder record DEVICE PORT COUNT SECONDS PAYLOADS
- *         writes the UDP payloads that come in for PORT; says "recording", then {"recorded":N}
  *
  * PAYLOADS is a file of records: length (u16, little endian), bytes. They are sent in turn, each as
- * one IPv4 datagram with a right UDP checksum, one system call for 64. MEGABITS counts Ethernet
- * frames as counters of links do: without preamble and check sum. What could not be sent for 20 ms
- * is not made up for: then the flood is slower than asked. Nothing but loopback, 192.0.2.0/24
+ * one IPv4 datagram with a right UDP checksum, one system call for 64. MEGABITS counts what
+ * an Ethernet line carries, preamble, gap and check sum too. What could not be sent for 20 ms is not
+ * made up for: then the flood is slower than asked. Nothing but loopback, 192.0.2.0/24
  * (RFC 5737) and 198.18.0.0/15 (RFC 2544) is sent to or from. Ends by itself.
+ *
+ * It goes before all others that want a processor: an attacker has processors of his own.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
-#include <poll.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "program.h"
 
 #define BATCH 64
 #define PAYLOADS_MAX 8192
 #define PAYLOAD_BYTES_MAX 1472
-#define FRAME_BYTES_MAX 2048
-#define ETHERNET_BYTES 14
+/* Header, check sum, preamble and gap: what a frame takes of a line beside its packet. */
+#define ETHERNET_BYTES (14 + 4 + 20)
 #define HEADER_BYTES 28
 #define STEP_NS 200000
 /* Behind by more than this, the sender begins anew. */
@@ -44,7 +42,6 @@
 #define MEGABITS_MAX 100000
 #define SECONDS_MAX 900
 #define BUFFER_BYTES (4 * 1024 * 1024)
-#define NS_PER_S INT64_C(1000000000)
 
 struct headers {
     struct iphdr ip;
@@ -64,29 +61,6 @@ struct source {
     uint32_t random;
     uint16_t port; /* 0: random */
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec now = { 0 };
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
-static void sleep_until(int64_t ns)
-{
-    struct timespec at = { .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S) };
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
-        continue;
-}
-
-/* A whole number from 1 to max; 0 is wrong. */
-static long number(const char *text, long max)
-{
-    char *end = NULL;
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    return errno != 0 || end == text || *end != '\0' || value < 1 || value > max ? 0 : value;
-}
 
 /* Host order. */
 static int is_of_laboratory(uint32_t address)
@@ -127,7 +101,8 @@ static int source_of(const char *text, struct source *source)
     }
     source->random = value == 32 ? 0 : UINT32_MAX >> value;
     source->fixed &= ~source->random;
-    return is_of_laboratory(source->fixed | source->random) ? 0 : -EINVAL;
+    int first = is_of_laboratory(source->fixed);
+    return first && is_of_laboratory(source->fixed | source->random) ? 0 : -EINVAL;
 }
 
 static uint32_t sum_of(const uint8_t *data, size_t bytes)
@@ -239,8 +214,8 @@ static int64_t send_some(struct flood *flood, int64_t due, int64_t *sent, int64_
         flood->next = (flood->next + 1) % flood->count;
         address_datagram(&flood->headers[filled], payload, &flood->source, &flood->state);
         /* sendmsg takes what is written here as readable only. */
-        flood->parts[filled][1] =
-            (struct iovec){ .iov_base = (void *)(uintptr_t)payload->data, .iov_len = payload->bytes };
+        void *data = (void *)(uintptr_t)payload->data;
+        flood->parts[filled][1] = (struct iovec){ .iov_base = data, .iov_len = payload->bytes };
         each[filled] = 8 * (int64_t)(payload->bytes + HEADER_BYTES + ETHERNET_BYTES);
         bits += each[filled++];
     }
@@ -285,7 +260,7 @@ static int send_all(struct flood *flood, long megabits, long seconds)
     return 0;
 }
 
-static int run_send(char **words, struct payload *payloads)
+static int run(char **words, struct payload *payloads)
 {
     struct flood flood = { .payloads = payloads, .state = (uint64_t)now_ns() | 1 };
     uint32_t to = address_of(words[1]);
@@ -309,94 +284,19 @@ static int run_send(char **words, struct payload *payloads)
     return done;
 }
 
-/* Bytes of the UDP payload of an IPv4 packet for a port, and where it begins; 0: another packet. */
-static size_t payload_in(const uint8_t *packet, size_t bytes, long port, const uint8_t **payload)
-{
-    if (bytes < HEADER_BYTES || packet[0] != 0x45 || packet[9] != IPPROTO_UDP)
-        return 0;
-    long to = packet[22] << 8 | packet[23];
-    size_t length = (size_t)(packet[24] << 8 | packet[25]);
-    if (to != port || length <= sizeof(struct udphdr) || length + sizeof(struct iphdr) > bytes)
-        return 0;
-    *payload = packet + HEADER_BYTES;
-    return length - sizeof(struct udphdr);
-}
-
-static int record_all(int fd, long port, long count, long seconds, FILE *file)
-{
-    uint8_t packet[FRAME_BYTES_MAX];
-    long recorded = 0;
-    int64_t end = now_ns() + seconds * NS_PER_S;
-    printf("recording\n");
-    (void)fflush(stdout);
-    for (int64_t now = now_ns(); recorded < count && now < end; now = now_ns()) {
-        struct pollfd one = { .fd = fd, .events = POLLIN };
-        if (poll(&one, 1, (int)((end - now) / 1000000) + 1) <= 0)
-            continue;
-        struct sockaddr_ll from = { 0 };
-        socklen_t size = sizeof from;
-        ssize_t got = recvfrom(fd, packet, sizeof packet, MSG_TRUNC, (struct sockaddr *)&from, &size);
-        const uint8_t *payload = NULL;
-        /* What is longer than the room was merged on the way: no datagram of the wire. */
-        if (got < 0 || (size_t)got > sizeof packet || from.sll_pkttype == PACKET_OUTGOING)
-            continue;
-        size_t bytes = payload_in(packet, (size_t)got, port, &payload);
-        uint8_t length[2] = { (uint8_t)(bytes & 0xff), (uint8_t)(bytes >> 8) };
-        if (bytes == 0 || bytes > PAYLOAD_BYTES_MAX)
-            continue;
-        if (fwrite(length, 1, 2, file) != 2 || fwrite(payload, 1, bytes, file) != bytes)
-            return -EIO;
-        recorded++;
-    }
-    printf("{\"recorded\":%ld}\n", recorded);
-    return 0;
-}
-
-static int run_record(char **words)
-{
-    long port = number(words[1], UINT16_MAX), count = number(words[2], PAYLOADS_MAX);
-    long seconds = number(words[3], SECONDS_MAX);
-    unsigned device = if_nametoindex(words[0]);
-    if (port == 0 || count == 0 || seconds == 0 || device == 0)
-        return -EINVAL;
-    int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_IP));
-    if (fd < 0)
-        return -errno;
-    struct sockaddr_ll on = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP) };
-    on.sll_ifindex = (int)device;
-    FILE *file = NULL;
-    int done = 0;
-    if (bind(fd, (const struct sockaddr *)&on, sizeof on) < 0)
-        done = -errno;
-    else if ((file = fopen(words[4], "wb")) == NULL)
-        done = -errno;
-    else
-        done = record_all(fd, port, count, seconds, file);
-    if (file != NULL && fclose(file) != 0 && done == 0)
-        done = -errno;
-    (void)close(fd);
-    return done;
-}
-
 int main(int argc, char **argv)
 {
-    int sends = argc == 8 && strcmp(argv[1], "send") == 0;
-    int records = argc == 7 && strcmp(argv[1], "record") == 0;
-    int done = -EINVAL;
     struct payload *payloads = calloc(PAYLOADS_MAX, sizeof *payloads);
+    struct sched_param first = { .sched_priority = 1 };
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-    if (payloads == NULL)
-        done = -ENOMEM;
-    else if (sends)
-        done = run_send(argv + 2, payloads);
-    else if (records)
-        done = run_record(argv + 2);
+    if (sched_setscheduler(0, SCHED_FIFO, &first) < 0)
+        perror("flooder: no priority");
+    int done = payloads == NULL ? -ENOMEM : argc == 7 ? run(argv + 1, payloads) : -EINVAL;
     free(payloads);
     if (done == -EINVAL) {
-        fprintf(stderr,
-                "usage: flooder send SOURCE ADDRESS PORT PAYLOADS MEGABITS SECONDS\n"
-                "       flooder record DEVICE PORT COUNT SECONDS PAYLOADS\n"
-                "addresses are those of a laboratory: 127/8, 192.0.2.0/24, 198.18.0.0/15\n");
+        fprintf(stderr, "usage: flooder SOURCE ADDRESS PORT PAYLOADS MEGABITS SECONDS\n"
+                        "SOURCE is ADDRESS:PORT or ADDRESS/LENGTH; addresses are those of a\n"
+                        "laboratory: 127/8, 192.0.2.0/24, 198.18.0.0/15\n");
         return 2;
     }
     if (done < 0)

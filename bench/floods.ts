@@ -68,7 +68,7 @@ const replays = async (field: Field, tunnel: Tunnel): Promise<readonly Uint8Arra
   const { a, b } = field;
   const file = join(field.folder, "recorded");
   const words = [LINK, tunnel.port, RECORDED, RECORD_SECONDS, file].map(String);
-  const recorder = field.start(b, [flooderOf(field), "record", ...words]);
+  const recorder = field.start(b, [programOf(field, "recorder"), ...words]);
   await recorder.says("recording");
   const count = ["-c", String(2 * RECORDED), "-i", "0.002", "-s", String(PING_BYTES)];
   await field.run(a, ["ping", "-n", "-q", "-w", String(RECORD_SECONDS), ...count, tunnel.to]);
@@ -112,9 +112,9 @@ export const unpack = (bytes: Buffer): Uint8Array[] => {
   return found;
 };
 
-const flooderOf = (field: Field): string => {
-  const binary = join(field.folder, "flooder");
-  return existsSync(binary) ? binary : compile(field, "flooder");
+const programOf = (field: Field, name: "flooder" | "recorder"): string => {
+  const binary = join(field.folder, name);
+  return existsSync(binary) ? binary : compile(field, name);
 };
 
 const sourceWord = (field: Field, source: Source, peerPort: number): string => {
@@ -156,7 +156,7 @@ export const startFlood = async (
   const file = await makePayloads(field, tunnel, kind);
   const source = sourceWord(field, kind.source, tunnel.port);
   const words = [source, target.host.under4, target.port, file, megabits, seconds].map(String);
-  const flooder = field.start(field.x, [flooderOf(field), "send", ...words]);
+  const flooder = field.start(field.x, [programOf(field, "flooder"), ...words]);
   await flooder.says("flooding");
   return flooder;
 };

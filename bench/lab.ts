@@ -38,6 +38,7 @@ export const PREFIX = "p2pvpn-bench-";
 export const LINK = "under";
 /** What lies here in a folder of a namespace's name replaces /etc's. Source: ip-netns(8). */
 const NETNS_ETC = "/etc/netns";
+const NETNS_NAMES = "/var/run/netns";
 /** Where wireguard-go puts its socket, by interface name: not part of a namespace. */
 const WIREGUARD_SOCKETS = "/var/run/wireguard";
 const CONTROL = "/proc/sys/net/ipv4/tcp_congestion_control";
@@ -151,9 +152,7 @@ export const removeOf = (gone: (pid: number) => boolean): void => {
       if (pid > 0 && gone(pid)) remove(name);
     }
   };
-  const list = runNow("ip", "netns", "list").split("\n");
-  const namespaces = list.map((line) => line.split(" ")[0] ?? "");
-  sweep(namespaces, new RegExp(`^${PREFIX}(\\d+)-[abcrswx]$`), removeNamespace);
+  sweep(entriesOf(NETNS_NAMES), new RegExp(`^${PREFIX}(\\d+)-[abcrswx]$`), removeNamespace);
   sweep(entriesOf(NETNS_ETC), new RegExp(`^${PREFIX}(\\d+)-[abs]$`), (name) =>
     removeOwned(join(NETNS_ETC, name)),
   );

@@ -21,8 +21,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "program.h"
 
 #define BATCH 64
 #define BYTES_MAX 1400
@@ -33,33 +34,9 @@
 #define RATE_MAX 10000000
 #define MILLISECONDS_MAX 60000
 #define BUFFER_BYTES (16 * 1024 * 1024)
-#define NS_PER_S INT64_C(1000000000)
 /* Index of drops in what SO_MEMINFO gives. Source: linux/sock_diag.h. */
 #define MEMINFO_DROPS 8
 #define MEMINFO_VARS 9
-
-static int64_t now_ns(void)
-{
-    struct timespec now = { 0 };
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
-static void sleep_until(int64_t ns)
-{
-    struct timespec at = { .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S) };
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
-        continue;
-}
-
-/* A whole number from 1 to max; 0 is wrong. */
-static long number(const char *text, long max)
-{
-    char *end = NULL;
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    return errno != 0 || end == text || *end != '\0' || value < 1 || value > max ? 0 : value;
-}
 
 static int open_socket(const char *address, long port, struct sockaddr_in *to)
 {

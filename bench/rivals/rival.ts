@@ -41,7 +41,7 @@ export const versionOf = (words: readonly string[], pattern: RegExp): string | n
   return pattern.exec(`${stdout}${stderr}`)?.[1] ?? "unknown";
 };
 
-/** Does the kernel do what `ip` asks of it? Tried in a namespace that is made for it and removed. */
+/** Does the kernel do what `ip` asks of it? Tried in a namespace made for it, and removed. */
 export const kernelTakes = (...words: string[]): boolean => {
   // A field has no router: its name is free beside one.
   const namespace = namespaceOf("r");

@@ -15,8 +15,8 @@ import type { ScenarioMaker } from "./scenario.ts";
 const INTRO = [
   "a and b speak directly and b's tunnel port is flooded. The attacker's link is 1 Gbit/s, those " +
     "of the peers are not shaped; segments have a wire's size. “Of no VPN” is the throughput " +
-    "beside that of the bare link under the same flood. The attack is counted in Ethernet frames " +
-    "at b's link.",
+    "beside that of the bare link under the same flood. The attack is counted as a line does, " +
+    "preamble and gap too, where it comes to b.",
 ];
 
 const HEAD = [

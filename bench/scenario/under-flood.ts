@@ -24,6 +24,7 @@ const FLOOD_GRACE_SECONDS = 20;
 const IPERF_PORT = "5201";
 const CONNECT_MS = "3000";
 const IPERF_GRACE_SECONDS = 3;
+const MEGABYTES_MIN = 1;
 
 export interface FloodWork extends WorkFacts {
   /** Estimate for one cell. */
@@ -52,9 +53,9 @@ export const meanBetween = (output: string, from: number, to: number): number =>
   return megabits / (to - from);
 };
 
-/** Processor time per gigabyte of payload; nothing carried has no such figure. */
+/** Processor time per gigabyte of payload; next to nothing carried has no such figure. */
 const processorFigures = (megabytes: number, machine: number, engine: number): Figures => {
-  if (megabytes === 0) return {};
+  if (megabytes < MEGABYTES_MIN) return {};
   const gigabytes = megabytes / 1_000;
   return { cpuSecondsPerGb: machine / gigabytes, engineCpuSecondsPerGb: engine / gigabytes };
 };

@@ -119,20 +119,10 @@ test("the flooder refuses what is not the laboratory's, and what has no bound", 
     assert.equal(code, 2, `${words.join(" ")}: ${said}`);
     assert.match(said, /^usage: flooder SOURCE/);
   }
-<<<<<<< HEAD
-  for (const words of [
-    [],
-    ["send"],
-    ["sends", ...right],
-    ["record", "none0", "9", "1", "1", file],
-  ]) {
-    assert.equal(run(...words)[0], 2, words.join(" "));
-=======
   assert.equal(run(...right.slice(1))[0], 2);
   const recorder = compile({ folder }, "recorder");
   for (const words of [[], ["absent0", "9", "1", "1", file], ["lo", "9", "8193", "1", file]]) {
     assert.equal(spawnSync(recorder, words).status, 2, words.join(" "));
->>>>>>> part-field
   }
   const absent = right.map((usual, i) => (i === 3 ? join(folder, "absent") : usual));
   assert.deepEqual(run(...absent), [1, "flooder: No such file or directory\n"]);

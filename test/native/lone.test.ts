@@ -23,6 +23,10 @@ const READ = 8;
 const RUNS = 20;
 const OFFERED = 3;
 const ROUTES = 3_000;
+/** Waits of 10 ms each, at most. */
+const PATIENCE = 50;
+
+const pause = (): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
 
 const routeOf = (address: number, prefixLength: number, index: number): RouteEntry => {
   const bytes = new Uint8Array(4);
@@ -58,7 +62,8 @@ const setUp = (suite: number) => {
   const ring = openRing(arena, 0);
   const lone = (ready: number): number => {
     for (let i = 0; i < OFFERED; i++) arena.u32[jobWord(ring, i) + F.slot] = i;
-    addon.ioPoll(io, 0);
+    // Where the machine is busy, the kernel delivers a moment later.
+    for (let i = 0; i < PATIENCE && (addon.ioPoll(io, 10) & ready) === 0; i++);
     return addon.lone(io, jobIndex(ring, 0), OFFERED, ready);
   };
   const close = (): void => {
@@ -106,14 +111,20 @@ const give = (s: Stage, bytes: Uint8Array): void => {
   assert.ok(addon.datagramSend(s.host, bytes, s.tunAt, new Uint8Array(0)) >= 0);
 };
 
-/** What the thread wrote to the stand-in. */
-const written = (s: Stage): Uint8Array[] => {
+/** What the thread wrote to the stand-in; so many are waited for. */
+const written = (s: Stage, expected: number): Uint8Array[] => {
   const bytes = new Uint8Array(32 * 2_048);
   const meta = new Uint8Array(32 * 64);
-  const count = addon.datagramReceive(s.host, bytes, meta);
-  return Array.from({ length: Math.max(0, count) }, (_, i) =>
-    bytes.slice(i * 2_048, i * 2_048 + (meta[i * 64]! | (meta[i * 64 + 1]! << 8))),
-  );
+  const found: Uint8Array[] = [];
+  for (let tries = 0; tries === 0 || (found.length < expected && tries < PATIENCE); tries++) {
+    if (tries > 0 || expected === 0) pause();
+    const count = addon.datagramReceive(s.host, bytes, meta);
+    for (let i = 0; i < count; i++) {
+      const length = meta[i * 64]! | (meta[i * 64 + 1]! << 8);
+      found.push(bytes.slice(i * 2_048, i * 2_048 + length));
+    }
+  }
+  return found;
 };
 
 const withStage = (suite: number, run: (s: Stage) => void): void => {
@@ -134,7 +145,7 @@ test("there and back: sealed, sent, received, opened, written; nothing is left r
       give(s, sent);
       assert.equal(s.lone(READY_TUN), 0);
       assert.equal(s.lone(READY_UDP), 0);
-      assert.deepEqual(written(s), [sent]);
+      assert.deepEqual(written(s, 1), [sent]);
     }
     assert.equal(s.counters.get(COUNT.jobsInline), 10);
     assert.equal(s.counters.get(COUNT.tunWrittenPackets), 5);
@@ -146,18 +157,18 @@ test("a source that leads elsewhere is dropped, a datagram twice is written once
     give(s, packet(0x0a00_0002, 0x0b00_0001));
     assert.equal(s.lone(READY_TUN), 0);
     assert.equal(s.lone(READY_UDP), 0);
-    assert.deepEqual(written(s), []);
+    assert.deepEqual(written(s, 0), []);
     assert.equal(s.counters.get(DROP.innerSource), 1);
     give(s, packet(0x0a00_0002));
     s.lone(READY_TUN);
     assert.equal(s.lone(READY_UDP), 0);
-    assert.equal(written(s).length, 1);
+    assert.equal(written(s, 1).length, 1);
     // The counter goes back by one: the next datagram is the last one again.
     s.arena.u64[doubleAt(sessionWord(s.arena, s.session), SESSION.fields.sendCounter)]! -= 1n;
     give(s, packet(0x0a00_0002));
     s.lone(READY_TUN);
     assert.equal(s.lone(READY_UDP), 0);
-    assert.deepEqual(written(s), []);
+    assert.deepEqual(written(s, 0), []);
     assert.equal(s.counters.get(DROP.replayed), 1);
   }));
 
@@ -171,10 +182,11 @@ test("what is not plain is left: no session, expired, ChaCha20, unconfirmed, els
       }
       change(s);
       if (ready === READY_TUN) give(s, packet(0x0a00_0002));
+      pause();
       const result = s.lone(ready);
       const came = ready === READY_TUN ? (result >>> READ) & 0xff : result >>> RUNS;
       assert.ok(came >= 1, `${result.toString(16)}`);
-      assert.deepEqual(written(s), []);
+      assert.deepEqual(written(s, 0), []);
       assert.equal(s.counters.get(DROP.openFailed) + s.counters.get(DROP.noRoute), 0);
     });
   const { aes256gcm: aes, chacha20poly1305: chacha } = SUITE;
@@ -233,7 +245,6 @@ for (const version of [4, 6] as const) {
         if (peer !== 0) continue;
         short++;
         s.lone(READY_UDP);
-        written(s);
       }
       assert.ok(short > 100 && short < 1_900, `${short} took the short way`);
     }));

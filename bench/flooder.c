@@ -6,9 +6,9 @@
  *         says "flooding" when the first are sent, then {"sent":N,"refused":N,"us":N}
  *
  * PAYLOADS is a file of records: length (u16, little endian), bytes. They are sent in turn, each as
- * one IPv4 datagram with a right UDP checksum, one system call for 64. MEGABITS counts what
- * an Ethernet line carries, preamble, gap and check sum too. What could not be sent for 20 ms
- * is not made up for: then the flood is slower than asked. Nothing but loopback, 192.0.2.0/24
+ * one IPv4 datagram with a right UDP checksum, one system call for 64. MEGABITS counts what a line
+ * of Ethernet carries, preamble, gap and check sum too. What could not be sent for 20 ms is not
+ * made up for: then the flood is slower than asked. Nothing but loopback, 192.0.2.0/24
  * (RFC 5737) and 198.18.0.0/15 (RFC 2544) is sent to or from. Ends by itself.
  *
  * It goes before all others that want a processor: an attacker has processors of his own.

@@ -22,7 +22,8 @@ const UP_MS = 10_000;
 const POLL_MS = 50;
 const IKE = "aes256gcm16-prfsha256-ecp256";
 const ESP = "aes256gcm16";
-const PLUGINS = ["random", "nonce", "aes", "sha1", "sha2", "hmac", "kdf", "gcm", "openssl"];
+/** In the order that strongSwan builds in: AES instructions of the processor come first. */
+const PLUGINS = ["random", "nonce", "aesni", "sha1", "sha2", "hmac", "kdf", "openssl"];
 const AEAD = "rfc4106(gcm(aes))";
 
 let known: boolean | null = null;

@@ -21,6 +21,7 @@ import { sameSockaddr } from "../wire/sockaddr.ts";
 import type { Commands } from "./commands.ts";
 import type { PassedFrame } from "./datagrams.ts";
 import { Hellos } from "./hello.ts";
+import { Bucket } from "./limiter.ts";
 import { FLOOR_BYTES, PathMtu } from "./path-mtu.ts";
 import { holds, type Peer, type SessionRef } from "./peer.ts";
 import type { Suites } from "./suites.ts";
@@ -28,9 +29,9 @@ import type { Say } from "./world.ts";
 
 /** Tuning: how often one peer may send each kind of frame, and how many at once. */
 const RATES = {
-  hello: { everyMs: 1_000, burst: 5 },
-  probe: { everyMs: 50, burst: 10 },
-  answer: { everyMs: 50, burst: 10 },
+  hello: { perSecond: 1, burst: 5 },
+  probe: { perSecond: 20, burst: 10 },
+  answer: { perSecond: 20, burst: 10 },
 } as const;
 /** Tuning: rounds of probes in a row that no engine would leave unanswered. */
 const DEAF_ROUNDS = 3;
@@ -39,8 +40,8 @@ const DEAF_ROUNDS = 3;
 export interface Talk {
   readonly hellos: Hellos;
   readonly path: PathMtu;
-  /** When the peer's frames so far would have been due at their rates. */
-  readonly spentMs: Record<keyof typeof RATES, number>;
+  /** What the peer may still send. */
+  readonly buckets: Readonly<Record<keyof typeof RATES, Bucket>>;
   /** The session that was used at the last look. */
   session: SessionRef | null;
   /** Where the path led when it was last looked at. */
@@ -118,7 +119,7 @@ export class Frames {
       return false;
     }
     peer.talk ??= this.#begin(peer);
-    if (!within(peer.talk, frame.kind, nowMs)) {
+    if (!peer.talk.buckets[frame.kind].take(nowMs)) {
       counters.add(DROP.frameRate, 1);
       return false;
     }
@@ -139,7 +140,11 @@ export class Frames {
     return {
       hellos: new Hellos(),
       path: new PathMtu(random32),
-      spentMs: { hello: 0, probe: 0, answer: 0 },
+      buckets: {
+        hello: new Bucket(RATES.hello),
+        probe: new Bucket(RATES.probe),
+        answer: new Bucket(RATES.answer),
+      },
       session: peer.current,
       endpoint: entries.endpoint(peer.index),
       pathMtu: 0,
@@ -216,12 +221,3 @@ export class Frames {
     return false;
   }
 }
-
-/** Takes one of a kind from what the peer may send. */
-const within = (talk: Talk, kind: keyof typeof RATES, nowMs: number): boolean => {
-  const { everyMs, burst } = RATES[kind];
-  const spentMs = Math.max(talk.spentMs[kind], nowMs);
-  if (spentMs - nowMs > (burst - 1) * everyMs) return false;
-  talk.spentMs[kind] = spentMs + everyMs;
-  return true;
-};

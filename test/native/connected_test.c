@@ -1,4 +1,4 @@
-/* sources: io.c io_inbound.c io_deliver.c io_outbound.c io_send.c io_connected.c io_way.c io_pass.c io_too_big.c icmp.c fragment.c mss.c merge.c split.c checksum.c replay.c tun.c udp.c udp_connected.c probe.c */
+/* sources: PACKET_PATH */
 /*
  * connected_test.c — connected sockets over a real loopback: who gets one, what comes to it, what
  * ends it, and that nothing depends on it.

@@ -1,4 +1,4 @@
-/* sources: io.c io_inbound.c io_deliver.c io_outbound.c io_send.c io_connected.c io_way.c io_pass.c io_too_big.c icmp.c fragment.c mss.c merge.c split.c checksum.c replay.c tun.c udp.c udp_connected.c probe.c netlink.c netlink_read.c */
+/* sources: PACKET_PATH netlink.c netlink_read.c */
 /*
  * io_too_big_test.c — sizes inside and outside, with the real kernel at both ends:
  *

@@ -5,6 +5,8 @@
  *
  *     /* sources: netlink.c netlink_read.c *\/
  *
+ * `PACKET_PATH` stands for all files of an I/O thread's work on a job.
+ *
  * A program passes with exit code 0 and is skipped, with its reason, by exit code 77.
  */
 import assert from "node:assert/strict";
@@ -41,12 +43,19 @@ const found = spawnSync(compiler, ["--version"]).status === 0;
 const scratch = mkdtempSync(join(tmpdir(), "native-test-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
+// biome-ignore format: a list
+const PACKET_PATH = [
+  "io.c", "io_inbound.c", "io_deliver.c", "io_outbound.c", "io_send.c", "io_connected.c",
+  "io_way.c", "io_pass.c", "io_too_big.c", "icmp.c", "fragment.c", "mss.c", "merge.c", "split.c",
+  "checksum.c", "replay.c", "tun.c", "udp.c", "udp_connected.c", "probe.c",
+];
+
 /** Files named by the comment on a test's first line. */
 const sourcesOf = (file: string): string[] => {
   const first = readFileSync(join(testFolder, file), "utf8").split("\n", 1)[0] ?? "";
   const names = /^\/\* sources: (.+) \*\/$/.exec(first)?.[1];
   assert(names !== undefined, `${file} must begin with /* sources: FILE.c ... */`);
-  return names.split(" ");
+  return names.split(" ").flatMap((name) => (name === "PACKET_PATH" ? PACKET_PATH : [name]));
 };
 
 const outputOf = (run: { stdout: string; stderr: string; signal: string | null }): string =>

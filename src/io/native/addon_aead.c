@@ -22,24 +22,6 @@ CALL(crypto_probe_call)
     return result;
 }
 
-/* The job's segments under its session's key; false when the job cannot be. */
-static bool batch_of(const struct arena *arena, uint8_t *job, bool seal, struct aead_batch *batch)
-{
-    struct segments segments;
-    if (job == NULL || !segments_of(arena, job, &segments))
-        return false;
-    uint8_t *session = entry(arena, REGION_SESSIONS, SESSION_SIZE, load32(job + JOB_SESSION));
-    if (session == NULL)
-        return false;
-    *batch = (struct aead_batch){
-        .suite = load32(job + JOB_SUITE),
-        .key = session + (seal ? SESSION_SEND_KEY : SESSION_RECEIVE_KEY),
-        .segments = segments.at, .count = segments.count, .stride = segments.stride,
-        .last_bytes = segments.last_bytes,
-    };
-    return true;
-}
-
 CALL(seal_call)
 {
     napi_value args[ARGS_MAX];
@@ -49,7 +31,7 @@ CALL(seal_call)
         return NULL;
     struct instance *instance = instance_of(env);
     uint8_t *job = job_entry(&instance->arena, index);
-    if (!batch_of(&instance->arena, job, true, &batch))
+    if (!job_batch(&instance->arena, job, true, &batch))
         return make_i32(env, -EINVAL);
     return make_i32(env, aead_seal(instance->aead, &batch));
 }
@@ -64,7 +46,7 @@ CALL(open_call)
         return NULL;
     struct instance *instance = instance_of(env);
     uint8_t *job = job_entry(&instance->arena, index);
-    if (!batch_of(&instance->arena, job, false, &batch))
+    if (!job_batch(&instance->arena, job, false, &batch))
         return make_i32(env, -EINVAL);
     int result = aead_open_batch(instance->aead, &batch, &failed);
     store32(job + JOB_FAILED_LOW, (uint32_t)failed);

@@ -244,11 +244,9 @@ CALL(prepare_call)
     const struct arena *arena = &instance_of(env)->arena;
     /* The time of its I/O thread's turn: a number with a fraction would be boxed to come here. */
     const uint8_t *io = entry(arena, REGION_IOS, IO_SIZE, job / RING_JOBS);
-    double now;
     if (io == NULL)
         return make_i32(env, -EINVAL);
-    memcpy(&now, io + IO_NOW_MS, sizeof now);
-    return make_i32(env, io_prepare(arena, job, now));
+    return make_i32(env, io_prepare(arena, job, load_f64(io + IO_NOW_MS)));
 }
 
 CALL(tun_write_call)

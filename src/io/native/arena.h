@@ -57,6 +57,13 @@ static inline void store64(uint8_t *at, uint64_t value)
     memcpy(at, &value, sizeof value);
 }
 
+static inline double load_f64(const uint8_t *at)
+{
+    double value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
 static inline void store_f64(uint8_t *at, double value)
 {
     memcpy(at, &value, sizeof value);
@@ -88,10 +95,7 @@ static inline void store32_be(uint8_t *at, uint32_t value)
 static inline void count(uint8_t *counters, uint32_t which, uint32_t amount)
 {
     uint8_t *at = counters + 8u * which;
-    double value;
-    memcpy(&value, at, sizeof value);
-    value += (double)amount;
-    memcpy(at, &value, sizeof value);
+    store_f64(at, load_f64(at) + (double)amount);
 }
 
 #endif

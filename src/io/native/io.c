@@ -127,7 +127,7 @@ static void wait_for(struct io *io, bool wake_only, int timeout_ms, struct wait 
     uint32_t *loops = (uint32_t *)(void *)(io->shared + IO_LOOPS);
     uint32_t turn = __atomic_load_n(loops, __ATOMIC_RELAXED);
     struct pollfd bell = { .fd = io->wake, .events = POLLIN };
-    double slept, before = boot_ms();
+    double before = boot_ms();
 
     /* Odd in a turn, even in a wait: memory/epochs.ts reads it. */
     __atomic_store_n(loops, (turn + 1) & ~1u, __ATOMIC_SEQ_CST);
@@ -137,8 +137,7 @@ static void wait_for(struct io *io, bool wake_only, int timeout_ms, struct wait 
     __atomic_store_n(loops, ((turn + 1) & ~1u) | 1u, __ATOMIC_SEQ_CST);
     double now = boot_ms();
     count(io->counters, COUNT_LOOPS, 1);
-    memcpy(&slept, io->shared + IO_SLEPT_MS, sizeof slept);
-    store_f64(io->shared + IO_SLEPT_MS, slept + now - before);
+    store_f64(io->shared + IO_SLEPT_MS, load_f64(io->shared + IO_SLEPT_MS) + now - before);
     store_f64(io->shared + IO_NOW_MS, now);
 }
 

@@ -33,13 +33,6 @@
 /* ... but for one that moves this many times as much. */
 #define KEEP_TIMES 4u
 
-static double now_of(const struct io *io)
-{
-    double now;
-    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
-    return now;
-}
-
 static struct connection *connection_of(struct io *io, size_t side)
 {
     return &io->connections[side - SOCKETS];
@@ -56,14 +49,6 @@ static uint64_t moved(const uint8_t *peer)
     const uint64_t *sent = (const uint64_t *)(const void *)(peer + PEER_SENT_BYTES);
     const uint64_t *received = (const uint64_t *)(const void *)(peer + PEER_RECEIVED_BYTES);
     return __atomic_load_n(sent, __ATOMIC_RELAXED) + __atomic_load_n(received, __ATOMIC_RELAXED);
-}
-
-static bool same_endpoint(const union address *a, const union address *b)
-{
-    if (!udp_same_host(a, b))
-        return false;
-    return a->any.sa_family == AF_INET ? a->v4.sin_port == b->v4.sin_port
-                                       : a->v6.sin6_port == b->v6.sin6_port;
 }
 
 /* Control counts them before it opens a port that they would hold. */
@@ -183,7 +168,7 @@ static bool make(struct io *io, size_t side, const struct way *way, size_t commo
 static void connect_peer(struct io *io, uint32_t peer, const struct way *way, size_t common)
 {
     struct traffic *traffic = &io->traffic[peer];
-    double now = now_of(io);
+    double now = turn_ms(io);
 
     if (now < traffic->retry_ms || io->udp[common].fd < 0)
         return;
@@ -244,7 +229,7 @@ static bool was_busy(struct io *io, uint32_t peer, double now)
 static bool fits(const struct io *io, const struct connection *connection, const struct way *way)
 {
     return connection->generation == load32(peer_of(io, connection->peer) + PEER_GENERATION) &&
-           same_endpoint(&connection->to, &way->to) &&
+           same_endpoint(connection->to.bytes, way->to.bytes) &&
            (way->local.any.sa_family == AF_UNSPEC || udp_same_host(&connection->name, &way->local));
 }
 
@@ -263,7 +248,7 @@ size_t io_side_of(struct io *io, const uint8_t *job, const struct way *way, size
     if (!may_connect(io, peer) || session == NULL || load32(session + SESSION_OWNER) != io->thread)
         return common;
     struct traffic *traffic = &io->traffic[peer];
-    bool busy = was_busy(io, peer, now_of(io));
+    bool busy = was_busy(io, peer, turn_ms(io));
     if (traffic->side != 0 && !fits(io, connection_of(io, traffic->side), way)) {
         io_leave(io, traffic->side);
         busy = true; /* it moved; it was busy where it was */
@@ -277,7 +262,7 @@ void io_note_received(struct io *io, uint32_t peer)
 {
     struct way way;
 
-    if (!may_connect(io, peer) || !was_busy(io, peer, now_of(io)) || io->traffic[peer].side != 0)
+    if (!may_connect(io, peer) || !was_busy(io, peer, turn_ms(io)) || io->traffic[peer].side != 0)
         return;
     if (read_way(peer_of(io, peer), &way))
         connect_peer(io, peer, &way, way.to.any.sa_family == AF_INET6 ? 1 : 0);
@@ -316,7 +301,7 @@ void io_disconnect(struct io *io, uint32_t peer)
 
 void io_tend(struct io *io)
 {
-    double now = now_of(io);
+    double now = turn_ms(io);
 
     for (uint64_t left = io->connected; left != 0; left &= left - 1) {
         size_t side = (size_t)__builtin_ctzll(left);

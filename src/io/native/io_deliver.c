@@ -41,38 +41,13 @@ static uint32_t note_source(uint8_t *sources, uint32_t known, const uint8_t *pac
     return known;
 }
 
-/* Address, port and scope; padding and flow labels do not make another endpoint. */
-static bool same_endpoint(const uint8_t *a, const uint8_t *b)
-{
-    union address x, y;
-    memcpy(x.bytes, a, SOCKADDR_BYTES);
-    memcpy(y.bytes, b, SOCKADDR_BYTES);
-    if (x.any.sa_family != y.any.sa_family)
-        return false;
-    if (x.any.sa_family == AF_INET)
-        return x.v4.sin_port == y.v4.sin_port && x.v4.sin_addr.s_addr == y.v4.sin_addr.s_addr;
-    return x.v6.sin6_port == y.v6.sin6_port && x.v6.sin6_scope_id == y.v6.sin6_scope_id &&
-           memcmp(&x.v6.sin6_addr, &y.v6.sin6_addr, sizeof x.v6.sin6_addr) == 0;
-}
-
-/* Address and, where it means nothing alone, interface; there is no port. */
-static bool same_local(const uint8_t *a, const uint8_t *b)
-{
-    union address x, y;
-    memcpy(x.bytes, a, SOCKADDR_BYTES);
-    memcpy(y.bytes, b, SOCKADDR_BYTES);
-    if (x.any.sa_family != y.any.sa_family)
-        return false;
-    if (x.any.sa_family == AF_INET)
-        return x.v4.sin_addr.s_addr == y.v4.sin_addr.s_addr;
-    return memcmp(&x.v6.sin6_addr, &y.v6.sin6_addr, sizeof x.v6.sin6_addr) == 0 &&
-           (!IN6_IS_ADDR_LINKLOCAL(&x.v6.sin6_addr) || x.v6.sin6_scope_id == y.v6.sin6_scope_id);
-}
-
 bool came_as_named(const uint8_t *job, const uint8_t *peer)
 {
-    return same_endpoint(job + JOB_SOURCE, peer + PEER_ENDPOINT) &&
-           same_local(job + JOB_LOCAL, peer + PEER_LOCAL);
+    union address came, named;
+
+    memcpy(came.bytes, job + JOB_LOCAL, SOCKADDR_BYTES);
+    memcpy(named.bytes, peer + PEER_LOCAL, SOCKADDR_BYTES);
+    return same_endpoint(job + JOB_SOURCE, peer + PEER_ENDPOINT) && udp_same_host(&came, &named);
 }
 
 /*
@@ -81,13 +56,9 @@ bool came_as_named(const uint8_t *job, const uint8_t *peer)
  */
 static bool has_roamed(const struct io *io, const uint8_t *job, uint8_t *peer)
 {
-    double now, told;
+    double now = turn_ms(io);
 
-    if (came_as_named(job, peer))
-        return false;
-    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
-    memcpy(&told, peer + PEER_ROAMED_AT_MS, sizeof told);
-    if (now - told < ROAMED_EVERY_MS)
+    if (came_as_named(job, peer) || now - load_f64(peer + PEER_ROAMED_AT_MS) < ROAMED_EVERY_MS)
         return false;
     store_f64(peer + PEER_ROAMED_AT_MS, now);
     return true;

@@ -184,8 +184,8 @@ static bool is_others(const struct io *io, const uint8_t *datagram, size_t bytes
 {
     if (bytes < SEGMENT_OVERHEAD_BYTES)
         return false;
-    uint32_t type = load32(datagram);
-    return (type == 4 || type == 8) && (load32(datagram + 4) & INDEX_OWNER_MASK) != io->thread;
+    return is_data_type(load32(datagram)) &&
+           (load32(datagram + 4) & INDEX_OWNER_MASK) != io->thread;
 }
 
 /* A message came to a busy peer's own socket. */

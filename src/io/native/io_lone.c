@@ -13,22 +13,13 @@
 #include "io_state.h"
 #include "routes.h"
 
-#define MESSAGE_TYPE_AES 8u
 #define INDEX_BITS_MASK ((UINT32_C(1) << INDEX_BITS) - 1)
-
-static double turn_ms(const struct io *io)
-{
-    double now;
-    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
-    return now;
-}
 
 /* The session may be used now, and is AES. */
 static bool usable(const struct io *io, const uint8_t *session)
 {
-    double reject;
-    memcpy(&reject, session + SESSION_REJECT_AT_MS, sizeof reject);
-    return load32(session + SESSION_SUITE) == SUITE_AES256GCM && turn_ms(io) < reject;
+    return load32(session + SESSION_SUITE) == SUITE_AES256GCM &&
+           turn_ms(io) < load_f64(session + SESSION_REJECT_AT_MS);
 }
 
 static void name_session(uint8_t *job, uint32_t kind, uint32_t session, const uint8_t *entry_of)
@@ -40,20 +31,12 @@ static void name_session(uint8_t *job, uint32_t kind, uint32_t session, const ui
     store32(job + JOB_PEER, load32(entry_of + SESSION_PEER));
 }
 
-/* The job's one segment under the session's key. */
-static struct aead_batch batch_of(const struct segments *segments, const uint8_t *key)
-{
-    return (struct aead_batch){
-        .suite = SUITE_AES256GCM, .key = key, .segments = segments->at, .count = 1,
-        .stride = segments->stride, .last_bytes = segments->last_bytes,
-    };
-}
-
 /* Sends the run that was read into the job. False: nothing was done to it. */
 static bool send_lone(struct io *io, struct aead *aead, uint32_t job_index)
 {
     uint8_t *job = job_entry(io->arena, job_index);
     struct segments segments;
+    struct aead_batch batch;
     uint32_t address[4];
 
     if (job == NULL || !segments_of(io->arena, job, &segments))
@@ -70,13 +53,12 @@ static bool send_lone(struct io *io, struct aead *aead, uint32_t job_index)
     if (session == NULL || !usable(io, session))
         return false;
     name_session(job, KIND_SEAL, current - 1, session);
-    store32(job + JOB_MESSAGE_TYPE, MESSAGE_TYPE_AES);
+    store32(job + JOB_MESSAGE_TYPE, MESSAGE_DATA_AES);
     store32(job + JOB_RECEIVER_INDEX, load32(session + SESSION_REMOTE_INDEX));
     if (io_prepare(io->arena, job_index, turn_ms(io)) < 0)
         return false;
-    struct aead_batch batch = batch_of(&segments, session + SESSION_SEND_KEY);
     /* Its nonce is used up whatever comes: a run that is not sealed is never sent. */
-    if (aead_seal(aead, &batch) < 0) {
+    if (!job_batch(io->arena, job, true, &batch) || aead_seal(aead, &batch) < 0) {
         count(io->counters, DROP_STALE_JOB, 1);
         return true;
     }
@@ -92,7 +74,7 @@ static uint8_t *session_of(struct io *io, const uint8_t *job, uint32_t *number)
     uint32_t index = load32(job + JOB_RECEIVER_INDEX);
     const uint8_t *slot = entry(io->arena, REGION_INDEX_TABLE, 4, index & INDEX_BITS_MASK);
     if (slot == NULL || load32(job + JOB_COUNT) != 1 ||
-        load32(job + JOB_MESSAGE_TYPE) != MESSAGE_TYPE_AES)
+        load32(job + JOB_MESSAGE_TYPE) != MESSAGE_DATA_AES)
         return NULL;
     uint32_t named = __atomic_load_n((const uint32_t *)(const void *)slot, __ATOMIC_ACQUIRE);
     uint8_t *session =
@@ -128,18 +110,18 @@ static void write_lone(struct io *io, uint32_t job_index, const uint8_t *job)
 static bool take_lone(struct io *io, struct aead *aead, uint32_t job_index)
 {
     uint8_t *job = job_entry(io->arena, job_index);
-    struct segments segments;
+    struct aead_batch batch;
     uint64_t failed = UINT64_MAX;
     uint32_t number;
 
-    if (job == NULL || !segments_of(io->arena, job, &segments))
+    if (job == NULL)
         return false;
     uint8_t *session = session_of(io, job, &number);
     if (session == NULL)
         return false;
     name_session(job, KIND_OPEN, number, session);
-    struct aead_batch batch = batch_of(&segments, session + SESSION_RECEIVE_KEY);
-    if (aead_open_batch(aead, &batch, &failed) < 0) {
+    if (!job_batch(io->arena, job, false, &batch) ||
+        aead_open_batch(aead, &batch, &failed) < 0) {
         count(io->counters, DROP_STALE_JOB, 1);
         return true;
     }

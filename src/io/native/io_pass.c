@@ -21,8 +21,6 @@
 
 #include "io_state.h"
 
-#define TYPE_DATA 4u
-#define TYPE_DATA_AES 8u
 
 /* Lengths of initiation, response and cookie; WireGuard paper 5.4. Types 5 to 7 are the same. */
 static size_t handshake_bytes(uint32_t type)
@@ -76,19 +74,10 @@ static bool pass_on(struct io *io, const uint8_t *datagram, size_t bytes,
     return true;
 }
 
-/* One each FRAME_EVERY_MS, FRAME_BURST at once: a bucket told by when it will be empty again. */
+/* What one peer may have control look at. */
 static bool within_budget(const struct io *io, uint8_t *peer)
 {
-    double now, due;
-
-    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
-    memcpy(&due, peer + PEER_FRAMES_DUE_MS, sizeof due);
-    if (due < now)
-        due = now;
-    if (due - now > (double)(FRAME_BURST - 1) * FRAME_EVERY_MS)
-        return false;
-    store_f64(peer + PEER_FRAMES_DUE_MS, due + FRAME_EVERY_MS);
-    return true;
+    return bucket_take(peer + PEER_FRAMES_DUE_MS, turn_ms(io), FRAME_EVERY_MS, FRAME_BURST);
 }
 
 void pass_frame(struct io *io, const uint8_t *job, const uint8_t *frame, size_t bytes)
@@ -121,7 +110,7 @@ bool is_data(struct io *io, const uint8_t *datagram, size_t bytes,
         return false;
     }
     uint32_t type = load32(datagram);
-    if (type == TYPE_DATA || type == TYPE_DATA_AES)
+    if (is_data_type(type))
         return true;
     if (!pass_on(io, datagram, bytes, arrival))
         count(io->counters, DROP_BAD_TYPE, 1);

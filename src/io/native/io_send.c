@@ -109,12 +109,10 @@ static int send_without_local(struct io *io, size_t side, uint32_t i)
 static void note_too_large(struct io *io, uint8_t *peer, size_t bytes)
 {
     const uint8_t *first = entry(io->arena, REGION_PEERS, PEER_SIZE, 0);
-    double now, told;
+    double now = turn_ms(io);
 
-    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
-    memcpy(&told, peer + PEER_REFUSED_AT_MS, sizeof told);
     store32(peer + PEER_REFUSED_BYTES, (uint32_t)bytes);
-    if (now - told < TOO_LARGE_EVERY_MS)
+    if (now - load_f64(peer + PEER_REFUSED_AT_MS) < TOO_LARGE_EVERY_MS)
         return;
     store_f64(peer + PEER_REFUSED_AT_MS, now);
     store32(io->shared + IO_TOO_LARGE, (uint32_t)((size_t)(peer - first) / PEER_SIZE) + 1);
@@ -123,10 +121,7 @@ static void note_too_large(struct io *io, uint8_t *peer, size_t bytes)
 /* The peer's way gets no segments for a while; others may. */
 static void stop_segments(struct io *io, uint8_t *peer)
 {
-    double now;
-
-    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
-    store_f64(peer + PEER_UNSEGMENTED_UNTIL_MS, now + UNSEGMENTED_MS);
+    store_f64(peer + PEER_UNSEGMENTED_UNTIL_MS, turn_ms(io) + UNSEGMENTED_MS);
 }
 
 /* One datagram a message, for kernels and paths that refuse UDP_SEGMENT. */
@@ -231,10 +226,7 @@ int io_send_flush(struct io *io)
 /* Does the way to the peer take UDP_SEGMENT, as far as is known? */
 static bool takes_segments(const struct io *io, size_t side, const uint8_t *peer)
 {
-    double now, until;
-    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
-    memcpy(&until, peer + PEER_UNSEGMENTED_UNTIL_MS, sizeof until);
-    return io->udp[side].gso && now >= until;
+    return io->udp[side].gso && turn_ms(io) >= load_f64(peer + PEER_UNSEGMENTED_UNTIL_MS);
 }
 
 /*

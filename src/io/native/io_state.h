@@ -134,6 +134,28 @@ bool io_cut_next(struct io *io, uint8_t *slot, struct run *run);
 
 /* io_pass.c: hands an authentic control frame on to control; `bytes` of plaintext, padding too. */
 void pass_frame(struct io *io, const uint8_t *job, const uint8_t *frame, size_t bytes);
+/* Boot clock of the turn, in milliseconds. */
+static inline double turn_ms(const struct io *io)
+{
+    return load_f64(io->shared + IO_NOW_MS);
+}
+
+/*
+ * A bucket told by when it will be empty again: one each `every_ms`, `burst` at once. False: it is
+ * full.
+ */
+static inline bool bucket_take(uint8_t *due_ms, double now_ms, double every_ms, double burst)
+{
+    double due = load_f64(due_ms);
+
+    if (due < now_ms)
+        due = now_ms;
+    if (due - now_ms > (burst - 1) * every_ms)
+        return false;
+    store_f64(due_ms, due + every_ms);
+    return true;
+}
+
 static inline uint64_t side_bit(size_t side)
 {
     return UINT64_C(1) << side;
@@ -144,6 +166,9 @@ int io_watch_side(struct io *io, int fd, size_t side);
 
 /* io_way.c: the peer's endpoint and our address, as control wrote them. False: none. */
 bool read_way(const uint8_t *peer, struct way *out);
+
+/* io_way.c: one sockaddr's address, port and scope; padding and flow labels make no other one. */
+bool same_endpoint(const uint8_t *a, const uint8_t *b);
 
 /* io_outbound.c: the queued messages of a connected side name where they go. */
 void name_queued(struct io *io, size_t side);

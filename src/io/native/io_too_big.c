@@ -33,17 +33,9 @@ uint32_t io_peer_mtu(const struct io *io, uint32_t index)
     return path == 0 || path >= tunnel ? tunnel : path / PADDING_BYTES * PADDING_BYTES;
 }
 
-/* A bucket of messages for each peer, in one time stamp. */
 static bool may_tell(const struct io *io, uint8_t *peer)
 {
-    double now, next;
-
-    memcpy(&now, io->shared + IO_NOW_MS, sizeof now);
-    memcpy(&next, peer + PEER_TOO_BIG_AT_MS, sizeof next);
-    if (next > now + (TOLD_BURST - 1) * TOLD_EVERY_MS)
-        return false;
-    store_f64(peer + PEER_TOO_BIG_AT_MS, (next > now ? next : now) + TOLD_EVERY_MS);
-    return true;
+    return bucket_take(peer + PEER_TOO_BIG_AT_MS, turn_ms(io), TOLD_EVERY_MS, TOLD_BURST);
 }
 
 static void tell(struct io *io, uint8_t *peer, const uint8_t *packet, size_t bytes, uint32_t mtu)

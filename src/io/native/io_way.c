@@ -29,3 +29,16 @@ bool read_way(const uint8_t *peer, struct way *out)
     }
     return false;
 }
+
+bool same_endpoint(const uint8_t *a, const uint8_t *b)
+{
+    union address x, y;
+    memcpy(x.bytes, a, SOCKADDR_BYTES);
+    memcpy(y.bytes, b, SOCKADDR_BYTES);
+    if (x.any.sa_family != y.any.sa_family)
+        return false;
+    if (x.any.sa_family == AF_INET)
+        return x.v4.sin_port == y.v4.sin_port && x.v4.sin_addr.s_addr == y.v4.sin_addr.s_addr;
+    return x.v6.sin6_port == y.v6.sin6_port && x.v6.sin6_scope_id == y.v6.sin6_scope_id &&
+           memcmp(&x.v6.sin6_addr, &y.v6.sin6_addr, sizeof x.v6.sin6_addr) == 0;
+}

@@ -2,7 +2,17 @@
 #ifndef P2PVPN_JOB_H
 #define P2PVPN_JOB_H
 
+#include "aead.h"
 #include "arena.h"
+
+/* Transport data of either suite; WireGuard paper 5.4.6, docs/PROTOCOL.md. */
+#define MESSAGE_DATA 4u
+#define MESSAGE_DATA_AES 8u
+
+static inline bool is_data_type(uint32_t type)
+{
+    return type == MESSAGE_DATA || type == MESSAGE_DATA_AES;
+}
 
 static inline uint8_t *job_entry(const struct arena *arena, uint32_t job)
 {
@@ -44,6 +54,25 @@ static inline uint8_t *segment_at(const struct segments *segments, uint32_t i)
 static inline uint32_t segment_bytes(const struct segments *segments, uint32_t i)
 {
     return i + 1 == segments->count ? segments->last_bytes : segments->stride;
+}
+
+/* The job's segments under its session's key; false when the job cannot be. */
+static inline bool job_batch(const struct arena *arena, const uint8_t *job, bool seal,
+                             struct aead_batch *batch)
+{
+    struct segments segments;
+    if (job == NULL || !segments_of(arena, job, &segments))
+        return false;
+    uint8_t *session = entry(arena, REGION_SESSIONS, SESSION_SIZE, load32(job + JOB_SESSION));
+    if (session == NULL)
+        return false;
+    *batch = (struct aead_batch){
+        .suite = load32(job + JOB_SUITE),
+        .key = session + (seal ? SESSION_SEND_KEY : SESSION_RECEIVE_KEY),
+        .segments = segments.at, .count = segments.count, .stride = segments.stride,
+        .last_bytes = segments.last_bytes,
+    };
+    return true;
 }
 
 #endif

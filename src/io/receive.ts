@@ -51,6 +51,11 @@ export class Receive {
     return runs > 0 && runs === offered;
   }
 
+  /** Is there room for so many runs? */
+  has(runs: number): boolean {
+    return runs <= Math.min(this.#s.poster.free(), this.#s.slots.free);
+  }
+
   /** Gives slots to the next `most` jobs of the ring; returns to how many. */
   offer(most: number): number {
     const { arena, poster, ring, slots } = this.#s;

@@ -67,6 +67,11 @@ export class Send {
     return this.#segmentsInFlight >= this.#segmentsMax - JOB_SEGMENTS;
   }
 
+  /** Nothing waits here, and the device's queue was empty at the last look. */
+  get quiet(): boolean {
+    return this.#staged.count === 0 && this.#standing.empty;
+  }
+
   /** Nothing waits in the device. */
   idle(): void {
     this.#standing.emptied();

@@ -27,6 +27,11 @@ export class StandingQueue {
     this.#clock = clock;
   }
 
+  /** Was it empty at the last look? */
+  get empty(): boolean {
+    return this.#sinceMs === 0;
+  }
+
   /** It is empty. */
   emptied(): void {
     this.#sinceMs = 0;

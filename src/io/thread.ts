@@ -34,7 +34,6 @@ const READY_WAKE = 1;
 const READY_TUN = 2;
 const READY_UDP = 4;
 const READY_TUN_GONE = 8;
-const READY_ALL = 15;
 /** Slots that one packet may need: a received message of two runs, and one to see no other. */
 const LONE_SLOTS = 3;
 /** Where addon.lone() puts what it read and what it received. */
@@ -48,12 +47,12 @@ export type IoReport =
   | { readonly type: "tunGone" }
   | { readonly type: "stuck"; readonly tag: number };
 
-/** Waits and writes the clock: `addon.ioPoll`, or a simulation's. */
-export type Poll = (io: IoHandle, timeoutMs: number) => number;
+/** Waits, writes the clock, and takes packets that come alone: addon.ioWait, or a simulation's. */
+export type Wait = (io: IoHandle, job: number, offered: number, timeoutMs: number) => number;
 
 export class IoThread {
   readonly #s: Station;
-  readonly #poll: Poll;
+  readonly #waitFor: Wait;
   readonly #jobs: Jobs;
   readonly #send: Send;
   readonly #receive: Receive;
@@ -64,8 +63,10 @@ export class IoThread {
   readonly #stopWord: number;
   readonly #wake: number;
   #stuckTag = 0;
+  /** Jobs at the ring's tail that have slots for what comes alone. */
+  #offered = 0;
 
-  constructor(task: IoTask, report: (report: IoReport) => void, poll: Poll = addon.ioPoll) {
+  constructor(task: IoTask, report: (report: IoReport) => void, waitFor: Wait = addon.ioWait) {
     const arena = openArena(task.share);
     const { bases, counts } = regionTables(arena);
     addon.attach(arena.u8, bases, counts);
@@ -79,7 +80,7 @@ export class IoThread {
     const mode = arena.u32[engine + fieldWord(ENGINE.fields.handOver)]!;
     this.#dispatch = new Dispatch(mode, arena.limits.workers);
     this.#report = report;
-    this.#poll = poll;
+    this.#waitFor = waitFor;
     this.#ioWord = wordOf(arena, "ios", IO.size, this.#s.thread);
     this.#wake = task.io.wake;
     this.#stopWord = engine + fieldWord(ENGINE.fields.stop);
@@ -108,14 +109,26 @@ export class IoThread {
     addon.ioClose(this.#s.io);
   }
 
-  /** Sleeps until something is ready. */
+  /** Sleeps until something is ready: `lone()`'s result. */
   #wait(idleMs: number): number {
     const { poster, io } = this.#s;
-    if (poster.pending() === 0) return Math.max(0, this.#poll(io, idleMs));
+    if (poster.pending() === 0) return this.#waitAlone(idleMs);
     const timeoutMs = poster.fallAsleep() ? PENDING_MS : 0;
-    const ready = this.#isFull() ? addon.ioPollWake(io, timeoutMs) : this.#poll(io, timeoutMs);
+    const ready = this.#isFull() ? addon.ioPollWake(io, timeoutMs) : addon.ioPoll(io, timeoutMs);
     poster.wake();
     return Math.max(0, ready);
+  }
+
+  /**
+   * Nothing is under way, so what comes may be packets that come alone: C takes them their whole
+   * way and waits for more. What it read or received and is not plain waits for #goOn().
+   */
+  #waitAlone(idleMs: number): number {
+    const { poster, ring, io } = this.#s;
+    this.#offered =
+      this.#send.quiet && this.#receive.has(LONE_SLOTS) ? this.#receive.offer(LONE_SLOTS) : 0;
+    const result = this.#waitFor(io, jobIndex(ring, poster.tail), this.#offered, idleMs);
+    return Math.max(0, result);
   }
 
   /**
@@ -130,12 +143,12 @@ export class IoThread {
   #turn(ready: number): void {
     this.#s.routes.follow();
     if (this.#s.arena.f64[this.#s.clock]! >= this.#dispatch.windowEndMs) this.#choose();
+    this.#goOn(ready);
     if (ready & READY_WAKE) this.#obey();
-    const left = this.#lone(ready);
-    if (left & READY_UDP) {
+    if (ready & READY_UDP) {
       for (let i = 0; i < RECEIVES && this.#receive.read(); i++);
     }
-    if (left & READY_TUN) this.#send.read(TUN_RUNS);
+    if (ready & READY_TUN) this.#send.read(TUN_RUNS);
     else this.#send.idle();
     if (this.#s.poster.pending() > 0) this.#jobs.settle();
     this.#send.flush();
@@ -145,24 +158,15 @@ export class IoThread {
     this.#s.arena.u32[this.#ioWord + FREE_SLOTS] = this.#s.slots.free;
   }
 
-  /**
-   * Nothing is under way, so what is ready may be one packet, and C takes it its whole way. What it
-   * read and is not plain goes on here. Returns what is still ready.
-   */
-  #lone(ready: number): number {
-    const { poster, ring, io } = this.#s;
-    if (poster.pending() > 0 || (ready & (READY_UDP | READY_TUN)) === 0) return ready;
-    const offered = this.#receive.offer(LONE_SLOTS);
-    if (offered < LONE_SLOTS) {
-      this.#receive.takeBack(offered, 0);
-      return ready;
-    }
-    const left = addon.lone(io, jobIndex(ring, poster.tail), offered, ready);
-    if ((left >>> LONE_READ) & LONE_RESULT) {
+  /** Goes on with what #waitAlone() left in the jobs that it offered. */
+  #goOn(result: number): void {
+    const offered = this.#offered;
+    if (offered === 0) return;
+    this.#offered = 0;
+    if ((result >>> LONE_READ) & LONE_RESULT) {
       this.#receive.takeBack(offered, 1);
       this.#send.take();
-    } else this.#receive.take(offered, left >>> LONE_RUNS);
-    return left & READY_ALL;
+    } else this.#receive.take(offered, result >>> LONE_RUNS);
   }
 
   /** Once in a while: who does the jobs from now on. */

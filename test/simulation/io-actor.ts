@@ -85,11 +85,11 @@ export class IoActor {
         passOn: place.passOn[0],
       },
       () => {},
-      (handle) => {
-        const ready = addon.ioPoll(handle, 0);
+      (handle, job, offered) => {
+        const ready = Math.max(0, addon.ioPoll(handle, 0));
         arena.f64[this.#clock] = keeper.bootMs();
-        this.#ready = Math.max(0, ready);
-        return ready;
+        this.#ready = ready;
+        return addon.lone(handle, job, offered, ready);
       },
     );
     this.plan(0);

@@ -205,9 +205,14 @@ export interface Addon {
    * Takes a packet that comes alone its whole way, where that is plain; io_lone.c. `ready`: what
    * ioPoll gave; `job` and those after it have slots for `count` runs. The bits that are still
    * ready; from bit 8 on tunRead()'s result, or from bit 20 on receive()'s, when `job` holds what
-   * came instead.
+   * came instead. After a wake-up (bit 1) it does nothing.
    */
   lone(io: IoHandle, job: number, count: number, ready: number): number;
+  /**
+   * ioPoll() and lone() in turn, a few times at most, while packets come alone. Returns what lone()
+   * does, 0 when nothing came, or -errno.
+   */
+  ioWait(io: IoHandle, job: number, count: number, timeoutMs: number): number;
   /**
    * Reads and splits one run into the job's slot. Segments, plus 256 when the device is empty now;
    * 0: nothing was there; or -errno.

@@ -222,17 +222,29 @@ CALL(receive_call)
     return make_i32(env, io_receive(io, job, offered));
 }
 
-CALL(lone_call)
+static napi_value lone_with(napi_env env, napi_callback_info info, const char *last,
+                            int (*function)(struct io *io, struct aead *aead, uint32_t job,
+                                            uint32_t offered, int value))
 {
     napi_value args[ARGS_MAX];
     struct io *io;
     uint32_t job, offered;
-    int32_t ready;
+    int32_t value;
     if (!get_args(env, info, 4, args) || !get_io(env, args[0], &io) ||
         !get_u32(env, args[1], "job", &job) || !get_u32(env, args[2], "count", &offered) ||
-        !get_i32(env, args[3], "ready", &ready))
+        !get_i32(env, args[3], last, &value))
         return NULL;
-    return make_i32(env, io_lone(io, instance_of(env)->aead, job, offered, ready));
+    return make_i32(env, function(io, instance_of(env)->aead, job, offered, value));
+}
+
+CALL(lone_call)
+{
+    return lone_with(env, info, "ready", io_lone);
+}
+
+CALL(io_wait_call)
+{
+    return lone_with(env, info, "timeout", io_wait);
 }
 
 CALL(prepare_call)
@@ -274,6 +286,7 @@ void register_io(napi_env env, napi_value exports)
         { "tunWrite", tun_write_call }, { "sendAdd", send_add_call },
         { "sendFlush", send_flush_call }, { "tooBig", too_big_call },
         { "clampMss", clamp_mss_call },   { "lone", lone_call },
+        { "ioWait", io_wait_call },
     };
     register_calls(env, exports, calls, sizeof calls / sizeof calls[0]);
 }

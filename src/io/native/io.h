@@ -80,9 +80,12 @@ int io_send_flush(struct io *io);
 /*
  * io_lone.c: what is ready, when it is one packet. `job` and those after it bring `offered` slots.
  * The READY_ bits that are left; behind them io_tun_read's or io_receive's result when the job
- * holds what is not plain, and its caller is to go on with.
+ * holds what is not plain, and its caller is to go on with. Without slots, or after a wake-up,
+ * all is left.
  */
 int io_lone(struct io *io, struct aead *aead, uint32_t job, uint32_t offered, int ready);
+/* io_poll and io_lone in turn, until something is left, nothing came, or for LONE_TURNS. */
+int io_wait(struct io *io, struct aead *aead, uint32_t job, uint32_t offered, int timeout_ms);
 
 /* Inbound. */
 int io_receive(struct io *io, uint32_t job, uint32_t count);

@@ -4,15 +4,17 @@
  *   read ─ route ─ nonce ─ seal ─ send          receive ─ session ─ open ─ window ─ route ─ write
  *
  * On a quiet tunnel most of a round trip is code that has gone cold between two packets. Here one
- * call does what otherwise takes a dozen, each a way through V8. It does nothing that TypeScript
- * would do otherwise: what is not plain — no session, another address, the first packet of a
- * session, a stranger — it leaves where io/send.ts and io/receive.ts find it. AES-256-GCM alone;
- * ChaCha20-Poly1305 is sodium-native's.
+ * call does what otherwise takes a dozen, each a way through V8, and waits for the next packet. It
+ * does nothing that TypeScript would do otherwise: what is not plain — no session, another address,
+ * the first packet of a session, a stranger — it leaves where io/send.ts and io/receive.ts find it.
+ * AES-256-GCM alone; ChaCha20-Poly1305 is sodium-native's.
  */
 #define _GNU_SOURCE
 #include "io_state.h"
 #include "routes.h"
 
+/* Turns without TypeScript, which has to look around now and then. */
+#define LONE_TURNS 16
 #define INDEX_BITS_MASK ((UINT32_C(1) << INDEX_BITS) - 1)
 
 /* The session may be used now, and is AES. */
@@ -135,6 +137,8 @@ static bool take_lone(struct io *io, struct aead *aead, uint32_t job_index)
 
 int io_lone(struct io *io, struct aead *aead, uint32_t job, uint32_t offered, int ready)
 {
+    if (offered == 0 || (ready & READY_WAKE) != 0)
+        return ready;
     if (ready & READY_TUN) {
         int read = io_tun_read(io, job);
         if (read < 0)
@@ -156,4 +160,17 @@ int io_lone(struct io *io, struct aead *aead, uint32_t job, uint32_t offered, in
             ready &= ~READY_UDP;
     }
     return ready;
+}
+
+int io_wait(struct io *io, struct aead *aead, uint32_t job, uint32_t offered, int timeout_ms)
+{
+    int left = 0;
+
+    for (int turn = 0; turn < LONE_TURNS && left == 0; turn++) {
+        int ready = io_poll(io, timeout_ms);
+        if (ready <= 0)
+            return ready;
+        left = io_lone(io, aead, job, offered, ready);
+    }
+    return left;
 }

@@ -1,12 +1,12 @@
 /**
  * bench — `npm run bench`: plans cells, measures them one by one, keeps each, writes the report.
  *
- *   options.ts ─▶ scenario/*.ts: tasks ─▶ cells.ts: order, file ─▶ here: measure ─▶ report.ts
+ *   options.ts ─▶ scenario/*.ts: tasks ─▶ cells.ts: order, file ─▶ here: measure ─▶ results.ts
  *
  * Progress goes to stderr. Stopped at any moment, `--resume` goes on with the cell that was under
  * way.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { loadavg } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,16 +15,13 @@ import { type Cell, type Done, type Figures, interleave, Store, secondsLeft } fr
 import { LabError, missingTools, runMain } from "./lab.ts";
 import { lockBench } from "./lock.ts";
 import { describeMachine, type Machine } from "./machine.ts";
-import { HELP, type Options, readOptions, type ScenarioName } from "./options.ts";
+import { HELP, type Options, readOptions, type ScenarioName, UsageError } from "./options.ts";
+import { type Part, Results } from "./results.ts";
 import { directScenario } from "./scenario/direct.ts";
 import { paperScenario } from "./scenario/paper.ts";
 import type { Scenario, ScenarioMaker } from "./scenario/scenario.ts";
 import { speedScenario } from "./scenario/speed.ts";
 import { median } from "./statistics.ts";
-
-const CELLS = "cells.jsonl";
-const ROWS = "rows.json";
-const PAGE = "report.md";
 
 /** Options whose word is a path of one machine: not for a page that others read. */
 const PATHS = ["--node", "--wireguard-go", "--out"];
@@ -47,44 +44,25 @@ const projectRoot = (): string => {
   return folder;
 };
 
-/** "2026-11-22-231500": sorts as time goes, in UTC. */
-const folderName = (now: Date): string =>
-  now.toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "");
-
 const minutes = (seconds: number): string =>
   seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
 
-/** The newest folder with cells of the scenario. Errors: LabError when there is none. */
-const newest = (results: string, scenario: string): string => {
-  const names = existsSync(results) ? readdirSync(results).sort().reverse() : [];
-  const found = names
-    .map((name) => join(results, name))
-    .find((folder) => {
-      const file = join(folder, CELLS);
-      return existsSync(file) && readFileSync(file, "utf8").includes(`"scenario":"${scenario}"`);
-    });
-  if (found === undefined) throw new LabError("There is no run to go on with; leave --resume out.");
-  return found;
-};
-
-const openStore = (options: Options, scenario: Scenario, root: string, commit: string): Store => {
+const openStore = (
+  options: Options,
+  scenario: Scenario,
+  results: Results,
+  commit: string,
+): Store => {
   const { runs, seconds, offloads } = options;
   const works = [...new Set(scenario.tasks.map(({ work }) => work))];
   const plan = {
     ...{ scenario: scenario.name, runs, seconds, offloads, works },
     ...{ versions: scenario.versions, commit },
   };
-  const results = join(root, "bench/results");
-  if (options.resume) {
-    return Store.resume(join(options.out ?? newest(results, scenario.name), CELLS), plan);
-  }
-  const folder = options.out ?? join(results, folderName(new Date()));
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, CELLS);
-  if (existsSync(file)) {
-    throw new LabError(`${file} is there already; add --resume to go on with it.`);
-  }
-  return Store.create(file, plan);
+  const file = results.cells(scenario.name);
+  if (!existsSync(file)) return Store.create(file, plan);
+  if (options.resume) return Store.resume(file, plan);
+  throw new LabError(`${file} is there already; add --resume to go on with it.`);
 };
 
 /**
@@ -149,13 +127,44 @@ const headOf = (machine: Machine, options: Options, done: readonly Done[]): stri
   ];
   const times = done.map(({ at }) => at).sort();
   return [
-    `# Benchmark: ${options.scenario}`,
+    `# Scenario \`${options.scenario}\``,
     `${times[0] ?? "?"} to ${times.at(-1) ?? "?"}.`,
     `    ${command}`,
     `p2pvpn-engine ${machine.version} (${machine.commit}); ${facts.join("; ")}.`,
     "Medians, with the lowest and the highest run in brackets; ratios are of medians, with the " +
       "lowest and the highest of runs that stood beside each other in time.",
   ].join("\n\n");
+};
+
+/** Measures what is left of a scenario. */
+const runScenario = async (
+  options: Options,
+  scenario: Scenario,
+  results: Results,
+  machine: Machine,
+): Promise<Part> => {
+  const store = openStore(options, scenario, results, machine.commit);
+  const stopped = (): void =>
+    say(`Stopped with ${store.done.length} cells done; --resume goes on.`);
+  process.once("exit", stopped);
+  await runCells(scenario, store, options);
+  process.off("exit", stopped);
+  const page = `${headOf(machine, options, store.done)}\n\n${scenario.page(store.done)}`;
+  return { scenario: scenario.name, machine, rows: scenario.rows(store.done), page };
+};
+
+/** What is to be run: scenarios that have anything of what was named. Errors: UsageError. */
+const makeScenarios = async (options: Options, version: string, root: string) => {
+  const made: { readonly options: Options; readonly scenario: Scenario }[] = [];
+  for (const name of options.scenarios) {
+    const own = { ...options, scenario: name };
+    const scenario = await SCENARIOS[name](own, version, root);
+    if (scenario.tasks.length > 0) made.push({ options: own, scenario });
+  }
+  if (made.length > 0) return made;
+  throw new UsageError(
+    "Nothing of that is measured by any scenario; see `npm run bench -- --help`.",
+  );
 };
 
 const main = async (): Promise<number> => {
@@ -170,24 +179,27 @@ const main = async (): Promise<number> => {
   lockBench();
   const root = projectRoot();
   const machine = describeMachine(process.execPath);
-  const scenario = await SCENARIOS[options.scenario](options, machine.version, root);
-  for (const { why } of scenario.missing) say(why);
-  const store = openStore(options, scenario, root, machine.commit);
-  let finished = false;
-  process.once("exit", () => {
-    if (!finished) say(`Stopped with ${store.done.length} cells done; --resume goes on.`);
-  });
-  await runCells(scenario, store, options);
-  finished = true;
-  const rows = scenario.rows(store.done);
-  const page = `${headOf(machine, options, store.done)}\n\n${scenario.page(store.done)}\n`;
-  const folder = dirname(store.file);
-  const all = `${JSON.stringify({ machine, rows }, null, 2)}\n`;
-  writeFileSync(join(folder, ROWS), all);
-  writeFileSync(join(folder, PAGE), page);
-  process.stdout.write(options.json ? all : page);
-  say(`Written to ${relative(process.cwd(), folder) || "."}.`);
-  const absent = new Set(scenario.missing.map(({ id }) => id));
+  const made = await makeScenarios(options, machine.version, root);
+  const absent = new Map(made.flatMap((one) => one.scenario.missing).map((one) => [one.id, one]));
+  for (const { why } of absent.values()) say(why);
+  const goesOn = options.resume && options.out === null;
+  const results = goesOn
+    ? Results.newest(root, options.scenarios)
+    : Results.open(root, options.out);
+  const parts: Part[] = [];
+  for (const one of made) {
+    const part = await runScenario(one.options, one.scenario, results, machine);
+    results.add(part);
+    await results.write(machine);
+    parts.push(part);
+  }
+  const rows = parts.flatMap((part) => part.rows);
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify({ machine, rows }, null, 2)}\n`
+      : `${parts.map(({ page }) => page).join("\n\n")}\n`,
+  );
+  say(`Written to ${relative(process.cwd(), results.folder) || "."}.`);
   const empty = rows.filter(({ id, runs }) => runs === 0 && !absent.has(id)).length;
   if (empty > 0) say(`${empty} of ${rows.length} rows have no figure; --resume tries them again.`);
   return empty > 0 ? 1 : 0;

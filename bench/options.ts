@@ -11,11 +11,14 @@ export class UsageError extends LabError {
 
 /** What can be run. `--ladder` is a scenario too. */
 export type ScenarioName = (typeof SCENARIOS)[number] | "ladder";
-const SCENARIOS = ["speed", "paper", "direct"] as const;
+const SCENARIOS = ["paper", "direct", "speed"] as const;
 const RUNS_MAX = 1_000;
 const SECONDS_MAX = 600;
 
 export interface Options {
+  /** What is run, one after the other. */
+  readonly scenarios: readonly ScenarioName[];
+  /** The one that is being made. */
   readonly scenario: ScenarioName;
   /** Ids or families of schemes; empty: all. */
   readonly only: readonly string[];
@@ -43,9 +46,10 @@ export const HELP = `Usage: npm run bench -- [options]
 
 Measures tunnels of p2pvpn-engine and of other VPNs between two network namespaces.
 
-  --scenario speed       no flood; throughput, latency, processor time (default)
-  --scenario paper       the paper's Table 3: the server, or our index, is flooded; links 1 Gbit/s
-  --scenario direct      the peer itself is flooded, by every kind of flood
+  --scenario NAMES       paper,direct,speed; all of them unless named, which takes hours
+      paper              the paper's Table 3: the server, or our index, is flooded; links 1 Gbit/s
+      direct             the peer itself is flooded, by every kind of flood
+      speed              no flood; throughput, latency, processor time
   --ladder               speed with each advantage of ours switched off once
   --only NAMES           schemes, as p2pvpn,wireguard-go or p2pvpn-aes-node20
   --work NAMES           what is measured, as tcp1,tcp4,card,udp64,ping,loaded,peers
@@ -53,7 +57,8 @@ Measures tunnels of p2pvpn-engine and of other VPNs between two network namespac
   --class NAMES          kinds of floods, as junk,random,index,mac1,spoofed,replay,small
   --runs N               of each cell, 1 to ${RUNS_MAX} (default 5; 10 in the paper)
   --seconds N            of each load, 1 to ${SECONDS_MAX} (default 5)
-  --quick                one run of 2 s, without idle peers; of floods, junk at 0 and 1,000 Mbit/s
+  --quick                one run of 2 s; paper and direct with junk at 0 and 1,000 Mbit/s, unless
+                         named otherwise; speed without idle peers
   --resume               go on with the newest run in bench/results, or in --out
   --node PATH            another Node to run ours with; may be repeated; also P2PVPN_NODE24
   --no-offloads          the cable segments and merges nothing, in all works
@@ -63,14 +68,14 @@ Measures tunnels of p2pvpn-engine and of other VPNs between two network namespac
 
 Root is needed. Examples:
   npm run bench -- --quick
-  npm run bench -- --only p2pvpn-aes,wireguard-go --runs 10
+  npm run bench -- --scenario speed --only p2pvpn-aes,wireguard-go --runs 10
   npm run bench -- --scenario direct --only p2pvpn,wireguard-go --quick
   npm run bench -- --resume
 `;
 
 // biome-ignore format: a table
 const FLAGS = {
-  scenario: { type: "string" },
+  scenario: { type: "string", default: "" },
   ladder: { type: "boolean", default: false },
   only: { type: "string", default: "" },
   work: { type: "string", default: "" },
@@ -110,18 +115,23 @@ const whole = (name: string, text: string | undefined, fallback: number, max: nu
 
 const list = (text: string): string[] => text.split(",").filter(Boolean);
 
-const scenarioOf = (name = "speed", ladder: boolean): ScenarioName => {
-  const found = SCENARIOS.find((one) => one === name);
-  if (found === undefined) {
-    throw new UsageError(`There is no scenario '${name}'; there are ${SCENARIOS.join(", ")}.`);
+const scenariosOf = (text: string, ladder: boolean, quick: boolean): readonly ScenarioName[] => {
+  const names = list(text);
+  const wrong = names.find((name) => !SCENARIOS.some((one) => one === name));
+  if (wrong !== undefined) {
+    throw new UsageError(`There is no scenario '${wrong}'; there are ${SCENARIOS.join(", ")}.`);
   }
-  if (!ladder) return found;
-  if (found !== "speed") throw new UsageError(`--ladder belongs to scenario speed, not ${found}.`);
-  return "ladder";
+  if (ladder) {
+    if (names.length === 0 || text === "speed") return ["ladder"];
+    throw new UsageError(`--ladder belongs to scenario speed, not ${text}.`);
+  }
+  const usual = quick ? SCENARIOS.filter((name) => name !== "speed") : SCENARIOS;
+  return names.length === 0 ? usual : SCENARIOS.filter((name) => names.includes(name));
 };
 
-const classesOf = (text: string, scenario: ScenarioName): string[] => {
-  if (text === "" || scenario === "paper" || scenario === "direct") return list(text);
+const classesOf = (text: string, scenarios: readonly ScenarioName[]): string[] => {
+  const flooded = scenarios.some((name) => name === "paper" || name === "direct");
+  if (text === "" || flooded) return list(text);
   throw new UsageError("--class belongs to scenarios paper and direct.");
 };
 
@@ -138,13 +148,14 @@ export const readOptions = (
   }
   if (values.help) return null;
   const { quick } = values;
-  const scenario = scenarioOf(values.scenario, values.ladder);
+  const scenarios = scenariosOf(values.scenario, values.ladder, quick);
   const named = env.P2PVPN_NODE24;
   return {
-    scenario,
+    scenarios,
+    scenario: scenarios[0]!,
     only: list(values.only),
-    work: values.work === "" && quick && scenario === "speed" ? QUICK_WORKS : list(values.work),
-    classes: classesOf(values.class, scenario),
+    work: list(values.work),
+    classes: classesOf(values.class, scenarios),
     runs: whole("runs", values.runs, quick ? 1 : 5, RUNS_MAX),
     seconds: whole("seconds", values.seconds, quick ? 2 : 5, SECONDS_MAX),
     quick,
@@ -157,11 +168,12 @@ export const readOptions = (
   };
 };
 
-/** What --quick measures. */
-const QUICK_WORKS: readonly string[] = ["tcp1", "tcp4", "card", "udp64", "ping", "loaded"];
-
-/** Keeps what a flag names, by id or by what the id begins with. Errors: UsageError. */
+/**
+ * Keeps what a flag names, by id or by what the id begins with. Where several scenarios are run, a
+ * name may belong to another one. Errors: UsageError.
+ */
 export const choose = <Item extends { readonly id: string }>(
+  { scenarios }: Pick<Options, "scenarios">,
   flag: "only" | "work" | "class",
   items: readonly Item[],
   names: readonly string[],
@@ -169,7 +181,7 @@ export const choose = <Item extends { readonly id: string }>(
   const fits = (item: Item, name: string): boolean =>
     item.id === name || item.id.startsWith(`${name}-`);
   const wrong = names.find((name) => !items.some((item) => fits(item, name)));
-  if (wrong !== undefined) {
+  if (wrong !== undefined && scenarios.length === 1) {
     const known = items.map(({ id }) => id).join(", ");
     throw new UsageError(`--${flag} does not know '${wrong}'; there are ${known}.`);
   }

@@ -34,7 +34,7 @@ export interface Flooded {
 
 const classesOf = ({ classes, usual }: Flooded, options: Options): FloodClass[] => {
   const known = FLOOD_CLASSES.filter(({ id }) => classes.includes(id));
-  if (options.classes.length > 0) return choose("class", known, options.classes);
+  if (options.classes.length > 0) return choose(options, "class", known, options.classes);
   const wanted = options.quick ? usual.slice(0, 1) : usual;
   return known.filter(({ id }) => wanted.includes(id));
 };
@@ -79,7 +79,7 @@ const factsOf = (rival: Rival, version: string): SchemeFacts => ({
 /** Errors: UsageError. */
 export const floodedScenario = (plan: Flooded, options: Options): Scenario => {
   const { name, scene } = plan;
-  const asked = choose("only", plan.rivals, options.only);
+  const asked = choose(options, "only", plan.rivals, options.only);
   const versions = asked.map((rival) => [rival, rival.version()] as const);
   const rivals = versions.flatMap(([rival, version]) => (version === null ? [] : [rival]));
   const schemes = versions.flatMap(([rival, version]) =>
@@ -88,7 +88,7 @@ export const floodedScenario = (plan: Flooded, options: Options): Scenario => {
   const missing = versions.flatMap(([rival, version]): Missing[] =>
     version === null ? [{ id: rival.id, why: plan.why[rival.family] ?? whyMissing(rival) }] : [],
   );
-  const works = choose("work", FLOOD_WORKS, worksOf(options));
+  const works = choose(options, "work", FLOOD_WORKS, worksOf(options));
   const classes = classesOf(plan, options);
   const workOf = (id: string): FloodWork => FLOOD_WORKS.find((work) => work.id === id)!;
   const rowsOf = (done: readonly Done[]): Row[] => [

@@ -7,6 +7,7 @@
 import { FLOOD_CLASSES } from "../floods.ts";
 import { markdownTable, type Row, type SchemeFacts } from "../report.ts";
 import { n2nDirect, n2nSupernode } from "../rivals/n2n.ts";
+import { none } from "../rivals/none.ts";
 import { openvpn } from "../rivals/openvpn.ts";
 import { strongswan } from "../rivals/strongswan.ts";
 import { cameOf, type FloodLine, figureOf, kindsOf, linesOf, MARK_NOTE } from "./flood-tables.ts";
@@ -87,6 +88,8 @@ export const paperScenario: ScenarioMaker = async (options, version, root) => {
     ...[openvpn, strongswan, n2nSupernode, hub, ...kernel.filter((rival) => !rival.direct)],
     ...[n2nDirect, direct, ...kernel.filter((rival) => rival.direct)],
     ...oursRivals(options, version),
+    // What the flood takes of this machine's processors shows without any VPN.
+    ...(options.quick ? [] : [none]),
   ];
   const plan: Flooded = {
     ...{ name: "paper", rivals, why, intro: INTRO, tables },

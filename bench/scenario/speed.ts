@@ -27,6 +27,8 @@ import { WORKS, type Work, warm } from "./works.ts";
 
 /** Without a cipher there is little to measure beside the limit itself. */
 const UNSEALED_WORKS = ["tcp1", "tcp4", "loaded"];
+/** What --quick measures. */
+const QUICK_WORKS = ["tcp1", "tcp4", "card", "udp64", "ping", "loaded"];
 /** Under --quick our slower cipher shows what is asked of it, and no more. */
 const QUICK_CHACHA_WORKS = ["tcp1", "card"];
 const QUICK_UNSEALED_WORKS = ["tcp1"];
@@ -101,7 +103,8 @@ const tasksOf = (
   );
 
 const worksOf = (options: Options): Work[] => {
-  const known = choose("work", WORKS, options.work);
+  const wanted = options.work.length === 0 && options.quick ? QUICK_WORKS : options.work;
+  const known = choose(options, "work", WORKS, wanted);
   const ladder = options.scenario === "ladder";
   const named = ladder ? known.filter(({ id }) => LADDER_WORKS.includes(id)) : known;
   // Without offloads anywhere it would be the first work once more.
@@ -140,7 +143,7 @@ const schemesOf = async (
   root: string,
 ): Promise<{ readonly schemes: readonly Scheme[]; readonly missing: readonly Missing[] }> => {
   const own = oursSchemes(options, version);
-  const chosen = choose("only", [...own, { id: RIVAL }], options.only).map(({ id }) => id);
+  const chosen = choose(options, "only", [...own, { id: RIVAL }], options.only).map(({ id }) => id);
   const schemes = own.filter(({ id }) => chosen.includes(id));
   if (!chosen.includes(RIVAL)) return { schemes, missing: [] };
   const found = await findWireguardGo(options, root);

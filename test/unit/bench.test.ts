@@ -24,20 +24,22 @@ const refused = (pattern: RegExp, ...words: string[]): void => {
 
 test("the command line is read, and quick is short", () => {
   const usual = read();
-  assert.deepEqual([usual.scenario, usual.runs, usual.seconds, usual.only], ["speed", 5, 5, []]);
+  assert.deepEqual([usual.runs, usual.seconds, usual.only], [5, 5, []]);
+  assert.deepEqual(usual.scenarios, ["paper", "direct", "speed"]);
   const quick = read("--quick", "--only", "p2pvpn,wireguard-go", "--node", "x", "--node", "x");
   assert.deepEqual([quick.runs, quick.seconds, quick.nodes], [1, 2, ["x"]]);
   assert.deepEqual(quick.only, ["p2pvpn", "wireguard-go"]);
-  assert.ok(!quick.work.includes("peers") && quick.work.includes("tcp1"));
+  assert.deepEqual(quick.scenarios, ["paper", "direct"]);
+  assert.deepEqual(read("--scenario", "speed,paper", "--quick").scenarios, ["paper", "speed"]);
   assert.equal(read("--quick", "--runs", "3").runs, 3);
-  assert.equal(read("--ladder").scenario, "ladder");
+  assert.deepEqual(read("--ladder").scenarios, ["ladder"]);
   assert.deepEqual(readOptions([], { P2PVPN_NODE24: "n24" })!.nodes, ["n24"]);
   assert.equal(readOptions(["--help"], {}), null);
 });
 
 test("what is wrong on the command line is one sentence and exit code 2", () => {
   refused(/^--ladder belongs to scenario speed, not direct\.$/, "--scenario", "direct", "--ladder");
-  refused(/^--class belongs to scenarios paper and direct\.$/, "--class", "junk");
+  refused(/^--class belongs .*\.$/, "--class", "junk", "--scenario", "speed");
   refused(/^There is no scenario 'sped'; .*\.$/, "--scenario", "sped");
   refused(/^There is no option --foo; see .*--help`\.$/, "--foo");
   refused(/^'speed' is no option; see .*\.$/, "speed");
@@ -45,11 +47,15 @@ test("what is wrong on the command line is one sentence and exit code 2", () => 
   refused(/^--seconds must be .*, not '1e2'\.$/, "--seconds", "1e2");
   refused(/^[^.]*--runs[^.]*\.$/, "--runs");
   const items = ["p2pvpn-aes-node20", "p2pvpn-aes-node24", "other"].map((id) => ({ id }));
-  const ids = (...names: string[]): string[] => choose("only", items, names).map(({ id }) => id);
+  const one = { scenarios: ["paper"] as const };
+  const ids = (...names: string[]): string[] =>
+    choose(one, "only", items, names).map(({ id }) => id);
   assert.deepEqual(ids("p2pvpn"), ["p2pvpn-aes-node20", "p2pvpn-aes-node24"]);
   assert.deepEqual(ids("other", "p2pvpn-aes-node24"), ["p2pvpn-aes-node24", "other"]);
   assert.equal(ids().length, 3);
   assert.throws(() => ids("p2p"), /--only does not know 'p2p'; there are .*other\.$/);
+  // Another scenario may know it.
+  assert.deepEqual(choose(read(), "only", items, ["p2p", "other"]), [{ id: "other" }]);
 });
 
 test("quantiles lie between neighbours, ratios pair runs", () => {

@@ -30,7 +30,8 @@ export interface Bar {
 export const barMarks = (bars: readonly Bar[], textAt?: number): Mark[] =>
   bars.map(({ panel, look, value, lowest, highest, text, weak }) => ({
     ...{ panel, line: look.label, part: "bar", text, weak },
-    ...{ x: value ?? 0, end: textAt ?? Math.max(value ?? 0, highest ?? 0) },
+    ...(value === null ? {} : { x: value }),
+    ...{ end: textAt ?? Math.max(value ?? 0, highest ?? 0) },
     ...(lowest === null || highest === null || lowest === highest ? {} : { lowest, highest }),
   }));
 
@@ -48,10 +49,11 @@ export const barLayers = (looks: readonly Look[], x: Spec, theme: Theme): Spec[]
   const range = looks.map(({ tone }) => toneOf(tone, theme));
   const color = { field: "line", scale: { domain, range }, legend: null };
   const only = { transform: [{ filter: "datum.part === 'bar'" }] };
+  const valid = { transform: [{ filter: "datum.part === 'bar' && isValid(datum.x)" }] };
   const text = groundOf("text", theme);
   return [
     {
-      ...only,
+      ...valid,
       mark: { type: "bar", height: { band: 0.68 } },
       encoding: {
         ...{ x, y, color },

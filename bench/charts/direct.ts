@@ -33,9 +33,9 @@ const TITLE_LENGTH = 24;
 const RATES = [0, 1_050] as const;
 
 /** Titles of panels break where a comma is. */
-export const brokenTitle = (title: string): string => {
+export const brokenTitle = (title: string, length = TITLE_LENGTH): string => {
   const at = title.lastIndexOf(", ");
-  return title.length <= TITLE_LENGTH || at < 0
+  return title.length <= length || at < 0
     ? title
     : `${title.slice(0, at + 1)}\n${title.slice(at + 2)}`;
 };

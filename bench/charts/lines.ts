@@ -29,7 +29,7 @@ export interface Point {
 }
 
 /** What is drawn of a line: rows for vega-lite, told apart by `part`. */
-export type Mark = Readonly<Record<string, string | number | boolean>>;
+export type Mark = Readonly<Record<string, string | number | boolean | readonly number[]>>;
 
 const CROSS = "M-1,-1L1,1M-1,1L1,-1";
 const POINT_AREA = 60;
@@ -55,7 +55,8 @@ const lineMarks = (points: readonly Point[], at: (point: Point) => number): Mark
     if (cut) piece++;
     const joint = { ...common, part: "joint", x2: before?.x ?? 0, y2: before ? at(before) : 0 };
     const mark = { ...common, part: y === null ? "cross" : "point", weak, ...spreadOf(point) };
-    const solid = { ...common, part: "line", width: look.width, piece: `${look.label} ${piece}` };
+    const drawn = { width: look.width, dash: look.dash, piece: `${look.label} ${piece}` };
+    const solid = { ...common, part: "line", ...drawn };
     return [...(cut ? [joint] : []), ...(y === null ? [] : [solid]), mark];
   });
 };
@@ -92,17 +93,12 @@ export const marksOf = (
 const only = (part: string): Spec => ({ transform: [{ filter: `datum.part === '${part}'` }] });
 
 /** A channel of the schemes' colours. */
-const colours = (looks: readonly Look[], theme: Theme, tone: "tone" | "textTone"): Spec => ({
+const colours = (looks: readonly Look[], theme: Theme, tone: "tone" | "textTone") => ({
   field: "line",
   scale: {
     domain: looks.map(({ label }) => label),
     range: looks.map((look) => toneOf(look[tone], theme)),
   },
-});
-
-const styles = (looks: readonly Look[], value: (look: Look) => unknown): Spec => ({
-  field: "line",
-  scale: { domain: looks.map(({ label }) => label), range: looks.map(value) },
 });
 
 /** What points are filled with: not through a scale, which would want a legend of its own. */
@@ -137,8 +133,9 @@ export const lineLayers = (
 ): Spec[] => {
   const stroke = { ...colours(looks, theme, "tone"), legend };
   const strokeWidth = { field: "width", type: "ordinal", scale: null };
-  const strokeDash = { ...styles(looks, ({ dash }) => dash), legend };
-  const shape = { ...styles(looks, (look) => look.shape), legend };
+  const strokeDash = { field: "dash", type: "nominal", scale: null };
+  const shapes = looks.map((look) => look.shape);
+  const shape = { field: "line", scale: { domain: stroke.scale.domain, range: shapes }, legend };
   return [
     {
       ...only("band"),

@@ -46,7 +46,7 @@ const RIVALS: Readonly<Record<string, Drawn>> = {
 const OURS: Readonly<Record<string, { readonly label: string; readonly tone: Tone; readonly older: Tone; readonly shape: string }>> = {
   aes256gcm:        { label: "AES", tone: "aes", older: "aesOlder", shape: "circle" },
   chacha20poly1305: { label: "ChaCha20", tone: "chacha", older: "chachaOlder", shape: "diamond" },
-  none:             { label: "nothing sealed", tone: "unsealed", older: "unsealed", shape: "square" },
+  none:             { label: "unsealed", tone: "unsealed", older: "unsealed", shape: "square" },
 };
 
 const majorOf = ({ node }: Row): number => Number.parseInt(node ?? "0", 10);

@@ -7,11 +7,12 @@ import type { Row } from "../report.ts";
 import { GOALS, RIVAL } from "../scenario/goals.ts";
 import { WORKS } from "../scenario/works.ts";
 import { type Bar, barLayers, barMarks, STEP, schemeAxis } from "./bars.ts";
+import { brokenTitle } from "./direct.ts";
 import type { Drawing } from "./drawing.ts";
 import type { Mark } from "./lines.ts";
 import { type Look, looksOf } from "./looks.ts";
 import type { Spec } from "./render.ts";
-import { groundOf, type Theme } from "./theme.ts";
+import { groundOf, type Theme, TYPE } from "./theme.ts";
 
 /** What a panel shows. */
 interface Part {
@@ -38,7 +39,7 @@ const GOAL_NOTE = "thin mark: at least this; thick mark: the aim";
 
 const TOPICS: readonly Topic[] = [
   {
-    ...{ name: "speed-more", title: "As many times as wireguard-go: more is better" },
+    ...{ name: "speed-more", title: "Beside wireguard-go: more is better" },
     ...{ note: `dashed: wireguard-go itself; ${GOAL_NOTE}`, axis: "times wireguard-go" },
     parts: [
       ...["tcp1", "tcp4", "card"].map((work) => partOf(work, "throughputMbps")),
@@ -47,7 +48,7 @@ const TOPICS: readonly Topic[] = [
     ],
   },
   {
-    ...{ name: "speed-less", title: "As many times as wireguard-go: less is better" },
+    ...{ name: "speed-less", title: "Beside wireguard-go: less is better" },
     ...{ note: `dashed: wireguard-go itself; ${GOAL_NOTE}`, axis: "times wireguard-go" },
     parts: [
       partOf("ping", "latencyMs", ", median"),
@@ -58,7 +59,9 @@ const TOPICS: readonly Topic[] = [
   },
 ];
 
-const WIDTH = 210;
+const WIDTH = 190;
+/** Of a panel's title. Units: characters. */
+const TITLE_LENGTH = 34;
 const COLUMNS = 2;
 /** The axis goes at least this far. */
 const TIMES_MIN = 1.25;
@@ -121,10 +124,20 @@ const panelOf = (part: Part, rows: readonly Row[], looks: readonly Look[]): Pane
   };
 };
 
-const tick = (part: string, thickness: number, x: Spec, y: Spec, color: string): Spec => ({
+/** Seen on a bar as well as beside it. */
+const contrast = (theme: Theme): Spec => ({
+  ...{ color: groundOf("text", theme), stroke: groundOf("background", theme), strokeWidth: 0.8 },
+});
+
+const tick = (part: string, thickness: number, x: Spec, y: Spec, theme: Theme): Spec => ({
   transform: [{ filter: `datum.part === '${part}'` }],
-  mark: { type: "tick", thickness, size: STEP * 0.9, color, opacity: 1 },
+  mark: { type: "tick", thickness, size: STEP * 0.95, opacity: 1, ...contrast(theme) },
   encoding: { x, y },
+});
+
+const headOf = (title: string): Spec => ({
+  text: brokenTitle(title, TITLE_LENGTH).split("\n"),
+  ...{ fontSize: TYPE.text, offset: 6, frame: "group" },
 });
 
 const ratioPanel = ({ title, looks, bars, goals }: Panel, most: number, theme: Theme): Spec => {
@@ -138,13 +151,13 @@ const ratioPanel = ({ title, looks, bars, goals }: Panel, most: number, theme: T
   const y = schemeAxis(looks);
   const text = groundOf("text", theme);
   return {
-    ...{ title: { text: title, fontSize: 13, offset: 6, frame: "group" } },
+    title: headOf(title),
     ...{ width: WIDTH, height: { step: STEP } },
     data: { values: [...barMarks(bars, most), ...goals] },
     layer: [
       ...barLayers(looks, x, theme),
-      tick("least", 1.2, x, y, text),
-      tick("aim", 3, x, y, text),
+      tick("least", 1.4, x, y, theme),
+      tick("aim", 3.4, x, y, theme),
       {
         mark: { type: "rule", strokeDash: [4, 3], color: text, opacity: 0.8 },
         encoding: { x: { datum: 1, type: "quantitative" } },
@@ -168,7 +181,8 @@ const toldPanel = ({ title, bars }: Pick<Panel, "title" | "bars">): string =>
 
 const gridOf = (title: string, notes: readonly string[], panels: readonly Spec[]): Spec => ({
   title: { text: title, subtitle: notes },
-  ...{ concat: panels, columns: COLUMNS, spacing: { row: 24, column: 44 }, align: "each" },
+  ...{ concat: panels, columns: COLUMNS, spacing: { row: 24, column: 28 }, align: "each" },
+  resolve: { scale: { color: "independent", stroke: "independent" } },
 });
 
 const topicDrawing = (topic: Topic, rows: readonly Row[]): Drawing[] => {
@@ -202,7 +216,7 @@ const latencyBars = (rows: readonly Row[], looks: readonly Look[]): Bar[] =>
     return {
       ...{ panel: "", look, value, weak: false },
       ...{ lowest: ends?.lowest ?? null, highest: ends?.highest ?? null },
-      text: p99 === null ? told : `${told}, p99 ${p99.toFixed(2)}`,
+      text: p99 === null || value === null ? told : `${value.toFixed(2)} / ${p99.toFixed(2)}`,
     };
   });
 
@@ -214,7 +228,10 @@ const latencyPanel = (
   theme: Theme,
 ): Spec => {
   const tails = looks.flatMap((look): Mark[] => {
-    const x = medianOf(rows.find(({ id }) => id === look.id), "latencyP99Ms"); // biome-ignore format: short
+    const x = medianOf(
+      rows.find(({ id }) => id === look.id),
+      "latencyP99Ms",
+    );
     return x === null ? [] : [{ part: "p99", line: look.label, x }];
   });
   const ends = [
@@ -229,13 +246,10 @@ const latencyPanel = (
     axis: { title: "round trip, ms", tickCount: 5 },
   };
   return {
-    ...{ title: { text: title, fontSize: 13, offset: 6, frame: "group" } },
+    title: headOf(title),
     ...{ width: WIDTH, height: { step: STEP } },
     data: { values: [...barMarks(bars, most), ...tails] },
-    layer: [
-      ...barLayers(looks, x, theme),
-      tick("p99", 2.4, x, schemeAxis(looks), groundOf("text", theme)),
-    ],
+    layer: [...barLayers(looks, x, theme), tick("p99", 2.4, x, schemeAxis(looks), theme)],
   };
 };
 
@@ -256,7 +270,7 @@ const latencyDrawing = (rows: readonly Row[]): Drawing[] => {
       spec: (theme) =>
         gridOf(
           title,
-          [`${RUNS_NOTE}; thick mark: the 99th percentile`],
+          [`${RUNS_NOTE}; thick mark: the 99th percentile; written: median / p99`],
           panels.map((one) => latencyPanel(one.title, one.own, one.looks, one.bars, theme)),
         ),
     },

@@ -15,7 +15,7 @@ import {
   measuredRows,
   QUANTITIES,
   type Quantity,
-  toldValue,
+  toldRange,
   weakText,
 } from "./floods.ts";
 import { lanesOf, lineLayers, marksOf, type Point, valueAxis } from "./lines.ts";
@@ -106,16 +106,13 @@ const altOf = (
   title: string,
 ): string => {
   const most = Math.max(...rows.map(({ attackMbps }) => attackMbps));
-  const told = kindsIn(rows).map(({ id, panel }) => {
-    const own = rows.filter((row) => row.class === id && row.attackMbps === most);
-    const values = looks.flatMap((look) =>
-      own
-        .filter((row) => row.id === look.id)
-        .map((row) => `${look.label} ${toldValue(figureIn(row, quantity), quantity)}`),
-    );
-    return `${panel.replace("\n", " ")}: ${values.join("; ")}`;
+  const flooded = rows.filter((row) => row.attackMbps === most);
+  const told = looks.flatMap((look) => {
+    const values = flooded.filter(({ id }) => id === look.id).map((row) => figureIn(row, quantity));
+    return values.length === 0 ? [] : [`${look.label} ${toldRange(values, quantity)}`];
   });
-  return `${title}, a panel for each kind of flood. At ${most} Mbit/s: ${told.join(". ")}.`;
+  const kinds = kindsIn(rows).length;
+  return `${title}, a panel for each of ${kinds} kinds. At ${most} Mbit/s: ${told.join("; ")}.`;
 };
 
 /** Charts of scenario `direct`: throughput and latency against the rate of the flood. */

@@ -87,6 +87,19 @@ export const endsOf = (
   highest: spread[figure]?.highest ?? null,
 });
 
+/** From the lowest to the highest of some figures, with their unit, and how often there was none. */
+export const toldRange = (
+  values: readonly (number | null)[],
+  { digits, unit, silence }: Pick<Quantity, "digits" | "unit" | "silence">,
+): string => {
+  const some = values.filter((value) => value !== null);
+  const ends = [Math.min(...some), Math.max(...some)].map((value) => value.toFixed(digits));
+  const told = some.length === 0 ? [] : [`${[...new Set(ends)].join(" to ")} ${unit}`];
+  const silent = values.length - some.length;
+  const often = silent === 0 ? [] : [`${silence} in ${silent} of ${values.length}`];
+  return [...told, ...often].join(", ");
+};
+
 /** A figure with its unit, or in words. */
 export const toldValue = (value: number | null, quantity: Quantity): string =>
   value === null ? quantity.silence : `${value.toFixed(quantity.digits)} ${quantity.unit}`;

@@ -39,6 +39,12 @@ const refuse = (...words: readonly unknown[]): never => {
   throw new Error(`vega-lite: ${words.join(" ")}`);
 };
 
+/** Hundredths of a pixel are enough; what is text keeps its digits. */
+const rounded = (svg: string): string =>
+  svg.replace(/ (?:d|transform|[xy][12]?)="[^"]*"/g, (words) =>
+    words.replace(/\d+\.\d{3,}/g, (one) => String(Number(Number(one).toFixed(2)))),
+  );
+
 /**
  * Draws a specification; `title` and `alt` are what a reader who does not see it is told.
  * Errors: Error when vega-lite has so much as a warning.
@@ -50,7 +56,7 @@ export const render = async (spec: Spec, title: string, alt: string): Promise<st
   };
   const compiled = compile(spec as unknown as TopLevelSpec, { logger });
   const view = new vega.View(vega.parse(compiled.spec), { renderer: "none" });
-  const svg = await view.toSVG();
+  const svg = rounded(await view.toSVG());
   view.finalize();
   const told = `<title>${escapeXml(title)}</title><desc>${escapeXml(alt)}</desc>`;
   return svg.replace(/^<svg([^>]*)>/, (_, words: string) => `<svg role="img"${words}>${told}`);

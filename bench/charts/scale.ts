@@ -66,13 +66,16 @@ export const scaleOf = (
   const perPx = (to(high) - to(low)) / (height - bandPx);
   const top = edge === "top" ? to(high) + bandPx * perPx : to(high);
   const bottom = edge === "top" ? to(low) : to(low) - bandPx * perPx;
+  const ends = edge === "top" ? [high, from(top)] : [low, from(bottom)];
+  const bandEnd = ends[lanes === 0 ? 0 : 1]!;
   const fromPx = (px: number): number => from(top - px * perPx);
   const lanePx = (index: number): number => (index + 1) * LANE_PX;
   return {
     type: log ? "log" : "linear",
-    domain: [from(bottom), from(top)],
+    // Exact where there is no band: rounding would put the last tick beyond the end.
+    domain: edge === "top" ? [low, bandEnd] : [bandEnd, high],
     ticks,
-    band: edge === "top" ? [high, from(top)] : [low, from(bottom)],
+    band: [edge === "top" ? high : low, bandEnd],
     lane: (index) => fromPx(edge === "top" ? lanePx(index) : height - lanePx(index)),
     toPx: (value) => (top - to(value)) / perPx,
     fromPx,

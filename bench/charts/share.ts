@@ -5,7 +5,15 @@ import type { Row } from "../report.ts";
 import { type Bar, barLayers, barMarks, STEP } from "./bars.ts";
 import { COLUMNS, kindsIn, LIMIT, panelsOf } from "./direct.ts";
 import type { Drawing } from "./drawing.ts";
-import { figureIn, isWeak, measuredRows, type Quantity, THROUGHPUT, weakText } from "./floods.ts";
+import {
+  figureIn,
+  isWeak,
+  measuredRows,
+  type Quantity,
+  THROUGHPUT,
+  toldRange,
+  weakText,
+} from "./floods.ts";
 import { type Look, looksOf } from "./looks.ts";
 import type { Spec } from "./render.ts";
 import type { Theme } from "./theme.ts";
@@ -14,6 +22,8 @@ const WIDTH = 156;
 const FULL_PCT = 100;
 /** Of the axis: room for what is written at the ends of bars. */
 const ROOM = 1.3;
+const RUNS = "lowest to highest run";
+const CALM = "no flood";
 const TITLE = "What a tunnel keeps of the bare link's throughput";
 
 const percent = (value: number, limit: number): number => (FULL_PCT * value) / limit;
@@ -83,7 +93,7 @@ export const shareDrawings = (rows: readonly Row[]): Drawing[] => {
   const looks = looksOf(measured).filter(({ id }) => id !== LIMIT);
   const calm = measured.filter(({ attackMbps }) => attackMbps === 0);
   const bars = [
-    ...barsOf("no flood", calm, looks, quantity),
+    ...barsOf(CALM, calm, looks, quantity),
     ...kinds.flatMap(({ id, panel }) => {
       const flooded = measured.filter((row) => row.class === id && row.attackMbps === most);
       return barsOf(panel, flooded, looks, quantity);
@@ -91,15 +101,18 @@ export const shareDrawings = (rows: readonly Row[]): Drawing[] => {
   ];
   const weak = weakText(measured.filter((row) => row.attackMbps === most));
   const notes = [
-    `one TCP stream; each kind of flood at ${most.toLocaleString("en")} Mbit/s asked for; bars: medians, rules: lowest to highest run`,
+    `one TCP stream; floods of ${most.toLocaleString("en")} Mbit/s asked for; bars: medians, rules: ${RUNS}`,
     ...weak.map((text) => text.replace("hollow", "pale")),
   ];
-  const told = [...new Set(bars.map(({ panel }) => panel))].map((panel) => {
-    const here = bars.filter((bar) => bar.panel === panel);
-    const values = here.map(({ look, text }) => `${look.label} ${text}`);
-    return `${panel.replace("\n", " ")}: ${values.join("; ")}`;
+  const told = looks.map((look) => {
+    const values = bars.filter((bar) => bar.look === look && bar.panel !== CALM);
+    const words = { digits: 0, unit: "%", silence: "nothing to compare" };
+    return `${look.label} ${toldRange(
+      values.map(({ value }) => value),
+      words,
+    )}`;
   });
-  const alt = `${TITLE}, in per cent, under floods of ${most} Mbit/s. ${told.join(". ")}.`;
+  const alt = `${TITLE}: under ${kinds.length} kinds of floods of ${most} Mbit/s ${told.join("; ")}.`;
   return [
     {
       ...{ name: "direct-share", title: TITLE, alt },

@@ -270,7 +270,7 @@ const latencyDrawing = (rows: readonly Row[]): Drawing[] => {
       spec: (theme) =>
         gridOf(
           title,
-          [`${RUNS_NOTE}; thick mark: the 99th percentile; written: median / p99`],
+          [`${RUNS_NOTE}; thick mark: the 99th percentile; written: median / p99, ms`],
           panels.map((one) => latencyPanel(one.title, one.own, one.looks, one.bars, theme)),
         ),
     },

@@ -28,7 +28,7 @@ export const chartFile = ({ name }: Pick<Chart, "name">, theme: Theme): string =
 
 type Named = Pick<Chart, "name" | "title" | "alt">;
 
-/** Lines for Markdown that show charts from a folder ("" or ending in "/"), as the reader's theme. */
+/** Lines for Markdown that show charts of a folder ("" or ending in "/"), in the reader's theme. */
 export const chartsMarkdown = (charts: readonly Named[], prefix: string): string =>
   charts
     .map((chart) => {
@@ -42,11 +42,11 @@ export const chartsMarkdown = (charts: readonly Named[], prefix: string): string
     })
     .join("\n\n");
 
+const BLOCK =
+  /^<picture>\n<source [^<>]*>\n<img src="(?:[^"]*\/)?([\w-]+)-light\.svg"[^<>]*>\n<\/picture>\s*$/;
+
 /** The name in a block that `chartsMarkdown()` made; null: it made no such block. */
-const nameIn = (block: string): string | null =>
-  /^<picture>\n<source [^<>]*>\n<img src="(?:[^"]*\/)?([\w-]+)-light\.svg"[^<>]*>\n<\/picture>\s*$/.exec(
-    block,
-  )?.[1] ?? null;
+const nameIn = (block: string): string | null => BLOCK.exec(block)?.[1] ?? null;
 
 const figureHtml = (chart: Chart, dark: Chart | undefined): string => {
   const drawing = (name: string, svg: string): string =>

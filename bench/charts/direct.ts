@@ -29,8 +29,9 @@ const WIDTH = 176;
 const HEIGHT = 190;
 /** Beyond it, a title goes on in a second line. Units: characters. */
 const TITLE_LENGTH = 24;
-/** Of the x axis; a flood counts a little more than what was asked. Units: Mbit/s. */
-const RATES = [0, 1_050] as const;
+/** The x axis goes at least this far, and beyond the highest rate by this. Units: Mbit/s. */
+const RATE_MIN = 1_000;
+const ROOM = 1.05;
 
 /** Titles of panels break where a comma is. */
 export const brokenTitle = (title: string, length = TITLE_LENGTH): string => {
@@ -77,12 +78,13 @@ const specOf = (
     y === null ? [] : [y, lowest ?? y, highest ?? y],
   );
   const scale = scaleOf(values, HEIGHT, lanesOf(points).length, quantity.edge);
-  const marks = marksOf(points, looks, scale, RATES, quantity.silence);
+  const rates = [0, ROOM * Math.max(RATE_MIN, ...points.map(({ x }) => x))] as const;
+  const marks = marksOf(points, looks, scale, rates, quantity.silence);
   const axes = {
     x: {
       field: "x",
       type: "quantitative",
-      scale: { domain: RATES, nice: false },
+      scale: { domain: rates, nice: false },
       axis: { title: "attack at b, Mbit/s", values: [0, 500, 1_000], grid: false },
     },
     y: valueAxis(scale, quantity.axis),

@@ -87,7 +87,7 @@ export const endsOf = (
   highest: spread[figure]?.highest ?? null,
 });
 
-/** From the lowest to the highest of some figures, with their unit, and how often there was none. */
+/** From the lowest to the highest of figures, with their unit, and how often there was none. */
 export const toldRange = (
   values: readonly (number | null)[],
   { digits, unit, silence }: Pick<Quantity, "digits" | "unit" | "silence">,

@@ -22,7 +22,8 @@ const WIDTH = 156;
 const FULL_PCT = 100;
 /** Of the axis: room for what is written at the ends of bars. */
 const ROOM = 1.3;
-const RUNS = "lowest to highest run";
+const RUNS = "bars: medians, rules: lowest to highest run";
+const WORDS = { digits: 0, unit: "%", silence: "nothing to compare" } as const;
 const CALM = "no flood";
 const TITLE = "What a tunnel keeps of the bare link's throughput";
 
@@ -101,18 +102,16 @@ export const shareDrawings = (rows: readonly Row[]): Drawing[] => {
   ];
   const weak = weakText(measured.filter((row) => row.attackMbps === most));
   const notes = [
-    `one TCP stream; floods of ${most.toLocaleString("en")} Mbit/s asked for; bars: medians, rules: ${RUNS}`,
+    `one TCP stream; floods of ${most.toLocaleString("en")} Mbit/s asked for; ${RUNS}`,
     ...weak.map((text) => text.replace("hollow", "pale")),
   ];
   const told = looks.map((look) => {
-    const values = bars.filter((bar) => bar.look === look && bar.panel !== CALM);
-    const words = { digits: 0, unit: "%", silence: "nothing to compare" };
-    return `${look.label} ${toldRange(
-      values.map(({ value }) => value),
-      words,
-    )}`;
+    const own = bars.filter((bar) => bar.look === look && bar.panel !== CALM);
+    const values = own.map(({ value }) => value);
+    return `${look.label} ${toldRange(values, WORDS)}`;
   });
-  const alt = `${TITLE}: under ${kinds.length} kinds of floods of ${most} Mbit/s ${told.join("; ")}.`;
+  const floods = `${kinds.length} kinds of floods of ${most} Mbit/s`;
+  const alt = `${TITLE}: under ${floods}: ${told.join("; ")}.`;
   return [
     {
       ...{ name: "direct-share", title: TITLE, alt },

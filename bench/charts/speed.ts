@@ -68,6 +68,7 @@ const TIMES_MIN = 1.25;
 /** Room beyond the longest bar. */
 const ROOM = 1.05;
 const RUNS_NOTE = "bars: medians; rules: lowest to highest run";
+const RATIO_NOTE = `${RUNS_NOTE}, both over the median of wireguard-go`;
 
 const medianOf = (row: Row | undefined, figure: string): number | null =>
   row?.spread[figure]?.median ?? null;
@@ -197,7 +198,7 @@ const topicDrawing = (topic: Topic, rows: readonly Row[]): Drawing[] => {
       spec: (theme) =>
         gridOf(
           title,
-          [RUNS_NOTE, note],
+          [RATIO_NOTE, note],
           panels.map((panel) => ratioPanel(panel, most, theme)),
         ),
     },

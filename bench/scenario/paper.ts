@@ -22,7 +22,7 @@ interface Published {
 
 /** Figures of the paper, by family and load; null is its N/A. Source: paper, Table 3. */
 // biome-ignore format: a table
-const PUBLISHED: Readonly<Record<string, Readonly<Record<number, Published>>>> = {
+export const PUBLISHED: Readonly<Record<string, Readonly<Record<number, Published>>>> = {
   strongswan: { 100: { latencyMs: 0.503, throughputMbps: 881 }, 500: { latencyMs: 2.424, throughputMbps: 541 }, 1000: { latencyMs: null, throughputMbps: null } },
   openvpn: { 100: { latencyMs: 1.542, throughputMbps: 258 }, 500: { latencyMs: 7.123, throughputMbps: 131 }, 1000: { latencyMs: null, throughputMbps: null } },
   p2pvpn: { 100: { latencyMs: 0.487, throughputMbps: 684 }, 500: { latencyMs: 0.509, throughputMbps: 634 }, 1000: { latencyMs: 0.544, throughputMbps: 628 } },

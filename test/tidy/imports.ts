@@ -28,12 +28,15 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
 // biome-ignore format: a table
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   commander: ["src/cli.ts", "src/commands/"],
+  marked: ["bench/page/html.ts"],
   msgpackr: ["src/schema/control.ts"],
   piscina: ["src/workers/pool.ts"],
   pino: ["src/log.ts"],
   "smol-toml": ["src/schema/toml.ts", "src/schema/load.ts"],
   "sodium-native": ["src/crypto/sodium.ts", "src/control/transcript.ts", "src/control/cookie.ts"],
   valibot: ["src/schema/"],
+  vega: ["bench/charts/render.ts"],
+  "vega-lite": ["bench/charts/render.ts"],
   "node:worker_threads": ["src/engine.ts", "src/io/main.ts", "src/workers/main.ts", "src/control/main.ts"],
 };
 

@@ -10,11 +10,11 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { chartsMarkdown, drawCharts } from "./charts.ts";
+import { drawCharts } from "./charts.ts";
 import { LabError } from "./lab.ts";
 import type { Machine } from "./machine.ts";
 import type { ScenarioName } from "./options.ts";
-import { makePage } from "./page.ts";
+import { chartsMarkdown, makePage } from "./page.ts";
 import type { Row } from "./report.ts";
 
 const ORDER: readonly ScenarioName[] = ["paper", "direct", "speed", "ladder"];

@@ -114,7 +114,7 @@ const altOf = (
     return values.length === 0 ? [] : [`${look.label} ${toldRange(values, quantity)}`];
   });
   const kinds = kindsIn(rows).length;
-  return `${title}, a panel for each of ${kinds} kinds. At ${most} Mbit/s: ${told.join("; ")}.`;
+  return `${title}, a panel for each kind of flood (${kinds}). At ${most} Mbit/s: ${told.join("; ")}.`;
 };
 
 /** Charts of scenario `direct`: throughput and latency against the rate of the flood. */

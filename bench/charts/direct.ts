@@ -113,8 +113,8 @@ const altOf = (
     const values = flooded.filter(({ id }) => id === look.id).map((row) => figureIn(row, quantity));
     return values.length === 0 ? [] : [`${look.label} ${toldRange(values, quantity)}`];
   });
-  const kinds = kindsIn(rows).length;
-  return `${title}, a panel for each of ${kinds} kinds. At ${most} Mbit/s: ${told.join("; ")}.`;
+  const panels = `a panel for each kind of flood (${kindsIn(rows).length})`;
+  return `${title}, ${panels}. At ${most} Mbit/s: ${told.join("; ")}.`;
 };
 
 /** Charts of scenario `direct`: throughput and latency against the rate of the flood. */

@@ -65,10 +65,16 @@ export const absentText = (
   quantity: Quantity,
   nameOf: (row: Row) => string,
 ): string[] => {
-  const places = unmeasured(rows, scenario, quantity).map((row) =>
-    row.attackMbps === 0 ? nameOf(row) : `${nameOf(row)} at ${row.attackMbps} Mbit/s`,
+  const loads = new Map<string, Set<number>>();
+  for (const row of unmeasured(rows, scenario, quantity)) {
+    const known = loads.get(nameOf(row)) ?? new Set();
+    // The row of a program that is not there stands for all loads.
+    loads.set(nameOf(row), row.work === "" ? known : known.add(row.attackMbps));
+  }
+  const told = [...loads].map(([name, at]) =>
+    at.size === 0 ? name : `${name} at ${[...at].join(", ")} Mbit/s`,
   );
-  return places.length === 0 ? [] : [`Not measured: ${[...new Set(places)].join("; ")}.`];
+  return told.length === 0 ? [] : [`Not measured: ${told.join("; ")}.`];
 };
 
 /** The flood did not come as it was asked for. */

@@ -110,7 +110,7 @@ export const shareDrawings = (rows: readonly Row[]): Drawing[] => {
     const values = own.map(({ value }) => value);
     return `${look.label} ${toldRange(values, WORDS)}`;
   });
-  const floods = `${kinds.length} kinds of floods of ${most} Mbit/s`;
+  const floods = `floods of ${most} Mbit/s (kinds: ${kinds.length})`;
   const alt = `${TITLE}: under ${floods}: ${told.join("; ")}.`;
   return [
     {

@@ -35,7 +35,7 @@ const partOf = (work: string, figure: string, more = ""): Part => ({
   ...{ title: `${workTitle(work)}${more}`, work, figure },
 });
 
-const GOAL_NOTE = "thin mark: at least this; thick mark: the aim";
+const GOAL_NOTE = "thin mark: what is asked at least; thick mark: the aim";
 
 const TOPICS: readonly Topic[] = [
   {
@@ -61,7 +61,7 @@ const TOPICS: readonly Topic[] = [
 
 const WIDTH = 190;
 /** Of a panel's title. Units: characters. */
-const TITLE_LENGTH = 34;
+const TITLE_LENGTH = 27;
 const COLUMNS = 2;
 /** The axis goes at least this far. */
 const TIMES_MIN = 1.25;
@@ -157,8 +157,8 @@ const ratioPanel = ({ title, looks, bars, goals }: Panel, most: number, theme: T
     data: { values: [...barMarks(bars, most), ...goals] },
     layer: [
       ...barLayers(looks, x, theme),
-      tick("least", 1.4, x, y, theme),
-      tick("aim", 3.4, x, y, theme),
+      tick("least", 2.6, x, y, theme),
+      tick("aim", 4.4, x, y, theme),
       {
         mark: { type: "rule", strokeDash: [4, 3], color: text, opacity: 0.8 },
         encoding: { x: { datum: 1, type: "quantitative" } },

@@ -79,13 +79,8 @@ export const configOf = (theme: Theme): Spec => {
     },
     legend: {
       ...{ title: null, labelColor: text, labelFontSize: TYPE.text, labelLimit: 300 },
-      ...{
-        symbolSize: 80,
-        symbolOpacity: 1,
-        symbolStrokeWidth: 2.6,
-        columnPadding: 18,
-        rowPadding: 4,
-      },
+      ...{ symbolSize: 32, symbolOpacity: 1, symbolFillColor: "transparent" },
+      ...{ symbolStrokeWidth: 4.5, columnPadding: 18, rowPadding: 4 },
     },
   };
 };

@@ -43,9 +43,9 @@ th,td{padding:7px 10px;text-align:left;vertical-align:top;background:var(--groun
   border-bottom:1px solid var(--line)}
 tr:last-child td{border-bottom:0}
 th{font-weight:600;vertical-align:bottom;background:var(--stripe)}
-th:first-child,td:first-child{position:sticky;left:0;min-width:9em;max-width:min(19em,42vw);
+th:first-child,td:first-child{position:sticky;left:0;min-width:9em;max-width:min(20em,42vw);
   border-right:1px solid var(--line)}
-.wide th:first-child{min-width:min(17em,36vw)}
+.wide th:first-child{min-width:min(18.5em,36vw)}
 .number{text-align:right}
 td.number{white-space:nowrap}
 .ours td{background:var(--ours)}

@@ -5,7 +5,7 @@ import { render } from "../../bench/charts/render.ts";
 import { scaleOf, spreadLabels } from "../../bench/charts/scale.ts";
 import { toneOf } from "../../bench/charts/theme.ts";
 import { type Chart, drawCharts } from "../../bench/charts.ts";
-import type { Row } from "../../bench/report.ts";
+import { absentRow, type Row } from "../../bench/report.ts";
 import { directRows, paperRows, speedRows } from "./chart-rows.ts";
 
 /** What is written in a drawing, each text once. */
@@ -81,8 +81,14 @@ test("what was not measured is named, and is no zero", async () => {
   const rows = paperRows().map((row) => (row.id === "strongswan" ? without(row) : row));
   const charts = await drawCharts(rows, "light");
   const chart = named(charts, "paper-throughput");
-  assert.ok(says(chart, "Not measured: strongSwan; strongSwan at 100 Mbit/s"), wordsIn(chart)[1]);
+  assert.ok(
+    says(chart, "Not measured: strongSwan at 0, 100, 500, 1000 Mbit/s."),
+    wordsIn(chart)[1],
+  );
   assert.equal(crossesIn(chart), 4);
+  const gone = absentRow("paper", "wireguard-kernel", "no package brings it");
+  const some = named(await drawCharts([...paperRows(), gone], "light"), "paper-latency");
+  assert.ok(says(some, "Not measured: kernel WireGuard."));
   assert.ok(!says(named(LIGHT, "paper-throughput"), "Not measured"));
   // One of the fixture's rows of `speed` has no runs.
   assert.ok(says(named(LIGHT, "speed-more"), "not measured"));

@@ -14,6 +14,7 @@ import { drawCharts } from "./charts.ts";
 import { LabError } from "./lab.ts";
 import type { Machine } from "./machine.ts";
 import type { ScenarioName } from "./options.ts";
+import { HOW_TO_READ, METHOD } from "./page/text.ts";
 import { chartsMarkdown, makePage } from "./page.ts";
 import type { Row } from "./report.ts";
 
@@ -93,8 +94,9 @@ export class Results {
     }
     const tables = parts.map(({ page }) => page).join("\n\n");
     const pictures = chartsMarkdown(light!, `${CHARTS}/`);
+    const words = [HOW_TO_READ, METHOD].join("\n\n");
     this.#save("rows.json", `${JSON.stringify({ machine, rows }, null, 1)}\n`);
-    this.#save("report.md", `# ${TITLE}\n\n${pictures}\n\n${tables}\n`);
+    this.#save("report.md", `# ${TITLE}\n\n${pictures}\n\n${tables}\n\n${words}\n`);
     const page = makePage({
       title: TITLE,
       markdown: tables,

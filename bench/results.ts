@@ -95,7 +95,7 @@ export class Results {
     const tables = parts.map(({ page }) => page).join("\n\n");
     const pictures = chartsMarkdown(light!, `${CHARTS}/`);
     const words = [HOW_TO_READ, METHOD].join("\n\n");
-    this.#save("rows.json", `${JSON.stringify({ machine, rows }, null, 1)}\n`);
+    this.#save("rows.json", `${JSON.stringify({ machine, rows }, null, 2)}\n`);
     this.#save("report.md", `# ${TITLE}\n\n${pictures}\n\n${tables}\n\n${words}\n`);
     const page = makePage({
       title: TITLE,

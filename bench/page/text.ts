@@ -42,8 +42,9 @@ export const METHOD = `## Method and its pitfalls
   first second left out) without pings: else one would measure the queue that the other fills.
   Both at once is told and not judged.
 - **The flood** begins before a measurement and lasts beyond it. It is sent at an exact rate by a
-  program that runs before all others, as if the attacker had processors of his own. What came is
-  what the victim's link received less what the peers sent there. Through a server, peers and
+  program that runs before all others, as if the attacker had processors of his own; floods of one
+  source leave as 200 µs of datagrams at a time, cut at the attacker's link. What came is what the
+  victim's link received less what the peers sent there. Through a server, peers and
   flood share that link; what the switch dropped is taken to be of the flood. 1,000 Mbit/s of
   64-byte junk are 960,000 packets a second, out of reach of one processor: such rows are marked.
 - **Silence is a result.** A tunnel that a flood has silenced carried 0 and lost all pings. A cell

@@ -29,7 +29,7 @@ interface Report {
   readonly rows: readonly Readonly<Record<string, unknown>>[];
 }
 
-const WORDS = ["--work", "tcp1", "--only", "p2pvpn-unsealed", "--runs", "1", "--seconds", "1"];
+const WORDS = "--scenario speed --work tcp1 --only p2pvpn-unsealed --runs 1 --seconds 1".split(" ");
 const start = (...words: string[]) => {
   const child = spawn(process.execPath, [BENCH, ...WORDS, "--out", join(folder, "out"), ...words]);
   const said = { output: "", errors: "" };
@@ -74,7 +74,11 @@ test("killed and gone on with: a row on stdout, files beside, nothing left behin
   assert.ok(Number(row.throughputMbps) > 10, String(row.note));
   const file = (name: string): string => readFileSync(join(folder, "out", name), "utf8");
   assert.equal(file("rows.json"), bench.said.output);
-  assert.match(file("report.md"), /^# Benchmark: speed\n[\s\S]*--out PATH --resume/);
+  assert.match(
+    file("report.md"),
+    /^# Benchmark of [\s\S]*\n# Scenario `speed`\n[\s\S]*PATH --resume/,
+  );
+  assert.match(file("report.html"), /<h1[^>]*>Benchmark of p2pvpn-engine/);
   const left = namespaces();
   assert.ok(!left.includes(made) && !left.includes(`p2pvpn-bench-${bench.pid}-`), left);
 });

@@ -1,10 +1,8 @@
 /**
  * ladder — what each advantage of ours is worth: the engine as it is, and with one switched off.
  *
- * A rung is a setting of `[engine]`, or a cipher. One whose setting this version does not have is
- * left out, so that the ladder follows the settings.
+ * A rung is a setting of `[engine]`, or a cipher.
  */
-import { SETTINGS } from "../../src/schema/config.ts";
 import type { NodeOptions } from "../node.ts";
 import { type Cipher, type Node, oursScheme, type Scheme } from "./schemes.ts";
 
@@ -24,7 +22,7 @@ const RUNGS: readonly Rung[] = [
   { id: "no-gso", title: "no UDP segmentation offload (GSO)", flags: { gso: false } },
   { id: "no-gro", title: "no UDP receive offload (GRO)", flags: { gro: false } },
   { id: "no-offload", title: "none of the three", flags: { tun_offload: false, gso: false, gro: false } },
-  { id: "no-connected", title: "no connected sockets", flags: { connected: false } },
+  { id: "no-connected", title: "no connected sockets", flags: { connected_sockets: false } },
   { id: "no-workers", title: "no worker thread", flags: { threads: 0 } },
   { id: "inline", title: "nothing handed over to the worker", flags: { hand_over: "inline" } },
   { id: "handed-over", title: "everything handed over to the worker", flags: { hand_over: "always" } },
@@ -32,12 +30,9 @@ const RUNGS: readonly Rung[] = [
   { id: "unsealed", title: "nothing sealed", flags: {}, cipher: null },
 ];
 
-const isSetting = (key: string): boolean =>
-  SETTINGS.some((setting) => setting.section === "engine" && setting.key === key);
-
-/** The rungs that this version has, under one Node. */
+/** The rungs under one Node. */
 export const ladderSchemes = (version: string, node: Node): Scheme[] =>
-  RUNGS.filter(({ flags }) => Object.keys(flags).every(isSetting)).map((rung) => {
+  RUNGS.map((rung) => {
     const { id, title, cipher = "aes256gcm" } = rung;
     const flags = rung.flags as NonNullable<NodeOptions["flags"]>;
     return oursScheme({ version, node, cipher, id, title, options: { flags } });

@@ -1,11 +1,11 @@
 /**
  * cells — what a benchmark consists of, in which order it is run, and what is kept of it.
  *
- * A cell is one scheme, one thing that is measured and one load, measured once. Cells of one run
- * stand beside each other in time (A-B-C-A-B-C), so that a machine whose speed changes does so for
- * all schemes. What a cell gave is one line of JSON that is written when it is done.
+ * A cell is one scheme, one thing that is measured and one load, measured once. Schemes take turns
+ * (A-B-C-A-B-C), so that a machine whose speed changes does so for all of them. What a cell gave
+ * is one line of JSON that is written when it is done.
  *
- *     cells.jsonl     {"plan": …}
+ *     speed.jsonl     {"plan": …}
  *                     {"scenario": "speed", "scheme": …, "work": …, "run": 1, "figures": {…}}
  */
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -53,17 +53,29 @@ export type Plan = Readonly<Record<string, unknown>>;
 export const cellKey = (cell: Cell): string =>
   [cell.scenario, cell.scheme, cell.work, cell.class ?? "", cell.attackMbps, cell.run].join("|");
 
-/** The cells of all runs, in the order in which they are measured: runs outside, schemes inside. */
+/**
+ * The cells of all runs, in the order in which they are measured: works outside, then runs, then
+ * floods, schemes inside. Runs of a work stand beside each other, since a machine goes on changing
+ * for a while after a work that uses it otherwise (its host takes memory back that lies free).
+ */
 export const interleave = (tasks: readonly Task[], runs: number): Cell[] => {
+  const loadOf = (task: Task): string => `${task.class ?? ""}|${task.attackMbps}`;
+  const works = grouped(tasks, ({ scenario, work }) => `${scenario}|${work}`);
+  return works.flatMap((own) => {
+    const once = grouped(own, loadOf).flat();
+    return Array.from({ length: runs }, (_, i) =>
+      once.map(({ seconds: _seconds, ...task }) => ({ ...task, run: i + 1 })),
+    ).flat();
+  });
+};
+
+/** Tasks of the same key side by side, in the order in which keys come first. */
+const grouped = (tasks: readonly Task[], keyOf: (task: Task) => string): Task[][] => {
   const groups = new Map<string, Task[]>();
   for (const task of tasks) {
-    const key = [task.scenario, task.work, task.class ?? "", task.attackMbps].join("|");
-    groups.set(key, [...(groups.get(key) ?? []), task]);
+    groups.set(keyOf(task), [...(groups.get(keyOf(task)) ?? []), task]);
   }
-  const once = [...groups.values()].flat();
-  return Array.from({ length: runs }, (_, i) =>
-    once.map(({ seconds: _seconds, ...task }) => ({ ...task, run: i + 1 })),
-  ).flat();
+  return [...groups.values()];
 };
 
 /** Seconds that the cells will take: as the done ones of their kind did, else as estimated. */

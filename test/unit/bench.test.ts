@@ -82,11 +82,10 @@ const doneOf = (cell: Omit<Done, "at" | "tookSeconds" | "loadAverage">): Done =>
   ...{ ...cell, at: "2026-01-01T00:00:00.000Z", tookSeconds: 4, loadAverage: 0 },
 });
 
-test("schemes alternate within a work, runs go outside", () => {
+test("schemes take turns within a work, and its runs follow each other", () => {
   const shuffled = [TASKS[0]!, TASKS[2]!, TASKS[1]!, TASKS[3]!];
   const order = interleave(shuffled, 2).map(({ run, work, scheme }) => `${run}${work}${scheme}`);
-  const once = ["tcp1A", "tcp1B", "pingA", "pingB"];
-  assert.deepEqual(order, [...once.map((one) => `1${one}`), ...once.map((one) => `2${one}`)]);
+  assert.equal(order.join(" "), "1tcp1A 1tcp1B 2tcp1A 2tcp1B 1pingA 1pingB 2pingA 2pingB");
 });
 
 test("a run is gone on with: no cell twice, half a line and failures again", () => {
@@ -104,7 +103,7 @@ test("a run is gone on with: no cell twice, half a line and failures again", () 
   assert.deepEqual(Store.resume(file, plan).left(cells), cells.slice(2));
   assert.equal(readFileSync(file, "utf8").trim().split("\n").length, 3);
   // Known cells as they took, others as estimated.
-  assert.equal(secondsLeft(cells.slice(2, 5), again.done, TASKS), 10 + 10 + 4);
+  assert.equal(secondsLeft(cells.slice(2, 5), again.done, TASKS), 4 + 4 + 10);
   assert.throws(
     () => Store.resume(file, { ...plan, runs: 3 }),
     /runs was 2.*leave --resume out\.$/,

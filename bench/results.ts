@@ -96,7 +96,8 @@ export class Results {
     const pictures = chartsMarkdown(light!, `${CHARTS}/`);
     const words = [HOW_TO_READ, METHOD].join("\n\n");
     this.#save("rows.json", `${JSON.stringify({ machine, rows }, null, 2)}\n`);
-    this.#save("report.md", `# ${TITLE}\n\n${pictures}\n\n${tables}\n\n${words}\n`);
+    const below = tables.replaceAll(/^#/gm, "##");
+    this.#save("report.md", `# ${TITLE}\n\n${pictures}\n\n${below}\n\n${words}\n`);
     const page = makePage({
       title: TITLE,
       markdown: tables,

@@ -76,7 +76,7 @@ test("killed and gone on with: a row on stdout, files beside, nothing left behin
   assert.equal(file("rows.json"), bench.said.output);
   assert.match(
     file("report.md"),
-    /^# Benchmark of [\s\S]*\n# Scenario `speed`\n[\s\S]*PATH --resume/,
+    /^# Benchmark of [\s\S]*\n## Scenario `speed`\n[\s\S]*PATH --resume/,
   );
   assert.match(file("report.html"), /<h1[^>]*>Benchmark of p2pvpn-engine/);
   const left = namespaces();

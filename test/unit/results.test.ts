@@ -39,6 +39,7 @@ test("scenarios of several sittings come into one report, in their order", async
   assert.deepEqual([...new Set(rows.map((row) => row.scenario))], ["paper", "speed"]);
   const report = text("report.md");
   assert.ok(report.indexOf("`paper`\n\nA page.") < report.indexOf("`speed`\n\nA page."));
+  assert.equal(report.match(/^# /gm)?.length, 1);
   const pictures = [...report.matchAll(/(?:srcset|src)="(charts\/[^"]+)"/g)].map(
     ([, file]) => file!,
   );

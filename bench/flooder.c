@@ -7,8 +7,8 @@
  *
  * PAYLOADS is a file of records: length (u16, little endian), bytes. They are sent in turn, each as
  * one IPv4 datagram with a right UDP checksum. From random sources one system call sends up to 64;
- * from one source the kernel cuts them of one (UDP_SEGMENT), which takes a third of the processor
- * time, and leaves it to those that are measured. MEGABITS counts what a line
+ * from one source the kernel cuts them of one (UDP_SEGMENT), which takes less processor time and
+ * leaves it to those that are measured. MEGABITS counts what a line
  * of Ethernet carries, preamble, gap and check sum too. What could not be sent for 20 ms is not
  * made up for: then the flood is slower than asked. Nothing but loopback, 192.0.2.0/24
  * (RFC 5737) and 198.18.0.0/15 (RFC 2544) is sent to or from. Ends by itself.

@@ -55,8 +55,8 @@ export const cellKey = (cell: Cell): string =>
 
 /**
  * The cells of all runs, in the order in which they are measured: works outside, then runs, then
- * floods, schemes inside. Runs of a work stand beside each other, since a machine goes on changing
- * for a while after a work that uses it otherwise (its host takes memory back that lies free).
+ * floods, schemes inside. Runs of a work stand beside each other, so that what is compared was
+ * measured within minutes.
  */
 export const interleave = (tasks: readonly Task[], runs: number): Cell[] => {
   const loadOf = (task: Task): string => `${task.class ?? ""}|${task.attackMbps}`;

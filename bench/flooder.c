@@ -8,10 +8,10 @@
  * PAYLOADS is a file of records: length (u16, little endian), bytes. They are sent in turn, each as
  * one IPv4 datagram with a right UDP checksum. From random sources one system call sends up to 64;
  * from one source the kernel cuts them of one (UDP_SEGMENT), which takes less processor time and
- * leaves it to those that are measured. MEGABITS counts what a line
- * of Ethernet carries, preamble, gap and check sum too. What could not be sent for 20 ms is not
- * made up for: then the flood is slower than asked. Nothing but loopback, 192.0.2.0/24
- * (RFC 5737) and 198.18.0.0/15 (RFC 2544) is sent to or from. Ends by itself.
+ * leaves it to those that are measured. MEGABITS counts what a line of Ethernet carries, preamble,
+ * gap and check sum too. What could not be sent for 20 ms is not made up for: then the flood is
+ * slower than asked. Nothing but loopback, 192.0.2.0/24 (RFC 5737) and 198.18.0.0/15 (RFC 2544) is
+ * sent to or from. Ends by itself.
  *
  * It goes before all others that want a processor: an attacker has processors of his own.
  */
@@ -320,7 +320,7 @@ static int send_all(struct flood *flood, long megabits, long seconds)
 }
 
 /* A socket for datagrams of a source that may be another host's; 0 or -errno. */
-static int open_flood(struct flood *flood)
+static int open_flood(struct flood *flood, uint16_t port)
 {
     int one = 1;
     struct sockaddr_in from = { .sin_family = AF_INET,
@@ -329,7 +329,7 @@ static int open_flood(struct flood *flood)
     int together = flood->source.random == 0 && flood->source.port != 0;
 
     flood->send = together ? send_together : send_apart;
-    flood->to.sin_port = together ? flood->headers[0].udp.dest : 0;
+    flood->to.sin_port = together ? htons(port) : 0;
     flood->fd = together ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)
                          : socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
     if (flood->fd < 0)
@@ -358,7 +358,7 @@ static int run(char **words, struct payload *payloads)
         return flood.count;
     flood.to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(to) };
     prepare(&flood, (uint16_t)port);
-    int result = open_flood(&flood);
+    int result = open_flood(&flood, (uint16_t)port);
     if (result < 0)
         return result;
     int room = BUFFER_BYTES;

@@ -15,12 +15,11 @@ import { LabError } from "./lab.ts";
 import type { Machine } from "./machine.ts";
 import type { ScenarioName } from "./options.ts";
 import { HOW_TO_READ, METHOD } from "./page/text.ts";
-import { chartsMarkdown, makePage } from "./page.ts";
+import { chartFile, chartsMarkdown, makePage } from "./page.ts";
 import type { Row } from "./report.ts";
 
 const ORDER: readonly ScenarioName[] = ["paper", "direct", "speed", "ladder"];
 const CHARTS = "charts";
-const THEMES = ["light", "dark"] as const;
 const TITLE = "Benchmark of p2pvpn-engine";
 
 /** What one scenario gave. */
@@ -82,28 +81,20 @@ export class Results {
   async write(machine: Machine): Promise<void> {
     const parts = this.parts();
     const rows = parts.flatMap((part) => part.rows);
-    const [light, dark] = await Promise.all(THEMES.map((theme) => drawCharts(rows, theme)));
+    const charts = { light: await drawCharts(rows, "light"), dark: await drawCharts(rows, "dark") };
     mkdirSync(join(this.folder, CHARTS), { recursive: true });
-    for (const [theme, charts] of [
-      ["light", light!],
-      ["dark", dark!],
-    ] as const) {
-      for (const { name, svg } of charts) {
-        writeFileSync(join(this.folder, CHARTS, `${name}-${theme}.svg`), svg);
+    for (const theme of ["light", "dark"] as const) {
+      for (const chart of charts[theme]) {
+        this.#save(join(CHARTS, chartFile(chart, theme)), chart.svg);
       }
     }
-    const tables = parts.map(({ page }) => page).join("\n\n");
-    const pictures = chartsMarkdown(light!, `${CHARTS}/`);
+    const pictures = chartsMarkdown(charts.light, `${CHARTS}/`);
+    const markdown = [pictures, ...parts.map(({ page }) => page)].join("\n\n");
+    const below = markdown.replaceAll(/^#/gm, "##");
     const words = [HOW_TO_READ, METHOD].join("\n\n");
     this.#save("rows.json", `${JSON.stringify({ machine, rows }, null, 2)}\n`);
-    const below = tables.replaceAll(/^#/gm, "##");
-    this.#save("report.md", `# ${TITLE}\n\n${pictures}\n\n${below}\n\n${words}\n`);
-    const page = makePage({
-      title: TITLE,
-      markdown: tables,
-      charts: { light: light!, dark: dark! },
-    });
-    this.#save("report.html", page);
+    this.#save("report.md", `# ${TITLE}\n\n${below}\n\n${words}\n`);
+    this.#save("report.html", makePage({ title: TITLE, markdown, charts }));
   }
 
   #part(scenario: ScenarioName): string {

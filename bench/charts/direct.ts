@@ -18,10 +18,9 @@ import {
   toldRange,
   weakText,
 } from "./floods.ts";
-import { lanesOf, lineLayers, marksOf, type Point, valueAxis } from "./lines.ts";
+import { lineLayers, marksOf, type Point, scaleOfPoints, valueAxis } from "./lines.ts";
 import { type Look, looksOf } from "./looks.ts";
 import type { Spec } from "./render.ts";
-import { scaleOf } from "./scale.ts";
 import type { Theme } from "./theme.ts";
 
 export const COLUMNS = 4;
@@ -74,10 +73,7 @@ const specOf = (
   notes: readonly string[],
   theme: Theme,
 ): Spec => {
-  const values = points.flatMap(({ y, lowest, highest }) =>
-    y === null ? [] : [y, lowest ?? y, highest ?? y],
-  );
-  const scale = scaleOf(values, HEIGHT, lanesOf(points).length, quantity.edge);
+  const scale = scaleOfPoints(points, HEIGHT, quantity.edge);
   const rates = [0, ROOM * Math.max(RATE_MIN, ...points.map(({ x }) => x))] as const;
   const marks = marksOf(points, looks, scale, rates, quantity.silence);
   const axes = {

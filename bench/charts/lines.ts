@@ -10,7 +10,7 @@
  */
 import type { Look } from "./looks.ts";
 import type { Spec } from "./render.ts";
-import type { Scale } from "./scale.ts";
+import { type Scale, scaleOf } from "./scale.ts";
 import { groundOf, type Theme, TYPE, toneOf } from "./theme.ts";
 
 /** Where a scheme stood. */
@@ -39,6 +39,18 @@ const CROSS_AREA = 45;
 export const lanesOf = (points: readonly Point[]): string[] => [
   ...new Set(points.filter(({ y }) => y === null).map(({ look }) => look.label)),
 ];
+
+/** The scale of an axis, `height` pixels high, that takes the points and their spread. */
+export const scaleOfPoints = (
+  points: readonly Point[],
+  height: number,
+  edge: "top" | "bottom",
+): Scale => {
+  const values = points.flatMap(({ y, lowest, highest }) =>
+    y === null ? [] : [y, lowest ?? y, highest ?? y],
+  );
+  return scaleOf(values, height, lanesOf(points).length, edge);
+};
 
 const spreadOf = ({ lowest, highest }: Point): Mark =>
   lowest === null || highest === null || lowest === highest ? {} : { lowest, highest };

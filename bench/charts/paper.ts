@@ -25,11 +25,12 @@ import {
   type Mark,
   marksOf,
   type Point,
+  scaleOfPoints,
   valueAxis,
 } from "./lines.ts";
 import { type Look, looksOf } from "./looks.ts";
 import type { Spec } from "./render.ts";
-import { type Scale, scaleOf, spreadLabels } from "./scale.ts";
+import { type Scale, spreadLabels } from "./scale.ts";
 import type { Theme } from "./theme.ts";
 
 const WIDTH = 520;
@@ -131,10 +132,7 @@ const specOf = (
   theme: Theme,
 ): Spec => {
   const { points, loads, looks } = field;
-  const values = points.flatMap(({ y, lowest, highest }) =>
-    y === null ? [] : [y, lowest ?? y, highest ?? y],
-  );
-  const scale = scaleOf(values, HEIGHT, lanesOf(points).length, quantity.edge);
+  const scale = scaleOfPoints(points, HEIGHT, quantity.edge);
   const ends = [-MARGIN, loads.length - 1 + MARGIN] as const;
   const marks = marksOf(points, looks, scale, ends, quantity.silence);
   const axes = axesOf(field, scale, quantity);

@@ -47,7 +47,10 @@ export type IoReport =
   | { readonly type: "tunGone" }
   | { readonly type: "stuck"; readonly tag: number };
 
-/** Waits, writes the clock, and takes packets that come alone: addon.ioWait, or a simulation's. */
+/**
+ * Waits, writes the clock, and takes packets that come alone when jobs with slots are offered:
+ * addon.ioWait, or a simulation's.
+ */
 export type Wait = (io: IoHandle, job: number, offered: number, timeoutMs: number) => number;
 
 export class IoThread {
@@ -114,7 +117,9 @@ export class IoThread {
     const { poster, io } = this.#s;
     if (poster.pending() === 0) return this.#waitAlone(idleMs);
     const timeoutMs = poster.fallAsleep() ? PENDING_MS : 0;
-    const ready = this.#isFull() ? addon.ioPollWake(io, timeoutMs) : addon.ioPoll(io, timeoutMs);
+    const ready = this.#isFull()
+      ? addon.ioPollWake(io, timeoutMs)
+      : this.#waitFor(io, 0, 0, timeoutMs);
     poster.wake();
     return Math.max(0, ready);
   }

@@ -11,7 +11,15 @@ import { loadavg } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "../src/schema/errors.ts";
-import { type Cell, type Done, type Figures, interleave, Store, secondsLeft } from "./cells.ts";
+import {
+  type Cell,
+  cellKey,
+  type Done,
+  type Figures,
+  interleave,
+  Store,
+  secondsLeft,
+} from "./cells.ts";
 import { LabError, missingTools, runMain } from "./lab.ts";
 import { lockBench } from "./lock.ts";
 import { describeMachine, type Machine } from "./machine.ts";
@@ -47,21 +55,31 @@ const projectRoot = (): string => {
 const minutes = (seconds: number): string =>
   seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
 
+/** As one would give it again: a sitting's own words, without paths and `--resume`. */
+const commandOf = (): string => {
+  const told = process.argv
+    .slice(2)
+    .filter((word) => word !== "--resume")
+    .map((word, i, all) => (PATHS.includes(all[i - 1] ?? "") ? "PATH" : word));
+  return ["npm run bench --", ...told].join(" ");
+};
+
+/**
+ * What differs between two sittings of one file would make their figures incomparable; more runs,
+ * works or floods only add to them.
+ */
 const openStore = (
   options: Options,
   scenario: Scenario,
   results: Results,
   commit: string,
 ): Store => {
-  const { runs, seconds, offloads } = options;
-  const works = [...new Set(scenario.tasks.map(({ work }) => work))];
-  const plan = {
-    ...{ scenario: scenario.name, runs, seconds, offloads, works },
-    ...{ versions: scenario.versions, commit },
-  };
-  const file = results.cells(scenario.name);
-  if (!existsSync(file)) return Store.create(file, plan);
-  if (options.resume) return Store.resume(file, plan);
+  const { seconds, offloads } = options;
+  const { name, versions } = scenario;
+  const plan = { scenario: name, seconds, offloads, versions, commit };
+  const file = results.cells(name);
+  if (!existsSync(file)) return Store.create(file, plan, commandOf());
+  if (options.resume) return Store.resume(file, plan, commandOf());
   throw new LabError(`${file} is there already; add --resume to go on with it.`);
 };
 
@@ -109,11 +127,18 @@ const runCells = async (scenario: Scenario, store: Store, options: Options): Pro
   }
 };
 
-const headOf = (machine: Machine, options: Options, done: readonly Done[]): string => {
-  const told = process.argv
-    .slice(2)
-    .map((word, i, all) => (PATHS.includes(all[i - 1] ?? "") ? "PATH" : word));
-  const command = ["npm run bench --", ...told].join(" ");
+/** "3" or "1 to 3": how often cells were measured. */
+const runsText = (done: readonly Done[]): string => {
+  const counts = new Map<string, number>();
+  for (const cell of done) {
+    const key = cellKey({ ...cell, run: 0 });
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  const [least, most] = [Math.min(...counts.values()), Math.max(...counts.values())];
+  return least === most ? String(most) : `${least} to ${most}`;
+};
+
+const headOf = (machine: Machine, options: Options, { done, commands }: Store): string => {
   const cubic = done.every(({ figures }) => figures === null || figures.cubic === 1);
   const load = median(done.map(({ loadAverage }) => loadAverage));
   const facts = [
@@ -122,14 +147,14 @@ const headOf = (machine: Machine, options: Options, done: readonly Done[]): stri
     `iperf3 ${machine.iperf3}`,
     cubic ? "TCP cubic" : "TCP: the kernel's default algorithm (cubic was refused)",
     options.offloads ? "veth as it is where nothing else is said" : "veth with offloads off",
-    `${options.runs} runs of ${options.seconds} s, interleaved`,
+    `${runsText(done)} runs of ${options.seconds} s, interleaved`,
     `load average before a cell ${load.toFixed(1)} (median)`,
   ];
   const times = done.map(({ at }) => at).sort();
   return [
     `# Scenario \`${options.scenario}\``,
     `${times[0] ?? "?"} to ${times.at(-1) ?? "?"}.`,
-    `    ${command}`,
+    commands.map((command) => `    ${command}`).join("\n"),
     `p2pvpn-engine ${machine.version} (${machine.commit}); ${facts.join("; ")}.`,
     "Medians, with the lowest and the highest run in brackets; ratios are of medians, with the " +
       "lowest and the highest of runs that stood beside each other in time.",
@@ -149,7 +174,7 @@ const runScenario = async (
   process.once("exit", stopped);
   await runCells(scenario, store, options);
   process.off("exit", stopped);
-  const page = `${headOf(machine, options, store.done)}\n\n${scenario.page(store.done)}`;
+  const page = `${headOf(machine, options, store)}\n\n${scenario.page(store.done)}`;
   return { scenario: scenario.name, machine, rows: scenario.rows(store.done), page };
 };
 

@@ -5,7 +5,7 @@
  * (A-B-C-A-B-C), so that a machine whose speed changes does so for all of them. What a cell gave
  * is one line of JSON that is written when it is done.
  *
- *     speed.jsonl     {"plan": …}
+ *     speed.jsonl     {"plan": …, "commands": ["npm run bench -- …"]}
  *                     {"scenario": "speed", "scheme": …, "work": …, "run": 1, "figures": {…}}
  */
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -100,26 +100,31 @@ export const secondsLeft = (
 /** The file of one run; written line by line. */
 export class Store {
   readonly file: string;
+  /** That its cells were measured by, one of each sitting. */
+  readonly commands: readonly string[];
   readonly #done: Done[];
 
-  private constructor(file: string, done: Done[]) {
+  private constructor(file: string, commands: readonly string[], done: Done[]) {
     this.file = file;
+    this.commands = commands;
     this.#done = done;
   }
 
   /** Begins a new file. */
-  static create(file: string, plan: Plan): Store {
-    writeFileSync(file, `${JSON.stringify({ plan })}\n`, { flag: "wx" });
-    return new Store(file, []);
+  static create(file: string, plan: Plan, command: string): Store {
+    const commands = [command];
+    writeFileSync(file, `${JSON.stringify({ plan, commands })}\n`, { flag: "wx" });
+    return new Store(file, commands, []);
   }
 
   /**
    * Goes on with a file. A line that was cut short is given up; cells that failed are measured
    * again. Errors: LabError when the file was made with another plan.
    */
-  static resume(file: string, plan: Plan): Store {
-    const [head, ...lines] = readLines(file);
-    const before = (head as { readonly plan?: Plan } | undefined)?.plan;
+  static resume(file: string, plan: Plan, command: string): Store {
+    const [first, ...lines] = readLines(file);
+    const head = first as { readonly plan?: Plan; readonly commands?: string[] } | undefined;
+    const before = head?.plan;
     if (before === undefined) throw new LabError(`${file} is no file of a benchmark's cells.`);
     const differs = Object.keys({ ...before, ...plan }).filter(
       (key) => JSON.stringify(before[key]) !== JSON.stringify(plan[key]),
@@ -132,10 +137,12 @@ export class Store {
       );
     }
     const done = (lines as Done[]).filter(({ failed }) => failed === null);
-    const text = [{ plan }, ...done].map((line) => `${JSON.stringify(line)}\n`).join("");
+    const commands = [...new Set([...(head?.commands ?? []), command])];
+    const kept = [{ plan, commands }, ...done];
+    const text = kept.map((line) => `${JSON.stringify(line)}\n`).join("");
     writeFileSync(`${file}.new`, text);
     renameSync(`${file}.new`, file);
-    return new Store(file, done);
+    return new Store(file, commands, done);
   }
 
   get done(): readonly Done[] {

@@ -27,7 +27,7 @@ const PING_BYTES = 1_420 - 28;
 const ATTACKER_PORT = 40_000;
 const KEY_BYTES = 32;
 /** Where the counter of data lies: behind type and receiver index. Source: WireGuard, 5.4.6. */
-const DATA = { type: 4, counterAt: 8 } as const;
+const COUNTER_AT = 8;
 
 /** Who seems to send: x itself, anybody, or the victim's peer. */
 export type Source = "attacker" | "random" | "peer";
@@ -44,12 +44,12 @@ export interface FloodClass {
 const junk = (bytes: number) => async (): Promise<readonly Uint8Array[]> =>
   Array.from({ length: DIFFERENT }, () => randomBytes(bytes));
 
-/** Datagrams of data for sessions that are not there. */
-const strayData = async (): Promise<readonly Uint8Array[]> =>
+/** Datagrams of data for sessions that are not there, of each type in turn. */
+const strayData = async (_: Field, { dataTypes }: Tunnel): Promise<readonly Uint8Array[]> =>
   Array.from({ length: INDEXES }, (_, i) => {
     const datagram = randomBytes(DATA_BYTES);
-    datagram.writeUInt32LE(DATA.type, 0);
-    datagram.writeBigUInt64LE(BigInt(i), DATA.counterAt);
+    datagram.writeUInt32LE(dataTypes[i % dataTypes.length]!, 0);
+    datagram.writeBigUInt64LE(BigInt(i), COUNTER_AT);
     return datagram;
   });
 
@@ -64,7 +64,7 @@ const initiations = async (_: Field, { publicKey }: Tunnel): Promise<readonly Ui
  * there is no WireGuard, what looks the same.
  */
 const replays = async (field: Field, tunnel: Tunnel): Promise<readonly Uint8Array[]> => {
-  if (tunnel.publicKey === null) return strayData();
+  if (tunnel.publicKey === null) return strayData(field, tunnel);
   const { a, b } = field;
   const file = join(field.folder, "recorded");
   const words = [LINK, tunnel.port, RECORDED, RECORD_SECONDS, file].map(String);
@@ -83,9 +83,9 @@ const replays = async (field: Field, tunnel: Tunnel): Promise<readonly Uint8Arra
 export const FLOOD_CLASSES: readonly FloodClass[] = [
   { id: "junk", title: "junk, 1,400 bytes, one source", source: "attacker", payloads: junk(JUNK_BYTES) },
   { id: "random", title: "junk, 1,400 bytes, random sources", source: "random", payloads: junk(JUNK_BYTES) },
-  { id: "index", title: "type 4, wrong index, random sources", source: "random", payloads: strayData },
+  { id: "index", title: "data, wrong index, random sources", source: "random", payloads: strayData },
   { id: "mac1", title: "type 1, valid mac1, random sources", source: "random", payloads: initiations },
-  { id: "spoofed", title: "type 4, wrong index, from the peer's address", source: "peer", payloads: strayData },
+  { id: "spoofed", title: "data, wrong index, from the peer's address", source: "peer", payloads: strayData },
   { id: "replay", title: "replays of genuine data, from the peer's address", source: "peer", payloads: replays },
   { id: "small", title: "junk, 64 bytes, one source", source: "attacker", payloads: junk(SMALL_BYTES) },
 ];

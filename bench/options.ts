@@ -59,7 +59,8 @@ Measures tunnels of p2pvpn-engine and of other VPNs between two network namespac
   --seconds N            of each load, 1 to ${SECONDS_MAX} (default 5)
   --quick                one run of 2 s; paper and direct with junk at 0 and 1,000 Mbit/s, unless
                          named otherwise; speed without idle peers
-  --resume               go on with the newest run in bench/results, or in --out
+  --resume               go on with the newest run in bench/results, or in --out; more runs,
+                         works or floods are added to it
   --node PATH            another Node to run ours with; may be repeated; also P2PVPN_NODE24
   --no-offloads          the cable segments and merges nothing, in all works
   --wireguard-go PATH    instead of the one of Debian's backports

@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Field } from "../field.ts";
 import type { Host, Program } from "../lab.ts";
-import { type Rival, type Tunnel, versionOf } from "./rival.ts";
+import { DATA_TYPE, type Rival, type Tunnel, versionOf } from "./rival.ts";
 
 const SUPERNODE_PORT = 7_654;
 const EDGE_PORT = 50_001;
@@ -35,7 +35,8 @@ const start = async (field: Field, direct: boolean): Promise<Tunnel> => {
   const edges = [runEdge(field, a), runEdge(field, b)];
   await sleep(REGISTER_MS);
   const ports = { port: EDGE_PORT, serverPort: SUPERNODE_PORT };
-  return { from: a, to: b.inner4, publicKey: null, ...ports, programs: [...edges, supernode] };
+  const ends = { from: a, to: b.inner4, publicKey: null, dataTypes: [DATA_TYPE] };
+  return { ...ends, ...ports, programs: [...edges, supernode] };
 };
 
 const variant = (direct: boolean): Rival => ({

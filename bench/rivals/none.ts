@@ -4,7 +4,7 @@
  * Nothing listens on the flooded port, and nothing has to be decided about what comes to it.
  */
 import { PORT } from "../engines.ts";
-import { type Rival, versionOf } from "./rival.ts";
+import { DATA_TYPE, type Rival, versionOf } from "./rival.ts";
 
 export const none: Rival = {
   id: "none",
@@ -16,6 +16,7 @@ export const none: Rival = {
   direct: true,
   version: () => versionOf(["uname", "-r"], /^(\S+)/),
   start: async ({ a, b }) => ({
-    ...{ from: a, to: b.under4, port: PORT, serverPort: PORT, publicKey: null, programs: [] },
+    ...{ from: a, to: b.under4, port: PORT, serverPort: PORT, publicKey: null },
+    ...{ dataTypes: [DATA_TYPE], programs: [] },
   }),
 };

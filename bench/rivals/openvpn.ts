@@ -10,7 +10,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Field } from "../field.ts";
 import type { Host, Program } from "../lab.ts";
-import { type Rival, type Tunnel, versionOf } from "./rival.ts";
+import { DATA_TYPE, type Rival, type Tunnel, versionOf } from "./rival.ts";
 
 const PORT = 1_194;
 const MTU = 1_420;
@@ -98,7 +98,7 @@ const start = async (field: Field): Promise<Tunnel> => {
   await server.says(UP);
   const peers = [field.a, field.b].map((host) => run(field, host, clientLines(field, host)));
   for (const peer of peers) await peer.says(UP);
-  const ends = { from: field.a, to: field.b.inner4, publicKey: null };
+  const ends = { from: field.a, to: field.b.inner4, publicKey: null, dataTypes: [DATA_TYPE] };
   return { ...ends, port: PORT, serverPort: PORT, programs: [...peers, server] };
 };
 

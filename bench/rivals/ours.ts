@@ -5,11 +5,12 @@
  */
 import { join } from "node:path";
 import { formatWireguardKey, loadIdentity } from "../../src/schema/identity.ts";
+import { AES_TYPE_OFFSET } from "../../src/wire/handshake.ts";
 import { PORT } from "../engines.ts";
 import type { Field } from "../field.ts";
 import type { OursOptions } from "../scenario/schemes.ts";
 import { oursScheme } from "../scenario/schemes.ts";
-import type { Rival } from "./rival.ts";
+import { DATA_TYPE, type Rival } from "./rival.ts";
 
 /** Base64, of the key file that a host of the field has. */
 const keyOf = (field: Field, name: "a" | "b"): string =>
@@ -18,12 +19,13 @@ const keyOf = (field: Field, name: "a" | "b"): string =>
 export const ours = (options: OursOptions): Rival => {
   const scheme = oursScheme(options);
   const { id, title, family, cipher, node, version } = scheme;
+  const dataTypes = cipher === "aes256gcm" ? [DATA_TYPE, DATA_TYPE + AES_TYPE_OFFSET] : [DATA_TYPE];
   return {
     ...{ id, title, family, cipher, node, install: "", direct: true },
     version: () => version,
     start: async (field) => {
       const programs = await scheme.start(field, 0);
-      const ends = { from: field.a, to: field.b.inner4, programs };
+      const ends = { from: field.a, to: field.b.inner4, programs, dataTypes };
       return { ...ends, port: PORT, serverPort: PORT, publicKey: keyOf(field, "b") };
     },
   };

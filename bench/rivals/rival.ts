@@ -29,9 +29,14 @@ export interface Tunnel {
   readonly serverPort: number;
   /** Base64, of b; null when it is no WireGuard. */
   readonly publicKey: string | null;
+  /** Types of data that WireGuard's ends take; for others, what floods have. */
+  readonly dataTypes: readonly number[];
   /** All ends; processor time and life are watched. */
   readonly programs: readonly Program[];
 }
+
+/** Type of WireGuard's data. Source: WireGuard, 5.4.6. */
+export const DATA_TYPE = 4;
 
 /** First match of a pattern in what a program says to some words; null: it is not there. */
 export const versionOf = (words: readonly string[], pattern: RegExp): string | null => {

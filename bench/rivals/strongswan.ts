@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Field } from "../field.ts";
 import { type Host, LabError, type Program } from "../lab.ts";
-import { kernelTakes, type Rival, type Tunnel, versionOf } from "./rival.ts";
+import { DATA_TYPE, kernelTakes, type Rival, type Tunnel, versionOf } from "./rival.ts";
 
 const CHARON = "/usr/lib/ipsec/charon";
 const LIBIPSEC = "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so";
@@ -141,7 +141,7 @@ const start = async (field: Field): Promise<Tunnel> => {
     const config = configText([connectionOf(field, peer, peer)], secret);
     peers.push(await runDaemon(field, peer, config));
   }
-  const ends = { from: a, to: b.inner4, publicKey: null };
+  const ends = { from: a, to: b.inner4, publicKey: null, dataTypes: [DATA_TYPE] };
   return { ...ends, port: ESP_PORT, serverPort: ESP_PORT, programs: [...peers, server] };
 };
 

@@ -14,7 +14,7 @@ import {
 } from "../engines.ts";
 import type { Field } from "../field.ts";
 import { type Host, type Program, wireguardName } from "../lab.ts";
-import { kernelTakes, type Rival, type Tunnel, versionOf } from "./rival.ts";
+import { DATA_TYPE, kernelTakes, type Rival, type Tunnel, versionOf } from "./rival.ts";
 
 const NET = "10.66.0.0/24";
 const MTU = "1420";
@@ -75,7 +75,7 @@ const tunnelOf = (
   programs: readonly (Program | null)[],
   publicKey: string,
 ): Tunnel => ({
-  ...{ from: a, to: b.inner4, port: PORT, serverPort: PORT, publicKey },
+  ...{ from: a, to: b.inner4, port: PORT, serverPort: PORT, publicKey, dataTypes: [DATA_TYPE] },
   programs: programs.filter((program) => program !== null),
 });
 

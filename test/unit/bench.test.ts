@@ -88,29 +88,38 @@ test("schemes take turns within a work, and its runs follow each other", () => {
   assert.equal(order.join(" "), "1tcp1A 1tcp1B 2tcp1A 2tcp1B 1pingA 1pingB 2pingA 2pingB");
 });
 
+const COMMAND = "npm run bench --";
+
 test("a run is gone on with: no cell twice, half a line and failures again", () => {
   const file = join(folder, "cells.jsonl");
   const plan = { runs: 2, versions: ["A 1"] };
   const cells = interleave(TASKS, 2);
-  const store = Store.create(file, plan);
+  const store = Store.create(file, plan, COMMAND);
   store.add(doneOf({ ...cells[0]!, figures: { throughputMbps: 5 }, failed: null }));
   store.add(doneOf({ ...cells[1]!, figures: null, failed: "It ended." }));
   appendFileSync(file, '{"scenario":"speed","sch');
-  const again = Store.resume(file, plan);
+  const again = Store.resume(file, plan, COMMAND);
   assert.deepEqual(again.left(cells), cells.slice(1));
   // What is written now does not join the broken line.
   again.add(doneOf({ ...cells[1]!, figures: { throughputMbps: 6 }, failed: null }));
-  assert.deepEqual(Store.resume(file, plan).left(cells), cells.slice(2));
+  assert.deepEqual(Store.resume(file, plan, COMMAND).left(cells), cells.slice(2));
   assert.equal(readFileSync(file, "utf8").trim().split("\n").length, 3);
+  // Each sitting's command is kept, once.
+  const more = `${COMMAND} --runs 3`;
+  assert.deepEqual(Store.resume(file, plan, more).commands, [COMMAND, more]);
+  assert.deepEqual(Store.resume(file, plan, COMMAND).commands, [COMMAND, more]);
   // Known cells as they took, others as estimated.
   assert.equal(secondsLeft(cells.slice(2, 5), again.done, TASKS), 4 + 4 + 10);
   assert.throws(
-    () => Store.resume(file, { ...plan, runs: 3 }),
+    () => Store.resume(file, { ...plan, runs: 3 }, COMMAND),
     /runs was 2.*leave --resume out\.$/,
   );
-  assert.throws(() => Store.create(file, plan), /EEXIST/);
+  assert.throws(() => Store.create(file, plan, COMMAND), /EEXIST/);
   writeFileSync(join(folder, "other"), "hello\n");
-  assert.throws(() => Store.resume(join(folder, "other"), plan), /is no file of a benchmark/);
+  assert.throws(
+    () => Store.resume(join(folder, "other"), plan, COMMAND),
+    /is no file of a benchmark/,
+  );
 });
 
 const WORK = { id: "tcp1", title: "TCP", figure: "throughputMbps", note: "no ping beside it" };

@@ -55,16 +55,19 @@ test("drops of sockets and seconds of iperf3 are read", () => {
   assert.equal(meanBetween("", 0, 1), 0);
 });
 
-const TUNNEL = { publicKey: Buffer.alloc(32, 7).toString("base64") } as Tunnel;
-const payloads = (id: string): Promise<readonly Uint8Array[]> =>
-  FLOOD_CLASSES.find((kind) => kind.id === id)!.payloads({} as Field, TUNNEL);
+const tunnelOf = (dataTypes: readonly number[]): Tunnel =>
+  ({ publicKey: Buffer.alloc(32, 7).toString("base64"), dataTypes }) as unknown as Tunnel;
+const payloads = (id: string, ...types: number[]): Promise<readonly Uint8Array[]> =>
+  FLOOD_CLASSES.find((kind) => kind.id === id)!.payloads({} as Field, tunnelOf(types));
 
 test("floods are made of what their names say", async () => {
   assert.ok((await payloads("junk")).every(({ length }) => length === 1_400));
   assert.ok((await payloads("small")).every(({ length }) => length === 64));
-  const stray = (await payloads("index")).map((one) => Buffer.from(one));
+  const stray = (await payloads("index", 4)).map((one) => Buffer.from(one));
   assert.ok(stray.every((one) => one.length === 1_452 && one.readUInt32LE(0) === 4));
   assert.ok(new Set(stray.map((one) => one.readUInt32LE(4))).size > stray.length - 10);
+  const mixed = await payloads("spoofed", 4, 8);
+  assert.deepEqual([...new Set(mixed.map(([type]) => type))], [4, 8]);
   const mac = new Uint8Array(16);
   for (const one of await payloads("mac1")) {
     addon.blake2sMac(mac, mac1Key(Buffer.alloc(32, 7)), one.subarray(0, 116));

@@ -44,16 +44,17 @@ const MASK_BITS_MAX = 31;
 
 /** What a line carries beside the bytes that counters tell: check sum, preamble, gap. */
 const LINE_BYTES = 4 + 20;
+/** A veth that merges counts what it received behind the Ethernet header. Source: veth.c. */
+const HEADER_BYTES = 14;
 
 /** Which links are 1 Gbit/s: all, or the attacker's alone. */
 export type Links = "all" | "attacker";
 
 /** Traffic that a host and the switch have seen so far. Units: bytes of a line. */
 export interface Counters {
-  /** CLOCK_MONOTONIC, when the host and when the switch were asked. Units: nanoseconds. */
-  readonly hostAtNs: bigint;
-  readonly switchAtNs: bigint;
-  /** Came in over the host's link. */
+  /** CLOCK_MONOTONIC, when the switch was asked. Units: nanoseconds. */
+  readonly atNs: bigint;
+  /** Went from the switch to the host. */
   readonly received: number;
   /** Came into the switch, by the letter of the host that sent it. */
   readonly entered: Readonly<Record<Host["name"], number>>;
@@ -67,7 +68,7 @@ interface LinkStatistics {
   readonly ifname: string;
   readonly stats64: {
     readonly rx: { readonly bytes: number; readonly packets: number };
-    readonly tx: { readonly dropped: number };
+    readonly tx: { readonly bytes: number; readonly packets: number; readonly dropped: number };
   };
 }
 
@@ -177,18 +178,17 @@ export class Field extends Lab {
 
   /** What a host's link and the switch have counted. Errors: LabError. */
   async counters(victim: Host): Promise<Counters> {
-    const links = async (place: Place): Promise<[bigint, LinkStatistics[]]> => {
-      const text = await must(["ip", "-netns", place.namespace, "-s", "-j", "link", "show"]);
-      return [process.hrtime.bigint(), JSON.parse(text) as LinkStatistics[]];
-    };
-    const receivedBy = (all: readonly LinkStatistics[], name: string): number => {
-      const { bytes, packets } = all.find(({ ifname }) => ifname === name)!.stats64.rx;
+    // One look for all ports: two moments would differ by more than a small flood.
+    const text = await must(["ip", "-netns", this.w.namespace, "-s", "-j", "link", "show"]);
+    const atNs = process.hrtime.bigint();
+    const ports = JSON.parse(text) as readonly LinkStatistics[];
+    const countOf = (name: Host["name"]): LinkStatistics["stats64"] =>
+      ports.find(({ ifname }) => ifname === portOf(name))!.stats64;
+    const enteredFrom = (name: Host["name"]): number => {
+      const { bytes, packets } = countOf(name).rx;
       return bytes + packets * LINE_BYTES;
     };
-    const [[hostAtNs, own], [switchAtNs, ports]] = await Promise.all([
-      links(victim),
-      links(this.w),
-    ]);
+    const { tx } = countOf(victim.name);
     const port = portOf(victim.name);
     const queue = ["tc", "-netns", this.w.namespace, "-s", "-j", "qdisc", "show", "dev", port];
     const [queues, snmp] = await Promise.all([
@@ -196,15 +196,14 @@ export class Field extends Lab {
       this.must(victim, ["cat", "/proc/net/snmp"]),
     ]);
     const queued = (JSON.parse(queues) as { readonly drops?: number }[])[0]?.drops ?? 0;
-    const linked = ports.find(({ ifname }) => ifname === port)?.stats64.tx.dropped ?? 0;
     return {
-      ...{ hostAtNs, switchAtNs, switchDrops: queued + linked, socketDrops: receiveDrops(snmp) },
-      received: receivedBy(own, LINK),
+      ...{ atNs, switchDrops: queued + tx.dropped, socketDrops: receiveDrops(snmp) },
+      received: tx.bytes + tx.packets * (LINE_BYTES + HEADER_BYTES),
       entered: {
-        a: receivedBy(ports, portOf("a")),
-        b: receivedBy(ports, portOf("b")),
-        s: receivedBy(ports, portOf("s")),
-        x: receivedBy(ports, portOf("x")),
+        a: enteredFrom("a"),
+        b: enteredFrom("b"),
+        s: enteredFrom("s"),
+        x: enteredFrom("x"),
       },
     };
   }
@@ -238,11 +237,9 @@ export const arrived = (
   after: Counters,
   others: readonly Host["name"][],
 ): Arrived => {
-  const rate = (bytes: number, fromNs: bigint, toNs: bigint): number =>
-    (bytes * 8 * 1_000) / Number(toNs - fromNs);
-  const entered = (name: Host["name"]): number =>
-    rate(after.entered[name] - before.entered[name], before.switchAtNs, after.switchAtNs);
-  const received = rate(after.received - before.received, before.hostAtNs, after.hostAtNs);
+  const rate = (bytes: number): number => (bytes * 8 * 1_000) / Number(after.atNs - before.atNs);
+  const entered = (name: Host["name"]): number => rate(after.entered[name] - before.entered[name]);
+  const received = rate(after.received - before.received);
   const wanted = others.reduce((sum, name) => sum + entered(name), 0);
   const offered = entered("x");
   return {

@@ -22,8 +22,8 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const SECOND_NS = 1_000_000_000n;
 const counters = (seconds: bigint, received: number, x: number, a: number): Counters => ({
-  ...{ hostAtNs: seconds * SECOND_NS, switchAtNs: seconds * SECOND_NS, received },
-  ...{ entered: { a, b: 0, s: 0, x }, switchDrops: Number(seconds), socketDrops: 0 },
+  ...{ atNs: seconds * SECOND_NS, received, entered: { a, b: 0, s: 0, x } },
+  ...{ switchDrops: Number(seconds), socketDrops: 0 },
 });
 
 test("of a flood came what was received less what others sent, and no more than was sent", () => {

@@ -138,6 +138,11 @@ const runsText = (done: readonly Done[]): string => {
   return least === most ? String(most) : `${least} to ${most}`;
 };
 
+const linksText = ({ scenario, offloads }: Options): string => {
+  if (scenario === "paper" || scenario === "direct") return "links segment as network cards do";
+  return offloads ? "veth as it is where nothing else is said" : "veth with offloads off";
+};
+
 const headOf = (machine: Machine, options: Options, { done, commands }: Store): string => {
   const cubic = done.every(({ figures }) => figures === null || figures.cubic === 1);
   const load = median(done.map(({ loadAverage }) => loadAverage));
@@ -146,7 +151,7 @@ const headOf = (machine: Machine, options: Options, { done, commands }: Store): 
     `${machine.system}, Linux ${machine.kernel}`,
     `iperf3 ${machine.iperf3}`,
     cubic ? "TCP cubic" : "TCP: the kernel's default algorithm (cubic was refused)",
-    options.offloads ? "veth as it is where nothing else is said" : "veth with offloads off",
+    linksText(options),
     `${runsText(done)} runs of ${options.seconds} s, interleaved`,
     `load average before a cell ${load.toFixed(1)} (median)`,
   ];

@@ -17,6 +17,7 @@ export const quantile = (values: readonly number[], q: number): number => {
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 
 export interface Spread {
+  readonly mean: number;
   readonly median: number;
   readonly lowest: number;
   readonly lowerQuartile: number;
@@ -29,6 +30,7 @@ export const spreadOf = (values: readonly number[]): Spread | null =>
   values.length === 0
     ? null
     : {
+        mean: values.reduce((sum, value) => sum + value, 0) / values.length,
         median: median(values),
         lowest: quantile(values, 0),
         lowerQuartile: quantile(values, 0.25),

@@ -5,7 +5,7 @@
  */
 import { FLOOD_CLASSES } from "../floods.ts";
 import type { Row } from "../report.ts";
-import { PUBLISHED } from "../scenario/paper.ts";
+import { PAPER_NAMES, PUBLISHED } from "../scenario/paper.ts";
 import type { Drawing } from "./drawing.ts";
 import {
   absentText,
@@ -42,14 +42,14 @@ const SPREAD = 0.44;
 const MARGIN = 0.32;
 /** Where labels begin, behind the last step. */
 const LABEL_AT = 0.1;
-/** What the paper calls them is another word. Source: paper, Table 3. */
+/** Its charts have no suffix. */
 const USUAL_CLASS = "junk";
 
 // biome-ignore format: a table
 const PAPER_LOOKS: Readonly<Record<string, Pick<Look, "label" | "tone" | "shape">>> = {
-  p2pvpn: { label: "the paper: P2PVPN", tone: "aesOlder", shape: "circle" },
-  strongswan: { label: "the paper: IPsec", tone: "strongswan", shape: "diamond" },
-  openvpn: { label: "the paper: OpenVPN", tone: "openvpn", shape: "triangle-up" },
+  p2pvpn: { label: PAPER_NAMES.p2pvpn, tone: "aesOlder", shape: "circle" },
+  strongswan: { label: PAPER_NAMES.strongswan, tone: "strongswan", shape: "diamond" },
+  openvpn: { label: PAPER_NAMES.openvpn, tone: "openvpn", shape: "triangle-up" },
 };
 
 const paperLooks = Object.entries(PAPER_LOOKS).map(

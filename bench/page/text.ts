@@ -46,7 +46,8 @@ export const METHOD = `## Method and its pitfalls
   source leave as 200 µs of datagrams at a time, cut at the attacker's link. What came is what the
   victim's link received less what the peers sent there. Through a server, peers and
   flood share that link; what the switch dropped is taken to be of the flood. 1,000 Mbit/s of
-  64-byte junk are 960,000 packets a second, out of reach of one processor: such rows are marked.
+  64-byte junk are 960,000 packets a second, and 500 Mbit/s of initiations 320,000, out of reach of
+  one processor: such rows are marked.
 - **Silence is a result.** A tunnel that a flood has silenced carried 0 and lost all pings. A cell
   that could not be measured has no figure, and says why.
 - **Virtual links** carry super-packets of 64 KiB whole, which no cable does. In \`paper\` and

@@ -7,8 +7,18 @@
 import { FLOOD_CLASSES } from "../floods.ts";
 import { markdownTable, type Row, type SchemeFacts } from "../report.ts";
 import { none } from "../rivals/none.ts";
-import { cameOf, type FloodLine, figureOf, kindsOf, linesOf, MARK_NOTE } from "./flood-tables.ts";
+import {
+  cameOf,
+  type FloodLine,
+  figureOf,
+  kindsOf,
+  LOSSES_NOTE,
+  linesOf,
+  lossesTable,
+  MARK_NOTE,
+} from "./flood-tables.ts";
 import { type Flooded, floodedScenario } from "./flooded.ts";
+import { glanceByKind } from "./glance.ts";
 import { kernelRivals, oursRivals, wireguardGoRivals } from "./rivals.ts";
 import type { ScenarioMaker } from "./scenario.ts";
 
@@ -50,9 +60,14 @@ const tables = (rows: readonly Row[], schemes: readonly SchemeFacts[]): string[]
     const lines = linesOf(rows, schemes, kind);
     const title = FLOOD_CLASSES.find(({ id }) => id === kind)?.title ?? kind;
     const body = lines.map((line) => cellsOf(line, lines));
-    return [`## ${title}`, markdownTable(HEAD, body)];
+    const main = lines.filter(({ ping, tcp }) => ping !== undefined || tcp !== undefined);
+    const losses = main.length === 0 ? [] : [LOSSES_NOTE, lossesTable(main)];
+    return [`## ${title}`, markdownTable(HEAD, body), ...losses];
   });
-  return [...all, MARK_NOTE];
+  const glance = rows.some(({ attackMbps, runs }) => attackMbps > 0 && runs > 0)
+    ? ["## All kinds of floods", glanceByKind(rows, schemes)]
+    : [];
+  return [...glance, ...all, MARK_NOTE];
 };
 
 /** Makes scenario `direct`. Errors: LabError, UsageError. */

@@ -1,7 +1,7 @@
 /**
  * flood-tables — tables of floods: latency from one work, throughput from another, in one line.
  */
-import type { Row, SchemeFacts } from "../report.ts";
+import { markdownTable, type Row, type SchemeFacts } from "../report.ts";
 import { reached } from "./flooded.ts";
 
 /** How a figure of floods is written; no unit. */
@@ -60,5 +60,33 @@ export const linesOf = (
 export const kindsOf = (rows: readonly Row[]): string[] => [
   ...new Set(rows.flatMap((row) => row.class ?? [])),
 ];
+
+const LOSSES_HEAD = [
+  ...["scheme", "attack, Mbit/s", "mean latency, ms", "mean throughput, Mbit/s"],
+  ...["dropped at the switch: ping", "TCP", "at sockets: ping", "TCP"],
+];
+
+const meanOf = (row: Row | undefined, name: FloodFigure): string => {
+  const spread = row?.spread[name];
+  return spread === undefined ? "–" : spread.mean.toFixed(DIGITS[name]);
+};
+
+/** Packets of a measurement, of peers and flood together; median of its runs. */
+const dropsOf = (row: Row | undefined, name: "switchDrops" | "socketDrops"): string =>
+  row?.spread[name]?.median.toFixed(0) ?? "–";
+
+/** Means, and where packets were lost: the switch's queue or link, or a socket without room. */
+export const lossesTable = (lines: readonly FloodLine[]): string => {
+  const cells = lines.map(({ scheme, attackMbps, ping, tcp }) => [
+    ...[scheme.title, String(attackMbps)],
+    ...[meanOf(ping, "latencyMs"), meanOf(tcp, "throughputMbps")],
+    ...[dropsOf(ping, "switchDrops"), dropsOf(tcp, "switchDrops")],
+    ...[dropsOf(ping, "socketDrops"), dropsOf(tcp, "socketDrops")],
+  ]);
+  return markdownTable(LOSSES_HEAD, cells);
+};
+
+export const LOSSES_NOTE =
+  "Means, and packets lost before a program saw them, flood and peers together:";
 
 export const MARK_NOTE = "✗: less than 95 % of the flood came to the victim.";

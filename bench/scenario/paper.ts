@@ -10,8 +10,18 @@ import { n2nDirect, n2nSupernode } from "../rivals/n2n.ts";
 import { none } from "../rivals/none.ts";
 import { openvpn } from "../rivals/openvpn.ts";
 import { strongswan } from "../rivals/strongswan.ts";
-import { cameOf, type FloodLine, figureOf, kindsOf, linesOf, MARK_NOTE } from "./flood-tables.ts";
+import {
+  cameOf,
+  type FloodLine,
+  figureOf,
+  kindsOf,
+  LOSSES_NOTE,
+  linesOf,
+  lossesTable,
+  MARK_NOTE,
+} from "./flood-tables.ts";
 import { type Flooded, floodedScenario } from "./flooded.ts";
+import { type Elsewhere, glanceByLoad } from "./glance.ts";
 import { kernelRivals, oursRivals, wireguardGoRivals } from "./rivals.ts";
 import type { ScenarioMaker } from "./scenario.ts";
 
@@ -71,13 +81,33 @@ const bothTable = (lines: readonly FloodLine[]): string[] => {
   return ["Both at once, told and not judged:", markdownTable(BOTH_HEAD, cells)];
 };
 
+/** What the paper calls the families. Source: paper, Table 3. */
+export const PAPER_NAMES = {
+  openvpn: "the paper: OpenVPN",
+  strongswan: "the paper: IPsec",
+  p2pvpn: "the paper: P2PVPN",
+} as const;
+
+const THE_PAPERS: readonly Elsewhere[] = Object.entries(PAPER_NAMES).map(([family, title]) => ({
+  title,
+  at: (attackMbps) => PUBLISHED[family]?.[attackMbps],
+}));
+
 const tables = (rows: readonly Row[], schemes: readonly SchemeFacts[]): string[] =>
   kindsOf(rows).flatMap((kind) => {
     const lines = linesOf(rows, schemes, kind);
     const title = FLOOD_CLASSES.find(({ id }) => id === kind)?.title ?? kind;
     const main = lines.filter(({ ping, tcp }) => ping !== undefined || tcp !== undefined);
     const first = main.length === 0 ? [] : [markdownTable(HEAD, main.map(cellsOf)), MARK_NOTE];
-    return [`## The paper's Table 3: ${title}`, ...first, ...bothTable(lines)];
+    const losses = main.length === 0 ? [] : [LOSSES_NOTE, lossesTable(main)];
+    const glance = main.length === 0 ? [] : [glanceByLoad(main, THE_PAPERS)];
+    return [
+      `## The paper's Table 3: ${title}`,
+      ...glance,
+      ...first,
+      ...bothTable(lines),
+      ...losses,
+    ];
   });
 
 /** Makes scenario `paper`. Errors: LabError, UsageError. */

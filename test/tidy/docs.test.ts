@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { deadLinks, machinePaths, wrongTitles } from "./docs.ts";
+import { deadLinks, machinePaths, strayFigures, wrongTitles } from "./docs.ts";
 import { filesIn, report, root, rootFiles, sourceFile } from "./tree.ts";
 
 const TEXTS = [".ts", ".mjs", ".js", ".c", ".h", ".md", ".sh", ".json", ".toml", ".yml"];
@@ -32,6 +32,18 @@ test("no absolute path of somebody's machine", () => {
   assert.equal(findings.length, 0, report(findings));
 });
 
+test("rows of figures in README are those of a report", () => {
+  const readme = rootFiles((name) => name === "README.md");
+  const reports = filesIn(["bench"], [".md"])
+    .filter(({ path }) => path.endsWith("/report.md"))
+    .flatMap(({ lines }) => lines)
+    .join("\n");
+  const findings = strayFigures(readme, reports);
+  assert.equal(findings.length, 0, report(findings));
+  // That there are some to be compared.
+  assert(strayFigures(readme, "").length >= 10);
+});
+
 const page = (text: string) => [sourceFile("docs/X.md", text)];
 
 test("a page with no title, with two, or with a late one is found", () => {
@@ -46,6 +58,13 @@ test("a dead link is found", () => {
   const exists = (path: string): boolean => path === "docs/Y.md" || path === "README.md";
   assert.equal(deadLinks(page("[y](Y.md) [r](../README.md) [w](https://a.b/c)"), exists).length, 0);
   assert.equal(deadLinks(page("[z](Z.md#part)"), exists).length, 1);
+});
+
+test("a row of figures that no report has is found", () => {
+  const row = "| ours | 805 | 79.3 | – | N/A | 0 ✗ |";
+  assert.equal(strayFigures(page(row), `| x |\n${row}\n`).length, 0);
+  assert.equal(strayFigures(page(row), row.replace("805", "804")).length, 1);
+  assert.equal(strayFigures(page("| two | 1 | 2 |"), "").length, 0);
 });
 
 /** A path, put together here so that this file holds none that the rule would find. */

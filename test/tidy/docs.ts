@@ -36,6 +36,21 @@ export const deadLinks = (
     ),
   );
 
+const FIGURE = /^(?:[\d.]+|–|N\/A)(?: ✗)?$/;
+const FIGURES_LEAST = 4;
+
+/** Rows of figures that no report of a benchmark has: a page shows what was measured. */
+export const strayFigures = (pages: readonly SourceFile[], reports: string): Finding[] =>
+  pages.flatMap((file) =>
+    prose(file)
+      .filter(([, text]) => {
+        const cells = text.split("|").map((cell) => cell.trim());
+        return cells.filter((cell) => FIGURE.test(cell)).length >= FIGURES_LEAST;
+      })
+      .filter(([, text]) => !reports.includes(text))
+      .map(([line, text]) => ({ path: file.path, line, text: `in no report: ${text}` })),
+  );
+
 /** Folders of somebody's machine; what Linux has everywhere is none. */
 const MACHINE = /(?<![\w.@/-])\/(?:home\/(?!user\b|you\b)\w|work\/|Users\/|root\/|mnt\/|srv\/)/;
 /** A scratch folder with a name in it; its bare name, or one made unique, is fine. */

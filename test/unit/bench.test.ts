@@ -60,7 +60,7 @@ test("what is wrong on the command line is one sentence and exit code 2", () => 
 
 test("quantiles lie between neighbours, ratios pair runs", () => {
   assert.deepEqual(spreadOf([4, 1, 3, 2]), {
-    ...{ median: 2.5, lowest: 1, lowerQuartile: 1.75, upperQuartile: 3.25, highest: 4 },
+    ...{ mean: 2.5, median: 2.5, lowest: 1, lowerQuartile: 1.75, upperQuartile: 3.25, highest: 4 },
   });
   assert.equal(quantile([7], 0.99), 7);
   assert.equal(spreadOf([]), null);

@@ -62,7 +62,7 @@ const rowOf = (maker: Maker, scenario: string, work: "ping" | "tcp", at: number)
 };
 
 const spreadAround = (median: number) => ({
-  ...{ median, lowest: median * 0.93, lowerQuartile: median * 0.97 },
+  ...{ mean: median, median, lowest: median * 0.93, lowerQuartile: median * 0.97 },
   ...{ upperQuartile: median * 1.04, highest: median * 1.09 },
 });
 

@@ -166,17 +166,23 @@ test("the table has the paper's columns and figures; a weak flood is marked", as
   const cells = [
     done("ping", 0, 0, { latencyMs: 0.25, latencyP99Ms: 1, lossPct: 0 }),
     done("tcp", 0, 0, { throughputMbps: 700 }),
-    done("ping", 1_000, 940, { lossPct: 100 }),
+    done("ping", 1_000, 940, { lossPct: 100, switchDrops: 3 }),
     done("tcp", 1_000, 990, { throughputMbps: 0 }),
   ].map((cell) => ({ ...cell, scheme: scenario.tasks[0]!.scheme }));
   const page = scenario.page(cells);
   const lines = page.split("\n").filter((line) => line.startsWith("| ours"));
-  assert.equal(lines.length, 2, page);
-  assert.match(lines[0]!, /\| 0\.250 \| 700 \| 0 \|/);
+  assert.equal(lines.length, 5, page);
+  // At a glance, with the paper's own row below.
+  assert.match(lines[0]!, /\| 700 \| 0 \| 0\.25 \| N\/A ✗ \|$/);
+  assert.match(page, /^\| the paper: P2PVPN \| – \| 628 \| – \| 0\.54 \|$/m);
+  assert.match(lines[1]!, /\| 0\.250 \| 700 \| 0 \|/);
   assert.match(
-    lines[1]!,
+    lines[2]!,
     /\| N\/A \| 0 \| 1000 \| 940 ✗ \| N\/A \| 100\.0 \|.*\| 0\.544 \| 628 \|/,
   );
+  // Means and losses: what was not counted has a dash.
+  assert.match(lines[3]!, /\| 0 \| 0\.250 \| 700 \| – \| – \| – \| – \|/);
+  assert.match(lines[4]!, /\| 1000 \| – \| 0 \| 3 \| – \| – \| – \|/);
   const weak = scenario
     .rows(cells)
     .find(({ work, attackMbps }) => work === "ping" && attackMbps > 0)!;

@@ -55,11 +55,10 @@ const projectRoot = (): string => {
 const minutes = (seconds: number): string =>
   seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
 
-/** As one would give it again: a sitting's own words, without paths and `--resume`. */
+/** A sitting's own words, without paths. */
 const commandOf = (): string => {
   const told = process.argv
     .slice(2)
-    .filter((word) => word !== "--resume")
     .map((word, i, all) => (PATHS.includes(all[i - 1] ?? "") ? "PATH" : word));
   return ["npm run bench --", ...told].join(" ");
 };

@@ -178,12 +178,12 @@ test("the table has the paper's columns and figures; a weak flood is marked", as
   const lines = page.split("\n").filter((line) => line.startsWith("| ours"));
   assert.equal(lines.length, 5, page);
   // At a glance, with the paper's own row below.
-  assert.match(lines[0]!, /\| 700 \| 0 \| 0\.25 \| N\/A ✗ \|$/);
+  assert.match(lines[0]!, /\| 700 \| 0 \| 0\.25 \| N\/A ○ \|$/);
   assert.match(page, /^\| the paper: P2PVPN \| – \| 628 \| – \| 0\.54 \|$/m);
   assert.match(lines[1]!, /\| 0\.250 \| 700 \| 0 \|/);
   assert.match(
     lines[2]!,
-    /\| N\/A \| 0 \| 1000 \| 940 ✗ \| N\/A \| 100\.0 \|.*\| 0\.544 \| 628 \|/,
+    /\| N\/A \| 0 \| 1000 \| 940 ○ \| N\/A \| 100\.0 \|.*\| 0\.544 \| 628 \|/,
   );
   // Means and losses: what was not counted has a dash.
   assert.match(lines[3]!, /\| 0 \| 0\.250 \| 700 \| – \| – \| – \| – \|/);

@@ -20,9 +20,10 @@ import {
   Store,
   secondsLeft,
 } from "./cells.ts";
-import { LabError, missingTools, runMain } from "./lab.ts";
+import { LabError, missingTools } from "./lab.ts";
 import { lockBench } from "./lock.ts";
 import { describeMachine, type Machine } from "./machine.ts";
+import { runMain } from "./main.ts";
 import { HELP, type Options, readOptions, type ScenarioName, UsageError } from "./options.ts";
 import { type Part, Results } from "./results.ts";
 import { directScenario } from "./scenario/direct.ts";

@@ -15,16 +15,9 @@ import { parseArgs } from "node:util";
 import { compile } from "./compile.ts";
 import { type Keys, makeKeys, runNode, runWireguardGo, writeConfig } from "./engines.ts";
 import { fetchWireguardGo, WIREGUARD_GO_VERSION } from "./fetch.ts";
-import {
-  type Host,
-  Lab,
-  LabError,
-  missingTools,
-  type Program,
-  runMain,
-  wireguardName,
-} from "./lab.ts";
+import { type Host, Lab, LabError, missingTools, type Program, wireguardName } from "./lab.ts";
 import { describeMachine, type Machine } from "./machine.ts";
+import { runMain } from "./main.ts";
 import { firstPing, flow, ping } from "./measure.ts";
 import type { NodeOptions } from "./node.ts";
 import { median } from "./statistics.ts";

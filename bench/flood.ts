@@ -13,7 +13,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { addon } from "../src/io/native/addon.ts";
 import { makeSockaddr } from "../src/wire/sockaddr.ts";
 import { makeInitiations } from "./initiations.ts";
-import { LabError, runMain } from "./lab.ts";
+import { LabError } from "./lab.ts";
+import { runMain } from "./main.ts";
 
 export interface FloodOptions {
   /** IPv4. */

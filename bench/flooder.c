@@ -345,6 +345,15 @@ static int open_flood(struct flood *flood, uint16_t port)
     return 0;
 }
 
+/* Before all others, and on time: an attacker has processors of his own. */
+static void hurry(void)
+{
+    struct sched_param first = { .sched_priority = 1 };
+    (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+    if (sched_setscheduler(0, SCHED_FIFO, &first) < 0)
+        perror("flooder: no priority");
+}
+
 static int run(char **words, struct payload *payloads)
 {
     struct flood flood = { .payloads = payloads, .state = (uint64_t)now_ns() | 1 };
@@ -361,6 +370,7 @@ static int run(char **words, struct payload *payloads)
     int result = open_flood(&flood, (uint16_t)port);
     if (result < 0)
         return result;
+    hurry();
     int room = BUFFER_BYTES;
     int done = setsockopt(flood.fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) < 0
                    ? -errno
@@ -372,10 +382,6 @@ static int run(char **words, struct payload *payloads)
 int main(int argc, char **argv)
 {
     struct payload *payloads = calloc(PAYLOADS_MAX, sizeof *payloads);
-    struct sched_param first = { .sched_priority = 1 };
-    (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-    if (sched_setscheduler(0, SCHED_FIFO, &first) < 0)
-        perror("flooder: no priority");
     int done = payloads == NULL ? -ENOMEM : argc == 7 ? run(argv + 1, payloads) : -EINVAL;
     free(payloads);
     if (done == -EINVAL) {

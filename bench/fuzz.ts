@@ -10,8 +10,9 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type FuzzResult, fuzz } from "./fuzzing.ts";
-import { Lab, LabError, missingTools, runMain } from "./lab.ts";
+import { Lab, LabError, missingTools } from "./lab.ts";
 import { describeMachine } from "./machine.ts";
+import { runMain } from "./main.ts";
 import { median } from "./statistics.ts";
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);

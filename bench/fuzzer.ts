@@ -16,7 +16,8 @@ import { parseAddress } from "../src/wire/cidr.ts";
 import { makeSockaddr } from "../src/wire/sockaddr.ts";
 import { Chance } from "./chance.ts";
 import { Friend } from "./friend.ts";
-import { LabError, runMain } from "./lab.ts";
+import { LabError } from "./lab.ts";
+import { runMain } from "./main.ts";
 import { Mix } from "./mix.ts";
 import { udpQueues } from "./udp-queues.ts";
 

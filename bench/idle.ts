@@ -11,8 +11,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { exitCode, type Figure, figureTable } from "./bounds.ts";
 import { addIdlePeers, makeKeys, runCli, writeConfig } from "./engines.ts";
-import { Lab, LabError, missingTools, runMain } from "./lab.ts";
+import { Lab, LabError, missingTools } from "./lab.ts";
 import { describeMachine } from "./machine.ts";
+import { runMain } from "./main.ts";
 import { firstPing } from "./measure.ts";
 import { type Switches, switches, switchesBetween } from "./process.ts";
 

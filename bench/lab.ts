@@ -22,7 +22,6 @@ import {
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { inside, runTool, type ToolResult } from "../src/demo/tools.ts";
-import { EngineError } from "../src/schema/errors.ts";
 
 /** Protocol: documentation addresses (RFC 5737, RFC 3849) under, private ones in the tunnel. */
 // biome-ignore format: a table
@@ -300,6 +299,10 @@ export const cleanUpAtExit = (): void => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => process.exit(128 + constants.signals[signal]));
   }
+  // Nobody reads on: `| head`.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", () => process.exit(128 + constants.signals.SIGPIPE));
+  }
 };
 
 /** A program on a host. */
@@ -386,21 +389,4 @@ export const missingTools = (tools: readonly string[]): string | null => {
   if (missing.length === 0) return null;
   const packages = [...new Set(missing.map((tool) => PACKAGES[tool] ?? tool))].join(" ");
   return `${missing.join(", ")} not installed; run \`apt-get install ${packages}\`.`;
-};
-
-/** Errors that are the user's to mend: their message is enough. */
-const isPlain = (error: unknown): error is Error =>
-  error instanceof LabError ||
-  error instanceof EngineError ||
-  (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") === true;
-
-/** Runs a benchmark's main function: an error is one sentence and its exit code. */
-export const runMain = async (main: () => Promise<number>): Promise<void> => {
-  try {
-    process.exit(await main());
-  } catch (error) {
-    const text = isPlain(error) ? error.message : String((error as Error)?.stack ?? error);
-    process.stderr.write(`${text}\n`);
-    process.exit(error instanceof LabError ? error.exitCode : 1);
-  }
 };

@@ -12,8 +12,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { exitCode, type Figure, figureTable, formatValue } from "./bounds.ts";
 import { addIdlePeers, makeKeys, runCli, writeConfig } from "./engines.ts";
-import { Lab, LabError, missingTools, runMain } from "./lab.ts";
+import { Lab, LabError, missingTools } from "./lab.ts";
 import { describeMachine } from "./machine.ts";
+import { runMain } from "./main.ts";
 import { firstPing, flow, ping } from "./measure.ts";
 import { type Resident, resident } from "./process.ts";
 

@@ -11,8 +11,9 @@
 import { parseArgs } from "node:util";
 import { Bench } from "tinybench";
 import { exitCode, type Figure, figureTable } from "./bounds.ts";
-import { LabError, runMain } from "./lab.ts";
+import { LabError } from "./lab.ts";
 import { describeMachine } from "./machine.ts";
+import { runMain } from "./main.ts";
 import { aeadTasks, replayTasks } from "./micro-crypto.ts";
 import { openStandIn, splitTasks } from "./micro-io.ts";
 import { parseTasks, ringTasks, routeTasks } from "./micro-memory.ts";

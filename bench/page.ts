@@ -14,6 +14,8 @@ export type ThemedCharts = Readonly<Record<Theme, readonly Chart[]>>;
 
 export interface Report {
   readonly title: string;
+  /** The result in a few sentences of Markdown, before all else; may be "". */
+  readonly lead?: string;
   /**
    * What was measured, with or without the lines of `chartsMarkdown()`: a chart stands where they
    * are, and before all else where they are not. "How to read this" and "Method" are added.
@@ -73,14 +75,16 @@ const contents = (headings: readonly Heading[]): string => {
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /** A whole document, without references to anything outside. */
-export const makePage = ({ title, markdown, charts }: Report): string => {
+export const makePage = ({ title, lead = "", markdown, charts }: Report): string => {
   const figures = new Map(
     charts.light.map((chart) => {
       const dark = charts.dark.find(({ name }) => name === chart.name);
       return [chart.name, figureHtml(chart, dark)] as const;
     }),
   );
-  const shown = new Set<string>();
+  const [first = ""] = charts.light.map(({ name }) => name);
+  const opening = markdownHtml(lead).html + (figures.get(first) ?? "");
+  const shown = new Set([first]);
   const own = markdownHtml(markdown, (block) => {
     const name = nameIn(block);
     const figure = name === null ? undefined : figures.get(name);
@@ -105,6 +109,8 @@ export const makePage = ({ title, markdown, charts }: Report): string => {
 <body>
 <main>
 <h1>${escapeHtml(title)}</h1>
+<section class="lead">
+${opening}</section>
 ${contents(headings)}${before.html}${rest.join("")}${own.html}${after.html}</main>
 </body>
 </html>

@@ -26,8 +26,9 @@ import { type Arena, fieldWord, regionTables, shareOf, wordOf } from "../src/mem
 import { jobIndex, jobWord } from "../src/memory/ring.ts";
 import { WorkerPool } from "../src/workers/pool.ts";
 import { exitCode, type Figure, figureTable } from "./bounds.ts";
-import { LabError, runMain } from "./lab.ts";
+import { LabError } from "./lab.ts";
 import { describeMachine } from "./machine.ts";
+import { runMain } from "./main.ts";
 import { FULL_BYTES, FULL_RUN, makeBenchArena } from "./runs.ts";
 import { median } from "./statistics.ts";
 

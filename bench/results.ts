@@ -14,6 +14,7 @@ import { drawCharts } from "./charts.ts";
 import { LabError } from "./lab.ts";
 import type { Machine } from "./machine.ts";
 import type { ScenarioName } from "./options.ts";
+import { leadOf } from "./page/lead.ts";
 import { HOW_TO_READ, METHOD } from "./page/text.ts";
 import { chartFile, chartsMarkdown, makePage } from "./page.ts";
 import type { Row } from "./report.ts";
@@ -93,8 +94,9 @@ export class Results {
     const below = markdown.replaceAll(/^#/gm, "##");
     const words = [HOW_TO_READ, METHOD].join("\n\n");
     this.#save("rows.json", `${JSON.stringify({ machine, rows }, null, 2)}\n`);
-    this.#save("report.md", `# ${TITLE}\n\n${below}\n\n${words}\n`);
-    this.#save("report.html", makePage({ title: TITLE, markdown, charts }));
+    const lead = leadOf(rows);
+    this.#save("report.md", `# ${TITLE}\n\n${[lead, below, words].filter(Boolean).join("\n\n")}\n`);
+    this.#save("report.html", makePage({ title: TITLE, lead, markdown, charts }));
   }
 
   #part(scenario: ScenarioName): string {

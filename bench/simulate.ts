@@ -9,7 +9,8 @@
  */
 import { parseArgs } from "node:util";
 import { openTheatre, type Run, SimulationError, simulate } from "../test/simulation/simulation.ts";
-import { LabError, runMain } from "./lab.ts";
+import { LabError } from "./lab.ts";
+import { runMain } from "./main.ts";
 
 /** A run that was seen to fail is enough; more are for the summary. */
 const FAILURES_MAX = 10;

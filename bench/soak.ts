@@ -11,8 +11,9 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { Lab, LabError, missingTools, runMain } from "./lab.ts";
+import { Lab, LabError, missingTools } from "./lab.ts";
 import { describeMachine } from "./machine.ts";
+import { runMain } from "./main.ts";
 import { type Look, soak } from "./soaking.ts";
 
 /** One line per sample: both engines. */

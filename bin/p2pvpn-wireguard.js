@@ -1,24 +1,7 @@
 #!/usr/bin/env node
 /**
- * p2pvpn-wireguard — checks that this can run at all, then hands over to the command line.
+ * p2pvpn-wireguard — stands in for wireguard-go.
  */
-import { existsSync } from "node:fs";
+import { launch } from "./launch.js";
 
-const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-const program = new URL("../dist/src/wireguard.js", import.meta.url);
-
-/** @param {string} sentence */
-const fail = (sentence) => {
-  process.stderr.write(`p2pvpn-wireguard: ${sentence}\n`);
-  process.exitCode = 1;
-};
-
-if (major < 20 || (major === 20 && minor < 19)) {
-  fail(`Node ${process.versions.node} is too old; install Node 20.19 or newer.`);
-} else if (process.platform !== "linux") {
-  fail("This runs on Linux only.");
-} else if (!existsSync(program)) {
-  fail("It is not built yet; run `npm run setup`.");
-} else {
-  import(program.href);
-}
+await launch("p2pvpn-wireguard", new URL("../dist/src/wireguard.js", import.meta.url));

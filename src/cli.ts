@@ -154,6 +154,8 @@ const main = async (): Promise<void> => {
     if (error.code === "EPIPE") process.exit(0);
     throw new EngineError("OUTPUT_FAILED", { reason: writeProblem(error), cause: error });
   });
+  // There is nobody to tell.
+  process.stderr.on("error", () => {});
   const program = new Command("p2pvpn-engine");
   process.on("uncaughtException", (error) => process.exit(explain(error, program)));
   try {

@@ -159,6 +159,8 @@ const main = async (words: readonly string[]): Promise<void> => {
     process.stdout.write(`${PROGRAM} ${version()}\n`);
     return;
   }
+  // There is nobody to tell.
+  process.stderr.on("error", () => {});
   process.on("uncaughtException", (error) => process.exit(explain(error)));
   try {
     const { foreground, name } = readWords(words);

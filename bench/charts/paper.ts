@@ -38,7 +38,7 @@ const HEIGHT = 380;
 /** Between labels. Units: pixels. */
 const LABEL_GAP = 17;
 /** Of a step, what the schemes take side by side. */
-const SPREAD = 0.44;
+const SPREAD = 0.2;
 const MARGIN = 0.32;
 /** Where labels begin, behind the last step. */
 const LABEL_AT = 0.1;
@@ -47,7 +47,7 @@ const USUAL_CLASS = "junk";
 
 // biome-ignore format: a table
 const PAPER_LOOKS: Readonly<Record<string, Pick<Look, "label" | "tone" | "shape">>> = {
-  p2pvpn: { label: PAPER_NAMES.p2pvpn, tone: "aesOlder", shape: "circle" },
+  p2pvpn: { label: PAPER_NAMES.p2pvpn, tone: "paper", shape: "circle" },
   strongswan: { label: PAPER_NAMES.strongswan, tone: "strongswan", shape: "diamond" },
   openvpn: { label: PAPER_NAMES.openvpn, tone: "openvpn", shape: "triangle-up" },
 };
@@ -55,7 +55,6 @@ const PAPER_LOOKS: Readonly<Record<string, Pick<Look, "label" | "tone" | "shape"
 const paperLooks = Object.entries(PAPER_LOOKS).map(
   ([family, drawn]): Look => ({
     ...{ id: family, own: false, width: 1.4, dash: [6, 4], textTone: drawn.tone, ...drawn },
-    ...(drawn.tone === "aesOlder" ? { textTone: "aes" } : {}),
   }),
 );
 
@@ -101,7 +100,7 @@ const labelMarks = (field: Field, scale: Scale, quantity: Quantity): Mark[] => {
   const x = field.loads.length - 1 + MARGIN + LABEL_AT;
   return last.flatMap(({ look, y, x: from }, i): Mark[] => {
     const at = scale.fromPx(placed[i]!);
-    const value = y === null ? "×" : y.toFixed(quantity.digits);
+    const value = y === null ? "nothing" : y.toFixed(quantity.digits);
     const common = { panel: "", line: look.label };
     return [
       { ...common, part: "leader", x: from, y: ys[i]!, x2: x - 0.02, y2: at },

@@ -35,7 +35,7 @@ const partOf = (work: string, figure: string, more = ""): Part => ({
   ...{ title: `${workTitle(work)}${more}`, work, figure },
 });
 
-const GOAL_NOTE = "thin mark: what is asked at least; thick mark: the aim";
+const GOAL_NOTE = "circle: what is asked at least; diamond: the aim";
 
 const TOPICS: readonly Topic[] = [
   {
@@ -63,6 +63,8 @@ const WIDTH = 190;
 /** Of a panel's title. Units: characters. */
 const TITLE_LENGTH = 27;
 const COLUMNS = 2;
+/** Units: square pixels. */
+const GOAL_AREA = 90;
 /** The axis goes at least this far. */
 const TIMES_MIN = 1.25;
 /** Room beyond the longest bar. */
@@ -136,6 +138,17 @@ const tick = (part: string, thickness: number, x: Spec, y: Spec, theme: Theme): 
   encoding: { x, y },
 });
 
+/** Of what is asked: hollow at least, full the aim. */
+const goal = (part: "least" | "aim", shape: string, x: Spec, y: Spec, theme: Theme): Spec => ({
+  transform: [{ filter: `datum.part === '${part}'` }],
+  mark: {
+    ...{ type: "point", shape, size: GOAL_AREA, opacity: 1, strokeWidth: 1.8 },
+    stroke: groundOf(part === "least" ? "text" : "background", theme),
+    fill: groundOf(part === "least" ? "background" : "text", theme),
+  },
+  encoding: { x, y },
+});
+
 const headOf = (title: string): Spec => ({
   text: brokenTitle(title, TITLE_LENGTH).split("\n"),
   ...{ fontSize: TYPE.text, offset: 6, frame: "group" },
@@ -157,8 +170,8 @@ const ratioPanel = ({ title, looks, bars, goals }: Panel, most: number, theme: T
     data: { values: [...barMarks(bars, most), ...goals] },
     layer: [
       ...barLayers(looks, x, theme),
-      tick("least", 2.6, x, y, theme),
-      tick("aim", 4.4, x, y, theme),
+      goal("least", "circle", x, y, theme),
+      goal("aim", "diamond", x, y, theme),
       {
         mark: { type: "rule", strokeDash: [4, 3], color: text, opacity: 0.8 },
         encoding: { x: { datum: 1, type: "quantitative" } },

@@ -1,9 +1,10 @@
 /**
  * theme — colours and type of charts, on light and on dark ground.
  *
- * Ours has the two strong colours, which the colour-blind tell apart (blue and orange, as in Okabe
- * and Ito's palette); rivals are nearly grey and told apart by shape and name. SVG asks for fonts
- * that a system has, and for none of the web's.
+ * A colour is one scheme's in all charts. Ours has the two strong ones, which the colour-blind tell
+ * apart (blue and orange, as in Okabe and Ito's palette), lighter under Node 20; rivals are nearly
+ * grey and told apart by shape and name. SVG asks for fonts that a system has, and for none of the
+ * web's.
  */
 import type { Spec } from "./render.ts";
 
@@ -15,15 +16,20 @@ type Pair = readonly [light: string, dark: string];
 // biome-ignore format: a table
 const TONES = {
   aes:       ["#0059b8", "#5db0ff"],
-  aesOlder:  ["#5c9bdb", "#2f7cc9"],
+  aes20:     ["#4a90d9", "#3d8bd9"],
   chacha:    ["#b84a00", "#ffa45c"],
-  chachaOlder: ["#e0924f", "#c26f2a"],
+  chacha20:  ["#dd8436", "#d17a30"],
   unsealed:  ["#007d6c", "#4fd1bd"],
+  unsealed20: ["#4dab9d", "#2b9c8b"],
+  paper:     ["#b0307e", "#f08cc6"],
   openvpn:   ["#85703f", "#cdb888"],
   strongswan: ["#7d6793", "#bfaad4"],
-  n2n:       ["#5f7a58", "#a9c4a1"],
+  n2n:       ["#4b6b43", "#a9c4a1"],
+  n2nHub:    ["#8a9f3a", "#d3e08a"],
   wireguard: ["#56626e", "#aab5c0"],
+  wireguardHub: ["#93a0ac", "#6f7d8a"],
   kernel:    ["#35706d", "#8cc4c0"],
+  kernelHub: ["#6fa5a2", "#5c9290"],
   none:      ["#111111", "#f4f4f4"],
   other:     ["#777777", "#999999"],
 } as const satisfies Readonly<Record<string, Pair>>;
@@ -72,6 +78,7 @@ export const configOf = (theme: Theme): Spec => {
       ...{ labelColor: text, titleColor: quiet, gridColor: grid, domainColor: quiet },
       ...{ tickColor: quiet, labelFontSize: TYPE.small, titleFontSize: TYPE.small },
       ...{ titleFontWeight: "normal", titlePadding: 8, labelLimit: 260, labelFlush: false },
+      labelPadding: 5,
     },
     header: {
       ...{ title: null, labelColor: text, labelFontSize: TYPE.small, labelFontWeight: 600 },

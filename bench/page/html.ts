@@ -33,7 +33,7 @@ const NARROW_COLUMNS = 4;
 
 const verdictClass = (text: string): string => {
   if (text === "reached" || text === "aim reached") return "good";
-  return text === "not reached" || text.endsWith("✗") ? "bad" : "";
+  return text === "not reached" || text.endsWith("○") ? "bad" : "";
 };
 
 const cellHtml = (tag: "td" | "th", html: string, classes: readonly string[]): string => {

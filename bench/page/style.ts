@@ -53,6 +53,7 @@ td.number{white-space:nowrap}
 .good{color:var(--good);font-weight:600}
 .bad{color:var(--bad);font-weight:600}
 figure{margin:1.4em 0}
+.lead{font-size:1.1rem}
 .drawing{overflow-x:auto;border:1px solid var(--line);border-radius:6px}
 .drawing svg{display:block;max-width:100%;height:auto;margin:0 auto}
 .night{display:none}
@@ -63,6 +64,8 @@ summary{cursor:pointer}
   main{padding:12px 14px 48px}
   h1{font-size:1.5rem}
   .drawing svg{max-width:none;width:720px}
+  .drawing::before{content:"scroll ↔";position:sticky;left:0;display:block;width:max-content;
+    padding:2px 8px;font-size:.8rem;color:var(--quiet)}
 }
 @media print{
   :root{${LIGHT}}

@@ -20,7 +20,7 @@ export const HOW_TO_READ = `## How to read this
   the highest run. A ratio is one of medians; its brackets are the lowest and the highest ratio of
   runs that stood beside each other in time.
 - The **attack** is counted where it comes to the victim, as a line counts: with preamble and gap.
-  **✗**, or a hollow point: less than 95 % of what was asked came, and the row says nothing of the
+  **○**, or a hollow point: less than 95 % of what was asked came, and the row says nothing of the
   rest.
 - **×** in a chart's band, **N/A** or 0 in a table: it was measured, and nothing came through.
   **–**: it was not measured.

@@ -26,7 +26,7 @@ export const cameOf = (...rows: readonly (Row | undefined)[]): string => {
   const came = some.map(({ attackAchievedMbps }) => attackAchievedMbps ?? 0);
   if (came.length === 0) return "–";
   const least = Math.min(...came);
-  return `${least.toFixed(0)}${some.every(reached) ? "" : " ✗"}`;
+  return `${least.toFixed(0)}${some.every(reached) ? "" : " ○"}`;
 };
 
 /** One line of a table: a scheme under a load. */
@@ -89,4 +89,4 @@ export const lossesTable = (lines: readonly FloodLine[]): string => {
 export const LOSSES_NOTE =
   "Means, and packets lost before a program saw them, flood and peers together:";
 
-export const MARK_NOTE = "✗: less than 95 % of the flood came to the victim.";
+export const MARK_NOTE = "○: less than 95 % of the flood came to the victim.";

@@ -18,7 +18,7 @@ const textOf = (figure: Figure, row: Row | undefined): string => {
   if (row === undefined || row.runs === 0) return "–";
   const value = row[figure];
   const text = value === null ? "N/A" : value.toFixed(DIGITS[figure]);
-  return row.attackMbps === 0 || reached(row) ? text : `${text} ✗`;
+  return row.attackMbps === 0 || reached(row) ? text : `${text} ○`;
 };
 
 /** What another publication says of a scheme under a load. */

@@ -44,6 +44,8 @@ const demo = async (options: Options): Promise<void> => {
   const onSignal = (): void => interrupt.abort();
   // They stay on during the clean-up, which a second Ctrl-C must not cut short.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
+  // Nobody reads on, as after `| head`.
+  process.stderr.on("error", onSignal);
   const result = await runDemo({
     seconds: options.seconds,
     signal: interrupt.signal,

@@ -36,7 +36,7 @@ export const deadLinks = (
     ),
   );
 
-const FIGURE = /^(?:[\d.]+|–|N\/A)(?: ✗)?$/;
+const FIGURE = /^(?:[\d.]+|–|N\/A)(?: ○)?$/;
 const FIGURES_LEAST = 4;
 
 /** Rows of figures that no report of a benchmark has: a page shows what was measured. */

@@ -1,6 +1,7 @@
 /** charts — axes with units, what has no value, both themes, and no word that is lost. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { looksOf } from "../../bench/charts/looks.ts";
 import { render } from "../../bench/charts/render.ts";
 import { scaleOf, spreadLabels } from "../../bench/charts/scale.ts";
 import { toneOf } from "../../bench/charts/theme.ts";
@@ -60,7 +61,7 @@ test("what came to nothing is a cross with a word, and no band is drawn without 
   for (const name of ["paper-throughput", "paper-latency"]) {
     const chart = named(LIGHT, name);
     assert.equal(crossesIn(chart), 5, name);
-    for (const who of ["OpenVPN: ×", "strongSwan: ×", "the paper: IPsec: ×"]) {
+    for (const who of ["OpenVPN: nothing", "strongSwan: nothing", "the paper: IPsec: nothing"]) {
       assert.ok(says(chart, who), who);
     }
   }
@@ -127,9 +128,31 @@ test("both themes are whole, differ in colour and in nothing else", async () => 
     assert.deepEqual([ground(chart), ground(other)], ["#ffffff", "#12161c"], chart.name);
     assert.deepEqual(wordsIn(chart), wordsIn(other), chart.name);
     assert.ok(
-      chart.svg.includes(toneOf("aes", "light")) && other.svg.includes(toneOf("aes", "dark")),
+      chart.svg.includes(toneOf("aes20", "light")) && other.svg.includes(toneOf("aes20", "dark")),
     );
   });
+});
+
+test("a scheme has one colour in all charts, and no other has it", () => {
+  const tones = new Map<string, string>();
+  for (const rows of [paperRows(), directRows(), speedRows(), ALL]) {
+    for (const { id, tone } of looksOf(rows)) {
+      assert.equal(tones.get(id) ?? tone, tone, id);
+      tones.set(id, tone);
+    }
+  }
+  assert.equal(new Set(tones.values()).size, tones.size, JSON.stringify([...tones]));
+});
+
+test("what is asked at least and what is the aim differ in shape, and a note names both", () => {
+  const chart = named(LIGHT, "speed-more");
+  assert.ok(says(chart, "circle: what is asked at least; diamond: the aim"));
+  const [hollow, full] = ["#ffffff", "#1b2026"].map(
+    (fill) =>
+      new RegExp(`d="[^"]*" fill="${fill}" stroke="${fill === "#ffffff" ? "#1b2026" : "#ffffff"}"`),
+  );
+  assert.match(chart.svg, hollow!);
+  assert.match(chart.svg, full!);
 });
 
 test("a drawing is told in words, refers to nothing outside, and can stand twice in a page", () => {

@@ -1,7 +1,7 @@
 /** field — floods and what came of them, the flooder's arguments, rivals that are not there. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -127,6 +127,11 @@ test("the flooder refuses what is not the laboratory's, and what has no bound", 
   for (const words of [[], ["absent0", "9", "1", "1", file], ["lo", "9", "8193", "1", file]]) {
     assert.equal(spawnSync(recorder, words).status, 2, words.join(" "));
   }
+  // Whoever may have no priority reads the same.
+  chmodSync(folder, 0o755);
+  const nobody = process.geteuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  const { stderr } = spawnSync(flooder, right.slice(1), { encoding: "utf8", ...nobody });
+  assert.match(stderr, /^usage: flooder SOURCE/);
   const absent = right.map((usual, i) => (i === 3 ? join(folder, "absent") : usual));
   assert.deepEqual(run(...absent), [1, "flooder: No such file or directory\n"]);
   writeFileSync(file, Uint8Array.of(9, 0, 1));
@@ -173,12 +178,12 @@ test("the table has the paper's columns and figures; a weak flood is marked", as
   const lines = page.split("\n").filter((line) => line.startsWith("| ours"));
   assert.equal(lines.length, 5, page);
   // At a glance, with the paper's own row below.
-  assert.match(lines[0]!, /\| 700 \| 0 \| 0\.25 \| N\/A ✗ \|$/);
+  assert.match(lines[0]!, /\| 700 \| 0 \| 0\.25 \| N\/A ○ \|$/);
   assert.match(page, /^\| the paper: P2PVPN \| – \| 628 \| – \| 0\.54 \|$/m);
   assert.match(lines[1]!, /\| 0\.250 \| 700 \| 0 \|/);
   assert.match(
     lines[2]!,
-    /\| N\/A \| 0 \| 1000 \| 940 ✗ \| N\/A \| 100\.0 \|.*\| 0\.544 \| 628 \|/,
+    /\| N\/A \| 0 \| 1000 \| 940 ○ \| N\/A \| 100\.0 \|.*\| 0\.544 \| 628 \|/,
   );
   // Means and losses: what was not counted has a dash.
   assert.match(lines[3]!, /\| 0 \| 0\.250 \| 700 \| – \| – \| – \| – \|/);

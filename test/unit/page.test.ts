@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { drawCharts } from "../../bench/charts.ts";
+import { leadOf } from "../../bench/page/lead.ts";
 import { chartsMarkdown, makePage } from "../../bench/page.ts";
 import { markdownTable } from "../../bench/report.ts";
-import { paperRows } from "./chart-rows.ts";
+import { paperRows, speedRows } from "./chart-rows.ts";
 
 const CHARTS = {
   light: await drawCharts(paperRows(), "light"),
@@ -77,12 +78,33 @@ test("every chart stands once, in both themes, with its words", () => {
       assert.ok(page.includes(`<summary>${chart.title}, in words</summary>`));
     });
     if (markdown.startsWith("# One")) {
-      assert.ok(page.indexOf('id="one"') < page.indexOf("<figure "));
-      assert.ok(page.indexOf("<figure ") < page.indexOf('id="two"'));
+      // The first opens the page, the others stand where the lines are.
+      assert.ok(page.indexOf("<figure ") < page.indexOf("<nav "));
+      assert.ok(page.indexOf('id="one"') < page.lastIndexOf("<figure "));
+      assert.ok(page.lastIndexOf("<figure ") < page.indexOf('id="two"'));
     }
   }
   const page = makePage({ title: "A report", markdown: "", charts: CHARTS });
   assert.match(page, /@media \(prefers-color-scheme:dark\)\{\.day\{display:none\}/);
+});
+
+test("a page opens with its result, before its contents and how to read it", () => {
+  const page = makePage({
+    title: "A report",
+    lead: leadOf(paperRows()),
+    markdown: "",
+    charts: CHARTS,
+  });
+  const at = (what: string): number => page.indexOf(what);
+  assert.match(page, /What one TCP stream keeps under a flood of 1,000 Mbit\/s.*<strong>ours, AES/);
+  const order = ["<h1>", "What one TCP", "<figure ", "<nav ", "How to read this</h2>"].map(at);
+  assert.deepEqual(
+    order,
+    [...order].sort((x, y) => x - y),
+  );
+  assert.ok(!order.includes(-1), String(order));
+  assert.match(leadOf(speedRows()), /^Without a flood, one TCP stream .* \*\*ours, AES/);
+  assert.equal(leadOf([]), "");
 });
 
 test("lines for Markdown name both files and tell the chart in words", () => {
@@ -102,7 +124,7 @@ test("tables scroll, numbers stand right, ours and verdicts are seen", () => {
   const table = markdownTable(
     ["scheme", "ms", "of it came", "verdict"],
     [
-      ["ours, AES", "0.45 (0.42–0.49)", "940 ✗", "aim reached"],
+      ["ours, AES", "0.45 (0.42–0.49)", "940 ○", "aim reached"],
       ["wireguard-go", "–", "985", "not reached"],
       ["none", "N/A", "", ""],
     ],
@@ -111,7 +133,7 @@ test("tables scroll, numbers stand right, ours and verdicts are seen", () => {
   const own = page.slice(page.lastIndexOf('<div class="scroll"', page.indexOf("ours, AES")));
   assert.match(own, /<div class="scroll"[^>]* tabindex="0"><table>/);
   assert.match(own, /<tr class="ours"><td>ours, AES<\/td><td class="number">0\.45 /);
-  assert.match(own, /<td class="number bad">940 ✗<\/td><td class="good">aim reached</);
+  assert.match(own, /<td class="number bad">940 ○<\/td><td class="good">aim reached</);
   assert.match(
     own,
     /<tr><td>wireguard-go<\/td><td class="number">–<\/td>.*class="bad">not reached/,

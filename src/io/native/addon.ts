@@ -263,8 +263,15 @@ export interface Addon {
 
 const require = createRequire(import.meta.url);
 
-/** Where the build script puts the binary, seen from dist/src/io/native and from src/io/native. */
-const PLACES = ["../../../../build/addon.node", "../../../build/addon.node"];
+/**
+ * Where the binary may be: where the build script puts it, seen from dist/src/io/native and from
+ * src/io/native, or where a package brings it.
+ */
+const PLACES = [
+  "../../../../build/addon.node",
+  "../../../build/addon.node",
+  `../../../../prebuilt/addon-${process.arch}.node`,
+];
 
 const load = (): Addon => {
   let cause: unknown;

@@ -366,13 +366,13 @@ export class Control {
         this.#keeper.stopUsing(peer);
         break;
       case "giveUp":
-        this.#exchange.forget(peer, nowMs);
+        this.#exchange.forget(peer);
         this.#command(peer, COMMAND.discard);
         this.#endpoints.reset(peer);
         this.#world.say("info", "peer does not answer", { peer: shortKey(peer.publicKey) });
         break;
       case "zero":
-        this.#exchange.forget(peer, nowMs);
+        this.#exchange.forget(peer);
         this.#keeper.forget(peer, nowMs);
         break;
     }
@@ -380,7 +380,7 @@ export class Control {
 
   /** Ends what is under way with a peer. */
   #forget(peer: Peer, nowMs: number): void {
-    this.#exchange.forget(peer, nowMs);
+    this.#exchange.forget(peer);
     this.#keeper.forget(peer, nowMs);
     this.#command(peer, COMMAND.discard);
     peer.timers = new PeerTimers(this.#world.random, this.#timing);

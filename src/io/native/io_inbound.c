@@ -238,7 +238,8 @@ static void write_jobs(struct io *io, uint32_t job, uint32_t offered,
 
 /*
  * Receives from the sockets that are ready. Each offered job brings a slot; every run takes
- * one job and one slot, and the other slots go back with the other jobs.
+ * one job and one slot, and the other slots go back with the other jobs. A side that gave as many
+ * messages as were asked for may have more: then the result says so, whatever became of them.
  */
 int io_receive(struct io *io, uint32_t job, uint32_t offered)
 {
@@ -259,7 +260,7 @@ int io_receive(struct io *io, uint32_t job, uint32_t offered)
         want--;
     prepare_messages(io, &harvest, want);
     int got = receive_messages(io, want);
-    if (got <= 0)
+    if (got < 0)
         return got;
     /* Slots after the received messages serve runs that need one of their own. */
     harvest.slot_next = (uint32_t)got;
@@ -283,5 +284,5 @@ int io_receive(struct io *io, uint32_t job, uint32_t offered)
     for (uint32_t i = harvest.slot_next; i < harvest.slot_count; i++)
         unused[unused_count++] = harvest.slots[i];
     write_jobs(io, job, offered, &harvest, unused, unused_count);
-    return (int)harvest.run_count;
+    return (int)harvest.run_count | (io->ready != 0 ? RECEIVE_MORE : 0);
 }

@@ -45,7 +45,7 @@ export class Receive {
     this.#sources = wordOf(station.arena, "sources", SOURCE.size, station.thread * JOB_SEGMENTS);
   }
 
-  /** One receive: makes jobs of what came. True: there may be more, and there was room. */
+  /** One receive: makes jobs of what came. True: it was little, and there may be more. */
   read(): boolean {
     const { poster, ring, io } = this.#s;
     const offered = this.offer(OFFERED);

@@ -157,7 +157,7 @@ int io_lone(struct io *io, struct aead *aead, uint32_t job, uint32_t offered, in
         int runs = received & RECEIVE_RUNS;
         if (runs > 1 || (runs == 1 && !take_lone(io, aead, job)))
             return ready | runs << LONE_RUNS_SHIFT;
-        if (!(received & RECEIVE_MORE))
+        if (io->ready == 0)
             ready &= ~READY_UDP;
     }
     return ready;

@@ -219,9 +219,9 @@ export class Changes {
   }
 
   #remove(peer: Peer): void {
-    const { roster, exchange, hands, world } = this.#options;
+    const { roster, exchange, hands } = this.#options;
     hands.forget(peer);
-    exchange.removePeer(peer, world.bootMs());
+    exchange.removePeer(peer);
     roster.remove(peer);
   }
 }

@@ -17,6 +17,7 @@ import type { Arena } from "../memory/region.ts";
 import type { Change, DeviceState } from "../schema/change.ts";
 import { makeIndexKey } from "../wire/index.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
+import { Alarm } from "./alarm.ts";
 import { Changes } from "./changes.ts";
 import { Commands } from "./commands.ts";
 import type { PassedFrame } from "./datagrams.ts";
@@ -43,10 +44,8 @@ export interface ControlOptions {
   readonly keyFixed: boolean;
 }
 
-/** How often what waits for I/O threads is looked at: entries, routes, commands. */
+/** How often what waits for I/O threads is looked at: entries, routes, commands, frames. */
 const SETTLE_MS = 20;
-/** The shortest delay of an alarm. */
-const ALARM_MS = 1;
 
 export class Control {
   readonly #world: World;
@@ -60,16 +59,17 @@ export class Control {
   readonly #events: Events;
   readonly #commands: Commands;
   readonly #frames: Frames;
+  readonly #alarm: Alarm;
   readonly roster: Roster;
   readonly suites: Suites;
   #up = false;
-  #dueMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ControlOptions, world: World) {
     const { arena, timing, listenPort, fwmark, keyFixed } = options;
     const { mac, random } = world;
     const random32 = (): number => Buffer.from(world.randomBytes(4)).readUInt32LE();
     this.#world = world;
+    this.#alarm = new Alarm(world);
     this.#timing = timing;
     this.#counters = new Counters(arena, controlBlock(arena));
     this.#entries = new PeerEntries(arena);
@@ -84,7 +84,7 @@ export class Control {
     this.roster = new Roster({ arena, entries: this.#entries, mac, timing, random });
     this.suites = new Suites(options.cipher, options.aes, (peer, dueMs) => {
       peer.timers.renewAt(dueMs);
-      this.#wakeBy(dueMs);
+      this.#alarm.wakeBy(dueMs);
     });
     this.#exchange = new Exchange({
       mac,
@@ -126,7 +126,7 @@ export class Control {
       roster: this.roster,
       confirmed: (...event) => this.#confirmed(...event),
       wanted: (peer, nowMs) => this.#step(peer, nowMs),
-      tooLarge: (peer, nowMs) => this.#wakeBy(this.#frames.refused(peer, nowMs)),
+      tooLarge: (peer, nowMs) => this.#alarm.wakeBy(this.#frames.refused(peer, nowMs)),
     });
   }
 
@@ -211,7 +211,7 @@ export class Control {
       if (sockaddrFamily(this.#entries.endpoint(peer.index)) === 0) continue;
       this.#exchange.initiate(peer, nowMs);
       peer.timers.handshakeSent(nowMs);
-      this.#wakeBy(peer.timers.nextDueMs(nowMs));
+      this.#alarm.wakeBy(peer.timers.nextDueMs(nowMs));
       begun++;
     }
     return begun;
@@ -246,7 +246,7 @@ export class Control {
     if (!this.#up) return;
     const nowMs = this.#world.bootMs();
     // What strangers send changes no timer, and puts none off.
-    if (this.#exchange.receive(datagram, from, local, nowMs)) this.#wakeBy(nowMs);
+    if (this.#exchange.receive(datagram, from, local, nowMs)) this.#alarm.wakeBy(nowMs);
   }
 
   /** A control frame, opened by an I/O thread. Borrows: `frame.bytes`. */
@@ -256,7 +256,7 @@ export class Control {
     const peer = this.roster.at(frame.peer);
     // It may come before the event that says that its session is confirmed.
     if (peer !== undefined) this.#confirmed(peer, frame.session, frame.generation, nowMs);
-    this.#wakeBy(this.#frames.take(peer, frame, nowMs));
+    this.#alarm.wakeBy(this.#frames.take(peer, frame, nowMs));
     this.#settle(nowMs);
   }
 
@@ -280,14 +280,17 @@ export class Control {
   /** The alarm: steps every peer that is due, then sleeps until the earliest next. */
   tick(): void {
     const nowMs = this.#world.bootMs();
-    this.#dueMs = Number.POSITIVE_INFINITY;
+    if (this.#alarm.rung(nowMs)) this.#stepAll(nowMs);
+    this.#settle(nowMs);
+  }
+
+  #stepAll(nowMs: number): void {
     let dueMs = Number.POSITIVE_INFINITY;
     for (const peer of this.roster.peers()) {
       if (this.#nextMs(peer, nowMs) <= nowMs) this.#act(peer, nowMs);
       dueMs = Math.min(dueMs, this.#nextMs(peer, nowMs));
     }
-    this.#wakeBy(dueMs);
-    this.#settle(nowMs);
+    this.#alarm.wakeBy(dueMs);
   }
 
   /** Something authentic came on a session that we answered: it is used from now on. */
@@ -308,25 +311,18 @@ export class Control {
   // -------------------------------------------------------------------------------------------
   // What it does
 
-  /** Entries and routes that wait for I/O threads. */
+  /** Entries, routes and frames that wait for I/O threads. */
   #settle(nowMs: number): void {
     const told = this.#commands.flush();
     const waiting = this.#keeper.sweep(nowMs);
-    if (!this.roster.settle() || waiting || !told) this.#wakeBy(nowMs + SETTLE_MS);
-  }
-
-  /** A suspend stops timers, not the boot clock: an alarm that is overdue by then rings at once. */
-  #wakeBy(dueMs: number): void {
-    const nowMs = this.#world.bootMs();
-    const overdue = this.#dueMs <= nowMs;
-    if (dueMs >= this.#dueMs && !overdue) return;
-    this.#dueMs = overdue ? nowMs + ALARM_MS : dueMs;
-    this.#world.wakeAt(this.#dueMs);
+    for (const peer of this.#frames.ready()) this.#step(peer, nowMs);
+    const settled = this.roster.settle() && !waiting && told && !this.#frames.waits;
+    if (!settled) this.#alarm.ringBy(nowMs + SETTLE_MS);
   }
 
   #step(peer: Peer, nowMs: number): void {
     this.#act(peer, nowMs);
-    this.#wakeBy(this.#nextMs(peer, nowMs));
+    this.#alarm.wakeBy(this.#nextMs(peer, nowMs));
   }
 
   /** When to look at the peer again. */
@@ -366,13 +362,13 @@ export class Control {
         this.#keeper.stopUsing(peer);
         break;
       case "giveUp":
-        this.#exchange.forget(peer, nowMs);
+        this.#exchange.forget(peer);
         this.#command(peer, COMMAND.discard);
         this.#endpoints.reset(peer);
         this.#world.say("info", "peer does not answer", { peer: shortKey(peer.publicKey) });
         break;
       case "zero":
-        this.#exchange.forget(peer, nowMs);
+        this.#exchange.forget(peer);
         this.#keeper.forget(peer, nowMs);
         break;
     }
@@ -380,8 +376,9 @@ export class Control {
 
   /** Ends what is under way with a peer. */
   #forget(peer: Peer, nowMs: number): void {
-    this.#exchange.forget(peer, nowMs);
+    this.#exchange.forget(peer);
     this.#keeper.forget(peer, nowMs);
+    this.#frames.forget(peer);
     this.#command(peer, COMMAND.discard);
     peer.timers = new PeerTimers(this.#world.random, this.#timing);
   }

@@ -75,8 +75,8 @@ export class Exchange {
   }
 
   /** Forgets the peer and all that was under way with it. */
-  removePeer(peer: Peer, nowMs: number): void {
-    this.forget(peer, nowMs);
+  removePeer(peer: Peer): void {
+    this.forget(peer);
     this.#self?.clock.forget(peer.lastSentTimestamp);
   }
 
@@ -84,7 +84,7 @@ export class Exchange {
   initiate(peer: Peer, nowMs: number): void {
     const world = this.#world;
     const self = this.#self;
-    this.#forgetInitiation(peer, nowMs);
+    this.#forgetInitiation(peer);
     const product = self === null ? null : productOf(self, peer);
     if (self === null || product === null) {
       world.counters.add(DROP.noKey, 1);
@@ -144,9 +144,9 @@ export class Exchange {
   }
 
   /** Zeroes the state of an initiation that will not be answered any more. */
-  forget(peer: Peer, nowMs: number): void {
+  forget(peer: Peer): void {
     this.#world.suites.settled(peer);
-    this.#forgetInitiation(peer, nowMs);
+    this.#forgetInitiation(peer);
     this.#settle(peer);
   }
 
@@ -225,7 +225,8 @@ export class Exchange {
     nowMs: number,
   ): boolean {
     const world = this.#world;
-    const senderIndex = world.keeper.reserveIndex(peer.owner);
+    const { keeper } = world;
+    const senderIndex = keeper.hasRoom(peer, nowMs) ? keeper.reserveIndex(peer.owner) : -1;
     if (senderIndex < 0) {
       world.counters.add(DROP.noIndex, 1);
       wipe(state);
@@ -248,7 +249,7 @@ export class Exchange {
     );
     wipeKeys(keys);
     if (made === null) {
-      world.keeper.releaseIndex(senderIndex, nowMs);
+      world.keeper.releaseIndex(senderIndex);
       world.counters.add(DROP.noIndex, 1);
       return false;
     }
@@ -303,7 +304,7 @@ export class Exchange {
     );
     wipeKeys(keys);
     if (made === null) {
-      world.keeper.releaseIndex(index, nowMs);
+      world.keeper.releaseIndex(index);
       world.counters.add(DROP.noIndex, 1);
       return false;
     }
@@ -371,10 +372,10 @@ export class Exchange {
     peer.cookie.settle();
   }
 
-  #forgetInitiation(peer: Peer, nowMs: number): void {
+  #forgetInitiation(peer: Peer): void {
     if (peer.initiation === null) return;
     this.#bySender.delete(peer.initiation.senderIndex);
-    this.#world.keeper.releaseIndex(peer.initiation.senderIndex, nowMs);
+    this.#world.keeper.releaseIndex(peer.initiation.senderIndex);
     wipe(peer.initiation);
     peer.initiation = null;
   }

@@ -7,6 +7,9 @@
  * Every peer is said one hello; all other frames go only to peers that said hello. Whatever comes
  * from a peer changes what is known of that peer, and of no other.
  *
+ * Where an I/O thread has no entry free, its peers wait, and go on one after the other as entries
+ * come free (`ready`). An answer to a probe does not wait: without one, the probe is sent again.
+ *
  * Source: security.md 11 to 13; docs/PROTOCOL.md, "Control frames".
  */
 import { shortKey } from "../log.ts";
@@ -66,10 +69,36 @@ export interface FramesOptions {
 export class Frames {
   readonly #options: FramesOptions;
   readonly #outgoing: FrameEntries;
+  /** Peers that wait for a free entry, by I/O thread, oldest first. */
+  readonly #waiting: readonly Set<Peer>[];
 
   constructor(options: FramesOptions) {
+    const { arena } = options;
     this.#options = options;
-    this.#outgoing = new FrameEntries(options.arena);
+    this.#outgoing = new FrameEntries(arena);
+    this.#waiting = Array.from({ length: arena.limits.ioThreads }, () => new Set<Peer>());
+  }
+
+  /** Does any peer wait for an entry? */
+  get waits(): boolean {
+    return this.#waiting.some((peers) => peers.size > 0);
+  }
+
+  /** The peers that waited and for which there is an entry now: step() each before the next. */
+  *ready(): Generator<Peer, void, undefined> {
+    for (const [thread, peers] of this.#waiting.entries()) {
+      let left = peers.size;
+      for (const peer of peers) {
+        if (left-- === 0 || !this.#outgoing.hasRoom(thread)) break;
+        peers.delete(peer);
+        yield peer;
+      }
+    }
+  }
+
+  /** The peer has no session any more: nothing of it waits. */
+  forget(peer: Peer): void {
+    this.#waiting[peer.owner]!.delete(peer);
   }
 
   /** When to call step() for the peer, at the latest; infinity: at any look at it. */
@@ -88,13 +117,20 @@ export class Frames {
     const { hellos, path, session } = peer.talk;
     if (session !== peer.current) hellos.renew();
     peer.talk.session = peer.current;
+    const done = this.#say(peer, hellos, mtu, nowMs) && this.#measure(peer, peer.talk, mtu, nowMs);
+    if (done) this.#waiting[peer.owner]!.delete(peer);
+    else this.#waiting[peer.owner]!.add(peer);
+    peer.talk.dueMs = done ? Math.min(hellos.dueMs(mtu), path.dueMs) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Says hello when that is due. False: it has to wait. */
+  #say(peer: Peer, hellos: Hellos, mtu: number, nowMs: number): boolean {
     const saying = hellos.next(nowMs, mtu);
-    if (saying !== null) {
-      const hello = encodeHello({ ...saying, suites: this.#options.suites.offered, mtu });
-      if (this.#send(peer, hello)) hellos.saying(nowMs, mtu);
-    }
-    if (hellos.heard !== null) this.#measure(peer, peer.talk, hellos.heard, mtu, nowMs);
-    peer.talk.dueMs = Math.min(hellos.dueMs(mtu), path.dueMs);
+    if (saying === null) return true;
+    const hello = encodeHello({ ...saying, suites: this.#options.suites.offered, mtu });
+    if (!this.#outgoing.hasRoom(peer.owner) || !this.#send(peer, hello)) return false;
+    hellos.saying(nowMs, mtu);
+    return true;
   }
 
   /**
@@ -181,10 +217,13 @@ export class Frames {
     }
   }
 
-  /** The path to an engine. */
-  #measure(peer: Peer, talk: Talk, heard: Hello, ownMtu: number, nowMs: number): void {
+  /** The path to an engine. False: it has to wait, since a probe may be due. */
+  #measure(peer: Peer, talk: Talk, ownMtu: number, nowMs: number): boolean {
     const { entries } = this.#options;
     const { path, hellos } = talk;
+    const { heard } = hellos;
+    if (heard === null) return true;
+    if (!this.#outgoing.hasRoom(peer.owner)) return false;
     const endpoint = entries.endpoint(peer.index);
     if (!sameSockaddr(endpoint, talk.endpoint)) path.moved();
     talk.endpoint = endpoint;
@@ -196,6 +235,7 @@ export class Frames {
     }
     if (path.deafRounds >= DEAF_ROUNDS) hellos.forget();
     if (path.mtu !== talk.pathMtu) this.#setPathMtu(peer, talk, path.mtu);
+    return true;
   }
 
   #setPathMtu(peer: Peer, talk: Talk, found: number): void {

@@ -1,32 +1,30 @@
 /**
  * control/sessions — making, promoting and retiring the sessions of peers.
  *
- * The shared entries are in memory/sessions.ts; here is who holds which, which receiver indices may
- * not be given out yet, and which entries wait until no I/O thread can hold them.
+ * The shared entries are in memory/sessions.ts, receiver indices in indices.ts; here is who holds
+ * which, and which entries wait until no I/O thread can hold them. A peer has SESSIONS_PER_PEER
+ * entries at most, those that wait among them: however often it begins a handshake, the others have
+ * theirs.
  */
 
 import type { Counters } from "../memory/counters.ts";
 import { type Mark, mark, passed } from "../memory/epochs.ts";
-import { COUNT } from "../memory/layout.ts";
+import { COUNT, SESSIONS_PER_PEER } from "../memory/layout.ts";
 import { readMtu } from "../memory/mtu.ts";
 import type { PeerEntries } from "../memory/peers.ts";
 import type { Arena } from "../memory/region.ts";
 import { Sessions } from "../memory/sessions.ts";
-import { type IndexKey, makeIndex, OWNER_MASK, RANDOM_MASK } from "../wire/index.ts";
+import type { IndexKey } from "../wire/index.ts";
+import { Indices } from "./indices.ts";
 import { messageLimits } from "./limits.ts";
 import type { TransportKeys } from "./noise.ts";
 import type { Peer, SessionRef } from "./peer.ts";
 import type { SessionSeen } from "./timers.ts";
 
-/** A receiver index is not given out again for this long (security.md 8). */
-const INDEX_REST_MS = 180_000;
-/** Tries to find a free index before giving up; the table holds a million. */
-const INDEX_TRIES = 64;
-/** Most indices at rest; beyond it the oldest returns early, which only a flood can cause. */
-const RESTING_MAX = 262_144;
-
 interface Dying {
   readonly session: number;
+  /** Whose entry it is: an index into the peers region. */
+  readonly peer: number;
   readonly at: Mark;
 }
 
@@ -46,13 +44,10 @@ export class SessionKeeper {
   readonly #entries: PeerEntries;
   readonly #counters: Counters;
   readonly #table: Sessions;
-  readonly #indexKey: IndexKey;
+  readonly #indices: Indices;
   readonly #rejectAfterMs: number;
-  readonly #random32: () => number;
-  /** Indices of our initiations: taken, but without a session yet. */
-  readonly #reserved = new Set<number>();
-  /** Random parts at rest, oldest first, with the time at which they were withdrawn. */
-  readonly #resting = new Map<number, number>();
+  /** Entries of each peer, those among them that wait to be cleared. */
+  readonly #taken: Uint8Array;
   #dying: Dying[] = [];
 
   constructor(options: {
@@ -66,34 +61,39 @@ export class SessionKeeper {
     this.#arena = options.arena;
     this.#entries = options.entries;
     this.#counters = options.counters;
-    this.#indexKey = options.indexKey;
     this.#rejectAfterMs = options.rejectAfterMs;
-    this.#random32 = options.random32;
     this.#table = new Sessions(options.arena);
+    this.#taken = new Uint8Array(options.arena.layout.count.peers);
+    this.#indices = new Indices({
+      key: options.indexKey,
+      ...options.arena.limits,
+      random32: options.random32,
+      free: (random) => this.#table.indexFree(random),
+    });
   }
 
   /** A receiver index that names `owner`, or -1 when none was found. */
   reserveIndex(owner: number): number {
-    for (let tries = 0; tries < INDEX_TRIES; tries++) {
-      const random = ((this.#random32() & RANDOM_MASK & ~OWNER_MASK) | owner) >>> 0;
-      if (this.#reserved.has(random) || this.#resting.has(random)) continue;
-      if (!this.#table.indexFree(random)) continue;
-      this.#reserved.add(random);
-      return makeIndex(this.#indexKey, random);
-    }
-    return -1;
+    return this.#indices.reserve(owner);
   }
 
   /** Gives back an index whose handshake came to nothing. */
-  releaseIndex(index: number, nowMs: number): void {
-    const random = index & RANDOM_MASK;
-    if (this.#reserved.delete(random)) this.#rest(random, nowMs);
+  releaseIndex(index: number): void {
+    this.#indices.release(index);
   }
 
-  /** Writes keys into a free entry and publishes its index. Null: no entry is free. */
+  /** Is there an entry for one more session of the peer? */
+  hasRoom(peer: Peer, nowMs: number): boolean {
+    const taken = (): number => this.#taken[peer.index]!;
+    if (taken() >= SESSIONS_PER_PEER) this.sweep(nowMs);
+    return taken() < SESSIONS_PER_PEER;
+  }
+
+  /** Writes keys into a free entry and publishes its index. Null: the peer has all of its own. */
   create(made: NewSession, nowMs: number): SessionRef | null {
-    const session = this.#table.take();
+    const session = this.hasRoom(made.peer, nowMs) ? this.#table.take() : -1;
     if (session < 0) return null;
+    this.#taken[made.peer.index]!++;
     const { suite } = made;
     const mtu = readMtu(this.#arena);
     this.#table.fill(session, {
@@ -108,7 +108,7 @@ export class SessionKeeper {
       sendKey: made.keys.send,
       receiveKey: made.keys.receive,
     });
-    this.#reserved.delete(made.localIndex & RANDOM_MASK);
+    this.#indices.release(made.localIndex);
     return {
       session,
       generation: this.#table.generation(session),
@@ -166,22 +166,24 @@ export class SessionKeeper {
   /** Nothing arrives for the session any more; its keys are zeroed as soon as nobody holds it. */
   retire(ref: SessionRef | null, nowMs: number): void {
     if (ref === null) return;
-    this.#table.withdraw(ref.session);
-    this.#rest(ref.localIndex & RANDOM_MASK, nowMs);
-    this.#dying.push({ session: ref.session, at: mark(this.#arena) });
+    const { session, localIndex } = ref;
+    const peer = this.#table.peer(session);
+    // Of one that was answered and never heard, nothing is late.
+    if (ref.initiator || this.#table.confirmed(session))
+      this.#indices.rest(localIndex, peer, nowMs);
+    this.#table.withdraw(session);
+    this.#dying.push({ session, peer, at: mark(this.#arena) });
   }
 
   /** Clears what nobody holds any more. True: some still wait. */
   sweep(nowMs: number): boolean {
-    this.#dying = this.#dying.filter(({ session, at }) => {
+    this.#dying = this.#dying.filter(({ session, peer, at }) => {
       if (!passed(this.#arena, at)) return true;
       this.#table.clear(session);
+      this.#taken[peer]!--;
       return false;
     });
-    for (const [random, sinceMs] of this.#resting) {
-      if (nowMs - sinceMs < INDEX_REST_MS && this.#resting.size <= RESTING_MAX) break;
-      this.#resting.delete(random);
-    }
+    this.#indices.sweep(nowMs);
     return this.#dying.length > 0;
   }
 
@@ -207,10 +209,5 @@ export class SessionKeeper {
     peer.current = ref;
     this.#entries.setCurrent(peer.index, ref.session);
     this.#counters.add(COUNT.sessionsMade, 1);
-  }
-
-  #rest(random: number, nowMs: number): void {
-    this.#resting.delete(random);
-    this.#resting.set(random, nowMs);
   }
 }

@@ -7,7 +7,8 @@
  *   4. close: replies leave, then clients          openControlSocket
  *
  * A damaged frame is answered once, then its client is closed: what follows cannot be trusted.
- * A client that does not read is not read from either, and closed after a while.
+ * A client that does not read is not read from either, and closed after a while; when others want
+ * its place, at once (clients.ts).
  */
 import { createServer, type Server, type Socket } from "node:net";
 import type { Change } from "../schema/change.ts";
@@ -32,9 +33,10 @@ import {
   type StatusValue,
 } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
+import { Clients } from "./clients.ts";
 import { bindSocket, errorText, prepareFolder, type SocketErrors } from "./unix.ts";
 
-/** Tuning: more clients than this are sent away with one reply. */
+/** Tuning: of more clients than this, those that say nothing go; then new ones, with one reply. */
 export const CLIENTS_MAX = 16;
 /** Tuning: a client that neither reads nor asks for this long is closed. */
 const IDLE_MS = 60_000;
@@ -159,6 +161,7 @@ const send = (client: Socket, reply: ControlReply): Promise<void> =>
 
 const answer = async (
   client: Socket,
+  clients: Clients,
   handlers: ControlHandlers,
   fields: Readonly<Record<string, unknown>>,
 ): Promise<void> => {
@@ -167,23 +170,32 @@ const answer = async (
     const code = reason === null ? "CONTROL_UNKNOWN" : "CONTROL_BAD_REQUEST";
     return send(client, failure(id, new EngineError(code, { type, reason })));
   }
-  const reply = await replyValue(handlers, request).then(
-    (value): ControlReply => ({ id, ok: true, value }),
-    (error: unknown) => failure(id, error),
-  );
+  const reply = await clients
+    .work(client, () => replyValue(handlers, request))
+    .then(
+      (value): ControlReply => ({ id, ok: true, value }),
+      (error: unknown) => failure(id, error),
+    );
   await send(client, reply);
+  clients.heard(client);
   if (request.type === "engine.stop") handlers["engine.stop"]();
 };
 
 /** Reads, answers and waits in turn, so that at most one reply waits for a slow reader. */
-const serveClient = async (client: Socket, handlers: ControlHandlers): Promise<void> => {
+const serveClient = async (
+  client: Socket,
+  clients: Clients,
+  handlers: ControlHandlers,
+): Promise<void> => {
   const reader = new FrameReader();
   client.setTimeout(IDLE_MS, () => client.destroy());
-  client.on("error", () => client.destroy());
   try {
     // The iterator must not destroy the socket when a frame throws: one reply is still due.
     for await (const bytes of client.iterator({ destroyOnReturn: false })) {
-      for (const fields of reader.push(bytes as Buffer)) await answer(client, handlers, fields);
+      clients.heard(client);
+      for (const fields of reader.push(bytes as Buffer)) {
+        await answer(client, clients, handlers, fields);
+      }
     }
   } catch (error) {
     if (error instanceof FrameError) await send(client, failure(0, error));
@@ -199,18 +211,11 @@ const serveClient = async (client: Socket, handlers: ControlHandlers): Promise<v
  */
 export const openControlSocket = async (options: ControlSocketOptions): Promise<ControlSocket> => {
   const { name, handlers, folder = controlFolder() } = options;
-  const clients = new Set<Socket>();
+  const reason = `More than ${CLIENTS_MAX} clients ask the engine at once; try again.`;
+  const farewell = failure(0, new EngineError("ENGINE_SAID", { reason }));
+  const clients = new Clients(CLIENTS_MAX, encodeFrame({ version: CONTROL_VERSION, ...farewell }));
   const onClient = (client: Socket): void => {
-    if (clients.size >= CLIENTS_MAX) {
-      client.on("error", () => client.destroy());
-      const reason = `More than ${CLIENTS_MAX} clients ask the engine at once; try again.`;
-      void send(client, failure(0, new EngineError("ENGINE_SAID", { reason })));
-      client.destroySoon();
-      return;
-    }
-    clients.add(client);
-    client.once("close", () => clients.delete(client));
-    void serveClient(client, handlers);
+    if (clients.enter(client)) void serveClient(client, clients, handlers);
   };
   const listen = async (called: string): Promise<Server> => {
     const made = createServer({ allowHalfOpen: true }, onClient);

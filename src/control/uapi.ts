@@ -17,9 +17,10 @@ import type { Change, DeviceState } from "../schema/change.ts";
 import { ERRNO, errnoOf, errnoText } from "../schema/errno.ts";
 import { EngineError } from "../schema/errors.ts";
 import { stateText, UapiReader, type UapiRequest, uapiFile } from "../schema/uapi.ts";
+import { Clients } from "./clients.ts";
 import { bindSocket, prepareFolder, type SocketErrors } from "./unix.ts";
 
-/** Tuning: more clients than this are sent away with an answer. */
+/** Tuning: of more clients than this, those that say nothing go; then new ones, with an answer. */
 export const UAPI_CLIENTS_MAX = 16;
 /** Tuning: a client that neither reads nor asks for this long is closed. */
 const IDLE_MS = 60_000;
@@ -67,11 +68,16 @@ const send = async (client: Socket, text: string): Promise<void> => {
 };
 
 /** Writes what the device is. False: it could not be told. */
-const sendState = async (client: Socket, state: () => DeviceState): Promise<boolean> => {
+const sendState = async (
+  client: Socket,
+  clients: Clients,
+  state: () => DeviceState,
+): Promise<boolean> => {
   try {
     for (const text of stateText(state())) {
       if (!client.writable) return false;
       await send(client, text);
+      clients.heard(client);
     }
     return true;
   } catch {
@@ -82,31 +88,36 @@ const sendState = async (client: Socket, state: () => DeviceState): Promise<bool
 /** False: the client cannot be served any further. */
 const answer = async (
   client: Socket,
+  clients: Clients,
   { state, apply }: UapiOptions,
   request: UapiRequest,
 ): Promise<boolean> => {
   let errno: number;
   if (request.type === "refused") errno = request.errno;
-  else if (request.type === "get") errno = (await sendState(client, state)) ? 0 : ERRNO.io;
-  else
-    errno = await Promise.resolve(request.change)
-      .then(apply)
-      .then(() => 0, errnoOf);
+  else if (request.type === "get") errno = (await sendState(client, clients, state)) ? 0 : ERRNO.io;
+  else {
+    const { change } = request;
+    errno = await clients.work(client, async () => apply(change)).then(() => 0, errnoOf);
+  }
   // As wireguard-go and wg have it: what is refused is negative, what cannot be told is not.
   await send(client, errnoText(request.type === "get" ? errno : -errno));
   return request.type !== "refused" || !request.last;
 };
 
-const serveClient = async (client: Socket, options: UapiOptions): Promise<void> => {
+const serveClient = async (
+  client: Socket,
+  clients: Clients,
+  options: UapiOptions,
+): Promise<void> => {
   const reader = new UapiReader();
   client.setTimeout(IDLE_MS, () => client.destroy());
-  client.on("error", () => client.destroy());
   let goesOn = true;
   try {
     // The iterator must not destroy the socket when we stop: an answer may still be on its way.
     for await (const bytes of client.iterator({ destroyOnReturn: false })) {
+      clients.heard(client);
       for (const request of reader.read(bytes as Buffer)) {
-        goesOn = await answer(client, options, request);
+        goesOn = await answer(client, clients, options, request);
         if (!goesOn || !client.writable) break;
       }
       (bytes as Buffer).fill(0); // it may have held keys
@@ -116,14 +127,14 @@ const serveClient = async (client: Socket, options: UapiOptions): Promise<void> 
     // The connection broke.
   }
   const rest = reader.end();
-  if (goesOn && rest !== null) await answer(client, options, rest);
+  if (goesOn && rest !== null) await answer(client, clients, options, rest);
   client.destroySoon();
 };
 
 class OpenSocket implements UapiSocket {
   readonly #options: UapiOptions;
   readonly #folder: string;
-  readonly #clients = new Set<Socket>();
+  readonly #clients = new Clients(UAPI_CLIENTS_MAX, errnoText(ERRNO.tryAgain));
   #server: Server | null = null;
   #closed = false;
   #file: string;
@@ -174,15 +185,8 @@ class OpenSocket implements UapiSocket {
   }
 
   #onClient(client: Socket): void {
-    if (this.#clients.size >= UAPI_CLIENTS_MAX || this.#closed) {
-      client.on("error", () => client.destroy());
-      client.end(errnoText(ERRNO.tryAgain));
-      client.destroySoon();
-      return;
-    }
-    this.#clients.add(client);
-    client.once("close", () => this.#clients.delete(client));
-    void serveClient(client, this.#options);
+    if (this.#closed) client.destroy();
+    else if (this.#clients.enter(client)) void serveClient(client, this.#clients, this.#options);
   }
 
   /** Where the kernel gives no watch, removing the file has no effect. */

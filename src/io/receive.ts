@@ -22,6 +22,9 @@ const SUITE_OF_TYPE = [-1, -1, -1, -1, 0, -1, -1, -1, 1] as const;
 const SOURCES = 0xff;
 const AUTHENTIC = 0x100;
 const ROAMED = 0x200;
+/** Bits of addon.receive()'s result. */
+const RUNS = 0xff;
+const MORE = 0x100;
 /** Slots offered to one receive. */
 const OFFERED = 8;
 
@@ -42,13 +45,14 @@ export class Receive {
     this.#sources = wordOf(station.arena, "sources", SOURCE.size, station.thread * JOB_SEGMENTS);
   }
 
-  /** One receive: makes jobs of what came. True: all that was offered was used, so ask again. */
+  /** One receive: makes jobs of what came. True: it was little, and there may be more. */
   read(): boolean {
     const { poster, ring, io } = this.#s;
     const offered = this.offer(OFFERED);
-    const runs = offered === 0 ? 0 : addon.receive(io, jobIndex(ring, poster.tail), offered);
-    this.take(offered, Math.max(0, runs));
-    return runs > 0 && runs === offered;
+    const got = offered === 0 ? 0 : addon.receive(io, jobIndex(ring, poster.tail), offered);
+    const received = Math.max(0, got);
+    this.take(offered, received & RUNS);
+    return (received & MORE) !== 0;
   }
 
   /** Is there room for so many runs? */

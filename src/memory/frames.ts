@@ -4,7 +4,7 @@
  *     control: fill an entry, COMMAND.frame ──▶ I/O thread: copy it into a slot, free the entry
  *
  * Each I/O thread has FRAMES_PER_IO entries. None free: the frame is not sent now, and control
- * says so to whoever wants to send it.
+ * waits until one is.
  */
 import { FRAME, FRAME_BYTES, FRAMES_PER_IO, SEGMENT_OVERHEAD_BYTES, SLOT_BYTES } from "./layout.ts";
 import { type Arena, fieldWord, wordOf } from "./region.ts";
@@ -50,6 +50,16 @@ export class FrameEntries {
       return entry;
     }
     return -1;
+  }
+
+  /** Has an I/O thread a free entry? */
+  hasRoom(thread: number): boolean {
+    for (let step = 0; step < FRAMES_PER_IO; step++) {
+      const i = (this.#next[thread]! + step) % FRAMES_PER_IO;
+      const word = frameWord(this.#arena, thread * FRAMES_PER_IO + i);
+      if (Atomics.load(this.#arena.i32, word + TAKEN) === 0) return true;
+    }
+    return false;
   }
 
   /** Frees an entry that no I/O thread was told of. */

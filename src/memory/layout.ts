@@ -150,7 +150,7 @@ export const DROPS = [
   { name: "handshakeUnverified", unit: "datagrams", doc: "Under load, a handshake message without a valid mac2, when the budgets of such and of cookie replies were used up." },
   { name: "handshakeVerified", unit: "datagrams", doc: "Under load, a handshake message with a valid mac2, when the budget of such was used up." },
   { name: "handshakeSource", unit: "datagrams", doc: "Under load, handshake messages with a valid mac2 of one IPv4 address or IPv6 /64 came faster than 20 a second." },
-  { name: "noIndex", unit: "handshakes", doc: "No session entry or receiver index was free." },
+  { name: "noIndex", unit: "handshakes", doc: "No receiver index was free, or I/O threads hold all session entries of the peer." },
   { name: "queueFull", unit: "messages", doc: "A queue between two threads was full." },
 ] as const satisfies readonly CounterRow[];
 

@@ -113,6 +113,12 @@ export class Sessions {
     return Atomics.load(this.#arena.u64, at);
   }
 
+  /** Whose it is: an index into the peers region. */
+  peer(session: number): number {
+    return this.#arena.u32[sessionWord(this.#arena, session) + SESSION_FIELD.peer]!;
+  }
+
+  /** Something authentic came in it. */
   confirmed(session: number): boolean {
     const word = sessionWord(this.#arena, session);
     return Atomics.load(this.#arena.u32, word + SESSION_FIELD.confirmed) === 1;

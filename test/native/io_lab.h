@@ -260,7 +260,8 @@ static inline int receive_runs(struct lab *lab)
         store32(job + JOB_FAILED_LOW, 0);
         store32(job + JOB_FAILED_HIGH, 0);
     }
-    return io_receive(lab->io, 0, OFFERED);
+    int received = io_receive(lab->io, 0, OFFERED);
+    return received < 0 ? received : received & RECEIVE_RUNS;
 }
 
 /* No slot is in two jobs after a receive. */

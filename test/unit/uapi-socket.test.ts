@@ -200,27 +200,63 @@ test("removing the file is told, moving and closing are not", async () => {
   await socket.close();
 });
 
-test("one client too many is told so; when one leaves, there is room", async () => {
-  const socket = await open("wg10");
+test("one client too many is told so while all wait for a change; then there is room", async () => {
+  let finish = (): void => {};
+  const changing = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  let asked = 0;
+  const socket = await open("wg10", {
+    apply: () => {
+      asked++;
+      return changing;
+    },
+  });
+  const clients = Array.from({ length: UAPI_CLIENTS_MAX }, () =>
+    connect(socket.file, function (this: Socket) {
+      this.write("set=1\n\n");
+    }),
+  );
   try {
-    const clients = await Promise.all(
-      Array.from({ length: UAPI_CLIENTS_MAX }, async () => {
-        const client = connect(socket.file, () => client.write("get=1\n\n"));
-        await new Promise((resolve) => client.once("data", resolve));
-        return client;
-      }),
-    );
+    const answers = clients.map((client) => new Promise((done) => client.once("data", done)));
+    while (asked < UAPI_CLIENTS_MAX) await new Promise((done) => setTimeout(done, 5));
     assert.deepEqual(errnos(await ask(socket.file, "get=1\n\n")), [11]);
-    const [first, ...others] = clients;
-    const gone = new Promise((resolve) => first!.once("close", resolve));
-    first!.end();
-    await gone;
+    finish();
+    await Promise.all(answers);
     assert.deepEqual(errnos(await ask(socket.file, "get=1\n\n")), [0]);
-    for (const client of others) client.destroy();
   } finally {
+    finish();
+    for (const client of clients) client.destroy();
     await socket.close();
   }
 });
+
+for (const [what, words] of [
+  ["say nothing", ""],
+  ["say half a word", "get="],
+  ["have had their answer", "get=1\n\n"],
+  ["do not read what they asked for", "get=1\n\n".repeat(40)],
+] as const) {
+  test(`clients that ${what} make room for one that speaks`, async () => {
+    const socket = await open("wg12", { state: () => state(2_000) });
+    const clients = Array.from({ length: UAPI_CLIENTS_MAX }, () =>
+      connect(socket.file, function (this: Socket) {
+        this.pause();
+        this.write(words);
+      }),
+    );
+    for (const client of clients) client.on("error", () => {});
+    try {
+      await new Promise((done) => setTimeout(done, 50));
+      for (let i = 0; i < 3; i++) {
+        assert.deepEqual(errnos(await ask(socket.file, "get=1\n\n")), [0]);
+      }
+    } finally {
+      for (const client of clients) client.destroy();
+      await socket.close();
+    }
+  });
+}
 
 test("who does not read, or asks without end, holds nobody up", async () => {
   const socket = await open("wg11", { state: () => state(50_000) });

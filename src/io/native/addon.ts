@@ -204,8 +204,8 @@ export interface Addon {
   /**
    * Takes a packet that comes alone its whole way, where that is plain; io_lone.c. `ready`: what
    * ioPoll gave; `job` and those after it have slots for `count` runs. The bits that are still
-   * ready; from bit 8 on tunRead()'s result, or from bit 20 on receive()'s, when `job` holds what
-   * came instead. After a wake-up (bit 1) it does nothing.
+   * ready; from bit 8 on tunRead()'s result, or from bit 20 on receive()'s runs, when `job` holds
+   * what came instead. After a wake-up (bit 1) it does nothing.
    */
   lone(io: IoHandle, job: number, count: number, ready: number): number;
   /**
@@ -225,7 +225,10 @@ export interface Addon {
   tooBig(io: IoHandle, job: number): number;
   /** Lowers the MSS of the run's TCP SYN packets to what the way to its peer takes. */
   clampMss(io: IoHandle, job: number): number;
-  /** Receives into up to `count` jobs from `job` on (ring order). Runs, 0, or -errno. */
+  /**
+   * Receives into up to `count` jobs from `job` on (ring order). Runs, plus 256 when little
+   * came and there may be more; or -errno.
+   */
   receive(io: IoHandle, job: number, count: number): number;
   /** Takes nonces, writes headers and accounts. 0, or -EOVERFLOW: the counter is exhausted. */
   prepare(job: number): number;

@@ -22,6 +22,9 @@
 
 /* io_tun_read's result: segments in the low byte, then this bit when the device is empty. */
 #define TUN_DRAINED 0x100
+/* io_receive's result: runs in the low byte, then this bit: little came, and there may be more. */
+#define RECEIVE_RUNS 0xff
+#define RECEIVE_MORE 0x100
 /* io_accept's result: sources in the low byte, then these. */
 #define ACCEPT_SOURCES 0xff
 #define ACCEPT_AUTHENTIC 0x100

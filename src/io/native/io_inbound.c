@@ -10,6 +10,9 @@
 /* Runs that one receive may make; a message can hold several where keys change. */
 #define RUNS_MAX RING_JOBS
 
+/* Tuning: a receive of fewer bytes is followed by another in the same turn. */
+#define LITTLE_BYTES 16384u
+
 /* A run as it is found; written to jobs when all are known. */
 struct found {
     uint32_t slot;
@@ -238,7 +241,9 @@ static void write_jobs(struct io *io, uint32_t job, uint32_t offered,
 
 /*
  * Receives from the sockets that are ready. Each offered job brings a slot; every run takes
- * one job and one slot, and the other slots go back with the other jobs.
+ * one job and one slot, and the other slots go back with the other jobs. A side that gave as many
+ * messages as were asked for may have more: the result says so, whatever became of them, unless
+ * they were long, as those of a stream are: what is to go the other way waits already.
  */
 int io_receive(struct io *io, uint32_t job, uint32_t offered)
 {
@@ -259,12 +264,14 @@ int io_receive(struct io *io, uint32_t job, uint32_t offered)
         want--;
     prepare_messages(io, &harvest, want);
     int got = receive_messages(io, want);
-    if (got <= 0)
+    if (got < 0)
         return got;
     /* Slots after the received messages serve runs that need one of their own. */
     harvest.slot_next = (uint32_t)got;
+    size_t total = 0;
     for (int i = 0; i < got; i++) {
         size_t bytes = io->in[i].msg_len;
+        total += bytes;
         bool kept = false, cut = (io->in[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
         struct udp_arrival *arrival = &io->in_arrival[i];
         udp_arrived(&io->in[i].msg_hdr, bytes, arrival);
@@ -283,5 +290,6 @@ int io_receive(struct io *io, uint32_t job, uint32_t offered)
     for (uint32_t i = harvest.slot_next; i < harvest.slot_count; i++)
         unused[unused_count++] = harvest.slots[i];
     write_jobs(io, job, offered, &harvest, unused, unused_count);
-    return (int)harvest.run_count;
+    bool more = io->ready != 0 && total < LITTLE_BYTES;
+    return (int)harvest.run_count | (more ? RECEIVE_MORE : 0);
 }

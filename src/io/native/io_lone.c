@@ -151,9 +151,10 @@ int io_lone(struct io *io, struct aead *aead, uint32_t job, uint32_t offered, in
             return ready | read << LONE_READ_SHIFT;
     }
     if (ready & READY_UDP) {
-        int runs = io_receive(io, job, offered);
-        if (runs < 0)
+        int received = io_receive(io, job, offered);
+        if (received < 0)
             return ready;
+        int runs = received & RECEIVE_RUNS;
         if (runs > 1 || (runs == 1 && !take_lone(io, aead, job)))
             return ready | runs << LONE_RUNS_SHIFT;
         if (io->ready == 0)

@@ -253,8 +253,8 @@ export class Exchange {
       return false;
     }
     world.keeper.useAnswered(peer, made, nowMs);
-    world.entries.setEndpoint(peer.index, from, local);
     peer.timers.handshakeReceived(nowMs);
+    // It may be a copy: the peer is there when something came in the session (security.md 40).
     this.#sign(peer, datagram, from, local, nowMs);
     if (world.send(datagram, from, local)) world.counters.add(COUNT.handshakesAnswered, 1);
     return true;

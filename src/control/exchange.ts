@@ -308,8 +308,9 @@ export class Exchange {
       return false;
     }
     world.counters.add(COUNT.responsesTaken, 1);
-    world.keeper.useInitiated(peer, made, nowMs);
+    // First where it is: what waits for the session goes there.
     world.entries.setEndpoint(peer.index, from, local);
+    world.keeper.useInitiated(peer, made, nowMs);
     peer.timers.handshakeDone(nowMs);
     world.suites.used(peer, nowMs);
     peer.lastHandshakeUnixMs = world.unixMs();

@@ -27,7 +27,7 @@ const LOOKS_MAX = 10_000;
 /** A thread that nothing wakes looks around this often (io/thread.ts). */
 const IDLE_MS = 5_000;
 /** A turn that lasts is over within this time. */
-const LASTS_MS = 50;
+export const LASTS_MS = 50;
 const FRAME_BYTES = 65_535 + 16;
 const RECEIVED_BYTES = 2_048;
 /** A peer gets a socket of its own as soon as two packets come within 200 ms. */

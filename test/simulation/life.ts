@@ -25,7 +25,7 @@ import { PEER_FIELD, peerWord } from "../../src/memory/peers.ts";
 import { type Arena, fieldWord, makeArena, regionTables, wordOf } from "../../src/memory/region.ts";
 import { SESSION_FIELD, sessionWord } from "../../src/memory/sessions.ts";
 import type { Change } from "../../src/schema/change.ts";
-import { IoActor, type Keeper, MTU } from "./io-actor.ts";
+import { IoActor, type Keeper, LASTS_MS, MTU } from "./io-actor.ts";
 import { Violation } from "./ledger.ts";
 import type { Path } from "./stage.ts";
 import { watchStores } from "./stores.ts";
@@ -37,7 +37,7 @@ const ZEROES = Buffer.alloc(4 << INDEX_BITS);
 /** Between so many stores of control, one another, an I/O thread has a turn. */
 const STORES_A_TURN = 4;
 /** When an I/O thread has surely handed on what it was given. */
-const PASSED_MS = 10;
+const PASSED_MS = LASTS_MS + 10;
 
 export type LifeOptions = Omit<Keeper, "arena" | "alive" | "attach" | "onBell"> & {
   readonly count: (what: string) => void;

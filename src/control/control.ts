@@ -80,6 +80,7 @@ export class Control {
       indexKey: makeIndexKey(world.randomBytes(8)),
       rejectAfterMs: timing.rejectAfterTimeMs,
       random32,
+      confirmed: (peer, nowMs) => this.#inUse(peer, nowMs),
     });
     this.roster = new Roster({ arena, entries: this.#entries, mac, timing, random });
     this.suites = new Suites(options.cipher, options.aes, (peer, dueMs) => {
@@ -124,7 +125,9 @@ export class Control {
     this.#events = new Events({
       ...shared,
       roster: this.roster,
-      confirmed: (...event) => this.#confirmed(...event),
+      confirmed: (peer, session, generation, nowMs) => {
+        if (this.#keeper.confirm(peer, session, generation, nowMs)) this.#step(peer, nowMs);
+      },
       wanted: (peer, nowMs) => this.#step(peer, nowMs),
       tooLarge: (peer, nowMs) => this.#alarm.wakeBy(this.#frames.refused(peer, nowMs)),
     });
@@ -253,9 +256,10 @@ export class Control {
   frame(frame: PassedFrame): void {
     if (!this.#up) return;
     const nowMs = this.#world.bootMs();
+    // What was said of its session before it, and where the peer is.
+    this.#events.take(nowMs);
     const peer = this.roster.at(frame.peer);
-    // It may come before the event that says that its session is confirmed.
-    if (peer !== undefined) this.#confirmed(peer, frame.session, frame.generation, nowMs);
+    if (peer !== undefined) this.#keeper.follow(peer, nowMs);
     this.#alarm.wakeBy(this.#frames.take(peer, frame, nowMs));
     this.#settle(nowMs);
   }
@@ -293,14 +297,12 @@ export class Control {
     this.#alarm.wakeBy(dueMs);
   }
 
-  /** Something authentic came on a session that we answered: it is used from now on. */
-  #confirmed(peer: Peer, session: number, generation: number, nowMs: number): void {
-    if (!this.#keeper.confirm(peer, session, generation, nowMs)) return;
+  /** A session that we answered is used: something authentic came on it. */
+  #inUse(peer: Peer, nowMs: number): void {
     peer.timers.handshakeDone(nowMs);
     this.suites.used(peer, nowMs);
     peer.lastHandshakeUnixMs = this.#world.unixMs();
     this.#command(peer, COMMAND.release);
-    this.#step(peer, nowMs);
   }
 
   #onLoad(): void {
@@ -335,6 +337,7 @@ export class Control {
       peer.timers.rest();
       return;
     }
+    this.#keeper.follow(peer, nowMs);
     const { current } = peer;
     const session = current === null ? null : this.#keeper.seen(current);
     const persistentKeepaliveMs = peer.persistentKeepaliveS * 1_000;

@@ -8,7 +8,7 @@ import { COUNT, EVENT } from "../memory/layout.ts";
 import type { PeerEntries } from "../memory/peers.ts";
 import { Consumer } from "../memory/queue.ts";
 import type { Arena } from "../memory/region.ts";
-import { sameSockaddr } from "../wire/sockaddr.ts";
+import { sameSockaddr, sockaddrFamily } from "../wire/sockaddr.ts";
 import { holds, type Peer } from "./peer.ts";
 import type { Roster } from "./roster.ts";
 import type { Say } from "./world.ts";
@@ -52,18 +52,22 @@ export class Events {
 
   #on(peer: Peer, event: Consumer, nowMs: number): void {
     const { kind, session, generation } = event;
-    if (kind === EVENT.confirmed) this.#options.confirmed(peer, session, generation, nowMs);
-    else if (kind === EVENT.roamed) this.#roamed(peer, event);
+    if (kind === EVENT.confirmed) {
+      // Where it is comes first: what waited for the session goes there.
+      this.#roamed(peer, event);
+      this.#options.confirmed(peer, session, generation, nowMs);
+    } else if (kind === EVENT.roamed) this.#roamed(peer, event);
     else if (kind === EVENT.wanted) this.#options.wanted(peer, nowMs);
     else if (kind === EVENT.tooLarge) this.#options.tooLarge(peer, nowMs);
   }
 
   #roamed(peer: Peer, { session, generation, address, local }: Consumer): void {
     const { entries, counters, say } = this.#options;
-    if (!holds(peer, session, generation)) return;
-    const moved = !sameSockaddr(entries.endpoint(peer.index), address);
+    if (!holds(peer, session, generation) || sockaddrFamily(address) === 0) return;
+    const before = entries.endpoint(peer.index);
     entries.setEndpoint(peer.index, address, local);
-    if (!moved) return; // it asks another address of ours
+    // It asks another address of ours, or was nowhere.
+    if (sameSockaddr(before, address) || sockaddrFamily(before) === 0) return;
     counters.add(COUNT.roamed, 1);
     say("info", "peer moved", { peer: shortKey(peer.publicKey) });
   }

@@ -254,8 +254,8 @@ export class Exchange {
       return false;
     }
     world.keeper.useAnswered(peer, made, nowMs);
-    world.entries.setEndpoint(peer.index, from, local);
     peer.timers.handshakeReceived(nowMs);
+    // It may be a copy: the peer is there when something came in the session (security.md 40).
     this.#sign(peer, datagram, from, local, nowMs);
     if (world.send(datagram, from, local)) world.counters.add(COUNT.handshakesAnswered, 1);
     return true;
@@ -309,8 +309,9 @@ export class Exchange {
       return false;
     }
     world.counters.add(COUNT.responsesTaken, 1);
-    world.keeper.useInitiated(peer, made, nowMs);
+    // First where it is: what waits for the session goes there.
     world.entries.setEndpoint(peer.index, from, local);
+    world.keeper.useInitiated(peer, made, nowMs);
     peer.timers.handshakeDone(nowMs);
     world.suites.used(peer, nowMs);
     peer.lastHandshakeUnixMs = world.unixMs();

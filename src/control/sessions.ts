@@ -5,6 +5,9 @@
  * which, and which entries wait until no I/O thread can hold them. A peer has SESSIONS_PER_PEER
  * entries at most, those that wait among them: however often it begins a handshake, the others have
  * theirs.
+ *
+ * Always in this order: publish what is used from now on, withdraw what was, take the mark. An I/O
+ * thread that begins a turn after the mark finds the new one only (memory/epochs.ts).
  */
 
 import type { Counters } from "../memory/counters.ts";
@@ -20,6 +23,9 @@ import { messageLimits } from "./limits.ts";
 import type { TransportKeys } from "./noise.ts";
 import type { Peer, SessionRef } from "./peer.ts";
 import type { SessionSeen } from "./timers.ts";
+
+/** An I/O thread changes what a peer's next session is once, by using it. */
+const OFFERS = 2;
 
 interface Dying {
   readonly session: number;
@@ -46,6 +52,7 @@ export class SessionKeeper {
   readonly #table: Sessions;
   readonly #indices: Indices;
   readonly #rejectAfterMs: number;
+  readonly #confirmed: (peer: Peer, nowMs: number) => void;
   /** Entries of each peer, those among them that wait to be cleared. */
   readonly #taken: Uint8Array;
   #dying: Dying[] = [];
@@ -57,11 +64,14 @@ export class SessionKeeper {
     readonly indexKey: IndexKey;
     readonly rejectAfterMs: number;
     readonly random32: () => number;
+    /** A session that we answered is in use. */
+    readonly confirmed: (peer: Peer, nowMs: number) => void;
   }) {
     this.#arena = options.arena;
     this.#entries = options.entries;
     this.#counters = options.counters;
     this.#rejectAfterMs = options.rejectAfterMs;
+    this.#confirmed = options.confirmed;
     this.#table = new Sessions(options.arena);
     this.#taken = new Uint8Array(options.arena.layout.count.peers);
     this.#indices = new Indices({
@@ -122,48 +132,64 @@ export class SessionKeeper {
 
   /** The session that we initiated is usable at once; what was there before steps back. */
   useInitiated(peer: Peer, made: SessionRef, nowMs: number): void {
+    const { previous, current, next } = peer;
+    this.#use(peer, made);
     // A session that we answered and that was never confirmed is newer than the current one.
-    this.retire(peer.previous, nowMs);
-    peer.previous = peer.next ?? peer.current;
-    if (peer.next !== null) this.retire(peer.current, nowMs);
-    peer.next = null;
-    this.#setCurrent(peer, made);
+    peer.previous = next ?? current;
+    this.retire(previous, nowMs);
+    if (next !== null) this.retire(current, nowMs);
   }
 
   /** The session that we answered waits for its first packet. */
   useAnswered(peer: Peer, made: SessionRef, nowMs: number): void {
-    this.retire(peer.next, nowMs);
-    this.retire(peer.previous, nowMs);
+    for (let tries = 0; tries < OFFERS; tries++) {
+      this.follow(peer, nowMs);
+      const before = peer.next?.session ?? -1;
+      if (this.#entries.setNext(peer.index, before, made.session)) break;
+    }
+    const { previous, next } = peer;
     peer.previous = null;
     peer.next = made;
+    this.retire(next, nowMs);
+    this.retire(previous, nowMs);
   }
 
   /** The first packet came on the session that we answered. False: it is not that one. */
   confirm(peer: Peer, session: number, generation: number, nowMs: number): boolean {
-    const next = peer.next;
+    const { previous, current, next } = peer;
     if (next === null || next.session !== session || next.generation !== generation) return false;
-    this.retire(peer.previous, nowMs);
-    peer.previous = peer.current;
-    peer.next = null;
-    this.#setCurrent(peer, next);
+    this.#use(peer, next);
+    peer.previous = current;
+    this.retire(previous, nowMs);
+    this.#confirmed(peer, nowMs);
     return true;
+  }
+
+  /** The same where an I/O thread has made it the current one and its event is still to come. */
+  follow(peer: Peer, nowMs: number): void {
+    const { next } = peer;
+    if (next === null || this.#entries.current(peer.index) !== next.session) return;
+    this.confirm(peer, next.session, next.generation, nowMs);
   }
 
   /** Stops sealing with the current session. */
   stopUsing(peer: Peer): void {
-    this.#entries.setCurrent(peer.index, -1);
+    if (peer.current !== null) this.#entries.stopUsing(peer.index, peer.current.session);
   }
 
   /** Takes everything from the peer. */
   forget(peer: Peer, nowMs: number): void {
-    this.stopUsing(peer);
+    this.#entries.setCurrent(peer.index, -1);
     for (const ref of [peer.previous, peer.current, peer.next]) this.retire(ref, nowMs);
     peer.previous = null;
     peer.current = null;
     peer.next = null;
   }
 
-  /** Nothing arrives for the session any more; its keys are zeroed as soon as nobody holds it. */
+  /**
+   * Nothing arrives for the session any more; its keys are zeroed as soon as nobody holds it. No
+   * I/O thread may find it from now on: it is neither the peer's current session nor its next one.
+   */
   retire(ref: SessionRef | null, nowMs: number): void {
     if (ref === null) return;
     const { session, localIndex } = ref;
@@ -205,9 +231,11 @@ export class SessionKeeper {
     }
   }
 
-  #setCurrent(peer: Peer, ref: SessionRef): void {
-    peer.current = ref;
+  /** I/O threads seal with it; only then may another one be retired. */
+  #use(peer: Peer, ref: SessionRef): void {
     this.#entries.setCurrent(peer.index, ref.session);
+    peer.current = ref;
+    peer.next = null;
     this.#counters.add(COUNT.sessionsMade, 1);
   }
 }

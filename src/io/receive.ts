@@ -38,10 +38,13 @@ export class Receive {
   readonly #s: Station;
   readonly #jobs: Jobs;
   readonly #sources: number;
+  /** The peer's current session may be another one. */
+  readonly #onSession: (peer: number) => void;
 
-  constructor(station: Station, jobs: Jobs) {
+  constructor(station: Station, jobs: Jobs, onSession: (peer: number) => void) {
     this.#s = station;
     this.#jobs = jobs;
+    this.#onSession = onSession;
     this.#sources = wordOf(station.arena, "sources", SOURCE.size, station.thread * JOB_SEGMENTS);
   }
 
@@ -162,7 +165,10 @@ export class Receive {
     if ((low | high) !== 0) addon.tunWrite(this.#s.io, job, low | 0, high | 0);
   }
 
-  /** Tells control of the first packet of a session, and of a new address at either end. */
+  /**
+   * Tells control of the first packet of a session, and of a new address at either end. Where the
+   * session is one that we answered, addon.accept() has made it the current one already.
+   */
   #noteAuthentic(word: number, roamed: boolean): void {
     const { arena, events } = this.#s;
     const { u32 } = arena;
@@ -171,10 +177,12 @@ export class Receive {
     const generation = u32[word + F.sessionGeneration]!;
     const peer = u32[word + F.peer]!;
     if (u32[at + SESSION_FIELD.confirmed] === 0) {
-      // Control must hear of it, or never uses the session: told again until the queue takes it.
-      const told = events.put(EVENT.confirmed, peer, session, generation, 0);
+      // Control must hear of it: told again until the queue takes it.
+      const told = events.put(EVENT.confirmed, peer, session, generation, word + F.source);
       if (told) Atomics.store(u32, at + SESSION_FIELD.confirmed, 1);
       else this.#queueFull();
+      this.#onSession(peer);
+      return;
     }
     if (roamed && !events.put(EVENT.roamed, peer, session, generation, word + F.source)) {
       this.#queueFull();

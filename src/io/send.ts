@@ -39,6 +39,8 @@ const ECN_NOT_CAPABLE = 0;
 const ECN_CE = 3;
 /** Control is asked for a session at most this often per peer. */
 const WANT_EVERY_MS = 250;
+/** No peer's index. */
+export const NOBODY = -1;
 /** Sealed runs are sent when this many wait, or at the end of a turn. */
 const FLUSH_RUNS = 8;
 
@@ -49,6 +51,10 @@ export class Send {
   readonly #unsent = new Uint32Array(FLUSH_RUNS);
   #unsentCount = 0;
   #segmentsInFlight = 0;
+  /** Staged runs may have a session, and are to be routed. */
+  #owes = false;
+  /** Peer whose oldest staged run is being routed. */
+  #releasing = NOBODY;
   readonly #standing: StandingQueue;
   /** The device's queue stands: the next run of several packets pays for it. */
   #givesUp = false;
@@ -65,6 +71,11 @@ export class Send {
   /** May no more segments be taken in, until some are retired? */
   get full(): boolean {
     return this.#segmentsInFlight >= this.#segmentsMax - JOB_SEGMENTS;
+  }
+
+  /** Staged runs go as soon as there is room. */
+  get owes(): boolean {
+    return this.#owes;
   }
 
   /** Nothing waits here, and the device's queue was empty at the last look. */
@@ -147,9 +158,12 @@ export class Send {
     u32[word + F.peer] = peer;
     if (!this.#fits(word, peer)) return false;
     const session = this.#usableSession(peer);
-    if (session < 0) {
-      this.#want(peer);
+    if (session < 0) this.#want(peer);
+    // What came for the peer before it goes first.
+    const behind = peer !== this.#releasing && this.#staged.holds(peer);
+    if (session < 0 || behind) {
       this.#staged.add(word, this.#now());
+      this.#owes ||= session >= 0;
       return false;
     }
     return this.#post(word, session);
@@ -278,19 +292,33 @@ export class Send {
     return word;
   }
 
-  /** The peer has a session: its staged runs take the way from the route look-up again. */
+  /** The peer may have a session now: what is staged for it goes soon. */
+  owe(peer: number): void {
+    this.#owes ||= this.#staged.holds(peer);
+  }
+
+  /**
+   * Staged runs whose peers have a session take the way from the route look-up again, in their
+   * order, as far as there is room; the rest does so in a later turn. True: one for `peer` went.
+   */
   release(peer: number): boolean {
     const { poster, ring } = this.#s;
     let sent = false;
+    this.#owes = false;
     for (let left = this.#staged.count; left > 0; left--) {
-      if (this.#staged.oldestPeer() !== peer || poster.free() === 0) {
+      const to = this.#staged.oldestPeer();
+      const room = poster.free() > 0 && !this.full;
+      if (this.#usableSession(to) < 0 || !room) {
+        this.#owes ||= !room;
         this.#staged.rotate();
         continue;
       }
       const word = jobWord(ring, poster.tail);
       this.#staged.takeOldest(word);
-      sent = this.#route(word) || sent;
+      this.#releasing = to;
+      sent = (this.#route(word) && to === peer) || sent;
     }
+    this.#releasing = NOBODY;
     return sent;
   }
 

@@ -15,15 +15,23 @@ export class Staged {
   /** Copies of the jobs' first lines, one row each; `#count` rows from `#first` on, in a ring. */
   readonly #lines = new Uint32Array(STAGED_SLOTS * JOB_LINE_WORDS);
   readonly #sinceMs = new Float64Array(STAGED_SLOTS);
+  /** Runs of each peer. */
+  readonly #ofPeer: Uint8Array;
   #first = 0;
   #count = 0;
 
   constructor(station: Station) {
     this.#station = station;
+    this.#ofPeer = new Uint8Array(station.arena.limits.peers);
   }
 
   get count(): number {
     return this.#count;
+  }
+
+  /** Does a run wait for this peer? */
+  holds(peer: number): boolean {
+    return this.#ofPeer[peer]! > 0;
   }
 
   /** Takes the run of the job at `word`, with its slot. */
@@ -35,6 +43,7 @@ export class Staged {
       this.#lines[row * JOB_LINE_WORDS + i] = u32[word + i]!;
     }
     this.#sinceMs[row] = nowMs;
+    this.#ofPeer[u32[word + F.peer]!]!++;
     this.#count++;
   }
 
@@ -80,6 +89,7 @@ export class Staged {
   }
 
   #forgetOldest(): void {
+    this.#ofPeer[this.oldestPeer()]!--;
     this.#first = (this.#first + 1) % STAGED_SLOTS;
     this.#count--;
   }

@@ -16,7 +16,7 @@ import { jobIndex } from "../memory/ring.ts";
 import { Dispatch, Jobs } from "./jobs.ts";
 import { addon, type IoHandle } from "./native/addon.ts";
 import { Receive } from "./receive.ts";
-import { Send } from "./send.ts";
+import { NOBODY, Send } from "./send.ts";
 import { type IoTask, openStation, type Station } from "./station.ts";
 
 /** Runs read from the TUN in one turn, and receives: neither side waits long for the other. */
@@ -76,7 +76,7 @@ export class IoThread {
     this.#s = openStation(arena, task);
     this.#jobs = new Jobs(this.#s);
     this.#send = new Send(this.#s, this.#jobs);
-    this.#receive = new Receive(this.#s, this.#jobs);
+    this.#receive = new Receive(this.#s, this.#jobs, (peer) => this.#send.owe(peer));
     this.#jobs.retireWith(this.#send, this.#receive);
     this.#commands = new Consumer(arena, "commands", this.#s.thread);
     const engine = wordOf(arena, "engine", ENGINE.size, 0);
@@ -115,7 +115,8 @@ export class IoThread {
   /** Sleeps until something is ready: `lone()`'s result. */
   #wait(idleMs: number): number {
     const { poster, io } = this.#s;
-    if (poster.pending() === 0) return this.#waitAlone(idleMs);
+    // Nothing under way: there is room for what is owed.
+    if (poster.pending() === 0) return this.#waitAlone(this.#send.owes ? 0 : idleMs);
     const timeoutMs = poster.fallAsleep() ? PENDING_MS : 0;
     const ready = this.#isFull()
       ? addon.ioPollWake(io, timeoutMs)
@@ -153,6 +154,7 @@ export class IoThread {
     if (ready & READY_UDP) {
       for (let i = 0; i < RECEIVES && this.#receive.read(); i++);
     }
+    if (this.#send.owes) this.#send.release(NOBODY);
     if (ready & READY_TUN) this.#send.read(TUN_RUNS);
     else this.#send.idle();
     if (this.#s.poster.pending() > 0) this.#jobs.settle();

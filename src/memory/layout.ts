@@ -358,8 +358,7 @@ export const PEER = {
   doc: "Where a peer is, which session to use, and what the timers must know.",
   size: 384,
   fields: {
-    current: { at: 0, bytes: 4, writer: "control", unit: "session + 1", doc: "Session to seal with; 0: none." },
-    generation: { at: 4, bytes: 4, writer: "control", unit: "generation", doc: "Odd while the peer exists." },
+    generation: { at: 4, bytes: 4, writer: "control", unit: "generation", doc: "Counts up when another peer gets the entry." },
     endpointLock: { at: 8, bytes: 4, writer: "control", unit: "sequence", doc: "Odd while the endpoint is being written (seqlock)." },
     endpoint: { at: 12, bytes: 28, writer: "control", unit: "sockaddr", doc: "struct sockaddr_in or sockaddr_in6; family 0: none." },
     local: { at: 40, bytes: 28, writer: "control", unit: "sockaddr", doc: "Local address to send from, under the same lock; family 0: the kernel chooses." },
@@ -374,6 +373,8 @@ export const PEER = {
     tooBigAtMs: { at: 184, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When senders to this peer may be told again that packets are too big, less a burst; the last one wins." },
     refusedBytes: { at: 180, bytes: 4, writer: "any", unit: "bytes", doc: "UDP payload of the last datagram that was larger than the link takes." },
     refusedAtMs: { at: 192, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When control was last told of such a datagram." },
+    current: { at: 200, bytes: 4, writer: "any", unit: "session + 1", doc: "Session to seal with; 0: none. Control's, and see `next`." },
+    next: { at: 204, bytes: 4, writer: "any", unit: "session + 1", doc: "Session that we answered and that waits for its first packet; 0: none. Control's; the I/O thread that opens that packet makes it `current`, both words in one step." },
     lastReceivedMs: { at: 256, bytes: 8, writer: "any", unit: "ms (f64)", doc: "Anything authentic received; the last one wins." },
     lastDataReceivedMs: { at: 264, bytes: 8, writer: "any", unit: "ms (f64)", doc: "A packet (no keepalive) received; the last one wins." },
     receivedBytes: { at: 272, bytes: 8, writer: "any", unit: "bytes (u64)", doc: "UDP payload received and authentic; atomic add." },
@@ -454,7 +455,7 @@ export const LOCAL = {
 export const EVENT = {
   /** The peer has packets to send and no session, or one that is due for renewal. */
   wanted: 1,
-  /** Something authentic arrived first on a session that we answered. */
+  /** The first authentic thing arrived on a session; with the address that it came from. */
   confirmed: 2,
   /** Something authentic arrived from another address than the peer's endpoint, or at another. */
   roamed: 3,

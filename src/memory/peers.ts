@@ -3,6 +3,11 @@
  *
  * The endpoint and the local address that goes with it are under a sequence lock with one writer,
  * control; C reads both when it sends.
+ *
+ * Which sessions a peer has is in two words, `current` and `next`. Control writes them, one at a
+ * time; an I/O thread that opens the first packet of `next` makes it `current` in one step, if
+ * control has not taken it away by then (io_deliver.c). So control takes `next` away first, and
+ * whoever is `current` after that is so by its own hand.
  */
 import { PADDING_BYTES, PEER } from "./layout.ts";
 import { readMtu } from "./mtu.ts";
@@ -10,6 +15,8 @@ import { type Arena, doubleAt, fieldWord, wordOf } from "./region.ts";
 
 export const PEER_FIELD = {
   current: fieldWord(PEER.fields.current),
+  next: fieldWord(PEER.fields.next),
+  generation: fieldWord(PEER.fields.generation),
   endpoint: fieldWord(PEER.fields.endpoint),
   endpointLock: fieldWord(PEER.fields.endpointLock),
   local: fieldWord(PEER.fields.local),
@@ -49,8 +56,27 @@ export class PeerEntries {
     return Atomics.load(this.#arena.u32, word) - 1;
   }
 
+  /** Seals with `session` from now on, or -1: nothing; and no other waits for its first packet. */
   setCurrent(peer: number, session: number): void {
-    Atomics.store(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.current, session + 1);
+    const word = peerWord(this.#arena, peer);
+    Atomics.store(this.#arena.u32, word + PEER_FIELD.next, 0);
+    Atomics.store(this.#arena.u32, word + PEER_FIELD.current, session + 1);
+  }
+
+  /**
+   * `session` waits for its first packet in place of `before`, or of -1: nothing. False: an I/O
+   * thread has made `before` the current one, and nothing was done.
+   */
+  setNext(peer: number, before: number, session: number): boolean {
+    const word = peerWord(this.#arena, peer) + PEER_FIELD.next;
+    const was = Atomics.compareExchange(this.#arena.u32, word, before + 1, session + 1);
+    return was === before + 1;
+  }
+
+  /** Nothing is sealed with `session` any more; another one that is current by now stays. */
+  stopUsing(peer: number, session: number): void {
+    const word = peerWord(this.#arena, peer) + PEER_FIELD.current;
+    Atomics.compareExchange(this.#arena.u32, word, session + 1, 0);
   }
 
   /**
@@ -138,10 +164,13 @@ export class PeerEntries {
     return { received: at(PEER.fields.receivedBytes), sent: at(PEER.fields.sentBytes) };
   }
 
-  /** Zeroes an entry; no I/O thread holds it any more. */
+  /** Zeroes an entry for another peer; no I/O thread holds it any more. */
   clear(peer: number): void {
-    const start = peerWord(this.#arena, peer) * 4;
-    this.#arena.u8.fill(0, start, start + PEER.size);
+    const { u8, u32 } = this.#arena;
+    const word = peerWord(this.#arena, peer);
+    const generation = u32[word + PEER_FIELD.generation]!;
+    u8.fill(0, word * 4, word * 4 + PEER.size);
+    Atomics.store(u32, word + PEER_FIELD.generation, generation + 1);
   }
 }
 

@@ -13,6 +13,7 @@ import { IoThread } from "../../src/io/thread.ts";
 import { Counters } from "../../src/memory/counters.ts";
 import { COUNT, IO } from "../../src/memory/layout.ts";
 import { type Arena, doubleAt, fieldWord, shareOf, wordOf } from "../../src/memory/region.ts";
+import { Holdings } from "./holdings.ts";
 import type { Random } from "./random.ts";
 import type { Schedule } from "./schedule.ts";
 import type { Path, Place, Port } from "./stage.ts";
@@ -25,6 +26,8 @@ const INPUTS_A_TURN = 8;
 const LOOKS_MAX = 10_000;
 /** A thread that nothing wakes looks around this often (io/thread.ts). */
 const IDLE_MS = 5_000;
+/** A turn that lasts is over within this time. */
+export const LASTS_MS = 50;
 const FRAME_BYTES = 65_535 + 16;
 const RECEIVED_BYTES = 2_048;
 /** A peer gets a socket of its own as soon as two packets come within 200 ms. */
@@ -63,6 +66,9 @@ export class IoActor {
   readonly #frame = Buffer.alloc(FRAME_BYTES);
   readonly #bytes = new Uint8Array(32 * RECEIVED_BYTES);
   readonly #meta = new Uint8Array(32 * 64);
+  readonly #holdings: Holdings;
+  /** Until it waits again, it may hold what it has seen in this turn. */
+  #isInTurn = false;
   #ready = 0;
   #plannedMs = Number.POSITIVE_INFINITY;
 
@@ -71,6 +77,7 @@ export class IoActor {
     this.#keeper = keeper;
     this.#port = place.ports[thread]!;
     this.#counters = new Counters(arena, thread);
+    this.#holdings = new Holdings(arena, thread);
     const word = wordOf(arena, "ios", IO.size, thread);
     this.#clock = doubleAt(word, IO.fields.nowMs);
     this.#loops = word + fieldWord(IO.fields.loops);
@@ -129,28 +136,35 @@ export class IoActor {
     this.#keeper.after(delayMs, () => {
       if (this.#plannedMs !== atMs) return;
       this.#plannedMs = Number.POSITIVE_INFINITY;
-      this.#turn();
+      if (this.#isInTurn) this.#planSoon();
+      else this.#turn(0.1);
     });
   }
 
-  #turn(): void {
-    const { random } = this.#keeper;
-    this.#keeper.attach();
+  /** A turn now, whatever others are in the middle of, unless it is in one. */
+  cutIn(): void {
+    if (!this.#isInTurn) this.#turn(0.5);
+  }
+
+  /** `lasts`: how likely it goes on for a while, holding what it has seen. */
+  #turn(lasts: number): void {
+    const { random, after, alive, attach } = this.#keeper;
+    attach();
+    this.#holdings.take();
+    this.#isInTurn = true;
     this.#step();
-    if (!this.#keeper.alive()) return;
+    if (!alive()) return;
     const left = this.#frames.length + this.#datagrams.length > 0;
-    if (this.#ready !== 0 || left) {
-      this.plan(random.fraction());
-      return;
-    }
-    this.plan(IDLE_MS);
-    // Until it waits again, it may still hold what it has seen in this turn.
-    this.#keeper.after(random.chance(0.9) ? 0 : 50 * random.fraction(), () => this.#fallAsleep());
+    this.plan(this.#ready !== 0 || left ? random.fraction() : IDLE_MS);
+    if (random.chance(lasts)) after(LASTS_MS * random.fraction(), () => this.#endTurn());
+    else this.#endTurn();
   }
 
   /** What ioPoll() does first: an even number of loops is a thread that waits. */
-  #fallAsleep(): void {
+  #endTurn(): void {
     const { i32 } = this.#keeper.arena;
+    this.#isInTurn = false;
+    this.#holdings.leave();
     const loops = Atomics.load(i32, this.#loops);
     if (loops & 1) Atomics.store(i32, this.#loops, (loops + 1) | 0);
   }

@@ -21,21 +21,27 @@ import {
   SLOTS_PER_IO,
 } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";
+import { PEER_FIELD, peerWord } from "../../src/memory/peers.ts";
 import { type Arena, fieldWord, makeArena, regionTables, wordOf } from "../../src/memory/region.ts";
 import { SESSION_FIELD, sessionWord } from "../../src/memory/sessions.ts";
 import type { Change } from "../../src/schema/change.ts";
-import { IoActor, type Keeper, MTU } from "./io-actor.ts";
+import { IoActor, type Keeper, LASTS_MS, MTU } from "./io-actor.ts";
 import { Violation } from "./ledger.ts";
 import type { Path } from "./stage.ts";
+import { watchStores } from "./stores.ts";
 
 const ROUTES = 64;
 /** Message types. */
 const DATA = [4, 8];
 const ZEROES = Buffer.alloc(4 << INDEX_BITS);
+/** Between so many stores of control, one another, an I/O thread has a turn. */
+const STORES_A_TURN = 4;
 /** When an I/O thread has surely handed on what it was given. */
-const PASSED_MS = 10;
+const PASSED_MS = LASTS_MS + 10;
 
 export type LifeOptions = Omit<Keeper, "arena" | "alive" | "attach" | "onBell"> & {
+  readonly count: (what: string) => void;
+  readonly onError: (error: unknown) => void;
   readonly peers: number;
   readonly suites: Pick<ControlOptions, "cipher" | "aes">;
   /** What control needs of the world, but for what a life itself is. */
@@ -50,11 +56,12 @@ export class Life {
   readonly arena: Arena;
   readonly control: Control;
   readonly #options: LifeOptions;
-  readonly #ios: readonly IoActor[];
+  #ios: readonly IoActor[] = [];
   readonly #tables: ReturnType<typeof regionTables>;
   #alive = true;
   #alarm = 0;
   #heard = true;
+  #storesLeft = 0;
 
   constructor(options: LifeOptions) {
     const { peers, ioThreads, world } = options;
@@ -67,7 +74,7 @@ export class Life {
     this.arena.u32[engine + fieldWord(ENGINE.fields.handOver)] = HAND_OVER.inline;
     this.control = new Control(
       {
-        arena: this.arena,
+        arena: watchStores(this.arena, () => this.#beforeStore()),
         timing: TIMING,
         ...options.suites,
         listenPort: 1,
@@ -93,6 +100,29 @@ export class Life {
       onBell: () => this.#onBell(),
     };
     this.#ios = Array.from({ length: ioThreads }, (_, thread) => new IoActor(keeper, thread));
+  }
+
+  /** Control is about to store something: an I/O thread may have a turn before it does. */
+  #beforeStore(): void {
+    if (this.#storesLeft-- > 0) return;
+    const { random, count, onError } = this.#options;
+    this.#storesLeft = random.below(2 * STORES_A_TURN);
+    if (!this.#alive || this.#ios.length === 0 || this.#isWritingEndpoint()) return;
+    count("turns between two stores");
+    try {
+      random.pick(this.#ios).cutIn();
+    } catch (error) {
+      onError(error);
+    }
+  }
+
+  /** I/O threads wait for that (io_way.c), and control goes on only when they have had their turn. */
+  #isWritingEndpoint(): boolean {
+    const { u32, layout } = this.arena;
+    for (let peer = 0; peer < layout.count.peers; peer++) {
+      if (u32[peerWord(this.arena, peer) + PEER_FIELD.endpointLock]! & 1) return true;
+    }
+    return false;
   }
 
   /** The configuration, then the interface goes up. */

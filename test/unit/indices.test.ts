@@ -46,6 +46,7 @@ class Room {
       counters: new Counters(this.arena, controlBlock(this.arena)),
       indexKey: makeIndexKey(new Uint8Array(8).fill(7)),
       rejectAfterMs: TIMING.rejectAfterTimeMs,
+      confirmed: () => {},
       random32: numbers(SEED),
     });
     const roster = new Roster({ arena: this.arena, entries, mac, timing: TIMING, random: () => 0 });

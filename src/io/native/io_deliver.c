@@ -64,6 +64,35 @@ static bool has_roamed(const struct io *io, const uint8_t *job, uint8_t *peer)
     return true;
 }
 
+/* Looks at a peer's sessions at most: control changes them a few times while one is answered. */
+#define USE_TRIES 8
+
+/*
+ * Something authentic came in the session. When it is the one that we answered and that waits for
+ * this, it is the current one from now on, before anything of the run reaches the TUN device: the
+ * peer may know no other, so what answers the run must not be sealed in one. Where it came another
+ * way than the peer's entry names, nothing is sealed until control, which hears of it, has put down
+ * where the peer is. `current` and `next` are one word here: control may take `next` away, or put
+ * another one in its place, and is not overruled.
+ */
+static void use_next(const struct io *io, const uint8_t *job, const uint8_t *session)
+{
+    uint8_t *peer = entry(io->arena, REGION_PEERS, PEER_SIZE, load32(session + SESSION_PEER));
+    uint64_t named = (uint64_t)load32(job + JOB_SESSION) + 1;
+
+    _Static_assert(PEER_CURRENT % 8 == 0 && PEER_NEXT == PEER_CURRENT + 4, "one word of two");
+    if (peer == NULL)
+        return;
+    uint64_t *sessions = (uint64_t *)(void *)(peer + PEER_CURRENT);
+    uint64_t before = __atomic_load_n(sessions, __ATOMIC_SEQ_CST);
+    for (int tries = 0; tries < USE_TRIES && before >> 32 == named; tries++) {
+        uint64_t after = came_as_named(job, peer) ? named : named << 32;
+        if (__atomic_compare_exchange_n(sessions, &before, after, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST))
+            return;
+    }
+}
+
 /* Times and bytes of a run in which `authentic` bytes arrived. ACCEPT_ bits. */
 static int account(struct io *io, const uint8_t *job, uint8_t *session, uint64_t authentic,
                    bool data)
@@ -132,6 +161,8 @@ int io_accept(struct io *io, uint32_t job_index)
             count(io->counters, DROP_REPLAYED, 1);
             continue;
         }
+        if (authentic == 0 && load32(session + SESSION_CONFIRMED) == 0)
+            use_next(io, job, session);
         authentic += bytes;
         data |= room > 0 && packet[0] != 0;
         if (room == 0)

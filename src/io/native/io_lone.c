@@ -24,13 +24,34 @@ static bool usable(const struct io *io, const uint8_t *session)
            turn_ms(io) < load_f64(session + SESSION_REJECT_AT_MS);
 }
 
-static void name_session(uint8_t *job, uint32_t kind, uint32_t session, const uint8_t *entry_of)
+/* A session as it was when it was looked at. */
+struct named {
+    uint8_t *at;
+    uint32_t number;
+    uint32_t generation;
+};
+
+/* The session that the word at `which` names, before anything else is read of it; or none. */
+static struct named look_at(const struct io *io, const uint8_t *which)
+{
+    struct named named = { 0 };
+    uint32_t word = __atomic_load_n((const uint32_t *)(const void *)which, __ATOMIC_SEQ_CST);
+
+    named.number = word - 1;
+    if (word != 0)
+        named.at = entry(io->arena, REGION_SESSIONS, SESSION_SIZE, named.number);
+    if (named.at != NULL)
+        named.generation = session_generation(named.at);
+    return named;
+}
+
+static void name_session(uint8_t *job, uint32_t kind, const struct named *session)
 {
     store32(job + JOB_KIND, kind);
-    store32(job + JOB_SESSION, session);
-    store32(job + JOB_SESSION_GENERATION, load32(entry_of + SESSION_GENERATION));
+    store32(job + JOB_SESSION, session->number);
+    store32(job + JOB_SESSION_GENERATION, session->generation);
     store32(job + JOB_SUITE, SUITE_AES256GCM);
-    store32(job + JOB_PEER, load32(entry_of + SESSION_PEER));
+    store32(job + JOB_PEER, load32(session->at + SESSION_PEER));
 }
 
 /* Sends the run that was read into the job. False: nothing was done to it. */
@@ -49,18 +70,17 @@ static bool send_lone(struct io *io, struct aead *aead, uint32_t job_index)
     if (peer == NULL || load32(job + JOB_SYN) != 0 ||
         segments.last_bytes - SEGMENT_OVERHEAD_BYTES > io_peer_mtu(io, (uint32_t)found))
         return false;
-    uint32_t current = __atomic_load_n((uint32_t *)(void *)(peer + PEER_CURRENT), __ATOMIC_ACQUIRE);
-    uint8_t *session =
-        current == 0 ? NULL : entry(io->arena, REGION_SESSIONS, SESSION_SIZE, current - 1);
-    if (session == NULL || !usable(io, session))
+    struct named session = look_at(io, peer + PEER_CURRENT);
+    if (session.at == NULL || !usable(io, session.at))
         return false;
-    name_session(job, KIND_SEAL, current - 1, session);
+    name_session(job, KIND_SEAL, &session);
     store32(job + JOB_MESSAGE_TYPE, MESSAGE_DATA_AES);
-    store32(job + JOB_RECEIVER_INDEX, load32(session + SESSION_REMOTE_INDEX));
+    store32(job + JOB_RECEIVER_INDEX, load32(session.at + SESSION_REMOTE_INDEX));
     if (io_prepare(io->arena, job_index, turn_ms(io)) < 0)
         return false;
     /* Its nonce is used up whatever comes: a run that is not sealed is never sent. */
-    if (!job_batch(io->arena, job, true, &batch) || aead_seal(aead, &batch) < 0) {
+    if (!job_batch(io->arena, job, true, &batch) || aead_seal(aead, &batch) < 0 ||
+        !is_fresh(job, session.at)) {
         count(io->counters, DROP_STALE_JOB, 1);
         return true;
     }
@@ -70,25 +90,23 @@ static bool send_lone(struct io *io, struct aead *aead, uint32_t job_index)
     return true;
 }
 
-/* The session that a received run names, if it is one that the short way may take; or NULL. */
-static uint8_t *session_of(struct io *io, const uint8_t *job, uint32_t *number)
+/* The session that a received run names, if it is one that the short way may take. False: none. */
+static bool session_of(const struct io *io, const uint8_t *job, struct named *out)
 {
     uint32_t index = load32(job + JOB_RECEIVER_INDEX);
     const uint8_t *slot = entry(io->arena, REGION_INDEX_TABLE, 4, index & INDEX_BITS_MASK);
     if (slot == NULL || load32(job + JOB_COUNT) != 1 ||
         load32(job + JOB_MESSAGE_TYPE) != MESSAGE_DATA_AES)
-        return NULL;
-    uint32_t named = __atomic_load_n((const uint32_t *)(const void *)slot, __ATOMIC_ACQUIRE);
-    uint8_t *session =
-        named == 0 ? NULL : entry(io->arena, REGION_SESSIONS, SESSION_SIZE, named - 1);
+        return false;
+    *out = look_at(io, slot);
+    const uint8_t *session = out->at;
     if (session == NULL || load32(session + SESSION_LOCAL_INDEX) != index ||
         load32(session + SESSION_OWNER) != io->thread ||
         load32(session + SESSION_CONFIRMED) == 0 || !usable(io, session))
-        return NULL;
+        return false;
     const uint8_t *peer =
         entry(io->arena, REGION_PEERS, PEER_SIZE, load32(session + SESSION_PEER));
-    *number = named - 1;
-    return peer != NULL && came_as_named(job, peer) ? session : NULL;
+    return peer != NULL && came_as_named(job, peer);
 }
 
 /* Writes the packet if its source leads to the peer that sent it. */
@@ -114,16 +132,13 @@ static bool take_lone(struct io *io, struct aead *aead, uint32_t job_index)
     uint8_t *job = job_entry(io->arena, job_index);
     struct aead_batch batch;
     uint64_t failed = UINT64_MAX;
-    uint32_t number;
+    struct named session;
 
-    if (job == NULL)
+    if (job == NULL || !session_of(io, job, &session))
         return false;
-    uint8_t *session = session_of(io, job, &number);
-    if (session == NULL)
-        return false;
-    name_session(job, KIND_OPEN, number, session);
+    name_session(job, KIND_OPEN, &session);
     if (!job_batch(io->arena, job, false, &batch) ||
-        aead_open_batch(aead, &batch, &failed) < 0) {
+        aead_open_batch(aead, &batch, &failed) < 0 || !is_fresh(job, session.at)) {
         count(io->counters, DROP_STALE_JOB, 1);
         return true;
     }

@@ -99,6 +99,8 @@ int io_prepare(const struct arena *arena, uint32_t job_index, double now_ms)
     uint8_t *peer = entry(arena, REGION_PEERS, PEER_SIZE, load32(job + JOB_PEER));
     if (session == NULL || peer == NULL)
         return -EINVAL;
+    if (!is_fresh(job, session))
+        return -ESTALE;
 
     uint64_t *next = (uint64_t *)(void *)(session + SESSION_SEND_COUNTER);
     uint64_t limit = counter_limit(session);

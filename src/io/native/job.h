@@ -56,7 +56,24 @@ static inline uint32_t segment_bytes(const struct segments *segments, uint32_t i
     return i + 1 == segments->count ? segments->last_bytes : segments->stride;
 }
 
-/* The job's segments under its session's key; false when the job cannot be. */
+/* Generation of a session; what is read of its entry after this is of this one or a later one. */
+static inline uint32_t session_generation(const uint8_t *session)
+{
+    return __atomic_load_n((const uint32_t *)(const void *)(session + SESSION_GENERATION),
+                           __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Is the session's entry still the one that the job names? Then so was all that was read of it
+ * before: its generation counts up before it is zeroed or filled (security.md 2).
+ */
+static inline bool is_fresh(const uint8_t *job, const uint8_t *session)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return session_generation(session) == load32(job + JOB_SESSION_GENERATION);
+}
+
+/* The job's segments under its session's key; false when the job cannot be, or is stale. */
 static inline bool job_batch(const struct arena *arena, const uint8_t *job, bool seal,
                              struct aead_batch *batch)
 {
@@ -64,7 +81,7 @@ static inline bool job_batch(const struct arena *arena, const uint8_t *job, bool
     if (job == NULL || !segments_of(arena, job, &segments))
         return false;
     uint8_t *session = entry(arena, REGION_SESSIONS, SESSION_SIZE, load32(job + JOB_SESSION));
-    if (session == NULL)
+    if (session == NULL || !is_fresh(job, session))
         return false;
     *batch = (struct aead_batch){
         .suite = load32(job + JOB_SUITE),

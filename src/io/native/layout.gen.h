@@ -104,7 +104,6 @@
 
 /* Where a peer is, which session to use, and what the timers must know. */
 #define PEER_SIZE 384u
-#define PEER_CURRENT 0u
 #define PEER_GENERATION 4u
 #define PEER_ENDPOINT_LOCK 8u
 #define PEER_ENDPOINT 12u
@@ -120,6 +119,8 @@
 #define PEER_TOO_BIG_AT_MS 184u
 #define PEER_REFUSED_BYTES 180u
 #define PEER_REFUSED_AT_MS 192u
+#define PEER_CURRENT 200u
+#define PEER_NEXT 204u
 #define PEER_LAST_RECEIVED_MS 256u
 #define PEER_LAST_DATA_RECEIVED_MS 264u
 #define PEER_RECEIVED_BYTES 272u

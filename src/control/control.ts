@@ -8,8 +8,6 @@
  * Clock, randomness, sockets and alarm come in as a `World`. Every method returns at once, but for
  * `apply` and `setUp`. Thread: control.
  */
-
-import { shortKey } from "../log.ts";
 import { Counters, controlBlock } from "../memory/counters.ts";
 import { COMMAND, COUNT, DROP } from "../memory/layout.ts";
 import { PeerEntries } from "../memory/peers.ts";
@@ -24,6 +22,7 @@ import { Endpoints } from "./endpoints.ts";
 import { Events } from "./events.ts";
 import { Exchange } from "./exchange.ts";
 import { Frames } from "./frames.ts";
+import { News } from "./news.ts";
 import type { Peer } from "./peer.ts";
 import { Roster } from "./roster.ts";
 import { SessionKeeper } from "./sessions.ts";
@@ -60,6 +59,7 @@ export class Control {
   readonly #events: Events;
   readonly #commands: Commands;
   readonly #frames: Frames;
+  readonly #news: News;
   readonly roster: Roster;
   readonly suites: Suites;
   #up = false;
@@ -81,6 +81,7 @@ export class Control {
       rejectAfterMs: timing.rejectAfterTimeMs,
       random32,
     });
+    this.#news = new News(this.#entries, world.say);
     this.roster = new Roster({ arena, entries: this.#entries, mac, timing, random });
     this.suites = new Suites(options.cipher, options.aes, (peer, dueMs) => {
       peer.timers.renewAt(dueMs);
@@ -98,6 +99,7 @@ export class Control {
       send: world.send,
       command: (peer, kind) => this.#command(peer, kind),
       logKeys: world.logKeys,
+      tell: (peer, text) => this.#news.handshake(peer, text),
     });
     this.#endpoints = new Endpoints(world, this.#entries, timing.askEveryMs, (peer) => {
       if (peer.timers.attempting) this.#exchange.initiate(peer, world.bootMs());
@@ -118,11 +120,13 @@ export class Control {
       keyFixed,
     });
     this.#commands = new Commands(arena, this.#counters, world.signal);
-    const shared = { arena, entries: this.#entries, counters: this.#counters, say: world.say };
+    const shared = { arena, entries: this.#entries, counters: this.#counters };
     const { suites } = this;
-    this.#frames = new Frames({ ...shared, commands: this.#commands, suites, random32 });
+    const { say } = world;
+    this.#frames = new Frames({ ...shared, commands: this.#commands, suites, random32, say });
     this.#events = new Events({
       ...shared,
+      news: this.#news,
       roster: this.roster,
       confirmed: (...event) => this.#confirmed(...event),
       wanted: (peer, nowMs) => this.#step(peer, nowMs),
@@ -346,6 +350,7 @@ export class Control {
     const actions = peer.timers.step({ ...times, session, persistentKeepaliveMs }, nowMs);
     for (const action of actions) this.#do(peer, action, nowMs);
     this.#frames.step(peer, nowMs);
+    this.#news.look(peer, nowMs);
   }
 
   #do(peer: Peer, action: Action, nowMs: number): void {
@@ -369,7 +374,6 @@ export class Control {
         this.#exchange.forget(peer, nowMs);
         this.#command(peer, COMMAND.discard);
         this.#endpoints.reset(peer);
-        this.#world.say("info", "peer does not answer", { peer: shortKey(peer.publicKey) });
         break;
       case "zero":
         this.#exchange.forget(peer, nowMs);
@@ -384,6 +388,7 @@ export class Control {
     this.#keeper.forget(peer, nowMs);
     this.#command(peer, COMMAND.discard);
     peer.timers = new PeerTimers(this.#world.random, this.#timing);
+    peer.told = null;
   }
 
   #command(peer: Peer, kind: number): void {

@@ -12,6 +12,7 @@ import { formatWireguardKey } from "../schema/identity.ts";
 import { formatCidr } from "../wire/cidr.ts";
 import { formatSockaddr } from "../wire/sockaddr.ts";
 import type { Control } from "./control.ts";
+import { cipherOf, presenceAt } from "./news.ts";
 import type { Peer } from "./peer.ts";
 
 /** What main found out when it opened device and sockets. */
@@ -25,7 +26,6 @@ export interface Opened {
   readonly startedMs: number;
 }
 
-const SUITE_NAMES = ["chacha20poly1305", "aes256gcm"] as const;
 const STATE_NAMES = ["absent", "awake", "asleep"] as const;
 
 /** Rungs of the ladder in docs/SECURITY.md; cookies and token buckets are the fourth. */
@@ -71,7 +71,9 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
   const { entries } = control;
   const bytes = entries.bytes(peer.index);
   const doneMs = peer.timers.handshakeDoneMs;
-  const alive = entries.current(peer.index) >= 0;
+  const presence = presenceAt(peer, entries, nowMs);
+  const connected = presence.state === "connected";
+  const sealing = entries.current(peer.index) >= 0;
   return {
     name: peer.name,
     nodeId: null,
@@ -79,12 +81,13 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
     addresses: Array.from(control.roster.allowed.of(peer), formatCidr),
     endpoint: formatSockaddr(entries.endpoint(peer.index)),
     endpointName: peer.endpoint === null ? null : formatEndpoint(peer.endpoint),
-    path: alive ? "direct" : "none",
-    cipher: peer.current === null || !alive ? null : SUITE_NAMES[peer.current.suite],
+    ...presence,
+    path: connected ? "direct" : "none",
+    cipher: sealing ? cipherOf(peer.current) : null,
     lastHandshakeMs: doneMs === 0 ? null : Math.max(0, nowMs - doneMs),
     rxBytes: bytes.received,
     txBytes: bytes.sent,
-    rttMs: peer.talk?.path.rttMs ?? null,
+    rttMs: connected ? (peer.talk?.path.rttMs ?? null) : null,
     mtu: entries.mtu(peer.index),
   };
 };

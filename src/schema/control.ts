@@ -62,6 +62,13 @@ export interface StatusValue {
   readonly drops: Counts;
 }
 
+/**
+ * `connected`: a session is in use. `silent`: it owes an answer for longer than a peer that lives
+ * takes. `calling`: a handshake was sent a moment ago. `idle`: there was a session, and nothing asks
+ * for another. `waiting`: there was none yet, and nothing asks for one, or no address is known.
+ */
+export type PeerPresence = "connected" | "silent" | "calling" | "idle" | "waiting";
+
 /** One peer. Units: bytes, milliseconds; an age is counted back from now. */
 export interface PeerValue {
   readonly name: string | null;
@@ -73,12 +80,17 @@ export interface PeerValue {
   readonly endpoint: string | null;
   /** As configured, "host:port"; null: none is. */
   readonly endpointName: string | null;
+  readonly state: PeerPresence;
+  /** Since when it owes an answer, as an age; null unless it is silent. */
+  readonly silentMs: number | null;
+  /** "none" unless it is connected. */
   readonly path: "direct" | "relay" | "none";
   readonly cipher: string | null;
   /** Age; null before the first handshake. */
   readonly lastHandshakeMs: number | null;
   readonly rxBytes: number;
   readonly txBytes: number;
+  /** Of the newest probe; null unless it is connected and an engine. */
   readonly rttMs: number | null;
   readonly mtu: number;
 }

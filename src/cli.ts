@@ -4,6 +4,7 @@
  * Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
  */
 import { Command, CommanderError } from "commander";
+import { journalPrefix } from "./log.ts";
 import { EngineError } from "./schema/errors.ts";
 import { version } from "./version.ts";
 
@@ -85,7 +86,7 @@ const describe = async (program: Command, words: readonly string[]): Promise<voi
 };
 
 const say = (sentence: string): void => {
-  process.stderr.write(`p2pvpn-engine: ${sentence}\n`);
+  process.stderr.write(`${journalPrefix("error")}p2pvpn-engine: ${sentence}\n`);
 };
 
 /** One clause from commander's lines; our argument checks throw the part after "must". */

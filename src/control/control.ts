@@ -10,6 +10,7 @@
  */
 import { Counters, controlBlock } from "../memory/counters.ts";
 import { COMMAND, COUNT, DROP } from "../memory/layout.ts";
+import { readMtu } from "../memory/mtu.ts";
 import { PeerEntries } from "../memory/peers.ts";
 import type { Arena } from "../memory/region.ts";
 import type { Change, DeviceState } from "../schema/change.ts";
@@ -117,6 +118,7 @@ export class Control {
       },
       listenPort,
       fwmark,
+      mtu: () => readMtu(arena),
       keyFixed,
     });
     this.#commands = new Commands(arena, this.#counters, world.signal);

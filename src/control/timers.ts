@@ -141,8 +141,8 @@ export class PeerTimers {
   }
 
   /**
-   * Since when the peer owes an answer, to data or to a handshake; null: it owes none. It still does
-   * when nobody tries any more. Nobody answers keepalives.
+   * Since when the peer owes an answer, to data or to a handshake; null: it owes none. It still
+   * does when nobody tries any more. Nobody answers keepalives.
    */
   get owedSinceMs(): number | null {
     return this.#owedSinceMs;

@@ -1,4 +1,4 @@
-/** presence — a peer that owes an answer is seen and said within 20 seconds, and so is its return. */
+/** presence — a peer that owes an answer is seen and said within 20 s, and so is its return. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type PresenceSeen, presenceOf } from "../../src/control/presence.ts";
@@ -28,7 +28,14 @@ const ROWS: readonly (readonly [Partial<PresenceSeen>, string, number | null])[]
 ];
 
 test("what is seen of a peer says how it is", () => {
-  const nothing: PresenceSeen = { usable: false, attempting: false, callable: false, met: false, owedSinceMs: null, overdue: false }; // biome-ignore format: one line
+  const nothing: PresenceSeen = {
+    usable: false,
+    attempting: false,
+    callable: false,
+    met: false,
+    owedSinceMs: null,
+    overdue: false,
+  };
   for (const [seen, state, silentMs] of ROWS) {
     assert.deepEqual(presenceOf({ ...nothing, ...seen }, 100_000), { state, silentMs });
   }
@@ -118,15 +125,17 @@ test("keepalives call for a handshake when the session is old: that is owed an a
   assert.equal(seen(pair, a).state, "silent");
 });
 
-test("quiet is no silence: idle when the session is over, waiting while the interface is down", async () => {
+test("quiet is no silence: a session that is over, an interface that is down", async () => {
   const pair = await Pair.make(CHACHA, CHACHA);
   const { a, b } = pair;
   pair.call(a);
   pair.run(170 * SECOND);
   assert.equal(seen(pair, a).state, "connected");
   pair.run(20 * SECOND);
-  for (const end of [a, b])
-    assert.deepEqual([seen(pair, end).state, seen(pair, end).path], ["idle", "none"]);
+  for (const end of [a, b]) {
+    const { state, path } = seen(pair, end);
+    assert.deepEqual([state, path], ["idle", "none"]);
+  }
   pair.call(b);
   assert.equal(seen(pair, a).state, "connected");
   assert.equal(seen(pair, b).state, "connected");

@@ -3,19 +3,11 @@
  * card for each peer where it does not.
  */
 import type { Command } from "commander";
-import { askPeers, chooseEngine } from "../client.ts";
+import { askPeers } from "../client.ts";
 import type { PeerValue } from "../schema/control.ts";
-import {
-  type EngineOptions,
-  formatBoth,
-  formatShort,
-  formatTable,
-  indent,
-  printJson,
-  printText,
-} from "./print.ts";
+import { type EngineOptions, formatBoth, formatShort, formatTable, indent } from "./print.ts";
 import { paint, type Screen, type Style, screenOf, wrap } from "./screen.ts";
-import { addExamples, addInterfaceOption, addJsonOption } from "./shared.ts";
+import { addExamples, addInterface, addJsonOption, showEngines } from "./shared.ts";
 
 /** Tuning: more prefixes are told by number in a table; cards and --json have them all. */
 const SHOWN_PREFIXES = 2;
@@ -164,14 +156,15 @@ export const formatPeers = (
 };
 
 const peers = async (options: EngineOptions): Promise<void> => {
-  const value = await askPeers(await chooseEngine(options.interface));
-  if (options.json) printJson(value);
-  else printText(formatPeers(value, screenOf()));
+  await showEngines(options, async (name) => {
+    const value = await askPeers(name);
+    return { value, text: () => formatPeers(value, screenOf()) };
+  });
 };
 
 /** Describes `peers`. */
 export const define = (command: Command): void => {
-  addJsonOption(addInterfaceOption(command)).action(peers);
+  addJsonOption(addInterface(command, peers));
   addExamples(command, [
     "p2pvpn-engine peers",
     "p2pvpn-engine peers --json | jq -r '.[].endpoint'",

@@ -2,7 +2,7 @@
  * status — what a person wants to know of a running engine first; all the rest behind `--all`.
  */
 import type { Command } from "commander";
-import { ask, askPeers, chooseEngine } from "../client.ts";
+import { ask, askPeers } from "../client.ts";
 import { COUNTS, type CounterRow, DROPS } from "../memory/layout.ts";
 import { OFFLOADS } from "../offloads.ts";
 import type { Counts, PeerValue, StatusValue } from "../schema/control.ts";
@@ -16,11 +16,9 @@ import {
   formatTable,
   formatTraffic,
   indent,
-  printJson,
-  printText,
 } from "./print.ts";
 import { paint, type Screen, screenOf, wrap } from "./screen.ts";
-import { addExamples, addInterfaceOption, addJsonOption } from "./shared.ts";
+import { addExamples, addInterface, addJsonOption, showEngines } from "./shared.ts";
 
 interface Options extends EngineOptions {
   readonly all?: boolean;
@@ -154,16 +152,17 @@ const formatAll = (status: StatusValue): string => {
 };
 
 const status = async (options: Options): Promise<void> => {
-  const name = await chooseEngine(options.interface);
-  const value = await ask(name, { type: "status.get" });
-  if (options.json) return printJson(value);
-  printText(formatStatus(value, await askPeers(name), screenOf(), options.all));
+  await showEngines(options, async (name) => {
+    const value = await ask(name, { type: "status.get" });
+    const peers = options.json ? [] : await askPeers(name);
+    return { value, text: () => formatStatus(value, peers, screenOf(), options.all) };
+  });
 };
 
 /** Describes `status`. */
 export const define = (command: Command): void => {
   command.option("--all", "features, public key, and every counter, too");
-  addJsonOption(addInterfaceOption(command)).action(status);
+  addJsonOption(addInterface(command, status));
   addExamples(command, [
     "p2pvpn-engine status",
     "p2pvpn-engine status --all",

@@ -90,9 +90,15 @@ const asked: { changes: Change[]; rekeyed: (Uint8Array | null)[]; level: LogLeve
   mtu: 1_420,
 };
 
+/** Whoever can be called has answered a handshake. */
+const called = (peer: PeerValue): PeerValue =>
+  asked.rekeyed.length === 0
+    ? peer
+    : { ...peer, state: "connected", cipher: "aes256gcm", lastHandshakeMs: 0 };
+
 const handlers: ControlHandlers = {
   "status.get": () => STATUS,
-  "peers.get": () => [OFFICE, OTHER, TWIN],
+  "peers.get": () => [OFFICE, called(OTHER), called(TWIN)],
   "routes.get": () => ROUTES,
   "stats.get": () => STATS,
   "config.get": () => ({ "interface.mtu": asked.mtu, "interface.addresses": ["10.66.0.1/24"] }),
@@ -220,9 +226,12 @@ test("peer add changes only what is given of a peer that is known", async () => 
 });
 
 test("peer add refuses what another peer has, and the host itself", async () => {
-  const taken =
-    /10\.5\.0\.0\/16 leads to office already; to move it, run `p2pvpn-engine route add /;
+  // What is refused is no peer, and so no advice may name it.
+  const instead = "take it from there with `p2pvpn-engine route remove 10.5.0.0/16`, then add";
+  const taken = new RegExp(`10.5.0.0/16 leads to office already; ${instead} this one again.$`, "m");
   await bad(2, taken, "peer", "add", textOf(3), "--allowed-ips", "10.5.0.9/16");
+  const known = new RegExp(`to move it, run .*route add 10.5.0.0/16 --peer ${textOf(2)}`);
+  await bad(2, known, "peer", "add", textOf(2), "--allowed-ips", "10.5.0.9/16");
   await bad(
     2,
     /Another peer of cli0 is called OFFICE already/,
@@ -314,9 +323,17 @@ test("config get and set", async () => {
 });
 
 test("rekey and log-level", async () => {
-  assert.equal(await good("rekey"), "cli0: 3 handshakes begun\n");
-  assert.deepEqual(await json("rekey", "--peer", "office"), { interface: "cli0", handshakes: 1 });
-  assert.deepEqual(asked.rekeyed, [null, keyOf(1)]);
+  const lines = [
+    "cli0: new keys with 2 of 3 peers",
+    "office: not called, its address is not known or cli0 is down",
+    `${textOf(2)}: new keys, connected, AES`,
+    `${TWIN.wireguardPublicKey}: new keys, connected, AES`,
+  ];
+  assert.equal(await good("rekey"), `${lines.join("\n  ")}\n`);
+  const peer = { name: null, wireguardPublicKey: textOf(2), outcome: "done" };
+  const value = { interface: "cli0", handshakes: 1, peers: [peer] };
+  assert.deepEqual(await json("rekey", "--peer", textOf(2)), value);
+  assert.deepEqual(asked.rekeyed, [null, keyOf(2)]);
   assert.match(await good("log-level", "warn"), /^cli0: warn is logged, until the engine stops/);
   assert.equal(await good("log-level"), "warn\n");
 });
@@ -336,10 +353,18 @@ test("what the engine refuses is its sentence and its exit code", async () => {
     },
   });
   try {
-    await bad(2, /engine: x\.toml: line 1: no\.\n$/, "reload", "-i", "cli1");
+    await bad(2, /engine: x\.toml: line 1: no\. Nothing has changed\.\n$/, "reload", "cli1");
     const taken = /UDP port 53 is in use; stop what uses it or set another listen_port\.\n$/;
     await bad(1, taken, "config", "set", "interface.listen_port", "53", "-i", "cli1");
     await bad(2, /Several engines are running \(cli0, cli1\); choose one with -i IFACE\./, "rekey");
+    const elsewhere = /No engine is running on nope; there is one on cli0 and one on cli1\.$/m;
+    await bad(1, elsewhere, "peers", "-i", "nope");
+    await bad(2, /Several engines are running/, "status", "--json");
+    for (const command of ["status", "peers", "routes", "stats"]) {
+      const text = await good(command);
+      assert.match(text, /^cli0:\n.+\n\ncli1:\n/s, command);
+      assert.ok(!(await good(command, "cli1")).includes("cli0:"), command);
+    }
   } finally {
     await refusing.close();
   }

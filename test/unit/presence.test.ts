@@ -112,7 +112,7 @@ test("a peer that was never there is called, then silent, and stays so", async (
   assert.deepEqual(lines(a), ["peer does not answer"]);
 });
 
-test("keepalives call for a handshake when the session is old: that is owed an answer", async () => {
+test("keepalives call for a handshake when the session is old: that is a debt", async () => {
   const pair = await Pair.make(CHACHA, CHACHA);
   const { a } = pair;
   await a.control.apply({ peers: [{ publicKey: pair.b.publicKey, persistentKeepaliveS: 25 }] });

@@ -73,7 +73,7 @@ const WARM_SHARE = 1 / 3;
 /** Drops of packets on their way out, or of no datagram at all. */
 // biome-ignore format: a table
 const OTHERS = new Set([
-  "tunInvalid", "noRoute", "noEndpoint", "stagedFull", "stagedExpired", "nonceExhausted",
+  "tunInvalid", "noRoute", "linkOnly", "noEndpoint", "stagedFull", "stagedExpired", "nonceExhausted",
   "sendRefused", "sendFull", "queueFull", "frameUnsent", "standingQueue", "tooBig",
 ]);
 /** What becomes of a datagram that is not dropped; a response that is taken has no count. */

@@ -29,7 +29,7 @@ const FDS_RISE = 1;
 /** The share of the run that warms up. */
 const WARM_SHARE = 1 / 3;
 /** Drops that say nothing against the engine: the kernel's multicast, and what TCP is told by. */
-const EXPLAINED = new Set(["noRoute", "standingQueue"]);
+const EXPLAINED = new Set(["linkOnly", "standingQueue"]);
 
 /** One sample of one engine. */
 export interface Look extends Sample {

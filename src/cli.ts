@@ -4,6 +4,7 @@
  * Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
  */
 import { Command, CommanderError } from "commander";
+import { journalPrefix } from "./log.ts";
 import { EngineError } from "./schema/errors.ts";
 import { version } from "./version.ts";
 
@@ -36,6 +37,58 @@ const COMMANDS: readonly CommandRow[] = [
   { name: "demo", help: "try it: two peers on this machine, ping and throughput", load: () => import("./commands/demo.ts") },
   { name: "completion", help: "print what makes a shell complete these commands", load: () => import("./commands/completion.ts") },
 ];
+
+/** Words of other programs that can only mean one thing, and harm nothing. */
+const MEANT: Readonly<Record<string, readonly string[]>> = {
+  show: ["status"],
+  list: ["peers"],
+  ls: ["peers"],
+  version: ["--version"],
+  "-v": ["--version"],
+  "peer rm": ["peer", "remove"],
+  "peer del": ["peer", "remove"],
+  "peer delete": ["peer", "remove"],
+  "peer list": ["peers"],
+  "peer ls": ["peers"],
+  "peer show": ["peers"],
+  "route rm": ["route", "remove"],
+  "route del": ["route", "remove"],
+  "route delete": ["route", "remove"],
+  "route list": ["routes"],
+  "route ls": ["routes"],
+  "route show": ["routes"],
+  "config list": ["config", "get"],
+  "config show": ["config", "get"],
+};
+
+const EITHER = "`p2pvpn-engine peer remove PEER` or `p2pvpn-engine route remove PREFIX`";
+/** Words that may mean several things, or do something: what to write instead. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  up: "`p2pvpn-engine start -c FILE` runs an engine",
+  down: "`p2pvpn-engine stop` ends an engine",
+  restart: "`p2pvpn-engine reload` reads the file again; `stop`, then `start`, is a new engine",
+  rm: `write ${EITHER}`,
+  del: `write ${EITHER}`,
+  delete: `write ${EITHER}`,
+  remove: `write ${EITHER}`,
+  add: "write `p2pvpn-engine peer add KEY` or `p2pvpn-engine route add PREFIX`",
+  set: "write `p2pvpn-engine config set KEY VALUE` or `p2pvpn-engine peer add KEY`",
+  get: "write `p2pvpn-engine config get KEY`",
+  genkey: "`p2pvpn-engine keygen --out FILE` makes a key",
+  log: "`p2pvpn-engine start --log-file FILE` writes one, `status` has the last warnings",
+  logs: "`p2pvpn-engine start --log-file FILE` writes one, `status` has the last warnings",
+  setconf: "edit the file and run `p2pvpn-engine reload`",
+  syncconf: "edit the file and run `p2pvpn-engine reload`",
+};
+
+/** The words as this program has them. */
+const meantWords = (words: readonly string[]): readonly string[] => {
+  for (const count of [2, 1]) {
+    const said = words.slice(0, count).join(" ");
+    if (Object.hasOwn(MEANT, said)) return [...MEANT[said]!, ...words.slice(count)];
+  }
+  return words;
+};
 
 const EXAMPLES = `
 Examples:
@@ -85,12 +138,20 @@ const describe = async (program: Command, words: readonly string[]): Promise<voi
 };
 
 const say = (sentence: string): void => {
-  process.stderr.write(`p2pvpn-engine: ${sentence}\n`);
+  process.stderr.write(`${journalPrefix("error")}p2pvpn-engine: ${sentence}\n`);
 };
+
+/** What ends an engine is no guess at a word that only looks like it. */
+const withoutStop = (message: string): string =>
+  message.replace(/\(Did you mean (?:one of )?(.*)\?\)$/, (_, list: string) => {
+    const words = list.split(", ").filter((word) => word !== "stop");
+    return words.length === 0 ? "" : `(Did you mean ${words.join(" or ")}?)`;
+  });
 
 /** One clause from commander's lines; our argument checks throw the part after "must". */
 const usageSentence = (message: string): string =>
-  message
+  withoutStop(message)
+    .trimEnd()
     .replace(/^error: /, "")
     .replace(/^(?:option )?(.*) argument '(.*)' is invalid\. (.*)$/s, "$1 $3, not '$2'")
     .replace(
@@ -122,6 +183,11 @@ const explain = (error: unknown, program: Command): number => {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
     if (error.code === "commander.help") return 2;
+    const [word = ""] = process.argv.slice(2);
+    if (error.code === "commander.unknownCommand" && Object.hasOwn(INSTEAD, word)) {
+      say(`unknown command '${word}'; ${INSTEAD[word]}.`);
+      return 2;
+    }
     say(`${usageSentence(error.message)}; see ${helpWords(program)}.`);
     return 2;
   }
@@ -156,6 +222,7 @@ const main = async (): Promise<void> => {
   });
   // There is nobody to tell.
   process.stderr.on("error", () => {});
+  process.argv.splice(2, Number.POSITIVE_INFINITY, ...meantWords(process.argv.slice(2)));
   const program = new Command("p2pvpn-engine");
   process.on("uncaughtException", (error) => process.exit(explain(error, program)));
   try {

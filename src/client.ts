@@ -38,7 +38,8 @@ export interface ClientOptions {
 const connectionError = (name: string, error: NodeJS.ErrnoException): EngineError => {
   const { code } = error;
   if (code === "ENOENT" || code === "ECONNREFUSED") {
-    return new EngineError("NOT_RUNNING", { name, cause: error });
+    const remedy = "start one with `p2pvpn-engine start`";
+    return new EngineError("NOT_RUNNING", { name, remedy, cause: error });
   }
   if (code === "EACCES" || code === "EPERM") {
     return new EngineError("CONTROL_DENIED", { name, cause: error });
@@ -163,21 +164,36 @@ export const runningEngines = async (options: ClientOptions = {}): Promise<strin
 };
 
 /**
+ * Interfaces that are meant: the one that was named, else all that have an engine; at least one.
+ *
+ * Errors: EngineError NOT_RUNNING, NONE_RUNNING, CONTROL_DENIED.
+ */
+export const engineNames = async (
+  named: string | undefined,
+  options: ClientOptions = {},
+): Promise<readonly string[]> => {
+  const running = await runningEngines(options);
+  if (named === undefined) {
+    if (running.length === 0) throw new EngineError("NONE_RUNNING");
+    return running;
+  }
+  if (running.includes(named) || running.length === 0) return [named];
+  const remedy = `there is one on ${running.join(" and one on ")}`;
+  throw new EngineError("NOT_RUNNING", { name: named, remedy });
+};
+
+/**
  * The interface that is meant: the one that was named, else the only one with an engine.
  *
- * Errors: EngineError NONE_RUNNING, SEVERAL_RUNNING, CONTROL_DENIED.
+ * Errors: EngineError NOT_RUNNING, NONE_RUNNING, SEVERAL_RUNNING, CONTROL_DENIED.
  */
 export const chooseEngine = async (
   named: string | undefined,
   options: ClientOptions = {},
 ): Promise<string> => {
-  if (named !== undefined) return named;
-  const [only, ...others] = await runningEngines(options);
-  if (only === undefined) throw new EngineError("NONE_RUNNING");
-  if (others.length > 0) {
-    throw new EngineError("SEVERAL_RUNNING", { names: [only, ...others].join(", ") });
-  }
-  return only;
+  const names = await engineNames(named, options);
+  if (names.length === 1) return names[0]!;
+  throw new EngineError("SEVERAL_RUNNING", { names: names.join(", ") });
 };
 
 /** False for a zombie too: its parent may never ask for it. Source: proc_pid_stat(5). */

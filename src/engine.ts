@@ -13,7 +13,7 @@ import { EventEmitter, once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ResourceLimits, Worker } from "node:worker_threads";
 import { findAes } from "./ciphers.ts";
-import type { ControlReport, ControlTask } from "./control/main.ts";
+import type { ControlReport, ControlTask, StopOrder } from "./control/main.ts";
 import type { Opened } from "./control/report.ts";
 import type { AesFound } from "./control/suites.ts";
 import { TIMING, type Timing } from "./control/timers.ts";
@@ -38,6 +38,7 @@ import { sessionWord } from "./memory/sessions.ts";
 import { reasonsOf, surprises } from "./offloads.ts";
 import type { EngineConfig } from "./schema/config.ts";
 import { EngineError } from "./schema/errors.ts";
+import { version } from "./version.ts";
 import { WorkerPool } from "./workers/pool.ts";
 
 export interface Engine {
@@ -45,14 +46,16 @@ export interface Engine {
   readonly name: string;
   /** At the start. */
   readonly listenPort: number;
-  /** Stops; may be called again. */
-  stop(): Promise<void>;
+  /** Stops; may be called again. `why`: a clause for the log. */
+  stop(why?: string): Promise<void>;
   /** Settles when the engine has stopped; rejects when a thread ended by itself. */
   readonly stopped: Promise<void>;
 }
 
-/** What no configuration reaches: for tests and benchmarks. */
+/** What no configuration reaches: most of it is for tests and benchmarks. */
 export interface Internals {
+  /** Sentences about the configuration, which `status` shows. */
+  readonly warned?: readonly string[];
   readonly timing?: Timing;
   /** Gets the shared memory, to look into; called before any thread starts. */
   readonly onArena?: (arena: Arena) => void;
@@ -160,6 +163,8 @@ class RunningEngine implements Engine {
       name: device.name,
       features: { ...device.features, aes256gcm: aes.faster },
       offBecause: reasonsOf(device.offloads),
+      version: version(),
+      warned: internals.warned ?? [],
       surprises: surprises(device.offloads),
       startedMs: addon.bootMs(),
     };
@@ -188,15 +193,15 @@ class RunningEngine implements Engine {
     this.#started = true;
   }
 
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop().then(() => {
+  stop(why = "its program ends"): Promise<void> {
+    this.#stopping ??= this.#stop(why).then(() => {
       this.#ended.emit("stopped");
     });
     return this.#stopping;
   }
 
-  async #stop(): Promise<void> {
-    await this.#endControl();
+  async #stop(why: string): Promise<void> {
+    await this.#endControl(why);
     const { i32 } = this.#arena;
     const engine = wordOf(this.#arena, "engine", ENGINE.size, 0);
     Atomics.store(i32, engine + fieldWord(ENGINE.fields.stop), 1);
@@ -208,8 +213,8 @@ class RunningEngine implements Engine {
     await endOf(this.#control);
   }
 
-  async #endControl(): Promise<void> {
-    this.#control.postMessage("stop");
+  async #endControl(why: string): Promise<void> {
+    this.#control.postMessage({ stop: why } satisfies StopOrder);
     await endedOf(this.#control);
   }
 
@@ -221,7 +226,7 @@ class RunningEngine implements Engine {
     const thread = makeThread("control", task, CONTROL_LIMITS);
     thread.on("error", (error: Error) => this.#fail("control", error));
     thread.on("message", (report: ControlReport) => {
-      if (report.type === "stop") void this.stop();
+      if (report.type === "stop") void this.stop(report.why);
     });
     return thread;
   }
@@ -231,7 +236,7 @@ class RunningEngine implements Engine {
     thread.on("error", (error: Error) => void this.#restartIo(task, error));
     thread.on("message", (report: IoReport) => {
       if (report.type === "stuck") void this.#pool.replace(report.tag);
-      if (report.type === "tunGone") void this.stop();
+      if (report.type === "tunGone") void this.stop("the interface was deleted");
     });
     return thread;
   }
@@ -264,7 +269,7 @@ class RunningEngine implements Engine {
   #fail(room: string, error: Error): void {
     if (this.#stopping !== null) return;
     const failure = new EngineError("THREAD_DIED", { thread: room, reason: error.message });
-    this.#stopping = this.#stop().then(() => {
+    this.#stopping = this.#stop(failure.message).then(() => {
       this.#ended.emit("error", failure);
     });
   }

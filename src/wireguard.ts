@@ -12,6 +12,7 @@ import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDaemon, reportFailure, reportReady, startDaemon } from "./commands/daemon.ts";
 import { stopSignal } from "./commands/signals.ts";
+import { journalPrefix } from "./log.ts";
 import { WORKERS_MAX } from "./memory/layout.ts";
 import type { EngineConfig, LogLevel } from "./schema/config.ts";
 import { EngineError } from "./schema/errors.ts";
@@ -94,6 +95,7 @@ const configOf = (name: string): EngineConfig => ({
     stateDir: stateDir(),
     keyLogFile: null,
     logLevel: logLevel(),
+    logFile: null,
   },
   engine: {
     // One core is left to the I/O thread.
@@ -127,8 +129,8 @@ const run = async (name: string): Promise<void> => {
   const { createEngine } = await import("./engine.ts");
   const engine = await createEngine(configOf(name));
   reportReady(`${name} is there`);
-  await Promise.race([signalled, engine.stopped]);
-  await engine.stop();
+  const signal = await Promise.race([signalled, engine.stopped]);
+  await engine.stop(signal ? `${signal} came` : undefined);
 };
 
 /** Runs in the background; this process returns when the device is there. */
@@ -145,7 +147,9 @@ const explain = (error: unknown): number => {
   }
   const [reason] = (error instanceof Error ? error.message : String(error)).split("\n");
   const unexpected = `something unexpected failed: ${reason}; set P2PVPN_DEBUG=1 to see where.`;
-  process.stderr.write(`${PROGRAM}: ${known ? error.message : unexpected}\n`);
+  process.stderr.write(
+    `${journalPrefix("error")}${PROGRAM}: ${known ? error.message : unexpected}\n`,
+  );
   return known ? error.exit : 1;
 };
 

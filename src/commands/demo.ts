@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { DemoResult } from "../demo/run.ts";
 import { formatPeers } from "./peers.ts";
 import { formatBytes, formatTable, printJson, printText } from "./print.ts";
+import { screenOf } from "./screen.ts";
 import { addExamples, addJsonOption } from "./shared.ts";
 import { formatStatus } from "./status.ts";
 
@@ -22,6 +23,7 @@ const seconds = (text: string): number => {
 };
 
 const formatResult = ({ ping4, ping6, tcp, peers, status }: DemoResult): string => {
+  const screen = screenOf();
   const trips = ({ medianMs, sent, lost, with: kind }: DemoResult["ping4"]): string =>
     `median ${medianMs.toFixed(3)} ms of ${sent - lost} (${kind}), ${lost} lost`;
   const rate = `${Math.round(tcp.megabitsPerSecond)} Mbit/s`;
@@ -33,8 +35,8 @@ const formatResult = ({ ping4, ping6, tcp, peers, status }: DemoResult): string 
   const part = (title: string, text: string): string => `\n${title}\n\n${text}`;
   return [
     figures,
-    part("p2pvpn-engine peers -i p2pdemo0", formatPeers(peers)),
-    part("p2pvpn-engine status -i p2pdemo0", formatStatus(status)),
+    part("p2pvpn-engine peers -i p2pdemo0", formatPeers(peers, screen)),
+    part("p2pvpn-engine status -i p2pdemo0", formatStatus(status, peers, screen)),
   ].join("\n");
 };
 

@@ -66,7 +66,11 @@ const refuseConflicts = (
     const prefix = other.addresses.find((one) => prefixes.has(one));
     if (prefix === undefined) continue;
     const peer = calledPeer(other);
-    throw new EngineError("ROUTE_TAKEN", { prefix, peer, wanted: options.name ?? key });
+    // A peer that is refused is nobody to whom a route could be led.
+    const remedy = peers.some((one) => one.wireguardPublicKey === key)
+      ? `to move it, run \`p2pvpn-engine route add ${prefix} --peer ${key}\``
+      : `take it from there with \`p2pvpn-engine route remove ${prefix}\`, then add this one again`;
+    throw new EngineError("ROUTE_TAKEN", { prefix, peer, remedy });
   }
 };
 

@@ -55,30 +55,63 @@ export const formatDuration = (milliseconds: number): string => {
     .join(", ");
 };
 
-/** "never", "just now", "4 seconds ago". */
-export const formatAge = (milliseconds: number | null): string => {
-  if (milliseconds === null) return "never";
-  return milliseconds < 1_000 ? "just now" : `${formatDuration(milliseconds)} ago`;
-};
-
 /** "3 peers". */
 export const formatAmount = plural;
 
+/** "5 s", "2 min", "3 h", "4 d": one unit, for columns. */
+export const formatShort = (milliseconds: number): string => {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1_000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 172_800
+    ? `${Math.floor(seconds / 3_600)} h`
+    : `${Math.floor(seconds / 86_400)} d`;
+};
+
+/** A count of bytes as number and unit, KiB at least: ["1.5", "MiB"]; 0 has no unit. */
+const scaled = (bytes: number): [number: string, unit: string] => {
+  if (bytes <= 0) return ["0", ""];
+  let value = Math.max(0.1, bytes / 1_024);
+  let unit = 1;
+  while (Math.round(value) >= 1_024 && unit < UNITS.length - 1) {
+    value /= 1_024;
+    unit++;
+  }
+  const text = value < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : String(Math.round(value));
+  return [text, UNITS[unit]!];
+};
+
+/** "0", "0.1 KiB", "3 GiB". */
+export const formatTraffic = (bytes: number): string => scaled(bytes).join(" ").trimEnd();
+
+/** In and out, the unit once where it is the same: "1 / 3 GiB", "0 / 4 KiB", "4 KiB / 3 GiB". */
+export const formatBoth = (received: number, sent: number): string => {
+  const [number, unit] = scaled(received);
+  const other = scaled(sent)[1];
+  const one = unit === "" || other === "" || unit === other;
+  const common = other === "" ? unit : "";
+  return one
+    ? `${number} / ${formatTraffic(sent)} ${common}`.trimEnd()
+    : `${number} ${unit} / ${formatTraffic(sent)}`;
+};
+
 /**
  * Columns padded to their widest cell, two spaces apart; columns whose numbers are in `right` are
- * flushed right. The last column is never padded.
+ * flushed right. The last column is never padded. `paint` gets a cell with its padding.
  */
 export const formatTable = (
   rows: readonly (readonly string[])[],
   right: readonly number[] = [],
+  paint: (cell: string, row: number, column: number) => string = (cell) => cell,
 ): string => {
   const widths: number[] = [];
   for (const row of rows) {
     for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
   }
-  const line = (row: readonly string[]): string =>
+  const line = (row: readonly string[], at: number): string =>
     row
       .map((cell, i) => (right.includes(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .map((cell, i) => paint(cell, at, i))
       .join("  ")
       .trimEnd();
   return rows.map(line).join("\n");

@@ -5,8 +5,9 @@
 import type { Command } from "commander";
 import { ask, chooseEngine } from "../client.ts";
 import type { ReloadValue } from "../schema/control.ts";
+import { SaidError } from "../schema/errors.ts";
 import { type EngineOptions, formatAmount, indent, printJson, printText } from "./print.ts";
-import { addExamples, addInterfaceOption, addJsonOption } from "./shared.ts";
+import { addExamples, addInterface, addJsonOption } from "./shared.ts";
 
 /** The text of `reload`. */
 export const formatReload = (name: string, { changed, needsRestart }: ReloadValue): string => {
@@ -20,14 +21,17 @@ export const formatReload = (name: string, { changed, needsRestart }: ReloadValu
 
 const reload = async (options: EngineOptions): Promise<void> => {
   const name = await chooseEngine(options.interface);
-  const value = await ask(name, { type: "engine.reload" });
+  const value = await ask(name, { type: "engine.reload" }).catch((error: unknown) => {
+    if (!(error instanceof SaidError)) throw error;
+    throw new SaidError(`${error.message} Nothing has changed.`, error.said);
+  });
   if (options.json) printJson({ interface: name, ...value });
   else printText(formatReload(name, value));
 };
 
 /** Describes `reload`. */
 export const define = (command: Command): void => {
-  addJsonOption(addInterfaceOption(command)).action(reload);
+  addJsonOption(addInterface(command, reload));
   addExamples(command, [
     "p2pvpn-engine check -c /etc/p2pvpn/p2pvpn.toml && p2pvpn-engine reload",
     "p2pvpn-engine reload -i p2p0 --json | jq .needsRestart",

@@ -2,10 +2,10 @@
  * routes — which prefix leads to which peer.
  */
 import type { Command } from "commander";
-import { askRoutes, chooseEngine } from "../client.ts";
+import { askRoutes } from "../client.ts";
 import type { RouteValue } from "../schema/control.ts";
-import { type EngineOptions, formatTable, printJson, printText } from "./print.ts";
-import { addExamples, addInterfaceOption, addJsonOption, calledPeer } from "./shared.ts";
+import { type EngineOptions, formatTable } from "./print.ts";
+import { addExamples, addInterface, addJsonOption, calledPeer, showEngines } from "./shared.ts";
 
 /** The text of `routes`. */
 export const formatRoutes = (routes: readonly RouteValue[]): string => {
@@ -20,14 +20,15 @@ export const formatRoutes = (routes: readonly RouteValue[]): string => {
 };
 
 const routes = async (options: EngineOptions): Promise<void> => {
-  const value = await askRoutes(await chooseEngine(options.interface));
-  if (options.json) printJson(value);
-  else printText(formatRoutes(value));
+  await showEngines(options, async (name) => {
+    const value = await askRoutes(name);
+    return { value, text: () => formatRoutes(value) };
+  });
 };
 
 /** Describes `routes`. */
 export const define = (command: Command): void => {
-  addJsonOption(addInterfaceOption(command)).action(routes);
+  addJsonOption(addInterface(command, routes));
   addExamples(command, [
     "p2pvpn-engine routes",
     "p2pvpn-engine routes --json | jq -r '.[] | select(.active) | .prefix'",

@@ -2,11 +2,13 @@
  * shared — options that several commands have, and what their words mean.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { chooseEngine, engineNames } from "../client.ts";
 import type { Setting } from "../schema/config.ts";
 import type { PeerValue } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
 import { isInterfaceName } from "../schema/names.ts";
 import { rawValue } from "../schema/settings.ts";
+import { type EngineOptions, printJson, printText } from "./print.ts";
 
 const interfaceName = (text: string): string => {
   if (!isInterfaceName(text))
@@ -21,6 +23,45 @@ export const addInterfaceOption = (command: Command): Command =>
     "interface of the engine; may be left out when one is running",
     interfaceName,
   );
+
+/** `-i`, or the interface as the only argument: `status p2p0`. */
+export const addInterface = <Options extends EngineOptions>(
+  command: Command,
+  act: (options: Options) => Promise<void>,
+): Command =>
+  addInterfaceOption(command)
+    .argument("[IFACE]", "the same as -i IFACE", interfaceName)
+    .action((name: string | undefined, options: Options) =>
+      act({ ...options, interface: name ?? options.interface }),
+    );
+
+/**
+ * Prints what `show` says of the engine that is meant, or of each that runs when none is named.
+ * JSON is always that of one. Errors: as `chooseEngine`, `ask`.
+ */
+export const showEngines = async (
+  options: EngineOptions,
+  read: (name: string) => Promise<{ readonly value: unknown; readonly text: () => string }>,
+): Promise<void> => {
+  const names = await engineNames(options.interface);
+  if (options.json || names.length === 1) {
+    const { value, text } = await read(await chooseEngine(options.interface));
+    return options.json ? printJson(value) : printText(text());
+  }
+  const texts: string[] = [];
+  for (const name of names) {
+    // One that ends meanwhile does not hide the others.
+    const text = await read(name).then(
+      (one) => one.text(),
+      (error: Error) => {
+        process.exitCode = 1;
+        return error.message;
+      },
+    );
+    texts.push(`${name}:\n${text}`);
+  }
+  printText(texts.join("\n\n"));
+};
 
 /** `--json`. */
 export const addJsonOption = (command: Command): Command => command.option("--json", "print JSON");
@@ -76,7 +117,9 @@ const KEY_PART_MIN = 4;
  *
  * Errors: EngineError PEER_UNKNOWN, PEER_AMBIGUOUS.
  */
-export const findPeer = (peers: readonly PeerValue[], text: string, engine: string): PeerValue => {
+export const findPeer = (peers: readonly PeerValue[], word: string, engine: string): PeerValue => {
+  // As `peers` shows a key that goes on.
+  const text = word.replace(/…$/, "");
   const lower = text.toLowerCase();
   const exact =
     peers.find((peer) => peer.wireguardPublicKey === text) ??

@@ -6,7 +6,8 @@
  */
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { runningEngines } from "../client.ts";
+import { ask, runningEngines } from "../client.ts";
+import { journalPrefix } from "../log.ts";
 import {
   DEFAULT_FILE,
   type EngineConfig,
@@ -40,6 +41,8 @@ const givenFlags = (command: Command, { keyLog }: Options): Flags => {
       given[setting.key] = command.getOptionValue(name);
     }
   }
+  // A path on the command line is meant from here; in the configuration, from there.
+  if (typeof given.log_file === "string") given.log_file = resolve(given.log_file);
   return { ...given, ...(keyLog === undefined ? {} : { key_log: resolve(keyLog) }) };
 };
 
@@ -72,24 +75,28 @@ const notify = async (state: string): Promise<void> => {
 };
 
 const warn = (sentence: string): void => {
-  process.stderr.write(`p2pvpn-engine: ${sentence}\n`);
+  process.stderr.write(`${journalPrefix("warn")}p2pvpn-engine: ${sentence}\n`);
 };
 
 const run = async (file: string, flags: Flags): Promise<void> => {
   const signalled = stopSignal();
-  const config = loadConfig(file, flags, warn);
+  const warned: string[] = [];
+  const config = loadConfig(file, flags, (sentence) => {
+    warned.push(sentence);
+    warn(sentence);
+  });
   const { name } = config.interface;
   if ((await runningEngines()).includes(name)) throw new EngineError("ALREADY_RUNNING", { name });
   const { createEngine } = await import("../engine.ts");
-  const engine = await createEngine(config);
+  const engine = await createEngine(config, { warned });
   const line = readyLine(config, engine.listenPort);
   // Whoever read the line may go away, and the disk may be full: the engine goes on.
   process.stdout.removeAllListeners("error").on("error", () => {});
   if (!reportReady(line)) printText(line);
   await notify("READY=1");
-  await Promise.race([signalled, engine.stopped]);
+  const signal = await Promise.race([signalled, engine.stopped]);
   await notify("STOPPING=1");
-  await engine.stop();
+  await engine.stop(signal ? `${signal} came` : undefined);
 };
 
 const start = async (options: Options, command: Command): Promise<void> => {
@@ -97,10 +104,14 @@ const start = async (options: Options, command: Command): Promise<void> => {
   limitPrivileges();
   const flags = givenFlags(command, options);
   if (options.daemon) {
-    // The daemon itself has nobody to warn.
-    loadConfig(options.config, flags, warn);
+    // The daemon itself has nobody to warn; what it said meanwhile, its status tells.
+    const warned: string[] = [];
+    const config = loadConfig(options.config, flags, (sentence) => warned.push(sentence));
+    warned.forEach(warn);
     const words = ["start", "-c", resolve(options.config), ...flagWords(flags)];
     printText(await startDaemon(words, { retry: "p2pvpn-engine start" }));
+    const { warnings } = await ask(config.interface.name, { type: "status.get" });
+    for (const { text } of warnings) if (!warned.includes(text)) warn(text);
     return;
   }
   // Sockets and files of this process are its user's alone (security.md 31); threads inherit it.

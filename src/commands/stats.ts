@@ -2,17 +2,10 @@
  * stats — what each thread of a running engine did.
  */
 import type { Command } from "commander";
-import { ask, chooseEngine } from "../client.ts";
+import { ask } from "../client.ts";
 import type { StatsValue } from "../schema/control.ts";
-import {
-  type EngineOptions,
-  formatBytes,
-  formatCount,
-  formatTable,
-  printJson,
-  printText,
-} from "./print.ts";
-import { addExamples, addInterfaceOption, addJsonOption } from "./shared.ts";
+import { type EngineOptions, formatBytes, formatCount, formatTable } from "./print.ts";
+import { addExamples, addInterface, addJsonOption, showEngines } from "./shared.ts";
 
 /** Counters down, threads across; rows of zeros are left out. */
 const counterTable = (threads: StatsValue["threads"]): string => {
@@ -39,14 +32,14 @@ export const formatStats = ({ threads, workers, memory }: StatsValue): string =>
 };
 
 const stats = async (options: EngineOptions): Promise<void> => {
-  const name = await chooseEngine(options.interface);
-  const value = await ask(name, { type: "stats.get" });
-  if (options.json) printJson(value);
-  else printText(formatStats(value));
+  await showEngines(options, async (name) => {
+    const value = await ask(name, { type: "stats.get" });
+    return { value, text: () => formatStats(value) };
+  });
 };
 
 /** Describes `stats`. */
 export const define = (command: Command): void => {
-  addJsonOption(addInterfaceOption(command)).action(stats);
+  addJsonOption(addInterface(command, stats));
   addExamples(command, ["p2pvpn-engine stats", "p2pvpn-engine stats -i p2p0 --json | jq .memory"]);
 };

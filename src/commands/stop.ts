@@ -4,7 +4,7 @@
 import type { Command } from "commander";
 import { chooseEngine, stopEngine } from "../client.ts";
 import { type EngineOptions, printJson, printText } from "./print.ts";
-import { addExamples, addInterfaceOption, addJsonOption } from "./shared.ts";
+import { addExamples, addInterface, addJsonOption } from "./shared.ts";
 
 const stop = async (options: EngineOptions): Promise<void> => {
   const name = await chooseEngine(options.interface);
@@ -15,6 +15,6 @@ const stop = async (options: EngineOptions): Promise<void> => {
 
 /** Describes `stop`. */
 export const define = (command: Command): void => {
-  addJsonOption(addInterfaceOption(command)).action(stop);
+  addJsonOption(addInterface(command, stop));
   addExamples(command, ["p2pvpn-engine stop", "p2pvpn-engine stop -i p2p0"]);
 };

@@ -6,7 +6,9 @@
  *
  * Changes are made one after the other, each whole or not at all. Thread: control.
  */
+import { shortKey } from "../log.ts";
 import type { Change, PeerChange } from "../schema/change.ts";
+import { changeWords } from "../schema/change-words.ts";
 import { EngineError } from "../schema/errors.ts";
 import { sameKey } from "../schema/identity.ts";
 import { CookieChecker } from "./cookie.ts";
@@ -23,6 +25,8 @@ import type { World } from "./world.ts";
 /** A change waits for entries of removed peers: milliseconds; in all this often and long. */
 const ROOM_TRIES = 100;
 const ROOM_MS = 20;
+/** Tuning: settings and peers of one change that a line tells; the rest by number. */
+const SHOWN_WORDS = 8;
 
 /** What the rest of control does for a change. */
 export interface Hands {
@@ -43,6 +47,8 @@ export interface ChangesOptions {
   readonly hands: Hands;
   readonly listenPort: number;
   readonly fwmark: number;
+  /** The tunnel's, now. Units: bytes. */
+  readonly mtu: () => number;
   /** The key comes from an ed25519 identity: no other may be set (security.md 32). */
   readonly keyFixed: boolean;
 }
@@ -54,6 +60,8 @@ export class Changes {
   #fwmark: number;
   /** The port was not to be had when the interface was set up. */
   #deaf = false;
+  /** There was a change. */
+  #begun = false;
   #last: Promise<void> = Promise.resolve();
 
   constructor(options: ChangesOptions) {
@@ -109,6 +117,7 @@ export class Changes {
       if (!sameKey(privateKey, this.#self.keys.privateKey)) throw new EngineError("KEY_FIXED");
     }
     roster.check(change);
+    const words = this.#words(change);
     await this.#makeRoom(change);
     const before = this.#listenPort;
     if (listenPort !== undefined) await this.#move(listenPort);
@@ -126,6 +135,36 @@ export class Changes {
     }
     if (privateKey !== undefined) this.#become(privateKey);
     this.#changePeers(change);
+    this.#tell(words);
+  }
+
+  /** The change with which an engine begins is no news. */
+  #words(change: Change): string[] {
+    const first = !this.#begun;
+    this.#begun = true;
+    if (first) return [];
+    const { roster, mtu } = this.#options;
+    return changeWords(change, {
+      privateKey: this.#self?.keys.privateKey ?? null,
+      listenPort: this.#listenPort,
+      fwmark: this.#fwmark,
+      mtu: mtu(),
+      peers: roster.size,
+      called: shortKey,
+      peer: (publicKey) => {
+        const peer = roster.find(publicKey);
+        return peer && { ...peer, allowedIps: roster.allowed.of(peer) };
+      },
+    });
+  }
+
+  #tell(words: readonly string[]): void {
+    if (words.length === 0) return;
+    const more = words.length - SHOWN_WORDS;
+    const what = words.slice(0, SHOWN_WORDS).join("; ");
+    this.#options.world.say("info", "changed", {
+      what: more > 0 ? `${what}; and ${more} more` : what,
+    });
   }
 
   /** 0: any port. Errors: EngineError PORT_TAKEN, SOCKET_FAILED; the old port stays then. */

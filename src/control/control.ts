@@ -8,10 +8,9 @@
  * Clock, randomness, sockets and alarm come in as a `World`. Every method returns at once, but for
  * `apply` and `setUp`. Thread: control.
  */
-
-import { shortKey } from "../log.ts";
 import { Counters, controlBlock } from "../memory/counters.ts";
 import { COMMAND, COUNT, DROP } from "../memory/layout.ts";
+import { readMtu } from "../memory/mtu.ts";
 import { PeerEntries } from "../memory/peers.ts";
 import type { Arena } from "../memory/region.ts";
 import type { Change, DeviceState } from "../schema/change.ts";
@@ -25,6 +24,7 @@ import { Endpoints } from "./endpoints.ts";
 import { Events } from "./events.ts";
 import { Exchange } from "./exchange.ts";
 import { Frames } from "./frames.ts";
+import { News } from "./news.ts";
 import type { Peer } from "./peer.ts";
 import { Roster } from "./roster.ts";
 import { SessionKeeper } from "./sessions.ts";
@@ -60,6 +60,7 @@ export class Control {
   readonly #commands: Commands;
   readonly #frames: Frames;
   readonly #alarm: Alarm;
+  readonly #news: News;
   readonly roster: Roster;
   readonly suites: Suites;
   #up = false;
@@ -82,6 +83,7 @@ export class Control {
       random32,
       confirmed: (peer, nowMs) => this.#inUse(peer, nowMs),
     });
+    this.#news = new News(this.#entries, world.say);
     this.roster = new Roster({ arena, entries: this.#entries, mac, timing, random });
     this.suites = new Suites(options.cipher, options.aes, (peer, dueMs) => {
       peer.timers.renewAt(dueMs);
@@ -99,6 +101,7 @@ export class Control {
       send: world.send,
       command: (peer, kind) => this.#command(peer, kind),
       logKeys: world.logKeys,
+      tell: (peer, text) => this.#news.handshake(peer, text),
     });
     this.#endpoints = new Endpoints(world, this.#entries, timing.askEveryMs, (peer) => {
       if (peer.timers.attempting) this.#exchange.initiate(peer, world.bootMs());
@@ -116,14 +119,17 @@ export class Control {
       },
       listenPort,
       fwmark,
+      mtu: () => readMtu(arena),
       keyFixed,
     });
     this.#commands = new Commands(arena, this.#counters, world.signal);
-    const shared = { arena, entries: this.#entries, counters: this.#counters, say: world.say };
+    const shared = { arena, entries: this.#entries, counters: this.#counters };
     const { suites } = this;
-    this.#frames = new Frames({ ...shared, commands: this.#commands, suites, random32 });
+    const { say } = world;
+    this.#frames = new Frames({ ...shared, commands: this.#commands, suites, random32, say });
     this.#events = new Events({
       ...shared,
+      news: this.#news,
       roster: this.roster,
       confirmed: (peer, session, generation, nowMs) => {
         if (this.#keeper.confirm(peer, session, generation, nowMs)) this.#step(peer, nowMs);
@@ -345,6 +351,7 @@ export class Control {
     const actions = peer.timers.step({ ...times, session, persistentKeepaliveMs }, nowMs);
     for (const action of actions) this.#do(peer, action, nowMs);
     this.#frames.step(peer, nowMs);
+    this.#news.look(peer, nowMs);
   }
 
   #do(peer: Peer, action: Action, nowMs: number): void {
@@ -368,7 +375,6 @@ export class Control {
         this.#exchange.forget(peer);
         this.#command(peer, COMMAND.discard);
         this.#endpoints.reset(peer);
-        this.#world.say("info", "peer does not answer", { peer: shortKey(peer.publicKey) });
         break;
       case "zero":
         this.#exchange.forget(peer);
@@ -384,6 +390,7 @@ export class Control {
     this.#frames.forget(peer);
     this.#command(peer, COMMAND.discard);
     peer.timers = new PeerTimers(this.#world.random, this.#timing);
+    peer.told = null;
   }
 
   #command(peer: Peer, kind: number): void {

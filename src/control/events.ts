@@ -2,16 +2,15 @@
  * events — what I/O threads tell control: somebody wants a session, uses one for the first time,
  * speaks from another address, or is sent what the link does not take.
  */
-import { shortKey } from "../log.ts";
 import type { Counters } from "../memory/counters.ts";
 import { COUNT, EVENT } from "../memory/layout.ts";
 import type { PeerEntries } from "../memory/peers.ts";
 import { Consumer } from "../memory/queue.ts";
 import type { Arena } from "../memory/region.ts";
 import { sameSockaddr, sockaddrFamily } from "../wire/sockaddr.ts";
+import type { News } from "./news.ts";
 import { holds, type Peer } from "./peer.ts";
 import type { Roster } from "./roster.ts";
-import type { Say } from "./world.ts";
 
 /** Tuning: of one I/O thread at once; the others have their turn then. */
 const EVENTS_A_WAKE = 4_096;
@@ -21,7 +20,7 @@ export interface EventsOptions {
   readonly roster: Roster;
   readonly entries: PeerEntries;
   readonly counters: Counters;
-  readonly say: Say;
+  readonly news: News;
   // What follows is control's
   readonly confirmed: (peer: Peer, session: number, generation: number, nowMs: number) => void;
   readonly wanted: (peer: Peer, nowMs: number) => void;
@@ -54,21 +53,21 @@ export class Events {
     const { kind, session, generation } = event;
     if (kind === EVENT.confirmed) {
       // Where it is comes first: what waited for the session goes there.
-      this.#roamed(peer, event);
+      this.#roamed(peer, event, nowMs);
       this.#options.confirmed(peer, session, generation, nowMs);
-    } else if (kind === EVENT.roamed) this.#roamed(peer, event);
+    } else if (kind === EVENT.roamed) this.#roamed(peer, event, nowMs);
     else if (kind === EVENT.wanted) this.#options.wanted(peer, nowMs);
     else if (kind === EVENT.tooLarge) this.#options.tooLarge(peer, nowMs);
   }
 
-  #roamed(peer: Peer, { session, generation, address, local }: Consumer): void {
-    const { entries, counters, say } = this.#options;
+  #roamed(peer: Peer, { session, generation, address, local }: Consumer, nowMs: number): void {
+    const { entries, counters, news } = this.#options;
     if (!holds(peer, session, generation) || sockaddrFamily(address) === 0) return;
     const before = entries.endpoint(peer.index);
     entries.setEndpoint(peer.index, address, local);
     // It asks another address of ours, or was nowhere.
     if (sameSockaddr(before, address) || sockaddrFamily(before) === 0) return;
     counters.add(COUNT.roamed, 1);
-    say("info", "peer moved", { peer: shortKey(peer.publicKey) });
+    news.look(peer, nowMs);
   }
 }

@@ -55,6 +55,8 @@ export interface Surroundings {
   readonly logKeys: ((secrets: HandshakeSecrets) => void) | null;
   /** COMMAND to the I/O threads that it concerns. */
   readonly command: (peer: Peer, kind: number) => void;
+  /** A step was taken, for the log. */
+  readonly tell: (peer: Peer, text: string) => void;
 }
 
 export class Exchange {
@@ -120,6 +122,7 @@ export class Exchange {
     const local = world.entries.local(peer.index);
     this.#sign(peer, datagram, to, local, nowMs);
     if (world.send(datagram, to, local)) world.counters.add(COUNT.handshakesInitiated, 1);
+    world.tell(peer, "handshake sent");
   }
 
   /**
@@ -258,6 +261,7 @@ export class Exchange {
     // It may be a copy: the peer is there when something came in the session (security.md 40).
     this.#sign(peer, datagram, from, local, nowMs);
     if (world.send(datagram, from, local)) world.counters.add(COUNT.handshakesAnswered, 1);
+    world.tell(peer, "handshake answered");
     return true;
   }
 
@@ -329,6 +333,7 @@ export class Exchange {
       return;
     }
     world.counters.add(COUNT.cookiesTaken, 1);
+    world.tell(peer, "cookie taken");
     if (sent.again) return;
     sent.again = true;
     world.send(sent.datagram, sent.to, sent.local);

@@ -1,14 +1,17 @@
 /**
  * handlers — what the engine answers on its control socket. Thread: control.
  */
+import type { Log, Recent } from "../log.ts";
 import type { Arena } from "../memory/region.ts";
 import type { Change } from "../schema/change.ts";
 import type { EngineConfig, LogLevel, PeerConfig } from "../schema/config.ts";
+import type { ReloadValue } from "../schema/control.ts";
 import { difference } from "../schema/difference.ts";
 import { EngineError } from "../schema/errors.ts";
 import { formatWireguardKey, isPublicKey, sameKey } from "../schema/identity.ts";
 import { loadConfig } from "../schema/load.ts";
 import { configValue } from "../schema/settings.ts";
+import { formatCidr } from "../wire/cidr.ts";
 import type { Control } from "./control.ts";
 import type { Host } from "./host.ts";
 import { type Opened, peerValue, routeValues, statsValue, statusValue } from "./report.ts";
@@ -22,8 +25,8 @@ export interface Served {
   readonly nowMs: () => number;
   readonly setLogLevel: (level: LogLevel) => void;
   readonly keyLogOn: () => boolean;
-  /** Takes a sentence for the log. */
-  readonly warn: (sentence: string) => void;
+  readonly recent: Recent;
+  readonly log: Log;
   readonly stop: () => void;
 }
 
@@ -64,17 +67,54 @@ const refuseKeys = ({ peers = [] }: Change, own: Uint8Array | null): void => {
   }
 };
 
+/** What a reload uses of the handlers. */
+interface Reloading {
+  readonly config: EngineConfig;
+  readonly apply: (change: Change) => Promise<void>;
+  readonly setLevel: (level: LogLevel) => void;
+}
+
+/** Makes the engine what its file says now. */
+const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> => {
+  const { host, log } = served;
+  const { config, apply, setLevel } = doing;
+  const { source } = config;
+  log.reopen();
+  if (source === undefined) throw new EngineError("NO_CONFIG");
+  const now = currentConfig(config, served);
+  const next = loadConfig(source.file, source.flags, (text) => log.warn(text));
+  const { change, addresses, logLevel, changed, needsRestart } = difference(now, next);
+  const readdress = addresses.add.length + addresses.remove.length > 0;
+  if (readdress) host.setAddresses(next.interface.addresses);
+  try {
+    await apply(change);
+  } catch (error) {
+    if (readdress) host.setAddresses(now.interface.addresses);
+    throw error;
+  }
+  if (logLevel !== null) setLevel(logLevel);
+  log.info("configuration was read again", {
+    changes: changed.length,
+    ...(readdress ? { addresses: next.interface.addresses.map(formatCidr).join(" ") } : {}),
+    needsRestart: needsRestart.join(" "),
+  });
+  return { changed: [...changed], needsRestart: [...needsRestart] };
+};
+
 export const makeHandlers = (served: Served): ControlHandlers => {
   const { task, arena, control, host, nowMs } = served;
   let { config } = task;
-  const apply: ControlHandlers["change.apply"] = async (change) => {
+  const apply = async (change: Change): Promise<void> => {
     refuseKeys(change, control.publicKey);
     await control.apply(change);
     const { listenPort = config.interface.listenPort } = change;
     config = { ...config, interface: { ...config.interface, listenPort } };
   };
   const setLevel = (logLevel: LogLevel): void => {
+    const before = config.host.logLevel;
     served.setLogLevel(logLevel);
+    const what = `engine.log_level: ${before} → ${logLevel}`;
+    if (logLevel !== before) served.log.info("changed", { what });
     config = { ...config, host: { ...config.host, logLevel } };
   };
   return {
@@ -87,6 +127,8 @@ export const makeHandlers = (served: Served): ControlHandlers => {
         keyLog: served.keyLogOn(),
         name: host.name,
         mtu: host.mtu,
+        addresses: host.addresses,
+        recent: served.recent,
         nowMs: nowMs(),
       }),
     "peers.get": () => {
@@ -99,21 +141,13 @@ export const makeHandlers = (served: Served): ControlHandlers => {
     "config.get": () => configValue(currentConfig(config, served)),
     "change.apply": apply,
     "engine.reload": async () => {
-      const { source } = config;
-      if (source === undefined) throw new EngineError("NO_CONFIG");
-      const now = currentConfig(config, served);
-      const next = loadConfig(source.file, source.flags, served.warn);
-      const { change, addresses, logLevel, changed, needsRestart } = difference(now, next);
-      const readdress = addresses.add.length + addresses.remove.length > 0;
-      if (readdress) host.setAddresses(next.interface.addresses);
       try {
-        await apply(change);
+        return await reload(served, { config, apply, setLevel });
       } catch (error) {
-        if (readdress) host.setAddresses(now.interface.addresses);
+        const reason = (error as Error).message;
+        served.log.warn("reload was refused, nothing has changed", { reason });
         throw error;
       }
-      if (logLevel !== null) setLevel(logLevel);
-      return { changed: [...changed], needsRestart: [...needsRestart] };
     },
     "peers.rekey": (publicKey) => control.rekey(publicKey),
     "log.level": (level) => {

@@ -9,7 +9,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { addon, type WatchHandle } from "../io/native/addon.ts";
-import { type Log, makeLog, Sparse } from "../log.ts";
+import { Kinds, type Log, makeLog, Recent } from "../log.ts";
 import { connectedSockets, setPortOpen } from "../memory/connected.ts";
 import { COMMAND } from "../memory/layout.ts";
 import { setLocals } from "../memory/locals.ts";
@@ -21,11 +21,10 @@ import { SentClock } from "./clock.ts";
 import { Control } from "./control.ts";
 import { Datagrams } from "./datagrams.ts";
 import { makeHandlers } from "./handlers.ts";
+import { mac, makeSourceHash } from "./hashes.ts";
 import { Host } from "./host.ts";
 import { KeyLog } from "./key-log.ts";
-import type { SourceHash } from "./limiter.ts";
-import type { Mac } from "./noise.ts";
-import type { Opened } from "./report.ts";
+import { type Opened, upFacts } from "./report.ts";
 import { resolveEndpoint } from "./resolve.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
 import { type OpenPort, type PortOptions, Sockets } from "./sockets.ts";
@@ -54,10 +53,16 @@ export interface ControlTask {
   readonly ioWakes: readonly number[];
 }
 
+/** What main tells control: to stop, and why. */
+export interface StopOrder {
+  readonly stop: string;
+}
+
 /** What control tells main. */
 export type ControlReport =
   | { readonly type: "ready" }
-  | { readonly type: "stop" }
+  /** Somebody asks for it; `why` is a clause. */
+  | { readonly type: "stop"; readonly why: string }
   /** Its work is done; the thread itself may have to wait for a name server. */
   | { readonly type: "ended" }
   | { readonly type: "failed"; readonly message: string };
@@ -71,25 +76,6 @@ const DISCONNECT_MS = 500;
  * boot clock does not: what became due meanwhile is done this long after it at the latest.
  */
 const ALARM_MAX_MS = 10_000;
-
-const mac: Mac = (key, data) => {
-  const out = new Uint8Array(16);
-  addon.blake2sMac(out, key, data);
-  return out;
-};
-
-/** Nobody outside can make sources meet in the limiter's table. */
-const makeSourceHash = (key: Uint8Array): SourceHash => {
-  const words = new Uint32Array(3);
-  const bytes = new Uint8Array(words.buffer);
-  const out = new Uint8Array(16);
-  const outWords = new Uint32Array(out.buffer);
-  return (family, high, low) => {
-    words.set([family, high, low]);
-    addon.blake2sMac(out, key, bytes);
-    return outWords[0]!;
-  };
-};
 
 /** Calls back once, at a time of the boot clock. */
 class Alarm {
@@ -121,8 +107,9 @@ class ControlThread {
   readonly #report: (report: ControlReport) => void;
   readonly #log: Log;
   readonly #keyLog: KeyLog | null;
-  /** One for each sentence that is said at more than debug level. */
-  readonly #sparse = new Map<string, Sparse>();
+  readonly #recent: Recent;
+  /** What others can cause again and again is said a few times, then seldom. */
+  readonly #kinds: Kinds;
   readonly #control: Control;
   readonly #alarm: Alarm;
   readonly #sockets: Sockets;
@@ -136,11 +123,24 @@ class ControlThread {
   /** Look-ups under way; the engine's start waits for them for a moment. */
   readonly #lookUps = new Set<Promise<unknown>>();
 
-  constructor(task: ControlTask, report: (report: ControlReport) => void, log: Log) {
-    const { keyLogFile } = task.config.host;
+  constructor(
+    task: ControlTask,
+    report: (report: ControlReport) => void,
+    log: Log,
+    recent: Recent,
+  ) {
+    const { keyLogFile, logFile } = task.config.host;
     this.#task = task;
     this.#report = report;
     this.#log = log;
+    this.#recent = recent;
+    const later = (ms: number, call: () => void): void => void setTimeout(call, ms).unref();
+    this.#kinds = new Kinds(log, () => addon.bootMs(), later);
+    for (const sentence of task.opened.warned) {
+      // The one who started the engine has read them, but where its log is another.
+      if (logFile === null) recent.add(sentence, addon.bootMs());
+      else log.warn(sentence);
+    }
     for (const sentence of task.opened.surprises) log.warn(sentence);
     this.#keyLog = keyLogFile === null ? null : KeyLog.create(keyLogFile, log);
     this.#arena = openArena(task.share);
@@ -220,7 +220,7 @@ class ControlThread {
       setMtu: (mtu) => this.#host.setMtu(mtu),
       onRoutes: () => this.#setRoutes(),
       logKeys: keyLog === null ? null : (secrets) => keyLog.handshake(secrets),
-      say: (level, text, facts) => this.#say(level, text, facts),
+      say: (level, text, facts) => this.#kinds.say(level, text, facts),
     };
   }
 
@@ -247,18 +247,22 @@ class ControlThread {
         this.#log.level = level;
       },
       keyLogOn: () => this.#keyLog?.on ?? false,
-      warn: (sentence) => this.#log.warn(sentence),
-      stop: () => this.#report({ type: "stop" }),
+      recent: this.#recent,
+      log: this.#log,
+      stop: () => this.#report({ type: "stop", why: "`p2pvpn-engine stop` asked for it" }),
     });
     this.#socket = await openControlSocket({ name: opened.name, handlers });
     this.#uapi = await this.#openUapi();
     this.#rename(); // it may have happened meanwhile
+    const facts = upFacts({ ...this.#task, control: this.#control, host: this.#host });
+    this.#log.info("engine is up", facts);
   }
 
   /** Without it `wg` does not work; everything else does, so only the drop-in ends for it. */
   async #openUapi(): Promise<UapiSocket | null> {
     const dropIn = !this.#task.config.host.bringUp;
-    const stop = (): void => this.#report({ type: "stop" });
+    const why = "its WireGuard socket was removed";
+    const stop = (): void => this.#report({ type: "stop", why });
     try {
       return await openUapiSocket({
         name: this.#host.name,
@@ -273,20 +277,6 @@ class ControlThread {
     }
   }
 
-  /** What others can cause again and again is said a few times, then seldom. */
-  #say(...[level, text, facts]: Parameters<World["say"]>): void {
-    if (level === "debug") {
-      this.#log.debug(text, facts);
-      return;
-    }
-    let sparse = this.#sparse.get(text);
-    if (sparse === undefined) {
-      sparse = new Sparse(this.#log);
-      this.#sparse.set(text, sparse);
-    }
-    sparse.say(level, addon.bootMs(), text, facts);
-  }
-
   /** Sockets are called like the interface is when their turn comes: names may follow fast. */
   #rename(): void {
     for (const socket of [() => this.#uapi, () => this.#socket]) {
@@ -299,7 +289,8 @@ class ControlThread {
   }
 
   /** Zeroes keys and closes what was opened. */
-  async stop(): Promise<void> {
+  async stop(why: string): Promise<void> {
+    this.#log.info("engine stops", { why });
     this.#datagrams.close();
     this.#host.close();
     addon.unwatch(this.#eventWatch);
@@ -351,19 +342,22 @@ class ControlThread {
 }
 
 const main = async (port: NonNullable<typeof parentPort>, task: ControlTask): Promise<void> => {
-  const log = await makeLog({ thread: "control", level: task.config.host.logLevel });
+  const { logLevel: level, logFile: file } = task.config.host;
+  const recent = new Recent();
+  const onWarning = (text: string): void => recent.add(text, addon.bootMs());
+  const fail = ({ message }: Error): void =>
+    port.postMessage({ type: "failed", message } satisfies ControlReport);
   let control: ControlThread;
   try {
-    control = new ControlThread(task, (report) => port.postMessage(report), log);
+    const log = await makeLog({ thread: "control", level, file, onWarning });
+    control = new ControlThread(task, (report) => port.postMessage(report), log, recent);
   } catch (error) {
-    const { message } = error as Error;
-    port.postMessage({ type: "failed", message } satisfies ControlReport);
+    fail(error as Error);
     port.close();
     return;
   }
-  port.on("message", (message: unknown) => {
-    if (message !== "stop") return;
-    void control.stop().then(() => {
+  port.on("message", (order: StopOrder) => {
+    void control.stop(order.stop).then(() => {
       port.postMessage({ type: "ended" } satisfies ControlReport);
       port.close();
     });
@@ -372,9 +366,8 @@ const main = async (port: NonNullable<typeof parentPort>, task: ControlTask): Pr
     await control.start();
     port.postMessage({ type: "ready" } satisfies ControlReport);
   } catch (error) {
-    const { message } = error as Error;
-    port.postMessage({ type: "failed", message } satisfies ControlReport);
-    await control.stop();
+    fail(error as Error);
+    await control.stop((error as Error).message);
     port.close();
   }
 };

@@ -9,6 +9,7 @@
 import type { Endpoint } from "../schema/config.ts";
 import type { CookieHolder } from "./cookie.ts";
 import type { Talk } from "./frames.ts";
+import type { Told } from "./news.ts";
 import type { InitiatorState } from "./noise.ts";
 import type { PeerTimers } from "./timers.ts";
 
@@ -73,6 +74,8 @@ export interface Peer {
   asking: Endpoint | null;
   /** Where it was heard last, while it is called where it is configured. */
   roamedTo: Uint8Array | null;
+  /** What the log said of it last; control/news.ts alone writes it. Null: nothing yet. */
+  told: Told | null;
   /** Control frames to and from it; null: there was no session yet. */
   talk: Talk | null;
 }

@@ -3,15 +3,19 @@
  *
  * Thread: control; nothing here waits for another thread.
  */
+
+import type { Facts, Recent } from "../log.ts";
 import { controlBlock, sumCounters } from "../memory/counters.ts";
 import { WORKER, type WORKER_STATE } from "../memory/layout.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "../memory/region.ts";
 import { type EngineConfig, formatEndpoint } from "../schema/config.ts";
 import type { PeerValue, RouteValue, StatsValue, StatusValue } from "../schema/control.ts";
 import { formatWireguardKey } from "../schema/identity.ts";
-import { formatCidr } from "../wire/cidr.ts";
+import { type Cidr, formatCidr } from "../wire/cidr.ts";
 import { formatSockaddr } from "../wire/sockaddr.ts";
 import type { Control } from "./control.ts";
+import type { Host } from "./host.ts";
+import { cipherOf, presenceAt } from "./news.ts";
 import type { Peer } from "./peer.ts";
 
 /** What main found out when it opened device and sockets. */
@@ -20,12 +24,14 @@ export interface Opened {
   readonly name: string;
   readonly features: StatusValue["features"];
   readonly offBecause: StatusValue["offBecause"];
+  readonly version: string;
+  /** What was said of the configuration when it was read. */
+  readonly warned: readonly string[];
   /** Sentences about what is off and should not be; logged at the start. */
   readonly surprises: readonly string[];
   readonly startedMs: number;
 }
 
-const SUITE_NAMES = ["chacha20poly1305", "aes256gcm"] as const;
 const STATE_NAMES = ["absent", "awake", "asleep"] as const;
 
 /** Rungs of the ladder in docs/SECURITY.md; cookies and token buckets are the fourth. */
@@ -43,6 +49,8 @@ export interface Reported {
   /** Of the interface, now. */
   readonly name: string;
   readonly mtu: number;
+  readonly addresses: readonly Cidr[];
+  readonly recent: Recent;
   readonly nowMs: number;
 }
 
@@ -63,7 +71,36 @@ export const statusValue = (reported: Reported): StatusValue => {
     keyLog: reported.keyLog,
     defence: control.underLoad(nowMs) ? UNDER_LOAD : CALM,
     startedMs: Math.max(0, nowMs - opened.startedMs),
+    pid: process.pid,
+    addresses: reported.addresses.map(formatCidr),
+    warnings: reported.recent.values(nowMs),
     ...sumCounters(arena, 0, controlBlock(arena) + 1),
+  };
+};
+
+/** What is on, for the log's first line. */
+export const upFacts = (up: {
+  readonly config: EngineConfig;
+  readonly opened: Opened;
+  readonly control: Control;
+  readonly host: Host;
+}): Facts => {
+  const { config, opened, control, host } = up;
+  const features = Object.entries(opened.features);
+  const named = (wanted: boolean): string =>
+    features.flatMap(([name, on]) => (on === wanted ? [name] : [])).join(" ");
+  return {
+    version: opened.version,
+    interface: host.name,
+    addresses: host.addresses.map(formatCidr).join(" "),
+    port: control.listenPort,
+    mtu: host.mtu,
+    peers: control.roster.size,
+    cipher: config.interface.cipher,
+    ioThreads: config.engine.ioThreads,
+    workers: config.engine.threads,
+    on: named(true),
+    off: named(false),
   };
 };
 
@@ -71,7 +108,9 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
   const { entries } = control;
   const bytes = entries.bytes(peer.index);
   const doneMs = peer.timers.handshakeDoneMs;
-  const alive = entries.current(peer.index) >= 0;
+  const presence = presenceAt(peer, entries, nowMs);
+  const connected = presence.state === "connected";
+  const sealing = entries.current(peer.index) >= 0;
   return {
     name: peer.name,
     nodeId: null,
@@ -79,12 +118,13 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
     addresses: Array.from(control.roster.allowed.of(peer), formatCidr),
     endpoint: formatSockaddr(entries.endpoint(peer.index)),
     endpointName: peer.endpoint === null ? null : formatEndpoint(peer.endpoint),
-    path: alive ? "direct" : "none",
-    cipher: peer.current === null || !alive ? null : SUITE_NAMES[peer.current.suite],
+    ...presence,
+    path: connected ? "direct" : "none",
+    cipher: sealing ? cipherOf(peer.current) : null,
     lastHandshakeMs: doneMs === 0 ? null : Math.max(0, nowMs - doneMs),
     rxBytes: bytes.received,
     txBytes: bytes.sent,
-    rttMs: peer.talk?.path.rttMs ?? null,
+    rttMs: connected ? (peer.talk?.path.rttMs ?? null) : null,
     mtu: entries.mtu(peer.index),
   };
 };

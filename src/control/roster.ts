@@ -179,6 +179,7 @@ export class Roster {
       resolvedAtMs: Number.NEGATIVE_INFINITY,
       asking: null,
       roamedTo: null,
+      told: null,
       talk: null,
     };
     entries.clear(index);

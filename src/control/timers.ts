@@ -111,6 +111,7 @@ export class PeerTimers {
   #attempt: Attempt | null = null;
   #keepalive: Pending | null = null;
   #unanswered: Pending | null = null;
+  #owedSinceMs: number | null = null;
   #zeroAtMs = Number.POSITIVE_INFINITY;
   #renewAtMs = Number.POSITIVE_INFINITY;
   /** Birth of the session that expired last. */
@@ -139,6 +140,19 @@ export class PeerTimers {
     return this.#attempt === null ? 0 : nowMs - this.#attempt.begunMs;
   }
 
+  /**
+   * Since when the peer owes an answer, to data or to a handshake; null: it owes none. It still
+   * does when nobody tries any more. Nobody answers keepalives.
+   */
+  get owedSinceMs(): number | null {
+    return this.#owedSinceMs;
+  }
+
+  /** Has an answer been owed for longer than any peer takes? */
+  overdue(nowMs: number): boolean {
+    return this.#owedSinceMs !== null && nowMs >= this.#owedSinceMs + this.#answerMs();
+  }
+
   /** Says `renew` at this time, when there is a session then and no attempt to make another. */
   renewAt(dueMs: number): void {
     this.#renewAtMs = dueMs;
@@ -155,6 +169,7 @@ export class PeerTimers {
     this.#attempt ??= { begunMs: nowMs, fromMs: nowMs, retryAtMs: nowMs };
     this.#handshakeSentMs = nowMs;
     this.#sentMs = nowMs;
+    this.#owedSinceMs ??= nowMs;
     this.#attempt.retryAtMs = nowMs + this.#timing.rekeyTimeoutMs + this.#jitter();
     this.#dueMs = Math.min(this.#dueMs, this.#attempt.retryAtMs);
   }
@@ -164,6 +179,7 @@ export class PeerTimers {
     this.#handshakeSentMs = nowMs;
     this.#sentMs = nowMs;
     this.#receivedMs = nowMs;
+    this.#owedSinceMs = null;
     if (this.#attempt !== null) {
       this.#attempt.retryAtMs = nowMs + this.#timing.rekeyTimeoutMs + this.#jitter();
     }
@@ -175,6 +191,7 @@ export class PeerTimers {
   handshakeDone(nowMs: number): void {
     this.#attempt = null;
     this.#receivedMs = nowMs;
+    this.#owedSinceMs = null;
     this.#handshakeDoneMs = nowMs;
     this.#zeroAtMs = nowMs + 3 * this.#timing.rejectAfterTimeMs;
     this.#dueMs = 0;
@@ -193,6 +210,7 @@ export class PeerTimers {
       this.#zeroAtMs = Number.POSITIVE_INFINITY;
       actions.push("zero");
     }
+    if (this.#lastReceivedMs(seen) >= (this.#owedSinceMs ?? nowMs)) this.#owedSinceMs = null;
     this.#watchAnswers(seen, nowMs);
     this.#watchKeepalive(seen, nowMs, usable);
     this.#renew(nowMs, usable, actions);
@@ -201,6 +219,11 @@ export class PeerTimers {
     this.#lookedMs = nowMs;
     this.#dueMs = this.#earliest(seen, nowMs, usable);
     return actions;
+  }
+
+  /** Whoever is there has answered by then: its keepalive is due after 10 s. */
+  #answerMs(): number {
+    return this.#timing.keepaliveTimeoutMs + this.#timing.rekeyTimeoutMs;
   }
 
   #jitter(): number {
@@ -237,9 +260,9 @@ export class PeerTimers {
     if (seen.lastDataSentMs <= heardMs || this.#attempt !== null) {
       this.#unanswered = null;
     } else if (this.#unanswered === null || heardMs >= this.#unanswered.fromMs) {
-      const waitMs = this.#timing.keepaliveTimeoutMs + this.#timing.rekeyTimeoutMs;
       const fromMs = Math.min(seen.lastDataSentMs, nowMs);
-      this.#unanswered = { fromMs, dueMs: fromMs + waitMs + this.#jitter() };
+      this.#unanswered = { fromMs, dueMs: fromMs + this.#answerMs() + this.#jitter() };
+      this.#owedSinceMs ??= fromMs;
     }
   }
 
@@ -279,6 +302,7 @@ export class PeerTimers {
       return;
     }
     this.#handshakeSentMs = nowMs;
+    this.#owedSinceMs ??= nowMs;
     attempt.retryAtMs = nowMs + this.#timing.rekeyTimeoutMs + this.#jitter();
     actions.push("initiate");
   }
@@ -350,6 +374,8 @@ export class PeerTimers {
   #earliest(seen: Observation, nowMs: number, usable: boolean): number {
     const unansweredMs = this.#unanswered?.dueMs ?? Number.POSITIVE_INFINITY;
     let dueMs = Math.min(this.#zeroAtMs, this.#renewAtMs, unansweredMs);
+    const overdueMs = (this.#owedSinceMs ?? nowMs) + this.#answerMs();
+    if (this.#owedSinceMs !== null && overdueMs > nowMs) dueMs = Math.min(dueMs, overdueMs);
     if (this.#attempt !== null) dueMs = Math.min(dueMs, this.#attempt.retryAtMs);
     if (usable || this.#attempt === null) dueMs = Math.min(dueMs, this.#persistentDueMs(seen));
     if (!usable || seen.session === null) return dueMs;

@@ -25,6 +25,7 @@ import { PEER_FIELD, peerWord } from "../memory/peers.ts";
 import { doubleAt } from "../memory/region.ts";
 import { jobIndex, jobWord } from "../memory/ring.ts";
 import { SESSION_FIELD, sessionWord } from "../memory/sessions.ts";
+import { isLinkOnly } from "../wire/scope.ts";
 import type { Jobs } from "./jobs.ts";
 import { addon } from "./native/addon.ts";
 import { Staged } from "./staged.ts";
@@ -152,7 +153,8 @@ export class Send {
         ? this.#s.routes.find4(word + F.innerAddress)
         : this.#s.routes.find6(word + F.innerAddress);
     if (peer < 0) {
-      this.#drop(word, DROP.noRoute);
+      const linkOnly = isLinkOnly(u32[word + F.innerVersion]!, u32[word + F.innerAddress]!);
+      this.#drop(word, linkOnly ? DROP.linkOnly : DROP.noRoute);
       return false;
     }
     u32[word + F.peer] = peer;

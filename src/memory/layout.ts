@@ -110,6 +110,7 @@ export interface CounterRow {
 export const DROPS = [
   { name: "tunInvalid", unit: "packets", doc: "Read from the TUN device and not a whole IPv4 or IPv6 packet, or larger than the tunnel's MTU." },
   { name: "noRoute", unit: "packets", doc: "No peer's allowed IPs contain the inner destination." },
+  { name: "linkOnly", unit: "packets", doc: "Multicast, broadcast or link-local, and no peer's allowed IPs contain it: what every kernel sends to every interface. No worry." },
   { name: "tooBig", unit: "packets", doc: "Longer than the way to the peer takes, and not to be cut. Its sender was told (`tooBigTold`), where one may be." },
   { name: "noEndpoint", unit: "packets", doc: "The peer has no endpoint yet: it never sent and none is configured." },
   { name: "stagedFull", unit: "packets", doc: "Waited for a session and was the oldest when the pool was full." },

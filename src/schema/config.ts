@@ -104,9 +104,9 @@ const peerName = v.pipe(
   text,
   v.check(isPeerName, "must be 1 to 63 letters, digits or hyphens, with none at its ends"),
 );
-const folder = v.pipe(
+const path = v.pipe(
   text,
-  v.check((value) => !value.includes("\0"), "must name a folder"),
+  v.check((value) => !value.includes("\0"), "must be a path"),
 );
 const addressOrAny = v.pipe(
   text,
@@ -160,7 +160,7 @@ const Interface = v.strictObject({
   fwmark: v.optional(row(whole(0, 0xffff_ffff), { value: "MARK", help: "Firewall mark on outgoing datagrams; 0 is none." }), 0),
   mtu: v.optional(row(whole(576, 65_455), { value: "BYTES", help: "Largest packet inside the tunnel." }), 1_420),
   routes: v.optional(row(oneOf(["install", "leave"]), { value: "RULE", help: "Kernel routes for allowed IPs: install them, or leave them to others." }), "install"),
-  state_dir: v.optional(row(folder, { value: "FOLDER", help: "What outlives a restart is kept there; empty keeps nothing; relative to the configuration." }), "/var/lib/p2pvpn"),
+  state_dir: v.optional(row(path, { value: "FOLDER", help: "What outlives a restart is kept there; empty keeps nothing; relative to the configuration." }), "/var/lib/p2pvpn"),
   cipher: v.optional(row(oneOf(["auto", "chacha20poly1305", "aes256gcm"]), { value: "NAME", help: "Cipher suite; auto is AES-256-GCM with engines where it is faster at both ends, else ChaCha20-Poly1305; the others refuse all else." }), "auto"),
 });
 
@@ -188,6 +188,7 @@ const Engine = v.strictObject({
   quirks: v.optional(row(oneOf(["avoid", "ignore"]), { value: "RULE", flag: "quirks", help: "Faults of kernels that only their version tells of: avoid what they touch, or ignore them." }), "avoid"),
   hand_over: v.optional(row(oneOf(["auto", "inline", "always"]), { value: "RULE", flag: "hand-over", help: "When packets go to a worker: auto, inline (never) or always." }), "auto"),
   log_level: v.optional(row(oneOf(LOG_LEVELS), { value: "LEVEL", flag: "log-level", help: "What is logged: nothing, or what is at least as grave." }), "info"),
+  log_file: v.optional(row(path, { value: "FILE", flag: "log-file", help: "What is logged goes to the end of this file, which `reload` opens anew; empty is standard error; relative to the configuration." }), ""),
 });
 
 /** The whole file. */
@@ -318,6 +319,8 @@ export interface HostConfig {
   /** New file for session secrets, for Wireshark (security.md 5); null: none. */
   readonly keyLogFile: string | null;
   readonly logLevel: LogLevel;
+  /** Null: standard error. */
+  readonly logFile: string | null;
 }
 
 /** Where a configuration came from, so that `reload` can read it again. */

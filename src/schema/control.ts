@@ -28,6 +28,12 @@ export const controlFile = (name: string, folder = controlFolder()): string =>
 /** Counts by name, as in the tables of `memory/layout.ts`. */
 export type Counts = Readonly<Record<string, number>>;
 
+/** What the log said and somebody may have missed. Units: milliseconds. */
+export interface WarningValue {
+  readonly ageMs: number;
+  readonly text: string;
+}
+
 /** What the engine is and does. Units: bytes, milliseconds. */
 export interface StatusValue {
   readonly interface: string;
@@ -58,9 +64,23 @@ export interface StatusValue {
   readonly defence: { readonly state: string; readonly rung: number };
   /** Age of the engine. */
   readonly startedMs: number;
+  /** Of the engine, as it sees itself. */
+  readonly pid: number;
+  /** Of the interface, with their prefix lengths. */
+  readonly addresses: readonly string[];
+  /** The last warnings and errors of the log, oldest first, with their ages. */
+  readonly warnings: readonly WarningValue[];
   readonly counters: Counts;
   readonly drops: Counts;
 }
+
+/**
+ * `connected`: a session is in use. `silent`: it owes an answer for longer than a peer that lives
+ * takes. `calling`: a handshake was sent a moment ago. `idle`: there was a session, and nothing
+ * asks for another. `waiting`: there was none yet, and nothing asks for one, or no address is
+ * known.
+ */
+export type PeerPresence = "connected" | "silent" | "calling" | "idle" | "waiting";
 
 /** One peer. Units: bytes, milliseconds; an age is counted back from now. */
 export interface PeerValue {
@@ -73,12 +93,17 @@ export interface PeerValue {
   readonly endpoint: string | null;
   /** As configured, "host:port"; null: none is. */
   readonly endpointName: string | null;
+  readonly state: PeerPresence;
+  /** Since when it owes an answer, as an age; null unless it is silent. */
+  readonly silentMs: number | null;
+  /** "none" unless it is connected. */
   readonly path: "direct" | "relay" | "none";
   readonly cipher: string | null;
   /** Age; null before the first handshake. */
   readonly lastHandshakeMs: number | null;
   readonly rxBytes: number;
   readonly txBytes: number;
+  /** Of the newest probe; null unless it is connected and an engine. */
   readonly rttMs: number | null;
   readonly mtu: number;
 }

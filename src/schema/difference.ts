@@ -9,6 +9,7 @@
  */
 import { type Cidr, formatCidr } from "../wire/cidr.ts";
 import type { Change, PeerChange } from "./change.ts";
+import { changeWords } from "./change-words.ts";
 import type { EngineConfig, InterfaceConfig, LogLevel, PeerConfig } from "./config.ts";
 import { formatWireguardKey, sameKey } from "./identity.ts";
 
@@ -19,7 +20,7 @@ export interface Difference {
   readonly addresses: { readonly add: readonly Cidr[]; readonly remove: readonly Cidr[] };
   /** Null: as it is. */
   readonly logLevel: LogLevel | null;
-  /** What the change does, for people: "interface.mtu", "peer laptop: endpoint". */
+  /** What becomes another, old and new, for people; see change-words.ts. */
   readonly changed: readonly string[];
   /** Settings that differ and stay as they are until the next start. */
   readonly needsRestart: readonly string[];
@@ -31,9 +32,6 @@ const without = (these: readonly Cidr[], those: readonly Cidr[]): Cidr[] => {
   return these.filter((cidr) => !known.has(formatCidr(cidr)));
 };
 
-/** "laptop", or the key when it has no name. */
-const called = (peer: PeerConfig): string => peer.name ?? formatWireguardKey(peer.publicKey);
-
 const newPeer = (peer: PeerConfig): PeerChange => ({
   publicKey: peer.publicKey,
   name: peer.name,
@@ -44,87 +42,57 @@ const newPeer = (peer: PeerConfig): PeerChange => ({
   allowedIps: peer.allowedIps,
 });
 
-/** What differs between two peers of one key, by the settings' names in the file. */
-const changedPeer = (before: PeerConfig, after: PeerConfig): [PeerChange, string[]] => {
+/** What differs between two peers of one key; null: nothing does. */
+const changedPeer = (before: PeerConfig, after: PeerConfig): PeerChange | null => {
   const added = without(after.allowedIps, before.allowedIps);
   const removed = without(before.allowedIps, after.allowedIps);
   const { endpoint: was } = before;
   const { endpoint: is } = after;
-  const names: string[] = [];
-  const when = (differs: boolean, name: string, part: Partial<PeerChange>): Partial<PeerChange> => {
-    if (differs) names.push(name);
-    return differs ? part : {};
-  };
-  const change: PeerChange = {
-    publicKey: after.publicKey,
-    ...when(before.name !== after.name, "name", { name: after.name }),
-    ...when(!sameKey(before.presharedKey, after.presharedKey), "preshared_key", {
-      presharedKey: after.presharedKey,
-    }),
-    ...when(was?.host !== is?.host || was?.port !== is?.port, "endpoint", { endpoint: is }),
-    ...when(before.persistentKeepaliveS !== after.persistentKeepaliveS, "persistent_keepalive", {
-      persistentKeepaliveS: after.persistentKeepaliveS,
-    }),
-    ...when(added.length + removed.length > 0, "allowed_ips", {
-      ...(added.length > 0 ? { allowedIps: added } : {}),
-      ...(removed.length > 0 ? { removedAllowedIps: removed } : {}),
-    }),
-  };
-  return [change, names];
+  const parts: readonly (readonly [boolean, Partial<PeerChange>])[] = [
+    [before.name !== after.name, { name: after.name }],
+    [!sameKey(before.presharedKey, after.presharedKey), { presharedKey: after.presharedKey }],
+    [was?.host !== is?.host || was?.port !== is?.port, { endpoint: is }],
+    [
+      before.persistentKeepaliveS !== after.persistentKeepaliveS,
+      { persistentKeepaliveS: after.persistentKeepaliveS },
+    ],
+    [added.length > 0, { allowedIps: added }],
+    [removed.length > 0, { removedAllowedIps: removed }],
+  ];
+  const differing = parts.flatMap(([differs, part]) => (differs ? [part] : []));
+  if (differing.length === 0) return null;
+  return Object.assign({ publicKey: after.publicKey }, ...differing) as PeerChange;
 };
+
+const keyOf = (peer: { readonly publicKey: Uint8Array }): string =>
+  formatWireguardKey(peer.publicKey);
 
 /** Those that leave first, so that their places are free for those that come. */
 const peerChanges = (
-  before: readonly PeerConfig[],
+  before: ReadonlyMap<string, PeerConfig>,
   after: readonly PeerConfig[],
-): [PeerChange[], string[]] => {
-  const key = (peer: PeerConfig): string => formatWireguardKey(peer.publicKey);
-  const old = new Map(before.map((peer) => [key(peer), peer]));
-  const kept = new Set(after.map(key));
-  const changes: PeerChange[] = [];
-  const words: string[] = [];
-  for (const peer of before) {
-    if (kept.has(key(peer))) continue;
-    changes.push({ publicKey: peer.publicKey, remove: true });
-    words.push(`peer ${called(peer)}: removed`);
-  }
-  for (const peer of after) {
-    const known = old.get(key(peer));
-    if (known === undefined) {
-      changes.push(newPeer(peer));
-      words.push(`peer ${called(peer)}: added`);
-      continue;
-    }
-    const [change, names] = changedPeer(known, peer);
-    if (names.length === 0) continue;
-    changes.push(change);
-    words.push(`peer ${called(peer)}: ${names.join(", ")}`);
-  }
-  return [changes, words];
+): PeerChange[] => {
+  const kept = new Set(after.map(keyOf));
+  const gone = [...before].flatMap(([key, { publicKey }]): PeerChange[] =>
+    kept.has(key) ? [] : [{ publicKey, remove: true }],
+  );
+  const changed = after.flatMap((peer): PeerChange[] => {
+    const known = before.get(keyOf(peer));
+    const change = known === undefined ? newPeer(peer) : changedPeer(known, peer);
+    return change === null ? [] : [change];
+  });
+  return [...gone, ...changed];
 };
 
 /** The live settings of [interface] that differ. */
-const linkChange = (before: InterfaceConfig, after: InterfaceConfig): [Change, string[]] => {
-  const change: { -readonly [Key in keyof Change]: Change[Key] } = {};
-  const words: string[] = [];
-  if (isNewKey(before, after) && keyIsLive(before, after)) {
-    change.privateKey = after.identity?.privateKey ?? null;
-    words.push("interface.private_key_file");
-  }
-  if (before.listenPort !== after.listenPort) {
-    change.listenPort = after.listenPort;
-    words.push("interface.listen_port");
-  }
-  if (before.fwmark !== after.fwmark) {
-    change.fwmark = after.fwmark;
-    words.push("interface.fwmark");
-  }
-  if (before.mtu !== after.mtu) {
-    change.mtu = after.mtu;
-    words.push("interface.mtu");
-  }
-  return [change, words];
-};
+const linkChange = (before: InterfaceConfig, after: InterfaceConfig): Change => ({
+  ...(isNewKey(before, after) && keyIsLive(before, after)
+    ? { privateKey: after.identity?.privateKey ?? null }
+    : {}),
+  ...(before.listenPort === after.listenPort ? {} : { listenPort: after.listenPort }),
+  ...(before.fwmark === after.fwmark ? {} : { fwmark: after.fwmark }),
+  ...(before.mtu === after.mtu ? {} : { mtu: after.mtu }),
+});
 
 const isNewKey = (before: InterfaceConfig, after: InterfaceConfig): boolean =>
   !sameKey(before.identity?.privateKey ?? null, after.identity?.privateKey ?? null) ||
@@ -145,6 +113,7 @@ const restartNames = (before: EngineConfig, after: EngineConfig): string[] => {
     ["interface.cipher", link.cipher, after.interface.cipher],
     ["interface.routes", host.installRoutes, after.host.installRoutes],
     ["interface.state_dir", host.stateDir, after.host.stateDir],
+    ["engine.log_file", host.logFile, after.host.logFile],
     ["start --key-log", host.keyLogFile, after.host.keyLogFile],
     ["engine.threads", engine.threads, after.engine.threads],
     ["engine.io_threads", engine.ioThreads, after.engine.ioThreads],
@@ -169,21 +138,34 @@ const restartNames = (before: EngineConfig, after: EngineConfig): string[] => {
  * Thread: any.   Errors: never.
  */
 export const difference = (before: EngineConfig, after: EngineConfig): Difference => {
-  const [link, linkWords] = linkChange(before.interface, after.interface);
-  const [peers, peerWords] = peerChanges(before.peers, after.peers);
-  const add = without(after.interface.addresses, before.interface.addresses);
-  const remove = without(before.interface.addresses, after.interface.addresses);
+  const known = new Map(before.peers.map((peer) => [keyOf(peer), peer]));
+  const { interface: link, host } = before;
+  const peers = peerChanges(known, after.peers);
+  const change = {
+    ...linkChange(link, after.interface),
+    ...(peers.length > 0 ? { peers } : {}),
+  };
+  const add = without(after.interface.addresses, link.addresses);
+  const remove = without(link.addresses, after.interface.addresses);
   const level = after.host.logLevel;
-  const newLevel = level !== before.host.logLevel;
+  const newLevel = level !== host.logLevel;
+  const words = changeWords(change, {
+    ...link,
+    privateKey: link.identity?.privateKey ?? null,
+    peer: (publicKey) => known.get(formatWireguardKey(publicKey)),
+    peers: known.size,
+    called: formatWireguardKey,
+  });
+  const list = (cidrs: readonly Cidr[]): string => cidrs.map(formatCidr).join(" ") || "none";
+  const addresses = `${list(link.addresses)} → ${list(after.interface.addresses)}`;
   return {
-    change: { ...link, ...(peers.length > 0 ? { peers } : {}) },
+    change,
     addresses: { add, remove },
     logLevel: newLevel ? level : null,
     changed: [
-      ...linkWords,
-      ...(add.length + remove.length > 0 ? ["interface.addresses"] : []),
-      ...(newLevel ? ["engine.log_level"] : []),
-      ...peerWords,
+      ...(add.length + remove.length > 0 ? [`interface.addresses: ${addresses}`] : []),
+      ...(newLevel ? [`engine.log_level: ${host.logLevel} → ${level}`] : []),
+      ...words,
     ],
     needsRestart: restartNames(before, after),
   };

@@ -37,7 +37,7 @@ export const ERRORS = {
   STOP_TIMEOUT: { exit: 1, text: "The engine on {name} (process {pid}) was still there after {seconds} seconds; look at its log." },
   ENGINE_SAID: { exit: 1, text: "{reason}" },
   ALREADY_RUNNING: { exit: 1, text: "An engine is running on {name} already; stop it with `p2pvpn-engine stop -i {name}`." },
-  NOT_RUNNING: { exit: 1, text: "No engine is running on {name}; start one with `p2pvpn-engine start`." },
+  NOT_RUNNING: { exit: 1, text: "No engine is running on {name}; {remedy}." },
   NONE_RUNNING: { exit: 1, text: "No engine is running; start one with `p2pvpn-engine start`." },
   SEVERAL_RUNNING: { exit: 2, text: "Several engines are running ({names}); choose one with -i IFACE." },
   CONTROL_DENIED: { exit: 1, text: "The control socket of {name} may not be opened; run as the user that started the engine." },
@@ -50,7 +50,7 @@ export const ERRORS = {
   PEER_AMBIGUOUS: { exit: 2, text: "Several peers of {name} have a key that begins with {peer}; write more of it." },
   PEER_NAME_TAKEN: { exit: 2, text: "Another peer of {name} is called {peer} already; choose another --name." },
   PEER_IS_SELF: { exit: 2, text: "This is the public key of {name} itself; give the peer's." },
-  ROUTE_TAKEN: { exit: 2, text: "{prefix} leads to {peer} already; to move it, run `p2pvpn-engine route add {prefix} --peer {wanted}`." },
+  ROUTE_TAKEN: { exit: 2, text: "{prefix} leads to {peer} already; {remedy}." },
   ROUTE_UNKNOWN: { exit: 1, text: "{prefix} is no route{peer}; `p2pvpn-engine routes -i {name}` shows them." },
   SETTING_UNKNOWN: { exit: 2, text: "There is no setting {key}; {remedy}" },
   SETTING_NOT_LIVE: { exit: 2, text: "{key} cannot be changed while the engine runs; {remedy}." },
@@ -96,8 +96,11 @@ export class EngineError extends Error {
 /** What an engine answered or a child process said: its sentence and its exit code. */
 export class SaidError extends EngineError {
   override readonly exit: 1 | 2;
+  /** The engine's own code. */
+  readonly said: string;
   constructor(reason: string, code: string) {
     super("ENGINE_SAID", { reason });
+    this.said = code;
     this.exit = Object.hasOwn(ERRORS, code) ? ERRORS[code as ErrorCode].exit : 1;
   }
 }

@@ -206,6 +206,7 @@ const engineConfig = (file: string, draft: Draft, flags: Flags): EngineConfig =>
       stateDir: link.state_dir === "" ? null : resolve(dirname(file), link.state_dir),
       keyLogFile: key_log === undefined ? null : resolve(key_log),
       logLevel: engine.log_level,
+      logFile: engine.log_file === "" ? null : resolve(dirname(file), engine.log_file),
     },
     engine: {
       threads: engine.threads,

@@ -110,6 +110,7 @@ export const configValue = ({
     "engine.quirks": engine.quirks,
     "engine.hand_over": engine.handOver,
     "engine.log_level": host.logLevel,
+    "engine.log_file": host.logFile ?? "",
   };
   return values;
 };

@@ -47,7 +47,7 @@ const cidr = (text: string) => parseCidr(text)!;
 // biome-ignore format: a table
 const STATUS: StatusValue = {
   interface: "cli0", nodeId: null, wireguardPublicKey: textOf(9), listenPort: 51_820, mtu: 1_420, cipher: "chacha20poly1305",
-  threads: 1, ioThreads: 1, startedMs: 125_000, keyLog: false, defence: { state: "calm", rung: 0 },
+  threads: 1, ioThreads: 1, startedMs: 125_000, keyLog: false, pid: 17_294, addresses: ["10.66.0.2/24", "fd66::2/64"], warnings: [], defence: { state: "calm", rung: 0 },
   features: { gso: true, gro: false, tunOffload: true, uso: false, mergeTcp: true, mergeUdp: false, connectedSockets: true, aesHardware: true, aes256gcm: true },
   offBecause: { uso: "the kernel does not have it; Linux 6.2 has" },
   counters: { tunPackets: 1_234_567, tunReads: 0 }, drops: { noRoute: 3, replayed: 0 },
@@ -55,7 +55,7 @@ const STATUS: StatusValue = {
 // biome-ignore format: a table
 const OFFICE: PeerValue = {
   name: "office", nodeId: null, wireguardPublicKey: textOf(1), addresses: ["10.66.0.2/32", "10.5.0.0/16"], endpoint: null, endpointName: "vpn.example.org:51820",
-  path: "none", cipher: null, lastHandshakeMs: null, rxBytes: 0, txBytes: 1_536, rttMs: null, mtu: 1_420,
+  path: "none", cipher: null, lastHandshakeMs: null, rxBytes: 0, txBytes: 1_536, rttMs: null, mtu: 1_420, state: "waiting", silentMs: null,
 };
 const OTHER: PeerValue = {
   ...OFFICE,
@@ -90,9 +90,15 @@ const asked: { changes: Change[]; rekeyed: (Uint8Array | null)[]; level: LogLeve
   mtu: 1_420,
 };
 
+/** Whoever can be called has answered a handshake. */
+const called = (peer: PeerValue): PeerValue =>
+  asked.rekeyed.length === 0
+    ? peer
+    : { ...peer, state: "connected", cipher: "aes256gcm", lastHandshakeMs: 0 };
+
 const handlers: ControlHandlers = {
   "status.get": () => STATUS,
-  "peers.get": () => [OFFICE, OTHER, TWIN],
+  "peers.get": () => [OFFICE, called(OTHER), called(TWIN)],
   "routes.get": () => ROUTES,
   "stats.get": () => STATS,
   "config.get": () => ({ "interface.mtu": asked.mtu, "interface.addresses": ["10.66.0.1/24"] }),
@@ -146,8 +152,15 @@ const bad = async (code: number, sentence: RegExp, ...words: string[]): Promise<
 
 test("status", async () => {
   assert.deepEqual(await json("status"), STATUS);
-  const text = await good("status");
-  assert.match(text, /^interface +cli0\n/);
+  const short = await good("status");
+  assert.match(
+    short,
+    /^cli0 {2}up 2 min {2}10\.66\.0\.2\/24 fd66::2\/64 {2}UDP 51820 {2}process 17294\n/,
+  );
+  assert.match(short, /^0 of 3 peers connected; 0 in, 4\.5 KiB out; drops: 3 noRoute/m);
+  assert.doesNotMatch(short, /tunPackets/);
+  const text = await good("status", "--all");
+  assert.match(text, /^interface +cli0\n/m);
   assert.match(text, /UDP GSO on, UDP GRO off/);
   assert.match(text, /cipher +chacha20poly1305\n/);
   assert.match(text, /key log +off\n/);
@@ -160,9 +173,9 @@ test("status", async () => {
 test("peers", async () => {
   assert.deepEqual(await json("peers"), [OFFICE, OTHER, TWIN]);
   const text = await good("peers");
-  assert.match(text, /office +10\.66\.0\.2\/32, .* vpn\.example\.org:51820 \(not resolved\) +none/);
-  assert.match(text, /never .* 1\.5 KiB/);
-  assert.ok(text.includes(`${textOf(2)}  none`));
+  assert.match(text, /office +never connected/);
+  assert.match(text, /vpn\.example\.org:51820 \(not resolved\)/);
+  assert.match(text, /never.* 0 \/ 1\.5 KiB/);
 });
 
 test("routes", async () => {
@@ -213,9 +226,12 @@ test("peer add changes only what is given of a peer that is known", async () => 
 });
 
 test("peer add refuses what another peer has, and the host itself", async () => {
-  const taken =
-    /10\.5\.0\.0\/16 leads to office already; to move it, run `p2pvpn-engine route add /;
+  // What is refused is no peer, and so no advice may name it.
+  const instead = "take it from there with `p2pvpn-engine route remove 10.5.0.0/16`, then add";
+  const taken = new RegExp(`10.5.0.0/16 leads to office already; ${instead} this one again.$`, "m");
   await bad(2, taken, "peer", "add", textOf(3), "--allowed-ips", "10.5.0.9/16");
+  const known = new RegExp(`to move it, run .*route add 10.5.0.0/16 --peer ${textOf(2)}`);
+  await bad(2, known, "peer", "add", textOf(2), "--allowed-ips", "10.5.0.9/16");
   await bad(
     2,
     /Another peer of cli0 is called OFFICE already/,
@@ -307,9 +323,17 @@ test("config get and set", async () => {
 });
 
 test("rekey and log-level", async () => {
-  assert.equal(await good("rekey"), "cli0: 3 handshakes begun\n");
-  assert.deepEqual(await json("rekey", "--peer", "office"), { interface: "cli0", handshakes: 1 });
-  assert.deepEqual(asked.rekeyed, [null, keyOf(1)]);
+  const lines = [
+    "cli0: new keys with 2 of 3 peers",
+    "office: not called, its address is not known or cli0 is down",
+    `${textOf(2)}: new keys, connected, AES`,
+    `${TWIN.wireguardPublicKey}: new keys, connected, AES`,
+  ];
+  assert.equal(await good("rekey"), `${lines.join("\n  ")}\n`);
+  const peer = { name: null, wireguardPublicKey: textOf(2), outcome: "done" };
+  const value = { interface: "cli0", handshakes: 1, peers: [peer] };
+  assert.deepEqual(await json("rekey", "--peer", textOf(2)), value);
+  assert.deepEqual(asked.rekeyed, [null, keyOf(2)]);
   assert.match(await good("log-level", "warn"), /^cli0: warn is logged, until the engine stops/);
   assert.equal(await good("log-level"), "warn\n");
 });
@@ -329,10 +353,18 @@ test("what the engine refuses is its sentence and its exit code", async () => {
     },
   });
   try {
-    await bad(2, /engine: x\.toml: line 1: no\.\n$/, "reload", "-i", "cli1");
+    await bad(2, /engine: x\.toml: line 1: no\. Nothing has changed\.\n$/, "reload", "cli1");
     const taken = /UDP port 53 is in use; stop what uses it or set another listen_port\.\n$/;
     await bad(1, taken, "config", "set", "interface.listen_port", "53", "-i", "cli1");
     await bad(2, /Several engines are running \(cli0, cli1\); choose one with -i IFACE\./, "rekey");
+    const elsewhere = /No engine is running on nope; there is one on cli0 and one on cli1\.$/m;
+    await bad(1, elsewhere, "peers", "-i", "nope");
+    await bad(2, /Several engines are running/, "status", "--json");
+    for (const command of ["status", "peers", "routes", "stats"]) {
+      const text = await good(command);
+      assert.match(text, /^cli0:\n.+\n\ncli1:\n/s, command);
+      assert.ok(!(await good(command, "cli1")).includes("cli0:"), command);
+    }
   } finally {
     await refusing.close();
   }

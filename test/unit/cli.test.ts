@@ -62,7 +62,9 @@ test("--help lists every command, and each has help with examples", () => {
 });
 
 test("--version is that of package.json", () => {
-  assert.match(run("--version").stdout, /^\d+\.\d+\.\d+\n$/);
+  for (const word of ["--version", "-V", "-v", "version"]) {
+    assert.match(run(word).stdout, /^\d+\.\d+\.\d+\n$/);
+  }
 });
 
 test("no command at all shows the help and is wrong usage", () => {
@@ -88,7 +90,20 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
   ["start -c pipe", 2, /pipe cannot be read \(it is no plain file\)/],
   ["start -c piped.toml", 2, /pipe cannot be read: it is no plain file/],
   ["start -c none.toml --daemon", 2, /none\.toml cannot be read/],
-  ["status extra", 2, /too many arguments for 'status', which takes 0/],
+  ["status p2p7 extra", 2, /too many arguments for 'status', which takes 1/],
+  ["status p2p7", 1, /No engine is running on p2p7/],
+  ["status ../p2p0", 2, /IFACE must be 1 to 15/],
+  ["show", 1, /No engine is running; start one with/],
+  ["ls", 1, /No engine is running; start one with/],
+  ["route del 10.0.0.0/8", 1, /No engine is running; start one with/],
+  ["peer rm office", 1, /No engine is running; start one with/],
+  ["route list --json", 1, /No engine is running; start one with/],
+  ["up", 2, /unknown command 'up'; `p2pvpn-engine start -c FILE` runs an engine\.$/m],
+  ["down", 2, /unknown command 'down'; `p2pvpn-engine stop` ends an engine\.$/m],
+  ["rm office", 2, /unknown command 'rm'; write `p2pvpn-engine peer remove PEER` or `p2pvpn-engine route remove PREFIX`\.$/m],
+  ["shop", 2, /unknown command 'shop'; see/],
+  ["stpo", 2, /unknown command 'stpo'; see/],
+  ["constructor", 2, /unknown command 'constructor'; see/],
   ["status -i ../p2p0", 2, /'-i, --interface <IFACE>' must be 1 to 15/],
   ["status", 1, /No engine is running; start one with/],
   ["status -i p2p7", 1, /No engine is running on p2p7/],

@@ -58,6 +58,7 @@ threads = 3
 gso = false
 hand_over = "always"
 log_level = "debug"
+log_file = "a.log"
 `);
   const { identity, addresses, ...link } = config.interface;
   assert.deepEqual(link, {
@@ -77,6 +78,7 @@ log_level = "debug"
     stateDir: join(folder, "state"),
     keyLogFile: null,
     logLevel: "debug",
+    logFile: join(folder, "a.log"),
   });
   const privateKeyFile = join(folder, "keys", "own.key");
   assert.deepEqual(config.source, { file, flags: {}, privateKeyFile });
@@ -107,6 +109,7 @@ test("what is left out has its default, and flags go before the file", () => {
     stateDir: "/var/lib/p2pvpn",
     keyLogFile: resolve("a.keys"),
     logLevel: "warn",
+    logFile: null,
   });
   assert.deepEqual(config.source!.flags, flags);
   assert.equal(load(`${HEAD}state_dir = ""`).host.stateDir, null);

@@ -8,7 +8,7 @@ import { type Mac, staticKeys } from "../../src/control/noise.ts";
 import type { Peer, SessionRef } from "../../src/control/peer.ts";
 import type { AesFound, Cipher } from "../../src/control/suites.ts";
 import { TIMING } from "../../src/control/timers.ts";
-import type { World } from "../../src/control/world.ts";
+import type { Say, World } from "../../src/control/world.ts";
 import { Counters, controlBlock } from "../../src/memory/counters.ts";
 import { DROP, EVENT } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";
@@ -39,6 +39,8 @@ export class End {
   readonly address: Uint8Array;
   /** Messages sent, oldest first. */
   readonly sent: Uint8Array[] = [];
+  /** What it said for the log. */
+  readonly said: Parameters<Say>[] = [];
   arena!: Arena;
   control!: Control;
   dueMs = Number.POSITIVE_INFINITY;
@@ -134,7 +136,7 @@ export class End {
       setMtu: () => {},
       onRoutes: () => {},
       logKeys: null,
-      say: () => {},
+      say: (...words) => void this.said.push(words),
     };
   }
 }

@@ -24,7 +24,9 @@ const FLAGS = [
   "-Wshadow",
   "-fstack-protector-strong",
   "-D_FORTIFY_SOURCE=2",
-  "-Wl,-z,relro,-z,now",
+  "-pthread",
+  // A thread of names.c may outlive the last of Node's threads that loaded the addon.
+  "-Wl,-z,relro,-z,now,-z,nodelete",
 ];
 
 const fail = (text) => {

@@ -24,8 +24,11 @@ const prefixes = (addresses: readonly string[]): string => {
 };
 
 const endpoint = (peer: PeerValue): string => {
-  if (peer.endpoint !== null) return peer.endpoint;
-  return peer.endpointName === null ? "unknown" : `${peer.endpointName} (not resolved)`;
+  const { endpoint: address, endpointName: name, endpointProblem } = peer;
+  if (name === null) return address ?? "unknown";
+  const problem = endpointProblem === null ? null : `${name} does not resolve: ${endpointProblem}`;
+  if (address === null) return problem ?? `${name} (not resolved)`;
+  return problem === null ? address : `${address} (${problem})`;
 };
 
 const peerRow = (peer: PeerValue): string[] => [

@@ -179,16 +179,20 @@ export class Changes {
   }
 
   #changePeers(change: Change): void {
-    const { world, roster, hands } = this.#options;
+    const { world, roster, endpoints, hands } = this.#options;
     const { peers = [], replacePeers } = change;
+    const kept: Peer[] = [];
     if (replacePeers) {
       const named = new Set(peers.map((one) => roster.find(one.publicKey)));
       for (const peer of [...roster.peers()]) {
-        if (named.has(peer)) roster.reset(peer);
-        else this.#remove(peer);
+        if (named.has(peer)) {
+          roster.reset(peer);
+          kept.push(peer);
+        } else this.#remove(peer);
       }
     }
     for (const one of peers) this.#changePeer(one);
+    for (const peer of kept) if (peer.endpoint === null) endpoints.set(peer, null);
     hands.settle();
     world.onRoutes();
   }

@@ -16,7 +16,7 @@ import { PeerEntries } from "../memory/peers.ts";
 import type { Arena } from "../memory/region.ts";
 import type { Change, DeviceState } from "../schema/change.ts";
 import { makeIndexKey } from "../wire/index.ts";
-import { sockaddrFamily } from "../wire/sockaddr.ts";
+import { formatSockaddr, sockaddrFamily } from "../wire/sockaddr.ts";
 import { Changes } from "./changes.ts";
 import { Commands } from "./commands.ts";
 import type { PassedFrame } from "./datagrams.ts";
@@ -160,8 +160,13 @@ export class Control {
       privateKey: this.#changes.self?.keys.privateKey ?? null,
       listenPort: this.listenPort,
       fwmark: this.fwmark,
-      peers: peerStates(this.roster, this.#entries),
+      peers: peerStates(this.roster, this.#entries, this.#world.linkName),
     };
+  }
+
+  /** Address and port that the peer is called at; null: none is known. */
+  endpointOf(peer: Peer): string | null {
+    return formatSockaddr(this.#entries.endpoint(peer.index), this.#world.linkName);
   }
 
   // -------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import { writeMtu } from "../memory/mtu.ts";
 import { type Arena, type ArenaShare, openArena, regionTables } from "../memory/region.ts";
 import type { Change } from "../schema/change.ts";
 import type { EngineConfig } from "../schema/config.ts";
+import { isZoneName } from "../schema/names.ts";
 import { SentClock } from "./clock.ts";
 import { Control } from "./control.ts";
 import { Datagrams } from "./datagrams.ts";
@@ -24,9 +25,9 @@ import { makeHandlers } from "./handlers.ts";
 import { Host } from "./host.ts";
 import { KeyLog } from "./key-log.ts";
 import type { SourceHash } from "./limiter.ts";
+import { type NameThreads, openNames } from "./name-threads.ts";
 import type { Mac } from "./noise.ts";
 import type { Opened } from "./report.ts";
-import { resolveEndpoint } from "./resolve.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
 import { type OpenPort, type PortOptions, Sockets } from "./sockets.ts";
 import type { AesFound } from "./suites.ts";
@@ -58,12 +59,10 @@ export interface ControlTask {
 export type ControlReport =
   | { readonly type: "ready" }
   | { readonly type: "stop" }
-  /** Its work is done; the thread itself may have to wait for a name server. */
+  /** Its work is done. */
   | { readonly type: "ended" }
   | { readonly type: "failed"; readonly message: string };
 
-/** The engine is up without the endpoints whose names take longer than this. */
-const RESOLVE_START_MS = 1_000;
 /** Tuning: I/O threads close sockets in a turn; one that is being replaced takes longer. */
 const DISCONNECT_MS = 500;
 /**
@@ -133,8 +132,7 @@ class ControlThread {
   #uapi: UapiSocket | null = null;
   /** The last renaming; each follows the one before. */
   #renamed: Promise<void> = Promise.resolve();
-  /** Look-ups under way; the engine's start waits for them for a moment. */
-  readonly #lookUps = new Set<Promise<unknown>>();
+  readonly #nameThreads: NameThreads;
 
   constructor(task: ControlTask, report: (report: ControlReport) => void, log: Log) {
     const { keyLogFile } = task.config.host;
@@ -147,6 +145,11 @@ class ControlThread {
     const { bases, counts } = regionTables(this.#arena);
     addon.attach(this.#arena.u8, bases, counts);
     const { interface: link } = task.config;
+    const { udp4, udp6 } = task.port.pairs[0]!;
+    this.#nameThreads = openNames({ v4: udp4 >= 0, v6: udp6 >= 0 }, (ms, call) => {
+      const timer = setTimeout(call, ms).unref();
+      return () => clearTimeout(timer);
+    });
     this.#alarm = new Alarm(() => this.#control.tick());
     this.#sockets = new Sockets(task.port, task.portOptions);
     this.#control = new Control(
@@ -189,10 +192,9 @@ class ControlThread {
   }
 
   #world(): World {
-    const { port, ioWakes, config } = this.#task;
+    const { ioWakes, config } = this.#task;
     const { host } = config;
     const keyLog = this.#keyLog;
-    const families = { v4: port.pairs[0]!.udp4 >= 0, v6: port.pairs[0]!.udp6 >= 0 };
     return {
       bootMs: () => addon.bootMs(),
       unixMs: Date.now,
@@ -206,11 +208,10 @@ class ControlThread {
       signal: (thread) => void addon.eventSignal(ioWakes[thread]!),
       wakeAt: (dueMs) => this.#alarm.set(dueMs),
       pause: (ms) => sleep(ms),
-      resolve: (endpoint) => {
-        const found = resolveEndpoint(endpoint, families);
-        this.#lookUps.add(found);
-        void found.then(() => this.#lookUps.delete(found));
-        return found;
+      resolve: (endpoint, asking) => this.#nameThreads.names.resolve(endpoint, asking),
+      linkName: (index) => {
+        const name = addon.linkName(index);
+        return isZoneName(name) ? name : "";
       },
       listen: (listenPort) => this.#listen(listenPort),
       setMark: (fwmark) => {
@@ -232,11 +233,6 @@ class ControlThread {
       await this.#control.setUp(true);
       this.#host.setRoutes(this.#control.roster.prefixes());
     }
-    // Names may take their time; the engine does not wait for a dead name server.
-    await Promise.race([
-      Promise.all([...this.#lookUps]),
-      sleep(RESOLVE_START_MS, undefined, { ref: false }),
-    ]);
     const handlers = makeHandlers({
       task: this.#task,
       arena: this.#arena,
@@ -302,6 +298,7 @@ class ControlThread {
   async stop(): Promise<void> {
     this.#datagrams.close();
     this.#host.close();
+    this.#nameThreads.close();
     addon.unwatch(this.#eventWatch);
     this.#control.stop();
     this.#keyLog?.close();

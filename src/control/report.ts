@@ -10,7 +10,6 @@ import { type EngineConfig, formatEndpoint } from "../schema/config.ts";
 import type { PeerValue, RouteValue, StatsValue, StatusValue } from "../schema/control.ts";
 import { formatWireguardKey } from "../schema/identity.ts";
 import { formatCidr } from "../wire/cidr.ts";
-import { formatSockaddr } from "../wire/sockaddr.ts";
 import type { Control } from "./control.ts";
 import type { Peer } from "./peer.ts";
 
@@ -77,8 +76,9 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
     nodeId: null,
     wireguardPublicKey: formatWireguardKey(peer.publicKey),
     addresses: Array.from(control.roster.allowed.of(peer), formatCidr),
-    endpoint: formatSockaddr(entries.endpoint(peer.index)),
+    endpoint: control.endpointOf(peer),
     endpointName: peer.endpoint === null ? null : formatEndpoint(peer.endpoint),
+    endpointProblem: peer.nameProblem,
     path: alive ? "direct" : "none",
     cipher: peer.current === null || !alive ? null : SUITE_NAMES[peer.current.suite],
     lastHandshakeMs: doneMs === 0 ? null : Math.max(0, nowMs - doneMs),

@@ -5,13 +5,17 @@ import { formatSockaddr } from "../wire/sockaddr.ts";
 import type { Roster } from "./roster.ts";
 
 /** Good until the next change. Thread: control. */
-export function* peerStates(roster: Roster, entries: PeerEntries): Iterable<PeerState> {
+export function* peerStates(
+  roster: Roster,
+  entries: PeerEntries,
+  linkName: (index: number) => string,
+): Iterable<PeerState> {
   for (const peer of roster.peers()) {
     const bytes = entries.bytes(peer.index);
     yield {
       publicKey: peer.publicKey,
       presharedKey: peer.presharedKey,
-      endpoint: formatSockaddr(entries.endpoint(peer.index)),
+      endpoint: formatSockaddr(entries.endpoint(peer.index), linkName),
       persistentKeepaliveS: peer.persistentKeepaliveS,
       allowedIps: roster.allowed.of(peer),
       lastHandshakeUnixMs: peer.lastHandshakeUnixMs,

@@ -73,6 +73,8 @@ export interface PeerValue {
   readonly endpoint: string | null;
   /** As configured, "host:port"; null: none is. */
   readonly endpointName: string | null;
+  /** Why that name gives no address now, as a clause; null: it does, or nobody knows yet. */
+  readonly endpointProblem: string | null;
   readonly path: "direct" | "relay" | "none";
   readonly cipher: string | null;
   /** Age; null before the first handshake. */

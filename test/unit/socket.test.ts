@@ -78,6 +78,7 @@ const peer = (i: number, addresses = 1): PeerValue => ({
   addresses: Array.from({ length: addresses }, () => "2001:db8:1111:2222:3333:4444:5555:6666/128"),
   endpoint: "[2001:db8:1111:2222:3333:4444:5555:6666]:51820",
   endpointName: `${"h".repeat(253)}:51820`,
+  endpointProblem: null,
   path: "direct",
   cipher: "chacha20poly1305",
   lastHandshakeMs: i,

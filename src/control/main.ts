@@ -9,6 +9,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { addon, type WatchHandle } from "../io/native/addon.ts";
+import { NameThreads } from "../io/native/names.ts";
 import { type Log, makeLog, Sparse } from "../log.ts";
 import { connectedSockets, setPortOpen } from "../memory/connected.ts";
 import { COMMAND } from "../memory/layout.ts";
@@ -25,9 +26,9 @@ import { makeHandlers } from "./handlers.ts";
 import { Host } from "./host.ts";
 import { KeyLog } from "./key-log.ts";
 import type { SourceHash } from "./limiter.ts";
-import { type NameThreads, openNames } from "./name-threads.ts";
 import type { Mac } from "./noise.ts";
 import type { Opened } from "./report.ts";
+import { Names } from "./resolve.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
 import { type OpenPort, type PortOptions, Sockets } from "./sockets.ts";
 import type { AesFound } from "./suites.ts";
@@ -132,7 +133,8 @@ class ControlThread {
   #uapi: UapiSocket | null = null;
   /** The last renaming; each follows the one before. */
   #renamed: Promise<void> = Promise.resolve();
-  readonly #nameThreads: NameThreads;
+  readonly #nameThreads = new NameThreads((id, answer) => this.#names.onAnswer(id, answer));
+  readonly #names: Names;
 
   constructor(task: ControlTask, report: (report: ControlReport) => void, log: Log) {
     const { keyLogFile } = task.config.host;
@@ -146,9 +148,15 @@ class ControlThread {
     addon.attach(this.#arena.u8, bases, counts);
     const { interface: link } = task.config;
     const { udp4, udp6 } = task.port.pairs[0]!;
-    this.#nameThreads = openNames({ v4: udp4 >= 0, v6: udp6 >= 0 }, (ms, call) => {
-      const timer = setTimeout(call, ms).unref();
-      return () => clearTimeout(timer);
+    this.#names = new Names({
+      families: { v4: udp4 >= 0, v6: udp6 >= 0 },
+      ask: (id, name) => this.#nameThreads.ask(id, name),
+      errorText: (errno) => addon.errorText(errno),
+      linkIndex: (name) => addon.linkIndex(name),
+      after: (ms, call) => {
+        const timer = setTimeout(call, ms).unref();
+        return () => clearTimeout(timer);
+      },
     });
     this.#alarm = new Alarm(() => this.#control.tick());
     this.#sockets = new Sockets(task.port, task.portOptions);
@@ -208,7 +216,7 @@ class ControlThread {
       signal: (thread) => void addon.eventSignal(ioWakes[thread]!),
       wakeAt: (dueMs) => this.#alarm.set(dueMs),
       pause: (ms) => sleep(ms),
-      resolve: (endpoint, asking) => this.#nameThreads.names.resolve(endpoint, asking),
+      resolve: (endpoint, asking) => this.#names.resolve(endpoint, asking),
       linkName: (index) => {
         const name = addon.linkName(index);
         return isZoneName(name) ? name : "";

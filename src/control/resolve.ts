@@ -2,16 +2,17 @@
  * resolve — endpoint names to socket addresses; endpoints.ts says when names are asked for again.
  *
  *     "203.0.113.7", "fe80::1%eth0"   taken as they are
- *     "vpn.example"                   asked for by a thread of its own (names.h), which blocks
+ *     "vpn.example"                   asked for by a thread of its own (io/native/names.ts), which blocks
  *
  * Node's own look-ups take turns in two threads of libuv's pool, where one dead name holds up
  * everything behind it for 10 s, and the process's end too; its DNS client knows neither
  * /etc/nsswitch.conf nor the search list. So getaddrinfo(3) is asked, by many threads at once. What
  * did not resolve last time gets half of them, so that it never keeps a name that does waiting.
  */
+import type { NameAnswer } from "../io/native/names.ts";
 import type { Endpoint } from "../schema/config.ts";
 import { parseAddress } from "../wire/cidr.ts";
-import { makeSockaddr, SOCKADDR_BYTES, sockaddrHost, sockaddrScope } from "../wire/sockaddr.ts";
+import { makeSockaddr, sockaddrHost, sockaddrScope } from "../wire/sockaddr.ts";
 
 /** Families that the engine's sockets speak. */
 export interface Families {
@@ -35,13 +36,12 @@ export const NAMES_WAITING_MAX = 32_768;
 /** Tuning: a name that has no answer after this long does not resolve. */
 export const SLOW_MS = 5_000;
 
-const HEAD_BYTES = 8;
 const NO_ADDRESS = "it has no address that this host can use";
 
 /** What `Names` needs of the system. */
 export interface NameServices {
   readonly families: Families;
-  /** Begins to ask; `onAnswer` gets what comes. 0 or -errno: none will. */
+  /** Begins to ask; `onAnswer` is to be given what comes. 0 or -errno: nothing will. */
   readonly ask: (id: number, name: string) => number;
   readonly errorText: (errno: number) => string;
   /** -errno: there is no such link. */
@@ -50,14 +50,11 @@ export interface NameServices {
   readonly after: (ms: number, call: () => void) => () => void;
 }
 
-/** Sockaddrs without a port, or why there are none. */
-type Answer = readonly Uint8Array[] | string;
-
 /** One name, for everybody who asks for it meanwhile. */
 interface Question {
   readonly name: string;
   readonly doubtful: boolean;
-  readonly tell: ((answer: Answer) => void)[];
+  readonly tell: ((answer: NameAnswer) => void)[];
 }
 
 /** Thread: control. */
@@ -80,7 +77,7 @@ export class Names {
     const seconds = SLOW_MS / 1_000;
     const late = (): void => asking.slow(`nobody answered for ${seconds} s`);
     const inTime = this.#services.after(SLOW_MS, late);
-    const answer = await new Promise<Answer>((tell) => this.#ask(host, asking.doubtful, tell));
+    const answer = await new Promise<NameAnswer>((tell) => this.#ask(host, asking.doubtful, tell));
     inTime();
     if (typeof answer === "string") return answer;
     const { v4, v6 } = this.#services.families;
@@ -89,19 +86,10 @@ export class Names {
     return makeSockaddr(sockaddrHost(usable), port, sockaddrScope(usable));
   }
 
-  /** An answer of the system, as names.h has it. Borrows: `bytes`. */
-  onAnswer(bytes: Uint8Array): void {
-    if (bytes.length < HEAD_BYTES) return;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const id = view.getUint32(0, true);
-    const question = this.#running.get(id);
-    if (question === undefined) return;
-    const count = view.getUint32(4, true);
-    const rest = bytes.subarray(HEAD_BYTES);
-    const addressAt = (i: number): Uint8Array =>
-      rest.slice(i * SOCKADDR_BYTES, (i + 1) * SOCKADDR_BYTES);
-    const text = Buffer.from(rest).toString("latin1");
-    this.#end(id, count === 0 ? text : Array.from({ length: count }, (_, i) => addressAt(i)));
+  /** The system's answer to one that was asked. */
+  onAnswer(id: number, answer: NameAnswer): void {
+    if (!this.#running.has(id)) return;
+    this.#end(id, answer);
     this.#runNext();
   }
 
@@ -115,7 +103,7 @@ export class Names {
     return makeSockaddr(address, port, scope);
   }
 
-  #ask(name: string, doubtful: boolean, tell: (answer: Answer) => void): void {
+  #ask(name: string, doubtful: boolean, tell: (answer: NameAnswer) => void): void {
     const known = this.#byName.get(name);
     if (known !== undefined) {
       known.tell.push(tell);
@@ -146,7 +134,7 @@ export class Names {
     }
   }
 
-  #end(id: number, answer: Answer): void {
+  #end(id: number, answer: NameAnswer): void {
     const question = this.#running.get(id)!;
     this.#running.delete(id);
     this.#byName.delete(question.name);

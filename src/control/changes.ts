@@ -30,6 +30,8 @@ export interface Hands {
   readonly step: (peer: Peer) => void;
   /** Ends all sessions and handshakes of the peer. */
   readonly forget: (peer: Peer) => void;
+  /** Takes what I/O threads have told so far: a change is later than that. */
+  readonly hear: () => void;
   /** Shows I/O threads what has changed. */
   readonly settle: () => void;
   readonly onLoad: () => void;
@@ -182,6 +184,7 @@ export class Changes {
     const { world, roster, endpoints, hands } = this.#options;
     const { peers = [], replacePeers } = change;
     const kept: Peer[] = [];
+    hands.hear();
     if (replacePeers) {
       const named = new Set(peers.map((one) => roster.find(one.publicKey)));
       for (const peer of [...roster.peers()]) {

@@ -16,7 +16,7 @@ import { PeerEntries } from "../memory/peers.ts";
 import type { Arena } from "../memory/region.ts";
 import type { Change, DeviceState } from "../schema/change.ts";
 import { makeIndexKey } from "../wire/index.ts";
-import { formatSockaddr, sockaddrFamily } from "../wire/sockaddr.ts";
+import { sockaddrFamily } from "../wire/sockaddr.ts";
 import { Changes } from "./changes.ts";
 import { Commands } from "./commands.ts";
 import type { PassedFrame } from "./datagrams.ts";
@@ -110,6 +110,7 @@ export class Control {
       hands: {
         step: (peer) => this.#step(peer, world.bootMs()),
         forget: (peer) => this.#forget(peer, world.bootMs()),
+        hear: () => this.#events.take(world.bootMs()),
         settle: () => this.#settle(world.bootMs()),
         onLoad: () => this.#onLoad(),
       },
@@ -154,19 +155,15 @@ export class Control {
     return this.#changes.self?.load.under(nowMs) ?? false;
   }
 
-  /** The device as UAPI shows it; good until the next change. */
+  /** The device as UAPI shows it, with all that was told until now; good until the next change. */
   state(): DeviceState {
+    this.hear();
     return {
       privateKey: this.#changes.self?.keys.privateKey ?? null,
       listenPort: this.listenPort,
       fwmark: this.fwmark,
-      peers: peerStates(this.roster, this.#entries, this.#world.linkName),
+      peers: peerStates(this.roster, this.#entries),
     };
-  }
-
-  /** Address and port that the peer is called at; null: none is known. */
-  endpointOf(peer: Peer): string | null {
-    return formatSockaddr(this.#entries.endpoint(peer.index), this.#world.linkName);
   }
 
   // -------------------------------------------------------------------------------------------
@@ -180,9 +177,12 @@ export class Control {
     const before = this.listenPort;
     await this.#changes.apply(change);
     if (this.listenPort === before) return;
-    for (const peer of this.roster.peers()) {
-      if (this.#entries.current(peer.index) >= 0) this.#command(peer, COMMAND.keepalive);
-    }
+    for (const peer of this.roster.peers()) this.announce(peer);
+  }
+
+  /** The peer hears from us at once, when it has a session. */
+  announce(peer: Peer): void {
+    if (this.#entries.current(peer.index) >= 0) this.#command(peer, COMMAND.keepalive);
   }
 
   /**

@@ -13,6 +13,12 @@ import { SOCKADDR_BYTES, sameSockaddr, sockaddrFamily } from "../wire/sockaddr.t
 import type { Peer } from "./peer.ts";
 import type { World } from "./world.ts";
 
+/**
+ * Tuning: a round trip to far away. What comes from the former endpoint for as long was sent before
+ * the peer heard from us at the new one; later it says that it is there still.
+ */
+const LEFT_MS = 1_000;
+
 type EndpointsWorld = Pick<World, "bootMs" | "resolve" | "say">;
 
 /** No address. */
@@ -109,10 +115,12 @@ export class Endpoints {
     const nowhere = sockaddrFamily(called) === 0;
     if (!nowhere && current >= 0 && current !== session) return;
     if (nowhere || moved) {
+      const elsewhere = !sameSockaddr(called, found);
+      if (elsewhere) this.#entries.leave(peer.index, called, this.#world.bootMs() + LEFT_MS);
       // The address of ours that went with the old one is forgotten, also where the two are one.
       this.#entries.setEndpoint(peer.index, found);
       // Called there already: another call would spoil that one.
-      if (!sameSockaddr(called, found)) this.#onKnown(peer);
+      if (elsewhere) this.#onKnown(peer);
     } else if (peer.timers.attemptedMs(this.#world.bootMs()) >= this.#askEveryMs) {
       this.#turn(peer, found);
     }

@@ -53,14 +53,18 @@ export class Events {
   #on(peer: Peer, event: Consumer, nowMs: number): void {
     const { kind, session, generation } = event;
     if (kind === EVENT.confirmed) this.#options.confirmed(peer, session, generation, nowMs);
-    else if (kind === EVENT.roamed) this.#roamed(peer, event);
+    else if (kind === EVENT.roamed) this.#roamed(peer, event, nowMs);
     else if (kind === EVENT.wanted) this.#options.wanted(peer, nowMs);
     else if (kind === EVENT.tooLarge) this.#options.tooLarge(peer, nowMs);
   }
 
-  #roamed(peer: Peer, { session, generation, address, local }: Consumer): void {
+  #roamed(peer: Peer, event: Consumer, nowMs: number): void {
     const { entries, counters, say } = this.#options;
-    if (!holds(peer, session, generation)) return;
+    const { session, generation, address, local } = event;
+    if (!holds(peer, session, generation) || entries.wasLeft(peer.index, address, nowMs)) {
+      entries.forgetHeard(peer.index);
+      return;
+    }
     const moved = !sameSockaddr(entries.endpoint(peer.index), address);
     entries.setEndpoint(peer.index, address, local);
     if (!moved) return; // it asks another address of ours

@@ -309,7 +309,9 @@ export class Exchange {
     }
     world.counters.add(COUNT.responsesTaken, 1);
     world.keeper.useInitiated(peer, made, nowMs);
-    world.entries.setEndpoint(peer.index, from, local);
+    if (!world.entries.wasLeft(peer.index, from, nowMs)) {
+      world.entries.setEndpoint(peer.index, from, local);
+    }
     peer.timers.handshakeDone(nowMs);
     world.suites.used(peer, nowMs);
     peer.lastHandshakeUnixMs = world.unixMs();

@@ -18,7 +18,6 @@ import { writeMtu } from "../memory/mtu.ts";
 import { type Arena, type ArenaShare, openArena, regionTables } from "../memory/region.ts";
 import type { Change } from "../schema/change.ts";
 import type { EngineConfig } from "../schema/config.ts";
-import { isZoneName } from "../schema/names.ts";
 import { SentClock } from "./clock.ts";
 import { Control } from "./control.ts";
 import { Datagrams } from "./datagrams.ts";
@@ -30,7 +29,8 @@ import type { Mac } from "./noise.ts";
 import type { Opened } from "./report.ts";
 import { Names } from "./resolve.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
-import { type OpenPort, type PortOptions, Sockets } from "./sockets.ts";
+import { hasAddress, type OpenPort, type PortOptions, Sockets } from "./sockets.ts";
+import { Sources } from "./sources.ts";
 import type { AesFound } from "./suites.ts";
 import type { Timing } from "./timers.ts";
 import { openUapiSocket, type UapiSocket } from "./uapi.ts";
@@ -128,6 +128,7 @@ class ControlThread {
   readonly #sockets: Sockets;
   readonly #datagrams: Datagrams;
   readonly #host: Host;
+  readonly #sources: Sources;
   readonly #eventWatch: WatchHandle;
   #socket: ControlSocket | null = null;
   #uapi: UapiSocket | null = null;
@@ -173,6 +174,7 @@ class ControlThread {
       this.#world(),
     );
     this.#datagrams = new Datagrams(task.port.pairs.at(-1)!, task.passOn, this.#control);
+    this.#sources = new Sources(this.#control, hasAddress);
     this.#host = new Host({
       index: task.index,
       name: task.opened.name,
@@ -192,6 +194,7 @@ class ControlThread {
       },
       onUp: (up) => void this.#setUp(up),
       onAddresses: (addresses) => setLocals(this.#arena, addresses),
+      onHostAddresses: () => this.#sources.look(),
     });
     this.#eventWatch = addon.watch(task.wake, () => {
       addon.eventClear(task.wake);
@@ -217,10 +220,6 @@ class ControlThread {
       wakeAt: (dueMs) => this.#alarm.set(dueMs),
       pause: (ms) => sleep(ms),
       resolve: (endpoint, asking) => this.#names.resolve(endpoint, asking),
-      linkName: (index) => {
-        const name = addon.linkName(index);
-        return isZoneName(name) ? name : "";
-      },
       listen: (listenPort) => this.#listen(listenPort),
       setMark: (fwmark) => {
         this.#sockets.setMark(fwmark);

@@ -11,6 +11,7 @@ import type { PeerValue, RouteValue, StatsValue, StatusValue } from "../schema/c
 import { formatWireguardKey } from "../schema/identity.ts";
 import { formatCidr } from "../wire/cidr.ts";
 import type { Control } from "./control.ts";
+import { endpointText } from "./endpoint-text.ts";
 import type { Peer } from "./peer.ts";
 
 /** What main found out when it opened device and sockets. */
@@ -76,7 +77,7 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
     nodeId: null,
     wireguardPublicKey: formatWireguardKey(peer.publicKey),
     addresses: Array.from(control.roster.allowed.of(peer), formatCidr),
-    endpoint: control.endpointOf(peer),
+    endpoint: endpointText(entries.endpoint(peer.index)),
     endpointName: peer.endpoint === null ? null : formatEndpoint(peer.endpoint),
     endpointProblem: peer.nameProblem,
     path: alive ? "direct" : "none",

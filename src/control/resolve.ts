@@ -2,7 +2,7 @@
  * resolve — endpoint names to socket addresses; endpoints.ts says when names are asked for again.
  *
  *     "203.0.113.7", "fe80::1%eth0"   taken as they are
- *     "vpn.example"                   asked for by a thread of its own (io/native/names.ts), which blocks
+ *     "vpn.example"                   asked for by a thread of its own (io/native/names.ts)
  *
  * Node's own look-ups take turns in two threads of libuv's pool, where one dead name holds up
  * everything behind it for 10 s, and the process's end too; its DNS client knows neither

@@ -47,8 +47,6 @@ export interface World {
   readonly pause: (ms: number) => Promise<void>;
   /** A sockaddr, or why there is none that our sockets speak. Errors: never. */
   readonly resolve: (endpoint: Endpoint, asking: Asking) => Promise<Uint8Array | string>;
-  /** An interface as endpoints may name it; "": by its number only. */
-  readonly linkName: (index: number) => string;
   /**
    * Moves all sockets to another port; 0: any; null: none. Returns the port.
    * Errors: EngineError PORT_TAKEN, SOCKET_FAILED; the old port stays then.

@@ -282,7 +282,6 @@ export class Machine implements Receiver {
             ? "no answer"
             : network.pathTo(this.id, Number(host.slice("machine-".length))).address,
         ),
-      linkName: () => "",
       listen: (port) => promise(0, () => port ?? 0),
       setMark: () => {},
       setMtu: () => {},

@@ -129,7 +129,6 @@ export class End {
       },
       pause: async () => {},
       resolve: async () => other.address,
-      linkName: () => "",
       listen: async (port) => port ?? 0,
       setMark: () => {},
       setMtu: () => {},

@@ -51,16 +51,23 @@ bool came_as_named(const uint8_t *job, const uint8_t *peer)
 }
 
 /*
- * Is the run's way not the one that the peer's entry names? Control hears of it, but not from each
- * run of a peer whose packets come on two ways, or its queue would be full of them.
+ * Is the run's way not the one that the peer's entry names? Answers go there from now on, and
+ * control hears of it; but not from each run of a peer whose packets come on two ways, or its queue
+ * would be full of them, and not from what was on its way when somebody set another endpoint.
  */
 static bool has_roamed(const struct io *io, const uint8_t *job, uint8_t *peer)
 {
-    double now = turn_ms(io);
+    double now = turn_ms(io), at = load_f64(peer + PEER_ROAMED_AT_MS);
+    double earliest = now - ROAMED_BURST * ROAMED_EVERY_MS;
 
-    if (came_as_named(job, peer) || now - load_f64(peer + PEER_ROAMED_AT_MS) < ROAMED_EVERY_MS)
+    at = (at < earliest ? earliest : at) + ROAMED_EVERY_MS;
+    if (came_as_named(job, peer) || at > now)
         return false;
-    store_f64(peer + PEER_ROAMED_AT_MS, now);
+    if (now < load_f64(peer + PEER_LEFT_UNTIL_MS) &&
+        same_endpoint(job + JOB_SOURCE, peer + PEER_LEFT))
+        return false;
+    store_f64(peer + PEER_ROAMED_AT_MS, at);
+    write_heard(peer, job + JOB_SOURCE, job + JOB_LOCAL);
     return true;
 }
 

@@ -26,7 +26,9 @@ const FLAGS = [
   "-Wshadow",
   "-fstack-protector-strong",
   "-D_FORTIFY_SOURCE=2",
-  "-Wl,-z,relro,-z,now",
+  "-pthread",
+  // A thread of names.c may outlive the last of Node's threads that loaded the addon.
+  "-Wl,-z,relro,-z,now,-z,nodelete",
 ];
 
 /** Where node-api-headers lies: beside us, or above us when we are installed; null: nowhere. */

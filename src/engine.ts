@@ -298,7 +298,7 @@ const readyOf = (thread: Worker): Promise<void> =>
     thread.once("exit", onExit);
   });
 
-/** Waits until control has done its last work, which a name look-up under way does not hold up. */
+/** Waits until control has done its last work. */
 const endedOf = (control: Worker): Promise<void> =>
   new Promise((resolve) => {
     if (control.threadId < 0) resolve();

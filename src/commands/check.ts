@@ -3,7 +3,6 @@
  *
  * Exit code 1 when something is missing that the engine needs; warnings do not count.
  */
-import { lookup } from "node:dns/promises";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { release } from "node:os";
@@ -11,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { runningEngines } from "../client.ts";
 import type { Addon } from "../io/native/addon.ts";
+import type { NameAnswer } from "../io/native/names.ts";
 import {
   AS_CONFIGURED,
   chooseOffloads,
@@ -22,6 +22,8 @@ import { kernelQuirks } from "../quirks.ts";
 import { DEFAULT_FILE, type EngineConfig } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
 import { loadConfig } from "../schema/load.ts";
+import { formatAddress } from "../wire/cidr.ts";
+import { sockaddrHost } from "../wire/sockaddr.ts";
 import { formatAmount, formatTable, printJson, printText } from "./print.ts";
 import { addExamples, addJsonOption } from "./shared.ts";
 
@@ -226,17 +228,37 @@ const LOOKUP_MS = 5_000;
 const checkNames = async (config: EngineConfig): Promise<Result[]> => {
   const hosts = config.peers.map((peer) => peer.endpoint?.host ?? "");
   const names = [...new Set(hosts)].filter((host) => host !== "" && isIP(host) === 0);
-  const one = async (name: string): Promise<Result> => {
-    const late = sleep(LOOKUP_MS, null, { ref: false });
-    const found = await Promise.race([lookup(name).catch(() => null), late]);
-    if (found !== null) return result("endpoint", "ok", `${name} is ${found.address}`);
-    return result(
-      "endpoint",
-      "warning",
-      `${name} cannot be resolved; write it right, or an address`,
-    );
-  };
-  return Promise.all(names.slice(0, NAMES_MAX).map(one));
+  return (await askNames(names.slice(0, NAMES_MAX))).map((answer, i) => {
+    const name = names[i]!;
+    if (typeof answer !== "string") {
+      return result("endpoint", "ok", `${name} is ${formatAddress(sockaddrHost(answer[0]!))}`);
+    }
+    const advice = "write it right, or an address";
+    return result("endpoint", "warning", `${name} does not resolve (${answer}); ${advice}`);
+  });
+};
+
+/** All at once, each in a thread of its own: none waits for one that nobody answers. */
+const askNames = async (names: readonly string[]): Promise<NameAnswer[]> => {
+  if (names.length === 0) return [];
+  const { NameThreads } = await import("../io/native/names.ts");
+  const answers = names.map((): NameAnswer => "no answer");
+  let left = names.length;
+  let done = (): void => {};
+  const allCame = new Promise<void>((resolve) => {
+    done = resolve;
+  });
+  const threads = new NameThreads((id, answer) => {
+    answers[id] = answer;
+    if (--left === 0) done();
+  });
+  for (const [id, name] of names.entries()) if (threads.ask(id, name) < 0) left--;
+  const late = new AbortController();
+  const tooLate = sleep(LOOKUP_MS, undefined, { signal: late.signal }).catch(() => {});
+  if (left > 0) await Promise.race([allCame, tooLate]);
+  late.abort();
+  threads.close();
+  return answers;
 };
 
 const checkLink = (config: EngineConfig, running: boolean): Result => {
@@ -274,7 +296,7 @@ const runTests = async (file: string | undefined): Promise<Result[]> => {
     ...checkQuirks(wanted),
     ...(config === null ? [] : [checkLink(config, running), ...checkSix(config)]),
     ...(config === null || addon === null ? [] : [checkPort(addon, config, running)]),
-    ...(config === null ? [] : await checkNames(config)),
+    ...(config === null || addon === null ? [] : await checkNames(config)),
     checkReversePath(),
     ...checkForwarding(),
   ];

@@ -54,8 +54,11 @@ const addressCell = (addresses: readonly string[], most: number): string => {
 };
 
 const endpointCell = (peer: PeerValue): string => {
-  if (peer.endpoint !== null) return peer.endpoint;
-  return peer.endpointName === null ? "not known yet" : `${peer.endpointName} (not resolved)`;
+  const { endpoint: address, endpointName: name, endpointProblem } = peer;
+  if (name === null) return address ?? "not known yet";
+  const problem = endpointProblem === null ? null : `${name} does not resolve: ${endpointProblem}`;
+  if (address === null) return problem ?? `${name} (not resolved)`;
+  return problem === null ? address : `${address} (${problem})`;
 };
 
 const ageCell = (ms: number | null): string => {

@@ -34,6 +34,8 @@ export interface Hands {
   readonly step: (peer: Peer) => void;
   /** Ends all sessions and handshakes of the peer. */
   readonly forget: (peer: Peer) => void;
+  /** Takes what I/O threads have told so far: a change is later than that. */
+  readonly hear: () => void;
   /** Shows I/O threads what has changed. */
   readonly settle: () => void;
   readonly onLoad: () => void;
@@ -218,16 +220,21 @@ export class Changes {
   }
 
   #changePeers(change: Change): void {
-    const { world, roster, hands } = this.#options;
+    const { world, roster, endpoints, hands } = this.#options;
     const { peers = [], replacePeers } = change;
+    const kept: Peer[] = [];
+    hands.hear();
     if (replacePeers) {
       const named = new Set(peers.map((one) => roster.find(one.publicKey)));
       for (const peer of [...roster.peers()]) {
-        if (named.has(peer)) roster.reset(peer);
-        else this.#remove(peer);
+        if (named.has(peer)) {
+          roster.reset(peer);
+          kept.push(peer);
+        } else this.#remove(peer);
       }
     }
     for (const one of peers) this.#changePeer(one);
+    for (const peer of kept) if (peer.endpoint === null) endpoints.set(peer, null);
     hands.settle();
     world.onRoutes();
   }

@@ -114,6 +114,7 @@ export class Control {
       hands: {
         step: (peer) => this.#step(peer, world.bootMs()),
         forget: (peer) => this.#forget(peer, world.bootMs()),
+        hear: () => this.#events.take(world.bootMs()),
         settle: () => this.#settle(world.bootMs()),
         onLoad: () => this.#onLoad(),
       },
@@ -163,8 +164,9 @@ export class Control {
     return this.#changes.self?.load.under(nowMs) ?? false;
   }
 
-  /** The device as UAPI shows it; good until the next change. */
+  /** The device as UAPI shows it, with all that was told until now; good until the next change. */
   state(): DeviceState {
+    this.hear();
     return {
       privateKey: this.#changes.self?.keys.privateKey ?? null,
       listenPort: this.listenPort,
@@ -184,9 +186,12 @@ export class Control {
     const before = this.listenPort;
     await this.#changes.apply(change);
     if (this.listenPort === before) return;
-    for (const peer of this.roster.peers()) {
-      if (this.#entries.current(peer.index) >= 0) this.#command(peer, COMMAND.keepalive);
-    }
+    for (const peer of this.roster.peers()) this.announce(peer);
+  }
+
+  /** The peer hears from us at once, when it has a session. */
+  announce(peer: Peer): void {
+    if (this.#entries.current(peer.index) >= 0) this.#command(peer, COMMAND.keepalive);
   }
 
   /**

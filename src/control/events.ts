@@ -60,9 +60,14 @@ export class Events {
     else if (kind === EVENT.tooLarge) this.#options.tooLarge(peer, nowMs);
   }
 
-  #roamed(peer: Peer, { session, generation, address, local }: Consumer, nowMs: number): void {
+  #roamed(peer: Peer, event: Consumer, nowMs: number): void {
     const { entries, counters, news } = this.#options;
-    if (!holds(peer, session, generation) || sockaddrFamily(address) === 0) return;
+    const { session, generation, address, local } = event;
+    if (sockaddrFamily(address) === 0) return;
+    if (!holds(peer, session, generation) || entries.wasLeft(peer.index, address, nowMs)) {
+      entries.forgetHeard(peer.index);
+      return;
+    }
     const before = entries.endpoint(peer.index);
     entries.setEndpoint(peer.index, address, local);
     // It asks another address of ours, or was nowhere.

@@ -314,7 +314,9 @@ export class Exchange {
     }
     world.counters.add(COUNT.responsesTaken, 1);
     // First where it is: what waits for the session goes there.
-    world.entries.setEndpoint(peer.index, from, local);
+    if (!world.entries.wasLeft(peer.index, from, nowMs)) {
+      world.entries.setEndpoint(peer.index, from, local);
+    }
     world.keeper.useInitiated(peer, made, nowMs);
     peer.timers.handshakeDone(nowMs);
     world.suites.used(peer, nowMs);

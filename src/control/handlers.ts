@@ -133,6 +133,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
       }),
     "peers.get": () => {
       const now = nowMs();
+      control.hear();
       return Array.from(control.roster.peers(), (peer) => peerValue(peer, control, now));
     },
     "routes.get": () =>

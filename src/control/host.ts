@@ -30,11 +30,14 @@ export interface HostOptions {
   readonly onUp: (up: boolean) => void;
   /** Addresses that the interface has now, by whomever; none: they are out of sight. */
   readonly onAddresses: (addresses: readonly Cidr[]) => void;
+  /** An address of this host came or went, on whichever interface. */
+  readonly onHostAddresses: () => void;
 }
 
 const PROBE_EVERY_MS = 1_000;
 const IPV4_HEADER_BYTES = 20;
 const EEXIST = -17;
+const ADDRESS_NEWS: ReadonlySet<LinkEvent["kind"]> = new Set(["address", "addressGone", "overrun"]);
 
 /** Does one of the interface's own networks contain the prefix? The kernel has its route then. */
 const isConnected = (prefix: Cidr, addresses: readonly Cidr[]): boolean =>
@@ -167,7 +170,9 @@ export class Host {
   }
 
   #read(): void {
-    for (const event of addon.netlinkRead(this.#netlink)) this.#onEvent(event);
+    const events = addon.netlinkRead(this.#netlink);
+    for (const event of events) this.#onEvent(event);
+    if (events.some(({ kind }) => ADDRESS_NEWS.has(kind))) this.#options.onHostAddresses();
   }
 
   #onEvent({ kind, index, name, up, mtu }: LinkEvent): void {

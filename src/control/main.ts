@@ -9,6 +9,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { addon, type WatchHandle } from "../io/native/addon.ts";
+import { NameThreads } from "../io/native/names.ts";
 import { Kinds, type Log, makeLog, Recent } from "../log.ts";
 import { connectedSockets, setPortOpen } from "../memory/connected.ts";
 import { COMMAND } from "../memory/layout.ts";
@@ -25,9 +26,10 @@ import { mac, makeSourceHash } from "./hashes.ts";
 import { Host } from "./host.ts";
 import { KeyLog } from "./key-log.ts";
 import { type Opened, upFacts } from "./report.ts";
-import { resolveEndpoint } from "./resolve.ts";
+import { Names } from "./resolve.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
-import { type OpenPort, type PortOptions, Sockets } from "./sockets.ts";
+import { hasAddress, type OpenPort, type PortOptions, Sockets } from "./sockets.ts";
+import { Sources } from "./sources.ts";
 import type { AesFound } from "./suites.ts";
 import type { Timing } from "./timers.ts";
 import { openUapiSocket, type UapiSocket } from "./uapi.ts";
@@ -63,12 +65,10 @@ export type ControlReport =
   | { readonly type: "ready" }
   /** Somebody asks for it; `why` is a clause. */
   | { readonly type: "stop"; readonly why: string }
-  /** Its work is done; the thread itself may have to wait for a name server. */
+  /** Its work is done. */
   | { readonly type: "ended" }
   | { readonly type: "failed"; readonly message: string };
 
-/** The engine is up without the endpoints whose names take longer than this. */
-const RESOLVE_START_MS = 1_000;
 /** Tuning: I/O threads close sockets in a turn; one that is being replaced takes longer. */
 const DISCONNECT_MS = 500;
 /**
@@ -115,13 +115,14 @@ class ControlThread {
   readonly #sockets: Sockets;
   readonly #datagrams: Datagrams;
   readonly #host: Host;
+  readonly #sources: Sources;
   readonly #eventWatch: WatchHandle;
   #socket: ControlSocket | null = null;
   #uapi: UapiSocket | null = null;
   /** The last renaming; each follows the one before. */
   #renamed: Promise<void> = Promise.resolve();
-  /** Look-ups under way; the engine's start waits for them for a moment. */
-  readonly #lookUps = new Set<Promise<unknown>>();
+  readonly #nameThreads = new NameThreads((id, answer) => this.#names.onAnswer(id, answer));
+  readonly #names: Names;
 
   constructor(
     task: ControlTask,
@@ -147,6 +148,17 @@ class ControlThread {
     const { bases, counts } = regionTables(this.#arena);
     addon.attach(this.#arena.u8, bases, counts);
     const { interface: link } = task.config;
+    const { udp4, udp6 } = task.port.pairs[0]!;
+    this.#names = new Names({
+      families: { v4: udp4 >= 0, v6: udp6 >= 0 },
+      ask: (id, name) => this.#nameThreads.ask(id, name),
+      errorText: (errno) => addon.errorText(errno),
+      linkIndex: (name) => addon.linkIndex(name),
+      after: (ms, call) => {
+        const timer = setTimeout(call, ms).unref();
+        return () => clearTimeout(timer);
+      },
+    });
     this.#alarm = new Alarm(() => this.#control.tick());
     this.#sockets = new Sockets(task.port, task.portOptions);
     this.#control = new Control(
@@ -162,6 +174,7 @@ class ControlThread {
       this.#world(),
     );
     this.#datagrams = new Datagrams(task.port.pairs.at(-1)!, task.passOn, this.#control);
+    this.#sources = new Sources(this.#control, hasAddress);
     this.#host = new Host({
       index: task.index,
       name: task.opened.name,
@@ -181,6 +194,7 @@ class ControlThread {
       },
       onUp: (up) => void this.#setUp(up),
       onAddresses: (addresses) => setLocals(this.#arena, addresses),
+      onHostAddresses: () => this.#sources.look(),
     });
     this.#eventWatch = addon.watch(task.wake, () => {
       addon.eventClear(task.wake);
@@ -189,10 +203,9 @@ class ControlThread {
   }
 
   #world(): World {
-    const { port, ioWakes, config } = this.#task;
+    const { ioWakes, config } = this.#task;
     const { host } = config;
     const keyLog = this.#keyLog;
-    const families = { v4: port.pairs[0]!.udp4 >= 0, v6: port.pairs[0]!.udp6 >= 0 };
     return {
       bootMs: () => addon.bootMs(),
       unixMs: Date.now,
@@ -206,12 +219,7 @@ class ControlThread {
       signal: (thread) => void addon.eventSignal(ioWakes[thread]!),
       wakeAt: (dueMs) => this.#alarm.set(dueMs),
       pause: (ms) => sleep(ms),
-      resolve: (endpoint) => {
-        const found = resolveEndpoint(endpoint, families);
-        this.#lookUps.add(found);
-        void found.then(() => this.#lookUps.delete(found));
-        return found;
-      },
+      resolve: (endpoint, asking) => this.#names.resolve(endpoint, asking),
       listen: (listenPort) => this.#listen(listenPort),
       setMark: (fwmark) => {
         this.#sockets.setMark(fwmark);
@@ -232,11 +240,6 @@ class ControlThread {
       await this.#control.setUp(true);
       this.#host.setRoutes(this.#control.roster.prefixes());
     }
-    // Names may take their time; the engine does not wait for a dead name server.
-    await Promise.race([
-      Promise.all([...this.#lookUps]),
-      sleep(RESOLVE_START_MS, undefined, { ref: false }),
-    ]);
     const handlers = makeHandlers({
       task: this.#task,
       arena: this.#arena,
@@ -293,6 +296,7 @@ class ControlThread {
     this.#log.info("engine stops", { why });
     this.#datagrams.close();
     this.#host.close();
+    this.#nameThreads.close();
     addon.unwatch(this.#eventWatch);
     this.#control.stop();
     this.#keyLog?.close();

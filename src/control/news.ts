@@ -7,7 +7,8 @@
 import { shortKey } from "../log.ts";
 import { SUITE } from "../memory/layout.ts";
 import type { PeerEntries } from "../memory/peers.ts";
-import { formatSockaddr, sameSockaddr, sockaddrFamily } from "../wire/sockaddr.ts";
+import { sameSockaddr, sockaddrFamily } from "../wire/sockaddr.ts";
+import { endpointText } from "./endpoint-text.ts";
 import type { Peer, SessionRef } from "./peer.ts";
 import { type Presence, presenceOf } from "./presence.ts";
 import type { Say } from "./world.ts";
@@ -73,7 +74,7 @@ export class News {
   }
 
   #moved(peer: Peer, before: Uint8Array): void {
-    const from = formatSockaddr(before) ?? "unknown";
+    const from = endpointText(before) ?? "unknown";
     const { peer: called, endpoint: to } = this.#facts(peer);
     this.#say("info", "peer moved", { peer: called, from, to });
   }
@@ -88,7 +89,7 @@ export class News {
   }
 
   #facts(peer: Peer): { readonly peer: string; readonly endpoint: string } {
-    const endpoint = formatSockaddr(this.#entries.endpoint(peer.index)) ?? "unknown";
+    const endpoint = endpointText(this.#entries.endpoint(peer.index)) ?? "unknown";
     return { peer: peerCalled(peer), endpoint };
   }
 }

@@ -67,9 +67,14 @@ export interface Peer {
   mayUpgrade: boolean;
   /** Unix time in milliseconds; 0: none yet. */
   lastHandshakeUnixMs: number;
-  /** What the endpoint's name gave last, and when it was asked for (boot clock). */
+  /**
+   * What the endpoint's name gave last, and when it was asked for (boot clock). Family 0: the
+   * endpoint was taken away, and so is this address when the peer does not answer there.
+   */
   resolved: Uint8Array | null;
   resolvedAtMs: number;
+  /** Why the endpoint's name gives no address now; null: it does, or nobody knows yet. */
+  nameProblem: string | null;
   /** The endpoint whose name is being asked for; null: none. */
   asking: Endpoint | null;
   /** Where it was heard last, while it is called where it is configured. */

@@ -12,8 +12,8 @@ import { type EngineConfig, formatEndpoint } from "../schema/config.ts";
 import type { PeerValue, RouteValue, StatsValue, StatusValue } from "../schema/control.ts";
 import { formatWireguardKey } from "../schema/identity.ts";
 import { type Cidr, formatCidr } from "../wire/cidr.ts";
-import { formatSockaddr } from "../wire/sockaddr.ts";
 import type { Control } from "./control.ts";
+import { endpointText } from "./endpoint-text.ts";
 import type { Host } from "./host.ts";
 import { cipherOf, presenceAt } from "./news.ts";
 import type { Peer } from "./peer.ts";
@@ -116,8 +116,9 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
     nodeId: null,
     wireguardPublicKey: formatWireguardKey(peer.publicKey),
     addresses: Array.from(control.roster.allowed.of(peer), formatCidr),
-    endpoint: formatSockaddr(entries.endpoint(peer.index)),
+    endpoint: endpointText(entries.endpoint(peer.index)),
     endpointName: peer.endpoint === null ? null : formatEndpoint(peer.endpoint),
+    endpointProblem: peer.nameProblem,
     ...presence,
     path: connected ? "direct" : "none",
     cipher: sealing ? cipherOf(peer.current) : null,

@@ -177,6 +177,7 @@ export class Roster {
       lastHandshakeUnixMs: 0,
       resolved: null,
       resolvedAtMs: Number.NEGATIVE_INFINITY,
+      nameProblem: null,
       asking: null,
       roamedTo: null,
       told: null,
@@ -199,7 +200,7 @@ export class Roster {
     peer.presharedKey?.fill(0);
   }
 
-  /** Back to a peer of which nothing is configured; it keeps sessions and address. */
+  /** Back to a peer of which nothing is configured; it keeps its sessions. */
   reset(peer: Peer): void {
     this.#clear(peer);
     peer.presharedKey?.fill(0);

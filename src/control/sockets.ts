@@ -8,6 +8,8 @@
 import { addon } from "../io/native/addon.ts";
 import { EngineError } from "../schema/errors.ts";
 import { steeringProgram } from "../wire/bpf.ts";
+import { formatAddress } from "../wire/cidr.ts";
+import { sockaddrHost } from "../wire/sockaddr.ts";
 
 /** Sockets of one thread, or -1. */
 export interface Pair {
@@ -116,6 +118,14 @@ export const openPort = (options: PortOptions): OpenPort => {
     for (const fd of fds) addon.close(fd);
     throw error;
   }
+};
+
+/** Does this host have the address of a sockaddr? Where that cannot be told, yes. Thread: any. */
+export const hasAddress = (sockaddr: Uint8Array): boolean => {
+  const host = sockaddrHost(sockaddr);
+  const fd = addon.udpOpen(host.length === 4 ? 4 : 6, formatAddress(host), 0, 0, "");
+  if (fd >= 0) addon.close(fd);
+  return fd !== EADDRNOTAVAIL;
 };
 
 /** The port while the engine runs. Thread: control. */

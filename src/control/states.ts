@@ -1,7 +1,7 @@
 /** states — the peers as UAPI shows them, read from shared memory and the roster. */
 import type { PeerEntries } from "../memory/peers.ts";
 import type { PeerState } from "../schema/change.ts";
-import { formatSockaddr } from "../wire/sockaddr.ts";
+import { endpointText } from "./endpoint-text.ts";
 import type { Roster } from "./roster.ts";
 
 /** Good until the next change. Thread: control. */
@@ -11,7 +11,7 @@ export function* peerStates(roster: Roster, entries: PeerEntries): Iterable<Peer
     yield {
       publicKey: peer.publicKey,
       presharedKey: peer.presharedKey,
-      endpoint: formatSockaddr(entries.endpoint(peer.index)),
+      endpoint: endpointText(entries.endpoint(peer.index)),
       persistentKeepaliveS: peer.persistentKeepaliveS,
       allowedIps: roster.allowed.of(peer),
       lastHandshakeUnixMs: peer.lastHandshakeUnixMs,

@@ -8,6 +8,7 @@ import type { Endpoint } from "../schema/config.ts";
 import type { HandshakeSecrets } from "./key-log.ts";
 import type { SourceHash } from "./limiter.ts";
 import type { Mac } from "./noise.ts";
+import type { Asking } from "./resolve.ts";
 
 /** Words for the log; never keys, never what strangers sent. */
 export type Say = (
@@ -44,8 +45,8 @@ export interface World {
   /** Call `tick` at this time; infinity: not at all. Replaces what was said before. */
   readonly wakeAt: (dueMs: number) => void;
   readonly pause: (ms: number) => Promise<void>;
-  /** A sockaddr, or null: the name has no address that our sockets speak. */
-  readonly resolve: (endpoint: Endpoint) => Promise<Uint8Array | null>;
+  /** A sockaddr, or why there is none that our sockets speak. Errors: never. */
+  readonly resolve: (endpoint: Endpoint, asking: Asking) => Promise<Uint8Array | string>;
   /**
    * Moves all sockets to another port; 0: any; null: none. Returns the port.
    * Errors: EngineError PORT_TAKEN, SOCKET_FAILED; the old port stays then.

@@ -2,13 +2,16 @@
  * peers — what threads share of a peer: endpoint, current session, times and bytes.
  *
  * The endpoint and the local address that goes with it are under a sequence lock with one writer,
- * control; C reads both when it sends.
+ * control; C reads both when it sends. An I/O thread that hears the peer from somewhere else writes
+ * that into `heard`, under a lock of its own, before anything of the packet reaches the TUN device:
+ * what answers it goes there at once. It counts until control writes the endpoint, or forgets it.
  *
  * Which sessions a peer has is in two words, `current` and `next`. Control writes them, one at a
  * time; an I/O thread that opens the first packet of `next` makes it `current` in one step, if
  * control has not taken it away by then (io_deliver.c). So control takes `next` away first, and
  * whoever is `current` after that is so by its own hand.
  */
+import { sameSockaddr } from "../wire/sockaddr.ts";
 import { PADDING_BYTES, PEER } from "./layout.ts";
 import { readMtu } from "./mtu.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "./region.ts";
@@ -19,6 +22,7 @@ export const PEER_FIELD = {
   generation: fieldWord(PEER.fields.generation),
   endpoint: fieldWord(PEER.fields.endpoint),
   endpointLock: fieldWord(PEER.fields.endpointLock),
+  left: fieldWord(PEER.fields.left),
   local: fieldWord(PEER.fields.local),
   pathMtu: fieldWord(PEER.fields.pathMtu),
   refusedBytes: fieldWord(PEER.fields.refusedBytes),
@@ -88,12 +92,41 @@ export class PeerEntries {
   setEndpoint(peer: number, sockaddr: Uint8Array, local: Uint8Array = NOWHERE): void {
     const { u32, u8 } = this.#arena;
     const from = local.length === 0 ? NOWHERE : local;
-    if (sameBytes(this.endpoint(peer), sockaddr) && sameBytes(this.local(peer), from)) return;
     const word = peerWord(this.#arena, peer);
+    if (sameBytes(this.endpoint(peer), sockaddr) && sameBytes(this.local(peer), from)) {
+      this.forgetHeard(peer);
+      return;
+    }
     Atomics.add(u32, word + PEER_FIELD.endpointLock, 1);
     u8.set(sockaddr.subarray(0, PEER.fields.endpoint.bytes), (word + PEER_FIELD.endpoint) * 4);
     u8.set(from.subarray(0, PEER.fields.local.bytes), (word + PEER_FIELD.local) * 4);
     Atomics.add(u32, word + PEER_FIELD.endpointLock, 1);
+  }
+
+  /**
+   * What comes from here until then was on its way when somebody set another endpoint: I/O threads
+   * tell no more of it (`wasLeft` for what they have told already).
+   */
+  leave(peer: number, sockaddr: Uint8Array, untilMs: number): void {
+    const word = peerWord(this.#arena, peer);
+    this.#arena.u8.set(sockaddr.subarray(0, PEER.fields.left.bytes), (word + PEER_FIELD.left) * 4);
+    this.#arena.f64[doubleAt(word, PEER.fields.leftUntilMs)] = untilMs;
+  }
+
+  /** Was the peer called there until a moment ago? */
+  wasLeft(peer: number, sockaddr: Uint8Array, nowMs: number): boolean {
+    const word = peerWord(this.#arena, peer);
+    const at = (word + PEER_FIELD.left) * 4;
+    if (nowMs >= this.#arena.f64[doubleAt(word, PEER.fields.leftUntilMs)]!) return false;
+    return sameSockaddr(this.#arena.u8.subarray(at, at + PEER.fields.left.bytes), sockaddr);
+  }
+
+  /**
+   * What an I/O thread has heard of the peer's place is not believed: the endpoint counts again.
+   * setEndpoint() says so too.
+   */
+  forgetHeard(peer: number): void {
+    Atomics.add(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.endpointLock, 2);
   }
 
   /** A copy of the endpoint's sockaddr; family 0 (first two bytes): none. */

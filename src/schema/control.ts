@@ -93,6 +93,8 @@ export interface PeerValue {
   readonly endpoint: string | null;
   /** As configured, "host:port"; null: none is. */
   readonly endpointName: string | null;
+  /** Why that name gives no address now, as a clause; null: it does, or nobody knows yet. */
+  readonly endpointProblem: string | null;
   readonly state: PeerPresence;
   /** Since when it owes an answer, as an age; null unless it is silent. */
   readonly silentMs: number | null;

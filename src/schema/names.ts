@@ -9,6 +9,12 @@ const RESERVED = [".", "..", "all", "default"];
 export const isInterfaceName = (name: string): boolean =>
   /^[A-Za-z0-9_=+.-]{1,15}$/.test(name) && !RESERVED.includes(name);
 
+/**
+ * May the interface's name stand in an endpoint, "[fe80::1%eth0]:51820"? Digits alone would be read
+ * as its number.
+ */
+export const isZoneName = (name: string): boolean => isInterfaceName(name) && !/^\d+$/.test(name);
+
 /** A label of a host name, since peers are answered under a suffix one day (security.md 34). */
 export const isPeerName = (name: string): boolean =>
   /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(name);

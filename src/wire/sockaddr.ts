@@ -50,12 +50,21 @@ export const sockaddrPort = (sockaddr: Uint8Array): number => (sockaddr[2]! << 8
 export const sockaddrScope = (sockaddr: Uint8Array): number =>
   (sockaddr[24]! | (sockaddr[25]! << 8) | (sockaddr[26]! << 16) | (sockaddr[27]! << 24)) >>> 0;
 
-/** "203.0.113.7:51820", "[fd00::1]:51820", or null for none. */
-export const formatSockaddr = (sockaddr: Uint8Array): string | null => {
+/**
+ * "203.0.113.7:51820", "[fd00::1]:51820", "[fe80::1%eth0]:51820", or null for none. `linkName`
+ * names the interface of a scope id; where it gives "", the number stands for it.
+ */
+export const formatSockaddr = (
+  sockaddr: Uint8Array,
+  linkName: (index: number) => string = () => "",
+): string | null => {
   const family = sockaddrFamily(sockaddr);
   const port = sockaddrPort(sockaddr);
   if (family === 4) return `${formatAddress(sockaddr.subarray(4, 8))}:${port}`;
-  return family === 6 ? `[${formatAddress(sockaddr.subarray(8, 24))}]:${port}` : null;
+  if (family !== 6) return null;
+  const scope = sockaddrScope(sockaddr);
+  const zone = scope === 0 ? "" : `%${linkName(scope) || scope}`;
+  return `[${formatAddress(sockaddr.subarray(8, 24))}${zone}]:${port}`;
 };
 
 /** The same address, port and scope? */

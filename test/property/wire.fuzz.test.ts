@@ -191,7 +191,8 @@ test("a sockaddr gives back what it was made of; mapped IPv4 is IPv4", () => {
       assert.equal(sockaddrPort(made), port);
       if (!four) assert.equal(sockaddrScope(made), scope);
       const shown = formatAddress(isMapped ? host.slice(12) : host);
-      assert.equal(formatSockaddr(made), four ? `${shown}:${port}` : `[${shown}]:${port}`);
+      const zone = scope === 0 ? "" : `%${scope}`;
+      assert.equal(formatSockaddr(made), four ? `${shown}:${port}` : `[${shown}${zone}]:${port}`);
     }),
     runs(5_000),
   );

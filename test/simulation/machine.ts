@@ -279,7 +279,7 @@ export class Machine implements Receiver {
       resolve: ({ host }) =>
         promise(random.fraction() * RESOLVE_MS, () =>
           random.chance(0.1)
-            ? null
+            ? "no answer"
             : network.pathTo(this.id, Number(host.slice("machine-".length))).address,
         ),
       listen: (port) => promise(0, () => port ?? 0),

@@ -54,7 +54,7 @@ const STATUS: StatusValue = {
 };
 // biome-ignore format: a table
 const OFFICE: PeerValue = {
-  name: "office", nodeId: null, wireguardPublicKey: textOf(1), addresses: ["10.66.0.2/32", "10.5.0.0/16"], endpoint: null, endpointName: "vpn.example.org:51820",
+  name: "office", nodeId: null, wireguardPublicKey: textOf(1), addresses: ["10.66.0.2/32", "10.5.0.0/16"], endpoint: null, endpointName: "vpn.example.org:51820", endpointProblem: null,
   path: "none", cipher: null, lastHandshakeMs: null, rxBytes: 0, txBytes: 1_536, rttMs: null, mtu: 1_420, state: "waiting", silentMs: null,
 };
 const OTHER: PeerValue = {

@@ -12,11 +12,11 @@ test("a name that nobody answers for is asked for once at a time", async () => {
   const mac = () => new Uint8Array(16);
   const roster = new Roster({ arena, entries, mac, timing: TIMING, random: Math.random });
   const peer = roster.add(new Uint8Array(32).fill(1));
-  const asked: ((found: null) => void)[] = [];
+  const asked: ((found: string) => void)[] = [];
   let nowMs = 1;
-  const resolve = (): Promise<null> => new Promise((give) => asked.push(give));
+  const resolve = (): Promise<string> => new Promise((give) => asked.push(give));
   const endpoints = new Endpoints(
-    { bootMs: () => nowMs, resolve },
+    { bootMs: () => nowMs, resolve, say: () => {} },
     entries,
     ASK_EVERY_MS,
     () => {},
@@ -27,7 +27,7 @@ test("a name that nobody answers for is asked for once at a time", async () => {
     endpoints.ask(peer);
   }
   assert.equal(asked.length, 1);
-  asked[0]!(null);
+  asked[0]!("nobody knows it");
   await new Promise((done) => setImmediate(done));
   endpoints.ask(peer);
   assert.equal(asked.length, 2);

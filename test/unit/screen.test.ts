@@ -19,7 +19,7 @@ const STATUS: StatusValue = {
 };
 // biome-ignore format: a table
 const OFFICE: PeerValue = {
-  name: "office", nodeId: null, wireguardPublicKey: key(1), addresses: ["10.66.0.1/32"], endpoint: "203.0.113.7:51820", endpointName: null,
+  name: "office", nodeId: null, wireguardPublicKey: key(1), addresses: ["10.66.0.1/32"], endpoint: "203.0.113.7:51820", endpointName: null, endpointProblem: null,
   state: "connected", silentMs: null, path: "direct", cipher: "aes256gcm", lastHandshakeMs: 5_000, rxBytes: GIB, txBytes: 3 * GIB, rttMs: 12.34, mtu: 1_420,
 };
 // biome-ignore format: a table

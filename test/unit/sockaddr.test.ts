@@ -32,7 +32,11 @@ test("IPv6: flow label 0, address and scope where struct sockaddr_in6 has them",
   expected[24] = 7;
   assert.deepEqual(made, expected);
   assert.equal(sockaddrFamily(made), 6);
-  assert.equal(formatSockaddr(made), "[fd00::1]:1");
+  assert.equal(formatSockaddr(made), "[fd00::1%7]:1");
+  const linkName = (index: number): string => (index === 7 ? "eth0" : "");
+  assert.equal(formatSockaddr(made, linkName), "[fd00::1%eth0]:1");
+  assert.equal(formatSockaddr(makeSockaddr(FD00_1, 1, 8), linkName), "[fd00::1%8]:1");
+  assert.equal(formatSockaddr(makeSockaddr(FD00_1, 1), linkName), "[fd00::1]:1");
 });
 
 test("an IPv4-mapped address becomes IPv4", () => {

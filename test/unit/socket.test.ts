@@ -78,6 +78,7 @@ const peer = (i: number, addresses = 1): PeerValue => ({
   endpointName: `${"h".repeat(253)}:51820`,
   state: "connected",
   silentMs: null,
+  endpointProblem: null,
   path: "direct",
   cipher: "chacha20poly1305",
   lastHandshakeMs: i,

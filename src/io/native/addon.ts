@@ -119,8 +119,16 @@ export interface Addon {
    */
   tunProbe(fd: number, gsoType: number): number;
 
+  /**
+   * Asks the system for a host's addresses, in a thread of its own that nobody waits for, since
+   * getaddrinfo blocks. The answer is a datagram to `fd`, one end of datagramPair(); see names.h.
+   */
+  nameAsk(fd: number, id: number, name: string): number;
+
   // Links, addresses, routes (rtnetlink); address is 4 or 16 bytes
   linkIndex(name: string): number;
+  /** As this thread's namespace calls it now; "": it has no such link. */
+  linkName(index: number): string;
   linkMtu(name: string): number;
   linkFlags(name: string): number;
   /** A value of -1 leaves a property as it is; up: 1, 0 or -1. */

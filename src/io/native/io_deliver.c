@@ -51,16 +51,30 @@ bool came_as_named(const uint8_t *job, const uint8_t *peer)
 }
 
 /*
- * Is the run's way not the one that the peer's entry names? Control hears of it, but not from each
+ * Is the run's way not the one that the peer's entry names? What was on its way when somebody set
+ * another endpoint comes from nowhere new.
+ */
+static bool is_elsewhere(const struct io *io, const uint8_t *job, const uint8_t *peer)
+{
+    return !came_as_named(job, peer) &&
+           !(turn_ms(io) < load_f64(peer + PEER_LEFT_UNTIL_MS) &&
+             same_endpoint(job + JOB_SOURCE, peer + PEER_LEFT));
+}
+
+/*
+ * The peer is elsewhere: answers go there from now on, and control hears of it; but not from each
  * run of a peer whose packets come on two ways, or its queue would be full of them.
  */
 static bool has_roamed(const struct io *io, const uint8_t *job, uint8_t *peer)
 {
-    double now = turn_ms(io);
+    double now = turn_ms(io), at = load_f64(peer + PEER_ROAMED_AT_MS);
+    double earliest = now - ROAMED_BURST * ROAMED_EVERY_MS;
 
-    if (came_as_named(job, peer) || now - load_f64(peer + PEER_ROAMED_AT_MS) < ROAMED_EVERY_MS)
+    at = (at < earliest ? earliest : at) + ROAMED_EVERY_MS;
+    if (at > now || !is_elsewhere(io, job, peer))
         return false;
-    store_f64(peer + PEER_ROAMED_AT_MS, now);
+    store_f64(peer + PEER_ROAMED_AT_MS, at);
+    write_heard(peer, job + JOB_SOURCE, job + JOB_LOCAL);
     return true;
 }
 
@@ -69,11 +83,10 @@ static bool has_roamed(const struct io *io, const uint8_t *job, uint8_t *peer)
 
 /*
  * Something authentic came in the session. When it is the one that we answered and that waits for
- * this, it is the current one from now on, before anything of the run reaches the TUN device: the
- * peer may know no other, so what answers the run must not be sealed in one. Where it came another
- * way than the peer's entry names, nothing is sealed until control, which hears of it, has put down
- * where the peer is. `current` and `next` are one word here: control may take `next` away, or put
- * another one in its place, and is not overruled.
+ * this, it is the current one from now on, before anything of the run reaches the TUN device, and
+ * answers go where it came from: the peer may know no other session, and be nowhere else. `current`
+ * and `next` are one word here: control may take `next` away, or put another one in its place, and
+ * is not overruled.
  */
 static void use_next(const struct io *io, const uint8_t *job, const uint8_t *session)
 {
@@ -85,12 +98,12 @@ static void use_next(const struct io *io, const uint8_t *job, const uint8_t *ses
         return;
     uint64_t *sessions = (uint64_t *)(void *)(peer + PEER_CURRENT);
     uint64_t before = __atomic_load_n(sessions, __ATOMIC_SEQ_CST);
-    for (int tries = 0; tries < USE_TRIES && before >> 32 == named; tries++) {
-        uint64_t after = came_as_named(job, peer) ? named : named << 32;
-        if (__atomic_compare_exchange_n(sessions, &before, after, false, __ATOMIC_SEQ_CST,
+    if (before >> 32 == named && is_elsewhere(io, job, peer))
+        write_heard(peer, job + JOB_SOURCE, job + JOB_LOCAL);
+    for (int tries = 0; tries < USE_TRIES && before >> 32 == named; tries++)
+        if (__atomic_compare_exchange_n(sessions, &before, named, false, __ATOMIC_SEQ_CST,
                                         __ATOMIC_SEQ_CST))
             return;
-    }
 }
 
 /* Times and bytes of a run in which `authentic` bytes arrived. ACCEPT_ bits. */

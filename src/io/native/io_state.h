@@ -19,8 +19,9 @@
 #define SEND_MESSAGES 64u
 /* A way that refused UDP_SEGMENT is tried again after this long. */
 #define UNSEGMENTED_MS 10000.0
-/* Control hears of another address of one peer at most this often. */
+/* Control hears of another address of one peer this often in the long run, and so often at once. */
 #define ROAMED_EVERY_MS 20.0
+#define ROAMED_BURST 8.0
 #define TUN_READ_BYTES (65535u + TUN_VNET_BYTES)
 /* The port's common sockets, which are sides 0 and 1; busy peers' own sockets are those above. */
 #define SOCKETS 2u
@@ -166,6 +167,12 @@ int io_watch_side(struct io *io, int fd, size_t side);
 
 /* io_way.c: the peer's endpoint and our address, as control wrote them. False: none. */
 bool read_way(const uint8_t *peer, struct way *out);
+
+/*
+ * The peer was heard from there, at this address of ours: answers go there until control, which is
+ * to be told, has written where it is. By the I/O thread that owns the peer's sessions.
+ */
+void write_heard(uint8_t *peer, const uint8_t *from, const uint8_t *local);
 
 /* io_way.c: one sockaddr's address, port and scope; padding and flow labels make no other one. */
 bool same_endpoint(const uint8_t *a, const uint8_t *b);

@@ -109,6 +109,8 @@
 #define PEER_ENDPOINT 12u
 #define PEER_LOCAL 40u
 #define PEER_PATH_MTU 68u
+#define PEER_LEFT 72u
+#define PEER_LEFT_UNTIL_MS 104u
 #define PEER_WANTED_AT_MS 128u
 #define PEER_LAST_SENT_MS 136u
 #define PEER_LAST_DATA_SENT_MS 144u
@@ -124,6 +126,10 @@
 #define PEER_LAST_RECEIVED_MS 256u
 #define PEER_LAST_DATA_RECEIVED_MS 264u
 #define PEER_RECEIVED_BYTES 272u
+#define PEER_HEARD_LOCK 288u
+#define PEER_HEARD_AGAINST 292u
+#define PEER_HEARD 296u
+#define PEER_HEARD_LOCAL 324u
 #define PEER_FRAMES_DUE_MS 280u
 
 /* Cursors of a queue with one producer and one consumer. */

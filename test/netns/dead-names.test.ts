@@ -1,0 +1,102 @@
+/**
+ * dead-names — sixty endpoints are names that DNS never answers; the sixty-first is in the hosts
+ * file, and its peer is reached as if it were alone.
+ */
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { cli, cliJson, makeKeys, PORT, runCli, writeConfig } from "../../bench/engines.ts";
+import { cannotRun, Lab } from "../../bench/lab.ts";
+import { firstPing } from "../../bench/measure.ts";
+import type { PeerValue } from "../../src/schema/control.ts";
+import { measured } from "./scene.ts";
+
+const DEAD = 60;
+const GOOD = "b.tunnel.example";
+const UP_MAX_MS = 5_000;
+const FIRST_PING_MAX_S = 3;
+const STOP_MAX_MS = 2_000;
+/** Five seconds for names, and all else. */
+const CHECK_MAX_MS = 9_000;
+/** A name without an answer does not resolve after five seconds. */
+const SAID_MS = 6_000;
+/** Takes what comes to port 53 and says nothing. */
+const SILENT = `require("node:dgram").createSocket("udp4").bind(53, "127.0.0.1", () => {
+  process.stdout.write("silent");
+})`;
+
+const deadPeer = (i: number): string =>
+  [
+    "[[peer]]",
+    `public_key = "${randomBytes(32).toString("base64")}"`,
+    `allowed_ips = ["10.77.0.${i}/32"]`,
+    `endpoint = "dead${i}.example:${PORT}"`,
+    "persistent_keepalive = 25",
+    "",
+  ].join("\n");
+
+/** Peers that nobody can find, around the one that is there; `check` asks for 16 names. */
+const addDead = (file: string, count: number): void => {
+  const dead = Array.from({ length: count }, (_, i) => deadPeer(i));
+  const [head, good] = readFileSync(file, "utf8").split("[[peer]]");
+  const [first, last] = [dead.slice(0, 10).join(""), dead.slice(10).join("")];
+  writeFileSync(file, `${head}${first}[[peer]]${good}${last}`);
+};
+
+test("names that DNS never answers hold nobody up", {
+  skip: cannotRun([]),
+}, async (context) => {
+  const lab = await Lab.make();
+  const { a, b } = lab;
+  try {
+    lab.writeEtc(a, "nsswitch.conf", "hosts: files dns\n");
+    lab.writeEtc(a, "resolv.conf", "nameserver 127.0.0.1\n");
+    lab.writeEtc(a, "hosts", `127.0.0.1 localhost\n${b.under4} ${GOOD}\n`);
+    const server = lab.start(a, [process.execPath, "-e", SILENT]);
+    await server.says("silent");
+    const [ours, theirs] = [makeKeys(lab, a, "identity"), makeKeys(lab, b, "identity")];
+    const file = writeConfig(lab, a, ours, theirs.publicKey, { endpoint: `${GOOD}:${PORT}` });
+    addDead(file, DEAD);
+    const other = await runCli(
+      lab,
+      b,
+      writeConfig(lab, b, theirs, ours.publicKey, { knowsEndpoint: false }),
+    );
+    const begunMs = performance.now();
+    const engine = await runCli(lab, a, file, ["--log-level", "info"]);
+    const upMs = performance.now() - begunMs;
+    const first = await firstPing(lab, a, b.inner4, 60);
+    await sleep(SAID_MS);
+    const peers = await cliJson<PeerValue[]>(lab, a, "peers");
+    const problems = peers.filter(({ endpointProblem }) => endpointProblem !== null);
+    const lines = engine.errors.split("\n").filter((line) => line.includes("does not resolve"));
+    const checkedMs = performance.now();
+    const checked = await cli(lab, a, "check", "-c", file);
+    const checkMs = performance.now() - checkedMs;
+    const stopMs = performance.now();
+    assert.equal(await engine.stop(), 0);
+    const stoppedMs = performance.now() - stopMs;
+    await other.stop();
+    measured(
+      context,
+      `up after ${upMs.toFixed(0)} ms, first ping ${first.toFixed(2)} s, ` +
+        `stop ${stoppedMs.toFixed(0)} ms, check ${checkMs.toFixed(0)} ms, ${lines.length} lines`,
+    );
+    assert.ok(upMs < UP_MAX_MS, `it was up after ${upMs} ms`);
+    assert.ok(first < FIRST_PING_MAX_S, `the first answer came after ${first} s`);
+    assert.ok(stoppedMs < STOP_MAX_MS, `it ended after ${stoppedMs} ms`);
+    assert.ok(checkMs < CHECK_MAX_MS, `check took ${checkMs} ms`);
+    assert.match(checked.output, new RegExp(`${GOOD} is ${b.under4}`));
+    assert.match(checked.output, /dead0\.example does not resolve/);
+    assert.equal(problems.length, DEAD);
+    assert.match(problems[0]!.endpointProblem!, /nobody answered|Temporary failure/);
+    assert.equal(peers[10]!.endpointProblem, null);
+    const said = lines.map((line) => JSON.parse(line) as { endpoint: string; leftOut?: number });
+    assert.ok(said.length > 0 && said.length <= DEAD);
+    assert.equal(new Set(said.map(({ endpoint }) => endpoint)).size, said.length, "once each");
+  } finally {
+    lab.remove();
+  }
+});

@@ -174,7 +174,7 @@ test("a source that leads elsewhere is dropped, a datagram twice is written once
     assert.equal(s.counters.get(DROP.replayed), 1);
   }));
 
-test("what is not plain is left: no session, expired, ChaCha20, unconfirmed, elsewhere", async () => {
+test("what is not plain is left: no session, expired, ChaCha20, first, elsewhere", async () => {
   const left = (suite: number, change: (s: Stage) => void, ready = READY_TUN): Promise<void> =>
     withStage(suite, (s) => {
       publishRoutes(s.arena, [routeOf(0x0a00_0000, 8, 0)]);

@@ -1,7 +1,7 @@
 /**
- * first-answer — one end begins anew while the other one's session lives on: the answer to the very
- * first packet comes back. Whoever answers a handshake seals in the new session as soon as its first
- * packet is there; the other end knows no other.
+ * first-answer — one end begins anew while the other one's session lives on: the answer to the
+ * very first packet comes back. Whoever answers a handshake seals in the new session as soon as its
+ * first packet is there; the other end knows no other.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -48,7 +48,8 @@ const lostOf = async (from: Host, to: Host, forget: (i: number) => Promise<unkno
 /** Milliseconds until a TCP connection stands, after the sender has begun anew. */
 const connectMs = async (from: Host, to: Host, forget: () => Promise<unknown>): Promise<number> => {
   const { lab } = scene;
-  const listen = `require("net").createServer((s) => s.end()).listen(${TCP_PORT}, () => console.log("up"))`;
+  const listen = `require("net").createServer((s) => s.end())
+    .listen(${TCP_PORT}, () => console.log("up"))`;
   const server = lab.start(to, [process.execPath, "-e", listen]);
   try {
     await server.says("up");

@@ -1,8 +1,8 @@
 /**
  * holdings — what an I/O thread may hold in a turn: whatever it can find when the turn begins.
  *
- * Until it waits again, nobody may zero or fill the sessions that a peer's words or a receiver index
- * name then, nor write into the active route tables (memory/epochs.ts).
+ * Until it waits again, nobody may zero or fill the sessions that a peer's words or a receiver
+ * index name then, nor write into the active route tables (memory/epochs.ts).
  */
 import { ENGINE, PEER } from "../../src/memory/layout.ts";
 import { type Arena, fieldWord, wordOf } from "../../src/memory/region.ts";

@@ -1,7 +1,7 @@
 /**
  * session-order — whatever control does with a peer's sessions, an I/O thread may begin a turn
- * before any of its stores, or use the session that waits for its first packet: no session is zeroed
- * while it may be held, and what is sealed with is one that the peer has.
+ * before any of its stores, or use the session that waits for its first packet: no session is
+ * zeroed while it may be held, and what is sealed with is one that the peer has.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -86,7 +86,7 @@ const setUp = () => {
   return { station, jobs, send, sent, connect, read, close };
 };
 
-test("the ring is full when the session comes: all go, in their order, what is newer behind", () => {
+test("the ring is full when the session comes: all go, in order, what is newer behind", () => {
   const { station, jobs, send, sent, connect, read, close } = setUp();
   try {
     for (let number = 1; number <= WAITING; number++) read(LATE, number);

@@ -1,6 +1,7 @@
 /**
  * use-next — the I/O thread that opens the first packet of a session that we answered seals with it
- * before the packet reaches the TUN device; unless control has taken it away, or it came another way.
+ * before the packet reaches the TUN device, unless control has taken it away, or it came another
+ * way.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -47,7 +47,7 @@ for (const from of [ELSEWHERE, ELSEWHERE_6]) {
   }
 }
 
-test("the first packet in the session says where it is; one of another session does not", async () => {
+test("the first packet in the session says where it is, and no other session's", async () => {
   const { b } = await replayed(ELSEWHERE, 1);
   const { index, next } = b.peer;
   assert(next !== null);

@@ -71,8 +71,8 @@ export class Holdings {
   }
 
   /**
-   * Its turn has ended: whoever has sent something in a session of its own may know no other, so none
-   * is used that was there before. Errors: Violation.
+   * Its turn has ended: whoever has sent something in a session of its own may know no other, so
+   * none is used that was there before. Errors: Violation.
    */
   checkUse(): void {
     const { u32, u64, layout } = this.#arena;

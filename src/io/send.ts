@@ -309,9 +309,9 @@ export class Send {
     this.#owes = false;
     for (let left = this.#staged.count; left > 0; left--) {
       const to = this.#staged.oldestPeer();
-      const room = poster.free() > 0 && !this.full;
-      if (this.#usableSession(to) < 0 || !room) {
-        this.#owes ||= !room;
+      const hasSession = this.#usableSession(to) >= 0;
+      if (!hasSession || poster.free() === 0 || this.full) {
+        this.#owes ||= hasSession;
         this.#staged.rotate();
         continue;
       }

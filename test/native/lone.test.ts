@@ -1,6 +1,8 @@
 /** lone — the short way of a packet that comes alone does what the long way does, and no more. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
+import { Worker } from "node:worker_threads";
 import { Chance } from "../../bench/chance.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { F } from "../../src/io/station.ts";
@@ -127,10 +129,10 @@ const written = (s: Stage, expected: number): Uint8Array[] => {
   return found;
 };
 
-const withStage = (suite: number, run: (s: Stage) => void): void => {
+const withStage = async (suite: number, run: (s: Stage) => void | Promise<void>): Promise<void> => {
   const s = setUp(suite);
   try {
-    run(s);
+    await run(s);
   } finally {
     s.close();
   }
@@ -172,8 +174,8 @@ test("a source that leads elsewhere is dropped, a datagram twice is written once
     assert.equal(s.counters.get(DROP.replayed), 1);
   }));
 
-test("what is not plain is left: no session, expired, ChaCha20, unconfirmed, elsewhere", () => {
-  const left = (suite: number, change: (s: Stage) => void, ready = READY_TUN): void =>
+test("what is not plain is left: no session, expired, ChaCha20, first, elsewhere", async () => {
+  const left = (suite: number, change: (s: Stage) => void, ready = READY_TUN): Promise<void> =>
     withStage(suite, (s) => {
       publishRoutes(s.arena, [routeOf(0x0a00_0000, 8, 0)]);
       if (ready === READY_UDP) {
@@ -193,20 +195,50 @@ test("what is not plain is left: no session, expired, ChaCha20, unconfirmed, els
   const field = (name: keyof typeof SESSION_FIELD, value: number) => (s: Stage) => {
     s.arena.u32[sessionWord(s.arena, s.session) + SESSION_FIELD[name]] = value;
   };
-  left(chacha, () => {});
-  left(aes, (s) => s.entries.setCurrent(0, -1));
-  left(aes, (s) => publishRoutes(s.arena, []));
-  left(aes, (s) => give(s, packet(0x0a00_0002)));
-  left(aes, (s) => {
+  await left(chacha, () => {});
+  await left(aes, (s) => s.entries.setCurrent(0, -1));
+  await left(aes, (s) => publishRoutes(s.arena, []));
+  await left(aes, (s) => give(s, packet(0x0a00_0002)));
+  await left(aes, (s) => {
     s.arena.f64[doubleAt(sessionWord(s.arena, s.session), SESSION.fields.rejectAtMs)] = 1;
   });
-  left(aes, field("confirmed", 0), READY_UDP);
-  left(aes, field("owner", 1), READY_UDP);
-  left(aes, field("localIndex", 6), READY_UDP);
-  left(aes, field("suite", chacha), READY_UDP);
+  await left(aes, field("confirmed", 0), READY_UDP);
+  await left(aes, field("owner", 1), READY_UDP);
+  await left(aes, field("localIndex", 6), READY_UDP);
+  await left(aes, field("suite", chacha), READY_UDP);
   const elsewhere = makeSockaddr(LOOPBACK, 9);
-  left(aes, (s) => s.entries.setEndpoint(0, elsewhere, makeSockaddr(LOOPBACK, 0)), READY_UDP);
+  await left(aes, (s) => s.entries.setEndpoint(0, elsewhere, makeSockaddr(LOOPBACK, 0)), READY_UDP);
 });
+
+/** Counts a session's generation up, as often as it can. */
+const RENEWER = `
+  const { workerData: { buffer, generation } } = require("node:worker_threads");
+  const words = new Uint32Array(buffer);
+  for (;;) for (let i = 0; i < 1e5; i++) Atomics.add(words, generation, 2);
+`;
+/** Packets until one meets a session that changes under it. */
+const MEETINGS = 50_000;
+
+test("a session that changes under a packet: it is not sent", () =>
+  withStage(SUITE.aes256gcm, async (s) => {
+    publishRoutes(s.arena, [routeOf(0x0a00_0000, 8, 0)]);
+    const generation = sessionWord(s.arena, s.session) + SESSION_FIELD.generation;
+    const workerData = { buffer: s.arena.buffer, generation };
+    const worker = new Worker(RENEWER, { eval: true, workerData });
+    try {
+      await once(worker, "online");
+      let refused = 0;
+      for (let i = 0; i < MEETINGS && refused === 0; i++) {
+        give(s, packet(0x0a00_0002));
+        const left = s.lone(READY_TUN);
+        refused = left === 0 ? s.counters.get(DROP.staleJob) : 1;
+        assert.equal(s.counters.get(COUNT.sentDatagrams), i + 1 - refused);
+      }
+      assert.equal(refused, 1);
+    } finally {
+      await worker.terminate();
+    }
+  }));
 
 /** An address near the edge of one of the prefixes, or any. */
 const near = (chance: Chance, entries: readonly RouteEntry[], i: number): Uint8Array => {

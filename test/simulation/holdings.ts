@@ -1,16 +1,17 @@
 /**
  * holdings — what an I/O thread may hold in a turn: whatever it can find when the turn begins.
  *
- * Until it waits again, nobody may zero or fill the sessions that a peer's words or a receiver index
- * name then, nor write into the active route tables (memory/epochs.ts).
+ * Until it waits again, nobody may zero or fill the sessions that a peer's words or a receiver
+ * index name then, nor write into the active route tables (memory/epochs.ts).
  */
-import { ENGINE, PEER } from "../../src/memory/layout.ts";
-import { type Arena, fieldWord, wordOf } from "../../src/memory/region.ts";
+import { ENGINE, PEER, SESSION } from "../../src/memory/layout.ts";
+import { type Arena, doubleAt, fieldWord, wordOf } from "../../src/memory/region.ts";
 import { SESSION_FIELD, sessionWord } from "../../src/memory/sessions.ts";
 import { RANDOM_MASK } from "../../src/wire/index.ts";
 import { Violation } from "./ledger.ts";
 
 const CURRENT = fieldWord(PEER.fields.current);
+const NEXT = fieldWord(PEER.fields.next);
 const ACTIVE = fieldWord(ENGINE.fields.activeRoutes);
 
 /** The two tables of an IP version, and a copy of the one that was active when the turn began. */
@@ -67,6 +68,21 @@ export class Holdings {
       throw new Violation(`routes were written while I/O thread ${this.#thread} read them`);
     }
     this.#active = -1;
+  }
+
+  /**
+   * Its turn has ended: whoever has sent something in a session of its own may know no other, so
+   * none is used that was there before. Errors: Violation.
+   */
+  checkUse(): void {
+    const { u32, u64, layout } = this.#arena;
+    for (let peer = 0; peer < layout.count.peers; peer++) {
+      const word = wordOf(this.#arena, "peers", PEER.size, peer);
+      const next = u32[word + NEXT]! - 1;
+      if (next < 0 || u32[word + CURRENT] === 0) continue;
+      const heard = doubleAt(sessionWord(this.#arena, next), SESSION.fields.lastCounter);
+      if (u64[heard] !== 0n) throw new Violation(`session ${next} is heard and not used`);
+    }
   }
 
   #isCurrent(session: number): boolean {

@@ -153,6 +153,7 @@ export class IoActor {
     this.#holdings.take();
     this.#isInTurn = true;
     this.#step();
+    this.#holdings.checkUse();
     if (!alive()) return;
     const left = this.#frames.length + this.#datagrams.length > 0;
     this.plan(this.#ready !== 0 || left ? random.fraction() : IDLE_MS);

@@ -116,7 +116,7 @@ export class Life {
     }
   }
 
-  /** I/O threads wait for that (io_way.c), and control goes on only when they have had their turn. */
+  /** I/O threads wait for that (io_way.c), and here control goes on only after their turn. */
   #isWritingEndpoint(): boolean {
     const { u32, layout } = this.arena;
     for (let peer = 0; peer < layout.count.peers; peer++) {

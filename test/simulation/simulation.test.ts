@@ -22,6 +22,7 @@ const REACHED = [
   "act: restart",
   "act: suspend",
   "act: peer removed",
+  "turns between two stores",
   "doubled",
   "damaged",
   "lost",

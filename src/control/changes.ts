@@ -181,14 +181,16 @@ export class Changes {
   #changePeers(change: Change): void {
     const { world, roster, hands } = this.#options;
     const { peers = [], replacePeers } = change;
-    if (replacePeers) {
-      const named = new Set(peers.map((one) => roster.find(one.publicKey)));
-      for (const peer of [...roster.peers()]) {
-        if (named.has(peer)) roster.reset(peer);
-        else this.#remove(peer);
+    roster.change(() => {
+      if (replacePeers) {
+        const named = new Set(peers.map((one) => roster.find(one.publicKey)));
+        for (const peer of [...roster.peers()]) {
+          if (named.has(peer)) roster.reset(peer);
+          else this.#remove(peer);
+        }
       }
-    }
-    for (const one of peers) this.#changePeer(one);
+      for (const one of peers) this.#changePeer(one);
+    });
     hands.settle();
     world.onRoutes();
   }

@@ -494,6 +494,11 @@ export interface Limits {
   readonly routes: number;
 }
 
+/**
+ * Entries for each peer that there may be: while I/O threads may still hold those of peers that
+ * were taken away, as many others can come.
+ */
+export const ENTRIES_PER_PEER = 2;
 /** Sessions per peer: previous, current, next, one being made, and one that is being cleared. */
 export const SESSIONS_PER_PEER = 5;
 
@@ -526,7 +531,7 @@ export const REGIONS = [
   { name: "frames", size: FRAME.size, struct: FRAME, count: (l) => l.ioThreads * FRAMES_PER_IO, doc: "Control frames, control to I/O thread." },
   { name: "counters", size: COUNTERS_PER_THREAD * 8, struct: null, count: (l) => l.ioThreads + 1, doc: "f64 each: one block per I/O thread, then control's." },
   { name: "locals", size: LOCAL.size, struct: LOCAL, count: () => LOCAL_ADDRESSES, doc: "Addresses of the tunnel interface." },
-  { name: "peers", size: PEER.size, struct: PEER, count: (l) => l.peers, doc: "One entry per peer." },
+  { name: "peers", size: PEER.size, struct: PEER, count: (l) => l.peers * ENTRIES_PER_PEER, doc: "One entry per peer, and one for a peer that it replaces." },
   { name: "sessions", size: SESSION.size, struct: SESSION, count: (l) => l.peers * SESSIONS_PER_PEER, doc: "Locked in memory, kept out of core dumps." },
   { name: "indexTable", size: 4, struct: null, count: () => 1 << INDEX_BITS, doc: "u32: session + 1 by the random bits of a receiver index; control writes." },
   { name: "routes4", size: 4, struct: null, count: (l) => 2 * routeTableWords(4, l.routes), doc: "u32: two tables from IPv4 address to peer; control writes the idle one." },

@@ -10,6 +10,7 @@ import { type Arena, doubleAt, fieldWord, wordOf } from "./region.ts";
 
 export const PEER_FIELD = {
   current: fieldWord(PEER.fields.current),
+  generation: fieldWord(PEER.fields.generation),
   endpoint: fieldWord(PEER.fields.endpoint),
   endpointLock: fieldWord(PEER.fields.endpointLock),
   local: fieldWord(PEER.fields.local),
@@ -138,10 +139,20 @@ export class PeerEntries {
     return { received: at(PEER.fields.receivedBytes), sent: at(PEER.fields.sentBytes) };
   }
 
-  /** Zeroes an entry; no I/O thread holds it any more. */
-  clear(peer: number): void {
-    const start = peerWord(this.#arena, peer) * 4;
-    this.#arena.u8.fill(0, start, start + PEER.size);
+  /**
+   * Zeroes an entry for a peer that comes; no I/O thread holds it any more. Its generation tells
+   * them that what is counted in it begins anew.
+   */
+  begin(peer: number): void {
+    const word = peerWord(this.#arena, peer);
+    const generation = Atomics.load(this.#arena.u32, word + PEER_FIELD.generation);
+    this.#arena.u8.fill(0, word * 4, word * 4 + PEER.size);
+    Atomics.store(this.#arena.u32, word + PEER_FIELD.generation, generation + 1);
+  }
+
+  /** The peer is gone; what I/O threads still add to its entry is nobody's. */
+  end(peer: number): void {
+    Atomics.add(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.generation, 1);
   }
 }
 

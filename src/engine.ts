@@ -178,7 +178,6 @@ class RunningEngine implements Engine {
       portOptions: device.portOptions,
       index: device.index,
       tun: device.queues[0]!,
-      vnetHeaderBytes: device.io.vnetHeaderBytes,
       wake: device.controlWake,
       passOn: device.passOn.control,
       ioWakes,

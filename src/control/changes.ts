@@ -224,16 +224,18 @@ export class Changes {
     const { peers = [], replacePeers } = change;
     const kept: Peer[] = [];
     hands.hear();
-    if (replacePeers) {
-      const named = new Set(peers.map((one) => roster.find(one.publicKey)));
-      for (const peer of [...roster.peers()]) {
-        if (named.has(peer)) {
-          roster.reset(peer);
-          kept.push(peer);
-        } else this.#remove(peer);
+    roster.change(() => {
+      if (replacePeers) {
+        const named = new Set(peers.map((one) => roster.find(one.publicKey)));
+        for (const peer of [...roster.peers()]) {
+          if (named.has(peer)) {
+            roster.reset(peer);
+            kept.push(peer);
+          } else this.#remove(peer);
+        }
       }
-    }
-    for (const one of peers) this.#changePeer(one);
+      for (const one of peers) this.#changePeer(one);
+    });
     for (const peer of kept) if (peer.endpoint === null) endpoints.set(peer, null);
     hands.settle();
     world.onRoutes();

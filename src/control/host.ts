@@ -4,10 +4,9 @@
  *     rtnetlink ──▶ renamed, MTU changed, set up or down        followed
  *                   gone: deleted, or moved to another namespace
  *
- * A move looks like a deletion here. The device lives on, and whether it is up is found out by
- * giving it a packet once a second (the I/O thread hears of a real deletion). Thread: control.
+ * A move looks like a deletion here. The device lives on, and whether it is up is asked
+ * of its queue once a second (the I/O thread hears of a real deletion). Thread: control.
  */
-import { writeSync } from "node:fs";
 import { addon, type LinkEvent, type WatchHandle } from "../io/native/addon.ts";
 import { IPV6_MTU_MIN } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
@@ -22,7 +21,6 @@ export interface HostOptions {
   readonly installRoutes: boolean;
   /** A TUN queue, to find out with. */
   readonly tun: number;
-  readonly vnetHeaderBytes: number;
   /** Calls again and again; returns what ends that. */
   readonly every: (ms: number, call: () => void) => () => void;
   readonly onName: (name: string) => void;
@@ -35,7 +33,6 @@ export interface HostOptions {
 }
 
 const PROBE_EVERY_MS = 1_000;
-const IPV4_HEADER_BYTES = 20;
 const EEXIST = -17;
 const ADDRESS_NEWS: ReadonlySet<LinkEvent["kind"]> = new Set(["address", "addressGone", "overrun"]);
 
@@ -239,17 +236,10 @@ export class Host {
     this.#endProbe = null;
   }
 
-  /** In another namespace: an IPv4 header that any kernel discards is taken only when up. */
+  /** In another namespace, where no event tells: the queue itself knows. */
   #look(): void {
-    const packet = new Uint8Array(this.#options.vnetHeaderBytes + IPV4_HEADER_BYTES);
-    packet[this.#options.vnetHeaderBytes] = 0x45;
-    try {
-      writeSync(this.#options.tun, packet);
-      this.#setUp(true);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "EIO") this.#setUp(false);
-      else if (code === "EBADFD") this.#stopProbing();
-    }
+    const up = addon.tunUp(this.#options.tun);
+    if (up < 0) this.#stopProbing();
+    else this.#setUp(up === 1);
   }
 }

@@ -47,7 +47,6 @@ export interface ControlTask {
   /** Index of the interface, and a TUN queue. */
   readonly index: number;
   readonly tun: number;
-  readonly vnetHeaderBytes: number;
   /** What I/O threads hand on. */
   readonly passOn: number;
   /** Control's wake-up eventfd, and each I/O thread's. */
@@ -182,7 +181,6 @@ class ControlThread {
       addresses: link.addresses,
       installRoutes: task.config.host.installRoutes,
       tun: task.tun,
-      vnetHeaderBytes: task.vnetHeaderBytes,
       every: (ms, call) => {
         const timer = setInterval(call, ms);
         return () => clearInterval(timer);

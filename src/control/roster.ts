@@ -6,6 +6,7 @@
  * An entry of the peers region is used again only when no route names it any more and every I/O
  * thread has ended the turn and the jobs in which it may have seen it. Thread: control.
  */
+import assert from "node:assert";
 import { type Mark, mark, passed } from "../memory/epochs.ts";
 import type { PeerEntries } from "../memory/peers.ts";
 import type { Arena } from "../memory/region.ts";
@@ -13,7 +14,7 @@ import { RoutePublisher } from "../memory/routes.ts";
 import type { Change, PeerChange } from "../schema/change.ts";
 import { EngineError } from "../schema/errors.ts";
 import type { Cidr } from "../wire/cidr.ts";
-import { ALLOWED_IPS_MAX, AllowedIps } from "./allowed-ips.ts";
+import { ALLOWED_IPS_MAX, AllowedIps, type Owner } from "./allowed-ips.ts";
 import { CookieHolder } from "./cookie.ts";
 import type { Mac } from "./noise.ts";
 import type { Peer } from "./peer.ts";
@@ -40,7 +41,7 @@ export class Roster {
   readonly #options: RosterOptions;
   readonly #byKey = new Map<string, Peer>();
   readonly #byIndex: (Peer | undefined)[] = [];
-  readonly #allowed = new AllowedIps<Peer>();
+  readonly #allowed = new AllowedIps<Owner>();
   readonly #publisher: RoutePublisher;
   /** Indices not used so far start here; used ones come back in `#free`. */
   #nextIndex = 0;
@@ -76,38 +77,64 @@ export class Roster {
     return this.#byIndex[index];
   }
 
-  get allowed(): AllowedIps<Peer> {
+  get allowed(): AllowedIps<Owner> {
     return this.#allowed;
   }
 
-  /**
-   * Would the change fit? An upper bound: prefixes that change hands are counted twice.
-   * Errors: EngineError LIMIT, PEER_NAME_TAKEN.
-   */
+  /** Would the change fit, when it is made? Errors: EngineError LIMIT, PEER_NAME_TAKEN. */
   check(change: Change): void {
     this.#checkNames(change);
-    const { limits } = this.#options.arena;
-    const named = new Set<string>();
-    const emptied = new Set<Peer>();
-    let prefixes = change.replacePeers ? 0 : this.#allowed.count;
-    for (const one of change.peers ?? []) {
-      const peer = this.find(one.publicKey);
-      if (one.remove || (peer === undefined && one.updateOnly)) continue;
-      const key = keyText(one.publicKey);
-      if (one.replaceAllowedIps && peer !== undefined && !change.replacePeers) {
-        if (!emptied.has(peer)) prefixes -= this.#allowed.countOf(peer);
-        emptied.add(peer);
-      }
-      if (change.replacePeers || peer === undefined) named.add(key);
-      prefixes += one.allowedIps?.length ?? 0;
+    if (this.#peersAfter(change) > this.limit) {
+      throw new EngineError("LIMIT", { what: "peers", count: this.limit });
     }
-    const peers = named.size + (change.replacePeers ? 0 : this.#byKey.size);
-    if (peers > limits.peers) {
-      throw new EngineError("LIMIT", { what: "peers", count: limits.peers });
-    }
-    if (prefixes > ALLOWED_IPS_MAX) {
+    if (this.#mostPrefixes(change) > ALLOWED_IPS_MAX && !this.#prefixesFit(change)) {
       throw new EngineError("LIMIT", { what: "allowed IPs", count: ALLOWED_IPS_MAX });
     }
+  }
+
+  /** How many peers there are when the change is made. */
+  #peersAfter(change: Change): number {
+    const named = new Map<string, boolean>();
+    let known = 0;
+    for (const one of change.peers ?? []) {
+      const key = keyText(one.publicKey);
+      if (!named.has(key) && this.#byKey.has(key)) known++;
+      const isHere = named.get(key) ?? this.#byKey.has(key);
+      named.set(key, !one.remove && (isHere || !one.updateOnly));
+    }
+    const others = change.replacePeers ? 0 : this.#byKey.size - known;
+    let count = others;
+    for (const isHere of named.values()) if (isHere) count++;
+    return count;
+  }
+
+  /** More prefixes than this there will not be: those that go or change hands count twice. */
+  #mostPrefixes(change: Change): number {
+    let prefixes = change.replacePeers ? 0 : this.#allowed.count;
+    for (const one of change.peers ?? []) prefixes += one.allowedIps?.length ?? 0;
+    return prefixes;
+  }
+
+  /** Are there few enough prefixes when the change is made? It is tried, and taken back. */
+  #prefixesFit(change: Change): boolean {
+    const allowed = this.#allowed;
+    const owners = new Map<string, Owner | undefined>();
+    allowed.begin();
+    if (change.replacePeers) for (const peer of this.#byKey.values()) allowed.clear(peer);
+    let fits = true;
+    for (const one of change.peers ?? []) {
+      const key = keyText(one.publicKey);
+      const known = owners.has(key) ? owners.get(key) : this.#byKey.get(key);
+      if (one.remove && known !== undefined) allowed.clear(known);
+      if (one.remove) owners.set(key, undefined);
+      if (one.remove || (one.updateOnly && known === undefined)) continue;
+      const owner = known ?? { index: this.limit };
+      owners.set(key, owner);
+      fits = this.#give(owner, one) && fits;
+    }
+    fits &&= allowed.count <= ALLOWED_IPS_MAX;
+    allowed.drop();
+    return fits;
   }
 
   /** Two peers may not share a name. Errors: EngineError PEER_NAME_TAKEN. */
@@ -145,7 +172,7 @@ export class Roster {
 
   /** Is there an entry for `more` peers now? Else removed ones have to be left by I/O threads. */
   hasRoom(more: number): boolean {
-    return this.#free.length + this.#options.arena.limits.peers - this.#nextIndex >= more;
+    return this.#free.length + this.#options.arena.layout.count.peers - this.#nextIndex >= more;
   }
 
   /** A new peer without anything configured. The caller has made sure of the room. */
@@ -183,7 +210,7 @@ export class Roster {
       told: null,
       talk: null,
     };
-    entries.clear(index);
+    entries.begin(index);
     this.#byKey.set(keyText(publicKey), peer);
     this.#byIndex[index] = peer;
     return peer;
@@ -195,6 +222,7 @@ export class Roster {
     this.#byIndex[peer.index] = undefined;
     this.#clear(peer);
     this.#leaving.push(peer.index);
+    this.#options.entries.end(peer.index);
     peer.endpoint = null; // a look-up under way must not write into its entry
     peer.staticStatic?.fill(0);
     peer.presharedKey?.fill(0);
@@ -210,12 +238,30 @@ export class Roster {
     peer.name = null;
   }
 
+  /**
+   * Makes a change that was checked: while `act` runs, there may be more prefixes than at its end.
+   * Nothing is shown to I/O threads meanwhile.
+   */
+  change(act: () => void): void {
+    this.#allowed.begin();
+    act();
+    assert(this.#allowed.keep(), "a change that was checked does not fit");
+  }
+
   /** Prefixes of one entry of a change. */
   setAllowedIps(peer: Peer, change: PeerChange): void {
-    if (change.replaceAllowedIps) this.#clear(peer);
-    for (const cidr of change.allowedIps ?? []) this.#allowed.give(peer, cidr);
-    for (const cidr of change.removedAllowedIps ?? []) this.#allowed.take(peer, cidr);
+    if (change.replaceAllowedIps && this.#allowed.countOf(peer) > 0) this.#changed = true;
+    this.#give(peer, change);
     if (change.allowedIps?.length || change.removedAllowedIps?.length) this.#changed = true;
+  }
+
+  /** False: there is no room for all that it is given. */
+  #give(owner: Owner, change: PeerChange): boolean {
+    let given = true;
+    if (change.replaceAllowedIps) this.#allowed.clear(owner);
+    for (const cidr of change.allowedIps ?? []) given = this.#allowed.give(owner, cidr) && given;
+    for (const cidr of change.removedAllowedIps ?? []) this.#allowed.take(owner, cidr);
+    return given;
   }
 
   /** All prefixes. */

@@ -359,7 +359,7 @@ export const PEER = {
   doc: "Where a peer is, which session to use, and what the timers must know.",
   size: 384,
   fields: {
-    generation: { at: 4, bytes: 4, writer: "control", unit: "generation", doc: "Counts up when another peer gets the entry." },
+    generation: { at: 4, bytes: 4, writer: "control", unit: "generation", doc: "Odd while a peer has the entry." },
     endpointLock: { at: 8, bytes: 4, writer: "control", unit: "sequence", doc: "Odd while the endpoint is being written (seqlock)." },
     endpoint: { at: 12, bytes: 28, writer: "control", unit: "sockaddr", doc: "struct sockaddr_in or sockaddr_in6; family 0: none." },
     local: { at: 40, bytes: 28, writer: "control", unit: "sockaddr", doc: "Local address to send from, under the same lock; family 0: the kernel chooses." },
@@ -502,6 +502,11 @@ export interface Limits {
   readonly routes: number;
 }
 
+/**
+ * Entries for each peer that there may be: while I/O threads may still hold those of peers that
+ * were taken away, as many others can come.
+ */
+export const ENTRIES_PER_PEER = 2;
 /** Sessions per peer: previous, current, next, one being made, and one that is being cleared. */
 export const SESSIONS_PER_PEER = 5;
 
@@ -534,7 +539,7 @@ export const REGIONS = [
   { name: "frames", size: FRAME.size, struct: FRAME, count: (l) => l.ioThreads * FRAMES_PER_IO, doc: "Control frames, control to I/O thread." },
   { name: "counters", size: COUNTERS_PER_THREAD * 8, struct: null, count: (l) => l.ioThreads + 1, doc: "f64 each: one block per I/O thread, then control's." },
   { name: "locals", size: LOCAL.size, struct: LOCAL, count: () => LOCAL_ADDRESSES, doc: "Addresses of the tunnel interface." },
-  { name: "peers", size: PEER.size, struct: PEER, count: (l) => l.peers, doc: "One entry per peer." },
+  { name: "peers", size: PEER.size, struct: PEER, count: (l) => l.peers * ENTRIES_PER_PEER, doc: "One entry per peer, and one for a peer that it replaces." },
   { name: "sessions", size: SESSION.size, struct: SESSION, count: (l) => l.peers * SESSIONS_PER_PEER, doc: "Locked in memory, kept out of core dumps." },
   { name: "indexTable", size: 4, struct: null, count: () => 1 << INDEX_BITS, doc: "u32: session + 1 by the random bits of a receiver index; control writes." },
   { name: "routes4", size: 4, struct: null, count: (l) => 2 * routeTableWords(4, l.routes), doc: "u32: two tables from IPv4 address to peer; control writes the idle one." },

@@ -197,13 +197,20 @@ export class PeerEntries {
     return { received: at(PEER.fields.receivedBytes), sent: at(PEER.fields.sentBytes) };
   }
 
-  /** Zeroes an entry for another peer; no I/O thread holds it any more. */
-  clear(peer: number): void {
-    const { u8, u32 } = this.#arena;
+  /**
+   * Zeroes an entry for a peer that comes; no I/O thread holds it any more. Its generation tells
+   * them that what is counted in it begins anew.
+   */
+  begin(peer: number): void {
     const word = peerWord(this.#arena, peer);
-    const generation = u32[word + PEER_FIELD.generation]!;
-    u8.fill(0, word * 4, word * 4 + PEER.size);
-    Atomics.store(u32, word + PEER_FIELD.generation, generation + 1);
+    const generation = Atomics.load(this.#arena.u32, word + PEER_FIELD.generation);
+    this.#arena.u8.fill(0, word * 4, word * 4 + PEER.size);
+    Atomics.store(this.#arena.u32, word + PEER_FIELD.generation, generation + 1);
+  }
+
+  /** The peer is gone; what I/O threads still add to its entry is nobody's. */
+  end(peer: number): void {
+    Atomics.add(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.generation, 1);
   }
 }
 

@@ -347,10 +347,16 @@ static void test_ends(void)
     CHECK_EQUAL(hear(&far), BYTES);
     while (ntohs(far.last.from.v4.sin_port) != port)
         CHECK_EQUAL(hear(&far), BYTES);
-    /* The peer is removed, and another has its entry. */
+    /* The peer is removed, and another has its entry: what that one moves begins anew. */
+    pass_ms(&lab, 1000);
+    CHECK_EQUAL(send_one(&lab, 0), 1);
     store32(peer_at(&lab) + PEER_GENERATION, 3);
+    memset(peer_at(&lab) + PEER_SENT_BYTES, 0, 8);
     io_tend(lab.io);
     read_to_the_end(&lab);
+    CHECK_EQUAL(open_sockets(&lab), 0);
+    pass_ms(&lab, 100);
+    CHECK_EQUAL(send_one(&lab, 0), 1);
     CHECK_EQUAL(open_sockets(&lab), 0);
     /* No descriptors: it goes on by the common socket. */
     CHECK_EQUAL(getrlimit(RLIMIT_NOFILE, &limit), 0);

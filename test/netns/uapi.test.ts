@@ -269,6 +269,9 @@ test("the device is renamed, set down and up", { skip }, async () => {
   });
 });
 
+/** More than two looks at a device that is out of sight (control/host.ts). */
+const LOOKS_MS = 2_500;
+
 test("the device goes to a third namespace; its sockets stay", { skip }, async () => {
   const third = lab.a.namespace.replace(/a$/, "c");
   await withTunnel(async (name) => {
@@ -285,6 +288,22 @@ test("the device goes to a third namespace; its sockets stay", { skip }, async (
       await until("it answers", async () => (await runTool(pings)).code === 0);
       assert.match(await wg(lab.a, "show", name, "endpoints"), /192\.0\.2\.2:51820/);
       assert.equal(existsSync(socketOf(name)), true);
+      // Nothing is written to it but what comes through the tunnel, while it is looked after.
+      const received = async (): Promise<number> => {
+        const [link] = JSON.parse(
+          await outside("-netns", third, "-json", "-s", "link", "show", name),
+        );
+        return link.stats64.rx.packets;
+      };
+      const before = await received();
+      await sleep(LOOKS_MS);
+      assert.equal(await received(), before);
+      // Set down, it leaves its port; set up, it takes it again.
+      const sockets = () => lab.must(lab.a, ["ss", "-Hlun", `sport = :${PORT}`]);
+      await outside("-netns", third, "link", "set", name, "down");
+      await until("it is seen to be down", async () => (await sockets()).trim() === "");
+      await outside("-netns", third, "link", "set", name, "up");
+      await until("it answers again", async () => (await runTool(pings)).code === 0);
     } finally {
       await outside("netns", "delete", third);
     }

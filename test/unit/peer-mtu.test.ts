@@ -41,6 +41,6 @@ test("the tunnel's MTU may change while the way's is known", () => {
     setTunnel(mtu);
     assert.equal(entries.mtu(0), mtu === 9_000 ? 1_488 : mtu);
   }
-  entries.clear(0);
+  entries.begin(0);
   assert.equal(entries.mtu(0), 1_499, "a new peer of the same entry");
 });

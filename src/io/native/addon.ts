@@ -111,6 +111,8 @@ export interface Addon {
   // TUN
   tunOpen(name: string, multiQueue: boolean, vnetHeader: boolean): number;
   tunName(fd: number): string;
+  /** 1 the device is up, in whatever namespace, 0 it is down, or -errno: it is gone. */
+  tunUp(fd: number): number;
   /** 0 none, 1 checksum and TSO, 2 also USO. */
   tunOffload(fd: number, level: number): number;
   /**

@@ -33,6 +33,15 @@ CALL(tun_name_call)
     return make_text(env, tun_name(fd, name) < 0 ? "" : name);
 }
 
+CALL(tun_up_call)
+{
+    napi_value args[ARGS_MAX];
+    int32_t fd;
+    if (!get_args(env, info, 1, args) || !get_i32(env, args[0], "fd", &fd))
+        return NULL;
+    return make_i32(env, tun_up(fd));
+}
+
 CALL(tun_offload_call)
 {
     napi_value args[ARGS_MAX];
@@ -242,6 +251,7 @@ void register_udp(napi_env env, napi_value exports)
 {
     const struct call calls[] = {
         { "tunOpen", tun_open_call },           { "tunName", tun_name_call },
+        { "tunUp", tun_up_call },
         { "tunOffload", tun_offload_call },     { "tunProbe", tun_probe_call },
         { "udpOpen", udp_open_call },           { "udpPort", udp_port_call },
         { "udpReplace", udp_replace_call },     { "udpHush", udp_hush_call },

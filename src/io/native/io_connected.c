@@ -205,8 +205,15 @@ static void connect_peer(struct io *io, uint32_t peer, const struct way *way, si
 static bool was_busy(struct io *io, uint32_t peer, double now)
 {
     struct traffic *traffic = &io->traffic[peer];
+    uint32_t generation = load32(peer_of(io, peer) + PEER_GENERATION);
     double lasted = now - traffic->since_ms;
 
+    if (generation != traffic->generation) {
+        traffic->generation = generation;
+        traffic->since_ms = now;
+        traffic->bytes = moved(peer_of(io, peer));
+        return false;
+    }
     if (lasted < WINDOW_MS)
         return false;
     uint64_t bytes = moved(peer_of(io, peer));
@@ -250,8 +257,9 @@ size_t io_side_of(struct io *io, const uint8_t *job, const struct way *way, size
     struct traffic *traffic = &io->traffic[peer];
     bool busy = was_busy(io, peer, turn_ms(io));
     if (traffic->side != 0 && !fits(io, connection_of(io, traffic->side), way)) {
+        /* It moved, and was busy where it was; else another peer has its entry. */
+        busy = connection_of(io, traffic->side)->generation == traffic->generation;
         io_leave(io, traffic->side);
-        busy = true; /* it moved; it was busy where it was */
     }
     if (busy && traffic->side == 0)
         connect_peer(io, peer, way, common);

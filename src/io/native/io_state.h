@@ -53,6 +53,7 @@ struct traffic {
     uint64_t bytes;  /* at the start */
     uint64_t rate;   /* in the window before, which may have been long */
     uint32_t side;   /* of its own socket; 0: none */
+    uint32_t generation; /* of the peer's entry: another peer's bytes begin anew */
 };
 
 /* Where a datagram goes, and the address that it comes from; family 0: the kernel chooses. */

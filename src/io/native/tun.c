@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -58,6 +59,17 @@ int tun_name(int fd, char name[TUN_NAME_BYTES])
     memcpy(name, request.ifr_name, TUN_NAME_BYTES);
     name[TUN_NAME_BYTES - 1] = '\0';
     return 0;
+}
+
+int tun_up(int fd)
+{
+    struct pollfd look = { .fd = fd, .events = POLLOUT };
+
+    if (poll(&look, 1, 0) < 0)
+        return -errno;
+    if (look.revents & (POLLERR | POLLNVAL))
+        return -EBADFD;
+    return (look.revents & POLLOUT) != 0 ? 1 : 0;
 }
 
 int tun_offload(int fd, int level)

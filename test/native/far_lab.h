@@ -102,6 +102,7 @@ static inline void set_way(struct lab *lab, const union address *to, const char 
     union address from = make_address(local, 0);
     memcpy(peer_at(lab) + PEER_ENDPOINT, to->bytes, SOCKADDR_BYTES);
     memcpy(peer_at(lab) + PEER_LOCAL, from.bytes, SOCKADDR_BYTES);
+    store32(peer_at(lab) + PEER_ENDPOINT_LOCK, load32(peer_at(lab) + PEER_ENDPOINT_LOCK) + 2);
 }
 
 /* The next packets leave; each must reach the far end from `host`. */

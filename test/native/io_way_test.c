@@ -10,8 +10,10 @@
 #include "netlink.h"
 
 #define ECT0 2u
-/* Control is told of another address each 20 ms at most; ROAMED_EVERY_MS. */
-#define ROAMED_MICROSECONDS 25000
+/* More than control is told of another address at once; ROAMED_BURST. */
+#define TOLD_MAX 16
+/* So that it may be told as often again; ROAMED_EVERY_MS. */
+#define ROAMED_MICROSECONDS 200000
 
 static void test_local(struct lab *lab, uint16_t port, const char *far_host, const char *one,
                        const char *other, const char *strange)
@@ -30,10 +32,25 @@ static void test_local(struct lab *lab, uint16_t port, const char *far_host, con
     set_way(lab, &far.self, one);
     CHECK_EQUAL(accept_keepalive(lab, &far, one, port), ACCEPT_AUTHENTIC);
     check_source(lab, &far, one);
-    /* Only the local address is another: told as well, but not at once again. */
+    /* Only the local address is another: answers leave there at once, and control is told. */
     usleep(ROAMED_MICROSECONDS);
     CHECK_EQUAL(accept_keepalive(lab, &far, other, port), ACCEPT_AUTHENTIC | ACCEPT_ROAMED);
+    check_source(lab, &far, other);
+    /* It counts until control writes: here, that nothing is as it was. */
+    uint32_t *lock = (uint32_t *)(void *)(peer_at(lab) + PEER_ENDPOINT_LOCK);
+    __atomic_fetch_add(lock, 2, __ATOMIC_SEQ_CST);
+    check_source(lab, &far, one);
+    /* Control is not told without end. */
+    int told = 0;
+    for (int i = 0; i < TOLD_MAX; i++)
+        told += (accept_keepalive(lab, &far, other, port) & ACCEPT_ROAMED) != 0;
+    CHECK(told > 1 && told < TOLD_MAX);
+    /* What was on its way when somebody set another endpoint moves nothing. */
+    usleep(ROAMED_MICROSECONDS);
+    memcpy(peer_at(lab) + PEER_LEFT, far.self.bytes, SOCKADDR_BYTES);
+    store_f64(peer_at(lab) + PEER_LEFT_UNTIL_MS, 1e18);
     CHECK_EQUAL(accept_keepalive(lab, &far, other, port), ACCEPT_AUTHENTIC);
+    store_f64(peer_at(lab) + PEER_LEFT_UNTIL_MS, 0);
     set_way(lab, &far.self, other);
     check_source(lab, &far, other);
     CHECK_EQUAL(counted(lab, COUNT_LOCAL_REFUSED), refused);

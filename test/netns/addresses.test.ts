@@ -1,7 +1,7 @@
 /**
- * addresses — addresses and ports of an end change while a session stands, in the steps of WireGuard's
- * own tests (tools/testing/selftests/wireguard/netns.sh): the very next ping is answered, and whoever
- * asks right after it hears where the peer is now.
+ * addresses — addresses and ports of an end change while a session stands, in the steps of
+ * WireGuard's own tests (tools/testing/selftests/wireguard/netns.sh): the very next ping is
+ * answered, and whoever asks right after it hears where the peer is now.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -169,22 +169,28 @@ for (const roles of rolesOf(1)) {
       const under = outer === 4 ? ("under4" as const) : ("under6" as const);
       const endpoint = { a: endpointText(lab.b[under]), b: endpointText(lab.a[under]) };
       const plan = { port: { a: PORT, b: PORT }, endpoint, started: lab.b };
-      await withEnds(roles, plan, async (a, b) => {
-        for (const pinger of ["a", "b"] as const) {
-          for (const busy of [false, true]) {
-            for (const [was, is] of [
-              [lab.a[under], OTHER[outer]],
-              [OTHER[outer], lab.a[under]],
-            ] as const) {
-              if (busy) await flow(lab, lab.b, lab.a.inner4, { seconds: 1 });
-              await replace(was, is);
-              const how = `${pinger} pings${busy ? " after a stream" : ""}, ours is ${is} now`;
-              assert.ok(await (pinger === "a" ? once(a, b) : once(b, a)), `${how}: no answer`);
-              assert.equal(await shown(b), endpointText(is), how);
+      try {
+        await withEnds(roles, plan, async (a, b) => {
+          for (const pinger of ["a", "b"] as const) {
+            for (const busy of [false, true]) {
+              for (const [was, is] of [
+                [lab.a[under], OTHER[outer]],
+                [OTHER[outer], lab.a[under]],
+              ] as const) {
+                if (busy) await flow(lab, lab.b, lab.a.inner4, { seconds: 1 });
+                await replace(was, is);
+                const how = `${pinger} pings${busy ? " after a stream" : ""}, ours is ${is} now`;
+                assert.ok(await (pinger === "a" ? once(a, b) : once(b, a)), `${how}: no answer`);
+                assert.equal(await shown(b), endpointText(is), how);
+              }
             }
           }
-        }
-      });
+        });
+      } finally {
+        const words = [`${lab.a[under]}/${outer === 4 ? 24 : 64}`, "dev", LINK];
+        await lab.run(lab.a, ["ip", "address", "replace", ...words]);
+        await lab.run(lab.a, ["ip", "address", "delete", OTHER[outer], "dev", LINK]);
+      }
     });
   }
 }

@@ -100,7 +100,7 @@ test("an address that the peer roamed to is no configured one, and stays", async
   assert.equal(callsAt(pair.a), "192.0.2.77:7");
 });
 
-test("the same endpoint once more: it is called there, and the kernel chooses from where", async () => {
+test("the same endpoint once more: called there, and the kernel chooses from where", async () => {
   const pair = await Pair.make(PLAIN, PLAIN);
   pair.call(pair.a);
   const { control, peer } = pair.a;

@@ -5,7 +5,7 @@
 import { EngineError } from "../../schema/errors.ts";
 import { addon } from "./addon.ts";
 
-/** Sockaddrs of 28 bytes without a port, at least one, in the system's order; or why there are none. */
+/** Sockaddrs of 28 bytes without a port, one at least, in the system's order; or why none. */
 export type NameAnswer = readonly Uint8Array[] | string;
 
 const BATCH = 32;

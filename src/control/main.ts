@@ -24,6 +24,7 @@ import { makeHandlers } from "./handlers.ts";
 import { Host } from "./host.ts";
 import { KeyLog } from "./key-log.ts";
 import type { SourceHash } from "./limiter.ts";
+import { Neighbours } from "./neighbours.ts";
 import type { Mac } from "./noise.ts";
 import type { Opened } from "./report.ts";
 import { resolveEndpoint } from "./resolve.ts";
@@ -127,6 +128,7 @@ class ControlThread {
   readonly #alarm: Alarm;
   readonly #sockets: Sockets;
   readonly #datagrams: Datagrams;
+  readonly #neighbours: Neighbours;
   readonly #host: Host;
   readonly #eventWatch: WatchHandle;
   #socket: ControlSocket | null = null;
@@ -149,6 +151,8 @@ class ControlThread {
     const { interface: link } = task.config;
     this.#alarm = new Alarm(() => this.#control.tick());
     this.#sockets = new Sockets(task.port, task.portOptions);
+    const { fwmark: mark, bindDevice } = task.portOptions;
+    this.#neighbours = new Neighbours({ index: task.index, bound: bindDevice !== "", mark });
     this.#control = new Control(
       {
         arena: this.#arena,
@@ -203,6 +207,7 @@ class ControlThread {
       openClock: (publicKey) =>
         SentClock.open({ folder: host.stateDir, publicKey, unixMs: Date.now(), log: this.#log }),
       send: (datagram, to, local) => this.#datagrams.send(datagram, to, local),
+      isUnknownNeighbour: (to, local) => this.#neighbours.isUnknown(to, local),
       signal: (thread) => void addon.eventSignal(ioWakes[thread]!),
       wakeAt: (dueMs) => this.#alarm.set(dueMs),
       pause: (ms) => sleep(ms),
@@ -215,6 +220,7 @@ class ControlThread {
       listen: (listenPort) => this.#listen(listenPort),
       setMark: (fwmark) => {
         this.#sockets.setMark(fwmark);
+        this.#neighbours.setMark(fwmark);
         this.#control.broadcast(COMMAND.sockets);
       },
       setMtu: (mtu) => this.#host.setMtu(mtu),
@@ -230,6 +236,7 @@ class ControlThread {
     if (config.host.bringUp) {
       this.#host.bringUp();
       await this.#control.setUp(true);
+      this.#keepNeighbours();
       this.#host.setRoutes(this.#control.roster.prefixes());
     }
     // Names may take their time; the engine does not wait for a dead name server.
@@ -302,6 +309,7 @@ class ControlThread {
   async stop(): Promise<void> {
     this.#datagrams.close();
     this.#host.close();
+    this.#neighbours.close();
     addon.unwatch(this.#eventWatch);
     this.#control.stop();
     this.#keyLog?.close();
@@ -320,7 +328,14 @@ class ControlThread {
     this.#setRoutes();
   }
 
+  /** They go with the link, when it is set down. */
+  #keepNeighbours(): void {
+    if (this.#host.up) this.#neighbours.keep(this.#control.roster.prefixes());
+    else this.#neighbours.forget();
+  }
+
   #setRoutes(): void {
+    this.#keepNeighbours();
     try {
       this.#host.setRoutes(this.#control.roster.prefixes());
     } catch (error) {

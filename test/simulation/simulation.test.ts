@@ -29,6 +29,7 @@ const REACHED = [
   "handshakeReplayed",
   "roamed",
   "cookieAsked",
+  "cookieNeighbour",
   "innerSource",
   "openFailed",
   "replayed",

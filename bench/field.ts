@@ -32,6 +32,8 @@ import {
 
 /** Sources of floods that are nobody's. Source: RFC 2544 names it for benchmarks (RFC 6890). */
 export const ATTACKER_PREFIX = "198.18.0.0/15";
+/** The hosts' own network. Source: RFC 3849. */
+export const LINK_PREFIX6 = "2001:db8::/64";
 const SWITCH = "switch";
 /** Peers send super-packets; those larger than the burst are cut before they are counted. */
 const PEER_BURST = "32k";
@@ -128,6 +130,7 @@ const layLink = async (host: Host, w: Place, shaped: boolean): Promise<void> => 
   await ip(w, "link", "set", port, "master", SWITCH, "up");
   await ip(host, "link", "set", "lo", "up");
   await ip(host, "address", "add", `${host.under4}/24`, "dev", LINK);
+  await ip(host, "address", "add", `${host.under6}/64`, "dev", LINK, "nodad");
   await ip(host, "link", "set", LINK, "up");
   await steerReceive(host);
 };
@@ -137,7 +140,8 @@ const tellNeighbours = async (host: Host, hosts: readonly Host[]): Promise<void>
   const ip = (...words: string[]) => must(["ip", "-netns", host.namespace, ...words]);
   for (const other of hosts.filter(({ name }) => name !== host.name)) {
     const at = ["lladdr", hardwareAddress(other.name), "dev", LINK, "nud", "permanent"];
-    await ip("neighbour", "replace", other.under4, ...at);
+    for (const under of [other.under4, other.under6])
+      await ip("neighbour", "replace", under, ...at);
     // x forwards nothing: what comes back to these addresses ends there in silence.
     if (other.name === "x") await ip("route", "add", ATTACKER_PREFIX, "via", other.under4);
   }
@@ -174,6 +178,11 @@ export class Field extends Lab {
   /** Lets a host pass packets on between tunnels, as servers of rivals do. */
   async forward(host: Host): Promise<void> {
     await this.must(host, ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
+  }
+
+  /** From now on the attacker's addresses lie on the link for this host, and nobody has them. */
+  async linkAttacker(host: Host): Promise<void> {
+    await this.must(host, ["ip", "route", "replace", ATTACKER_PREFIX, "dev", LINK]);
   }
 
   /** What a host's link and the switch have counted. Errors: LabError. */

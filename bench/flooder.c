@@ -6,20 +6,18 @@
  *         says "flooding" when the first are sent, then {"sent":N,"refused":N,"us":N}
  *
  * PAYLOADS is a file of records: length (u16, little endian), bytes. They are sent in turn, each as
- * one IPv4 datagram with a right UDP checksum. From random sources one system call sends up to 64;
+ * one datagram with a right UDP checksum. From random sources one system call sends up to 64;
  * from one source the kernel cuts them of one (UDP_SEGMENT), which takes less processor time and
  * leaves it to those that are measured. MEGABITS counts what a line of Ethernet carries, preamble,
  * gap and check sum too. What could not be sent for 20 ms is not made up for: then the flood is
- * slower than asked. Nothing but loopback, 192.0.2.0/24 (RFC 5737) and 198.18.0.0/15 (RFC 2544) is
- * sent to or from. Ends by itself.
+ * slower than asked. Nothing but addresses of a laboratory (headers.h) is sent to or
+ * from: loopback, 192.0.2.0/24 (RFC 5737), 198.18.0.0/15 (RFC 2544), 2001:db8::/32 (RFC 3849). Ends
+ * by itself.
  *
  * It goes before all others that want a processor: an attacker has processors of his own.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <sched.h>
 #include <stdint.h>
@@ -30,6 +28,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "headers.h"
 #include "program.h"
 
 #define BATCH 64
@@ -37,7 +36,6 @@
 #define PAYLOAD_BYTES_MAX 1472
 /* Header, check sum, preamble and gap: what a frame takes of a line beside its packet. */
 #define ETHERNET_BYTES (14 + 4 + 20)
-#define HEADER_BYTES 28
 /* One message of the kernel's, at most. Source: udp(7), UDP_SEGMENT; RFC 768. */
 #define TOGETHER_BYTES 65000
 #define STEP_NS 200000
@@ -47,83 +45,11 @@
 #define SECONDS_MAX 900
 #define BUFFER_BYTES (4 * 1024 * 1024)
 
-struct headers {
-    struct iphdr ip;
-    struct udphdr udp;
-};
-_Static_assert(sizeof(struct headers) == HEADER_BYTES, "headers without gaps");
-
 struct payload {
     uint16_t bytes;
     uint32_t sum; /* of its 16-bit words */
     uint8_t data[PAYLOAD_BYTES_MAX];
 };
-
-/* Sources: `fixed` is laid over random bits where `random` has ones. */
-struct source {
-    uint32_t fixed;
-    uint32_t random;
-    uint16_t port; /* 0: random */
-};
-
-/* Host order. */
-static int is_of_laboratory(uint32_t address)
-{
-    return address >> 24 == 127 || address >> 8 == (192u << 16 | 0u << 8 | 2u) ||
-           address >> 17 == (198u << 8 | 18u) >> 1;
-}
-
-/* An address of the laboratory, host order; 0 is wrong. */
-static uint32_t address_of(const char *text)
-{
-    struct in_addr address;
-    if (inet_pton(AF_INET, text, &address) != 1 || !is_of_laboratory(ntohl(address.s_addr)))
-        return 0;
-    return ntohl(address.s_addr);
-}
-
-/* 0, or -EINVAL. */
-static int source_of(const char *text, struct source *source)
-{
-    char copy[32];
-    size_t length = strlen(text);
-    if (length >= sizeof copy)
-        return -EINVAL;
-    memcpy(copy, text, length + 1);
-    char *mark = strpbrk(copy, ":/");
-    if (mark == NULL)
-        return -EINVAL;
-    char kind = *mark;
-    *mark = '\0';
-    long value = number(mark + 1, kind == ':' ? UINT16_MAX : 32);
-    *source = (struct source){ .fixed = address_of(copy) };
-    if (value == 0 || source->fixed == 0)
-        return -EINVAL;
-    if (kind == ':') {
-        source->port = (uint16_t)value;
-        return 0;
-    }
-    source->random = value == 32 ? 0 : UINT32_MAX >> value;
-    source->fixed &= ~source->random;
-    int first = is_of_laboratory(source->fixed);
-    return first && is_of_laboratory(source->fixed | source->random) ? 0 : -EINVAL;
-}
-
-static uint32_t sum_of(const uint8_t *data, size_t bytes)
-{
-    uint32_t sum = 0;
-    for (size_t i = 0; i + 1 < bytes; i += 2)
-        sum += (uint32_t)data[i] << 8 | data[i + 1];
-    return bytes % 2 == 0 ? sum : sum + ((uint32_t)data[bytes - 1] << 8);
-}
-
-static uint16_t folded(uint32_t sum)
-{
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    uint16_t check = (uint16_t)~sum;
-    return check == 0 ? 0xffff : check;
-}
 
 /* Count of payloads, or -errno; EBADMSG is a file of another form. */
 static int read_payloads(const char *path, struct payload *payloads)
@@ -147,37 +73,11 @@ static int read_payloads(const char *path, struct payload *payloads)
     return count == 0 ? -EBADMSG : count;
 }
 
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
-/* Writes the headers of one datagram; its port and destination stand there already. */
-static void address_datagram(struct headers *headers, const struct payload *payload,
-                             const struct source *source, uint64_t *state)
-{
-    uint64_t random = next_random(state);
-    uint32_t from = source->fixed | ((uint32_t)random & source->random);
-    uint16_t port = source->port != 0 ? source->port : (uint16_t)(1024 + (random >> 32) % 64000);
-    uint16_t bytes = (uint16_t)(payload->bytes + sizeof(struct udphdr));
-    uint32_t to = ntohl(headers->ip.daddr);
-    headers->ip.saddr = htonl(from);
-    headers->ip.id = htons((uint16_t)(random >> 48 | 1));
-    headers->ip.tot_len = htons((uint16_t)(bytes + sizeof(struct iphdr)));
-    headers->udp.source = htons(port);
-    headers->udp.len = htons(bytes);
-    uint32_t sum = payload->sum + (from >> 16) + (from & 0xffff) + (to >> 16) + (to & 0xffff);
-    sum += IPPROTO_UDP + 2u * bytes + port + ntohs(headers->udp.dest);
-    headers->udp.check = htons(folded(sum));
-}
-
 struct flood {
     int fd;
     struct source source;
-    struct sockaddr_in to;
+    union place to;
+    uint16_t port;
     const struct payload *payloads;
     int count;
     int next;
@@ -190,29 +90,24 @@ struct flood {
     struct mmsghdr messages[BATCH];
 };
 
-static void prepare(struct flood *flood, uint16_t port)
+static void prepare(struct flood *flood)
 {
     memset(flood->messages, 0, sizeof flood->messages);
     for (size_t i = 0; i < BATCH; i++) {
-        struct headers *headers = &flood->headers[i];
-        *headers = (struct headers){
-            .ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP },
-            .udp = { .dest = htons(port) },
-        };
-        headers->ip.daddr = flood->to.sin_addr.s_addr;
-        flood->parts[i][0] = (struct iovec){ .iov_base = headers, .iov_len = sizeof *headers };
+        flood->parts[i][0] = (struct iovec){ .iov_base = &flood->headers[i],
+                                             .iov_len = header_bytes(&flood->to) };
         flood->messages[i].msg_hdr = (struct msghdr){
             .msg_name = &flood->to,
-            .msg_namelen = sizeof flood->to,
+            .msg_namelen = place_bytes(&flood->to),
             .msg_iov = flood->parts[i],
             .msg_iovlen = 2,
         };
     }
 }
 
-static int64_t line_bits(const struct payload *payload)
+static int64_t line_bits(const struct flood *flood, const struct payload *payload)
 {
-    return 8 * (int64_t)(payload->bytes + HEADER_BYTES + ETHERNET_BYTES);
+    return 8 * (int64_t)(payload->bytes + header_bytes(&flood->to) + ETHERNET_BYTES);
 }
 
 static const struct payload *take_payload(struct flood *flood)
@@ -230,11 +125,12 @@ static int64_t send_apart(struct flood *flood, int64_t due)
     int64_t each[BATCH];
     while (filled < BATCH && bits < due) {
         const struct payload *payload = take_payload(flood);
-        address_datagram(&flood->headers[filled], payload, &flood->source, &flood->state);
+        make_headers(&flood->headers[filled], &flood->source, &flood->to, flood->port,
+                     payload->bytes, payload->sum, &flood->state);
         /* sendmsg takes what is written here as readable only. */
         void *data = (void *)(uintptr_t)payload->data;
         flood->parts[filled][1] = (struct iovec){ .iov_base = data, .iov_len = payload->bytes };
-        each[filled] = line_bits(payload);
+        each[filled] = line_bits(flood, payload);
         bits += each[filled++];
     }
     int done = sendmmsg(flood->fd, flood->messages, filled, 0);
@@ -259,7 +155,7 @@ static int64_t send_together(struct flood *flood, int64_t due)
     } control = { 0 };
     struct msghdr message = {
         .msg_name = &flood->to,
-        .msg_namelen = sizeof flood->to,
+        .msg_namelen = place_bytes(&flood->to),
         .msg_iov = parts,
         .msg_control = &control,
         .msg_controllen = sizeof control,
@@ -274,7 +170,7 @@ static int64_t send_together(struct flood *flood, int64_t due)
         /* sendmsg takes what is written here as readable only. */
         void *data = (void *)(uintptr_t)payload->data;
         parts[i] = (struct iovec){ .iov_base = data, .iov_len = payload->bytes };
-        bits += line_bits(payload);
+        bits += line_bits(flood, payload);
         message.msg_iovlen = i + 1;
     }
     control.header = (struct cmsghdr){
@@ -320,24 +216,21 @@ static int send_all(struct flood *flood, long megabits, long seconds)
 }
 
 /* A socket for datagrams of a source that may be another host's; 0 or -errno. */
-static int open_flood(struct flood *flood, uint16_t port)
+static int open_flood(struct flood *flood)
 {
-    int one = 1;
-    struct sockaddr_in from = { .sin_family = AF_INET,
-                                .sin_addr.s_addr = htonl(flood->source.fixed),
-                                .sin_port = htons(flood->source.port) };
+    int one = 1, family = flood->to.any.sa_family;
     int together = flood->source.random == 0 && flood->source.port != 0;
 
     flood->send = together ? send_together : send_apart;
-    flood->to.sin_port = together ? htons(port) : 0;
     flood->fd = together ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)
-                         : socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+                         : socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
     if (flood->fd < 0)
         return -errno;
     if (!together)
         return 0;
+    flood->to.v4.sin_port = htons(flood->port);
     if (setsockopt(flood->fd, SOL_IP, IP_TRANSPARENT, &one, sizeof one) < 0 ||
-        bind(flood->fd, (struct sockaddr *)&from, sizeof from) < 0) {
+        bind(flood->fd, &flood->source.at.any, place_bytes(&flood->source.at)) < 0) {
         int result = -errno;
         (void)close(flood->fd);
         return result;
@@ -357,17 +250,18 @@ static void hurry(void)
 static int run(char **words, struct payload *payloads)
 {
     struct flood flood = { .payloads = payloads, .state = (uint64_t)now_ns() | 1 };
-    uint32_t to = address_of(words[1]);
     long port = number(words[2], UINT16_MAX);
     long megabits = number(words[4], MEGABITS_MAX), seconds = number(words[5], SECONDS_MAX);
-    if (source_of(words[0], &flood.source) < 0 || to == 0 || !port || !megabits || !seconds)
+    if (source_of(words[0], &flood.source) < 0 || place_of(words[1], &flood.to) < 0)
         return -EINVAL;
+    if (flood.source.at.any.sa_family != flood.to.any.sa_family || !port || !megabits || !seconds)
+        return -EINVAL;
+    flood.port = (uint16_t)port;
     flood.count = read_payloads(words[3], payloads);
     if (flood.count < 0)
         return flood.count;
-    flood.to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(to) };
-    prepare(&flood, (uint16_t)port);
-    int result = open_flood(&flood, (uint16_t)port);
+    prepare(&flood);
+    int result = open_flood(&flood);
     if (result < 0)
         return result;
     hurry();
@@ -387,7 +281,7 @@ int main(int argc, char **argv)
     if (done == -EINVAL) {
         fprintf(stderr, "usage: flooder SOURCE ADDRESS PORT PAYLOADS MEGABITS SECONDS\n"
                         "SOURCE is ADDRESS:PORT or ADDRESS/LENGTH; addresses are those of a\n"
-                        "laboratory: 127/8, 192.0.2.0/24, 198.18.0.0/15\n");
+                        "laboratory: 127/8, 192.0.2.0/24, 198.18.0.0/15, 2001:db8::/32\n");
         return 2;
     }
     if (done < 0)

@@ -8,11 +8,12 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { INITIATION } from "../src/wire/handshake.ts";
 import { compile } from "./compile.ts";
-import { ATTACKER_PREFIX, type Field } from "./field.ts";
+import { ATTACKER_PREFIX, type Field, LINK_PREFIX6 } from "./field.ts";
 import { makeInitiations } from "./initiations.ts";
 import { type Host, LabError, LINK, type Program } from "./lab.ts";
-import type { Tunnel } from "./rivals/rival.ts";
+import { DATA_TYPE, type Tunnel } from "./rivals/rival.ts";
 
 const JUNK_BYTES = 1_400;
 const SMALL_BYTES = 64;
@@ -28,15 +29,21 @@ const ATTACKER_PORT = 40_000;
 const KEY_BYTES = 32;
 /** Where the counter of data lies: behind type and receiver index. Source: WireGuard, 5.4.6. */
 const COUNTER_AT = 8;
+/** Initiations of 600 and of 20,000 a second; each is answered with 64 bytes at most. */
+const LINK_LOADS = [1, 35];
 
-/** Who seems to send: x itself, anybody, or the victim's peer. */
-export type Source = "attacker" | "random" | "peer";
+/** Who seems to send: x itself, anybody behind x, anybody on the link, or the victim's peer. */
+export type Source = "attacker" | "random" | "link" | "peer";
 
 export interface FloodClass {
   readonly id: string;
   /** In tables. */
   readonly title: string;
   readonly source: Source;
+  /** IP version of the flood and of what is measured under it; 4 where left out. */
+  readonly version?: 6;
+  /** Instead of the usual loads. Units: Mbit/s. */
+  readonly loads?: readonly number[];
   /** Errors: LabError. */
   readonly payloads: (field: Field, tunnel: Tunnel) => Promise<readonly Uint8Array[]>;
 }
@@ -53,10 +60,13 @@ const strayData = async (_: Field, { dataTypes }: Tunnel): Promise<readonly Uint
     return datagram;
   });
 
-/** Where there is no key, for nobody: what comes looks the same. */
-const initiations = async (_: Field, { publicKey }: Tunnel): Promise<readonly Uint8Array[]> => {
+/** Of the tunnel's own suite. Where there is no key, for nobody: what comes looks the same. */
+const initiations = async (
+  _: Field,
+  { publicKey, dataTypes }: Tunnel,
+): Promise<readonly Uint8Array[]> => {
   const key = publicKey === null ? randomBytes(KEY_BYTES) : Buffer.from(publicKey, "base64");
-  return makeInitiations(key, DIFFERENT);
+  return makeInitiations(key, DIFFERENT, Math.max(...dataTypes) - DATA_TYPE + INITIATION.type);
 };
 
 /**
@@ -84,10 +94,12 @@ export const FLOOD_CLASSES: readonly FloodClass[] = [
   { id: "junk", title: "junk, 1,400 bytes, one source", source: "attacker", payloads: junk(JUNK_BYTES) },
   { id: "random", title: "junk, 1,400 bytes, random sources", source: "random", payloads: junk(JUNK_BYTES) },
   { id: "index", title: "data, wrong index, random sources", source: "random", payloads: strayData },
-  { id: "mac1", title: "type 1, valid mac1, random sources", source: "random", payloads: initiations },
+  { id: "mac1", title: "initiations, valid mac1, random sources", source: "random", payloads: initiations },
   { id: "spoofed", title: "data, wrong index, from the peer's address", source: "peer", payloads: strayData },
   { id: "replay", title: "replays of genuine data, from the peer's address", source: "peer", payloads: replays },
   { id: "small", title: "junk, 64 bytes, one source", source: "attacker", payloads: junk(SMALL_BYTES) },
+  { id: "onlink", title: "initiations, valid mac1, random addresses of the own subnet", source: "link", loads: LINK_LOADS, payloads: initiations },
+  { id: "onlink6", title: "initiations, valid mac1, random addresses of the own subnet, IPv6", source: "link", version: 6, loads: LINK_LOADS, payloads: initiations },
 ];
 
 /** Records as flooder.c reads them: length (u16, little endian), bytes. */
@@ -117,8 +129,9 @@ const programOf = (field: Field, name: "flooder" | "recorder"): string => {
   return existsSync(binary) ? binary : compile(field, name);
 };
 
-const sourceWord = (field: Field, source: Source, peerPort: number): string => {
-  if (source === "random") return ATTACKER_PREFIX;
+const sourceWord = (field: Field, { source, version }: FloodClass, peerPort: number): string => {
+  if (version === 6) return LINK_PREFIX6;
+  if (source === "random" || source === "link") return ATTACKER_PREFIX;
   if (source === "attacker") return `${field.x.under4}:${ATTACKER_PORT}`;
   return `${field.a.under4}:${peerPort}`;
 };
@@ -154,8 +167,10 @@ export const startFlood = async (
   { kind, megabits, seconds }: Flood,
 ): Promise<Program> => {
   const file = await makePayloads(field, tunnel, kind);
-  const source = sourceWord(field, kind.source, tunnel.port);
-  const words = [source, target.host.under4, target.port, file, megabits, seconds].map(String);
+  if (kind.source === "link") await field.linkAttacker(target.host);
+  const source = sourceWord(field, kind, tunnel.port);
+  const to = kind.version === 6 ? target.host.under6 : target.host.under4;
+  const words = [source, to, target.port, file, megabits, seconds].map(String);
   const flooder = field.start(field.x, [programOf(field, "flooder"), ...words]);
   await flooder.says("flooding");
   return flooder;

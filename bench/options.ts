@@ -54,7 +54,8 @@ Measures tunnels of p2pvpn-engine and of other VPNs between two network namespac
   --only NAMES           schemes, as p2pvpn,wireguard-go or p2pvpn-aes-node20
   --work NAMES           what is measured, as tcp1,tcp4,card,udp64,ping,loaded,peers
                          under floods ping,tcp,both
-  --class NAMES          kinds of floods, as junk,random,index,mac1,spoofed,replay,small
+  --class NAMES          kinds of floods, as junk,random,index,mac1,spoofed,replay,small,
+                         onlink,onlink6
   --runs N               of each cell, 1 to ${RUNS_MAX} (default 5; 10 in the paper)
   --seconds N            of each load, 1 to ${SECONDS_MAX} (default 5)
   --quick                one run of 2 s; paper and direct with junk at 0 and 1,000 Mbit/s, unless

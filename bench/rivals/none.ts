@@ -16,7 +16,7 @@ export const none: Rival = {
   direct: true,
   version: () => versionOf(["uname", "-r"], /^(\S+)/),
   start: async ({ a, b }) => ({
-    ...{ from: a, to: b.under4, port: PORT, serverPort: PORT, publicKey: null },
+    ...{ from: a, to: b.under4, to6: b.under6, port: PORT, serverPort: PORT, publicKey: null },
     ...{ dataTypes: [DATA_TYPE], programs: [] },
   }),
 };

@@ -25,7 +25,8 @@ export const ours = (options: OursOptions): Rival => {
     version: () => version,
     start: async (field) => {
       const programs = await scheme.start(field, 0);
-      const ends = { from: field.a, to: field.b.inner4, programs, dataTypes };
+      const { inner4: to, inner6: to6 } = field.b;
+      const ends = { from: field.a, to, to6, programs, dataTypes };
       return { ...ends, port: PORT, serverPort: PORT, publicKey: keyOf(field, "b") };
     },
   };

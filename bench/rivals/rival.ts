@@ -23,6 +23,8 @@ export interface Tunnel {
   readonly from: Host;
   /** Inner address of b. */
   readonly to: string;
+  /** The same of IPv6; left out: it carries none. */
+  readonly to6?: string;
   /** UDP port of the tunnel at a and at b, if they have one of their own. */
   readonly port: number;
   /** Port at s that rivals need open, and that is flooded in scenario `paper`. */

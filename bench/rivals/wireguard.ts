@@ -36,6 +36,7 @@ const runKernel: Runner = async (field, host, keys, peer, plan) => {
   await field.must(host, ["wg", "set", name, ...own]);
   await setWireguardPeer(field, host, peer, plan);
   await ip("address", "add", `${host.inner4}/24`, "dev", name);
+  await ip("address", "add", `${host.inner6}/64`, "dev", name, "nodad");
   await ip("link", "set", name, "mtu", MTU, "up");
   return null;
 };
@@ -50,10 +51,10 @@ const startDirect = async (field: Field, run: Runner): Promise<Tunnel> => {
   const { a, b } = field;
   const [own, other] = [a, b].map((host) => makeKeys(field, host, "wireguard")) as [Keys, Keys];
   const programs = [
-    await run(field, a, own, other.publicKey, planOf(a, b, `${b.inner4}/32`)),
-    await run(field, b, other, own.publicKey, planOf(b, a, `${a.inner4}/32`)),
+    await run(field, a, own, other.publicKey, {}),
+    await run(field, b, other, own.publicKey, {}),
   ];
-  return tunnelOf(field, programs, other.publicKey);
+  return { ...tunnelOf(field, programs, other.publicKey), to6: b.inner6 };
 };
 
 const startHub = async (field: Field, run: Runner): Promise<Tunnel> => {

@@ -49,8 +49,10 @@ const tasksOf = (
   classes: readonly FloodClass[],
   options: Options,
 ): Task[] => {
-  const loads = options.quick ? QUICK_LOADS : LOADS;
-  const floods = classes.flatMap(({ id }) => loads.map((load) => [id, load] as const));
+  const usual = options.quick ? QUICK_LOADS : LOADS;
+  const floods = classes.flatMap(({ id, loads = usual }) =>
+    loads.map((load) => [id, load] as const),
+  );
   return works.flatMap((work) =>
     [[null, 0] as const, ...floods].flatMap(([kind, attackMbps]) =>
       rivals.map(({ id }) => ({

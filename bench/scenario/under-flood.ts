@@ -138,8 +138,12 @@ export const measureCell = async (
 ): Promise<Figures> => {
   const field = await Field.lay(links);
   try {
-    const tunnel = await rival.start(field);
+    const started = await rival.start(field);
+    const { to, to6 } = started;
+    const tunnel =
+      flood?.kind.version === 6 && to6 !== undefined ? { ...started, to: to6 } : started;
     await firstPing(field, tunnel.from, tunnel.to);
+    if (tunnel.to !== to) await firstPing(field, tunnel.from, to);
     const at = { target: target(field, tunnel), others: others(rival) };
     const figures =
       flood === null

@@ -201,9 +201,11 @@ export class Changes {
     this.#wipeSelf();
     if (privateKey === null) return;
     const keys = staticKeys(Uint8Array.from(privateKey));
-    const { mac, randomBytes, sourceHash } = world;
+    const { mac, randomBytes, sourceHash, isUnknownNeighbour } = world;
     const cookies = new CookieChecker({ publicKey: keys.publicKey, mac, random: randomBytes });
-    const load = new Load(cookies, new Limiter(sourceHash), hands.onLoad);
+    const limiter = new Limiter(sourceHash);
+    const { onLoad } = hands;
+    const load = new Load({ checker: cookies, limiter, isUnknownNeighbour, onLoad });
     this.#self = { keys, load, cookies, clock: world.openClock(keys.publicKey) };
     exchange.become(this.#self);
     const twin = roster.find(keys.publicKey);

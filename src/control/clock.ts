@@ -8,15 +8,17 @@
  *     sent before ─────────────▶ floor │ sent in this run ──▶ highest ...... reserved
  *                                      │                                      on disk
  *
- * A label is max(now, last + 2^24 ns, floor + 2^24 ns). The reservation is the later one of an
- * hour ahead of the clock and 64 labels ahead of the last one, and is renewed beside the event loop
- * when half of it is used; a label beyond it (a clock that jumped forward) waits for the disk.
+ * A label is max(now, last + 2^24 ns, floor + 2^24 ns). The reservation is the later one of five
+ * minutes ahead of the clock and 64 labels ahead of the last one, and is renewed beside the event
+ * loop when half of it is used; a label beyond it (after silence, or a jump of the clock) waits for
+ * the disk.
  *
- * An hour: one or two small writes an hour, two dozen to four dozen a day, spare a flash disk. And
- * what it costs is bounded: after a crash our labels may be an hour ahead of the clock, which
- * nobody sees unless the folder is lost as well; then peers refuse us for that hour at most. A stop
- * writes what was really sent. 64 labels are 1.07 s: where the clock is behind the floor, that is
- * all that a crash adds, so that an engine which crashes every second gains nothing on the clock.
+ * Five minutes: sessions last two, so that an engine at work never waits, and writes a dozen small
+ * blocks an hour. And what it costs is bounded: after a crash our labels are up to five minutes
+ * ahead of the clock, so that peers refuse the same key without the folder (on another host, say)
+ * for that long. A stop writes what was really sent. 64 labels are 1.07 s: where the clock is
+ * behind the floor, that is all that a crash adds, so that an engine which crashes every second
+ * gains nothing on the clock.
  *
  * A clock that was once far in the future leaves a floor there. It poisons nothing: labels go on
  * from the floor in steps of 2^24 ns, and 2^62 s have room for them. Without the folder (or when it
@@ -42,7 +44,7 @@ import {
 } from "../wire/tai64n.ts";
 
 /** Tuning: how far ahead of the clock labels are reserved. */
-export const AHEAD_MS = 3_600_000;
+export const AHEAD_MS = 300_000;
 /** Tuning: how many labels are reserved where the clock is behind them. */
 export const AHEAD_LABELS = 64;
 /** Half of them. */
@@ -214,7 +216,6 @@ export class SentClock {
       return;
     }
     if (isLater(label, this.#reserved)) {
-      this.#log.info("A handshake waited for the disk: the clock went beyond what was reserved.");
       this.#reserveNow(file, label, unixMs);
       return;
     }

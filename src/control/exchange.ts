@@ -167,7 +167,7 @@ export class Exchange {
       counters.add(DROP.macInvalid, 1);
       return false;
     }
-    const verdict = load.initiation(datagram, from, nowMs);
+    const verdict = load.initiation(datagram, from, local, nowMs);
     if (verdict === "cookieAsked") {
       this.#world.send(self.cookies.reply(datagram, from, nowMs), from, local);
     }

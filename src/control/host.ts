@@ -71,6 +71,10 @@ export class Host {
     return this.#name;
   }
 
+  get up(): boolean {
+    return this.#up;
+  }
+
   get mtu(): number {
     return this.#mtu;
   }

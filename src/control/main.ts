@@ -25,6 +25,7 @@ import { makeHandlers } from "./handlers.ts";
 import { mac, makeSourceHash } from "./hashes.ts";
 import { Host } from "./host.ts";
 import { KeyLog } from "./key-log.ts";
+import { Neighbours } from "./neighbours.ts";
 import { type Opened, upFacts } from "./report.ts";
 import { Names } from "./resolve.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
@@ -113,6 +114,7 @@ class ControlThread {
   readonly #alarm: Alarm;
   readonly #sockets: Sockets;
   readonly #datagrams: Datagrams;
+  readonly #neighbours: Neighbours;
   readonly #host: Host;
   readonly #sources: Sources;
   readonly #eventWatch: WatchHandle;
@@ -160,6 +162,8 @@ class ControlThread {
     });
     this.#alarm = new Alarm(() => this.#control.tick());
     this.#sockets = new Sockets(task.port, task.portOptions);
+    const { fwmark: mark, bindDevice } = task.portOptions;
+    this.#neighbours = new Neighbours({ index: task.index, bound: bindDevice !== "", mark });
     this.#control = new Control(
       {
         arena: this.#arena,
@@ -214,6 +218,7 @@ class ControlThread {
       openClock: (publicKey) =>
         SentClock.open({ folder: host.stateDir, publicKey, unixMs: Date.now(), log: this.#log }),
       send: (datagram, to, local) => this.#datagrams.send(datagram, to, local),
+      isUnknownNeighbour: (to, local) => this.#neighbours.isUnknown(to, local),
       signal: (thread) => void addon.eventSignal(ioWakes[thread]!),
       wakeAt: (dueMs) => this.#alarm.set(dueMs),
       pause: (ms) => sleep(ms),
@@ -221,6 +226,7 @@ class ControlThread {
       listen: (listenPort) => this.#listen(listenPort),
       setMark: (fwmark) => {
         this.#sockets.setMark(fwmark);
+        this.#neighbours.setMark(fwmark);
         this.#control.broadcast(COMMAND.sockets);
       },
       setMtu: (mtu) => this.#host.setMtu(mtu),
@@ -236,6 +242,7 @@ class ControlThread {
     if (config.host.bringUp) {
       this.#host.bringUp();
       await this.#control.setUp(true);
+      this.#keepNeighbours();
       this.#host.setRoutes(this.#control.roster.prefixes());
     }
     const handlers = makeHandlers({
@@ -295,6 +302,7 @@ class ControlThread {
     this.#datagrams.close();
     this.#host.close();
     this.#nameThreads.close();
+    this.#neighbours.close();
     addon.unwatch(this.#eventWatch);
     this.#control.stop();
     this.#keyLog?.close();
@@ -313,7 +321,14 @@ class ControlThread {
     this.#setRoutes();
   }
 
+  /** They go with the link, when it is set down. */
+  #keepNeighbours(): void {
+    if (this.#host.up) this.#neighbours.keep(this.#control.roster.prefixes());
+    else this.#neighbours.forget();
+  }
+
   #setRoutes(): void {
+    this.#keepNeighbours();
     try {
       this.#host.setRoutes(this.#control.roster.prefixes());
     } catch (error) {

@@ -40,6 +40,11 @@ export interface World {
   readonly openClock: (publicKey: Uint8Array) => Timestamps;
   /** `local`: a sockaddr to send from, or empty. False: it was refused. */
   readonly send: (datagram: Uint8Array, to: Uint8Array, local: Uint8Array) => boolean;
+  /**
+   * A datagram to this address makes the kernel look on a link for somebody whom it does not know,
+   * which costs an entry of its table for seconds (neighbours.ts). Both are sockaddrs.
+   */
+  readonly isUnknownNeighbour: (to: Uint8Array, local: Uint8Array) => boolean;
   /** Rings an I/O thread's bell: a command waits. */
   readonly signal: (thread: number) => void;
   /** Call `tick` at this time; infinity: not at all. Replaces what was said before. */

@@ -149,6 +149,7 @@ export const DROPS = [
   { name: "cookieUnexpected", unit: "datagrams", doc: "A cookie reply that answers no message of ours." },
   { name: "cookieAsked", unit: "datagrams", doc: "Under load, an initiation without a valid mac2: a cookie reply was its answer." },
   { name: "handshakeUnverified", unit: "datagrams", doc: "Under load, a handshake message without a valid mac2, when the budgets of such and of cookie replies were used up." },
+  { name: "cookieNeighbour", unit: "datagrams", doc: "Under load, an initiation without a valid mac2 from an address on our own link that the host does not know, when the budget of cookie replies to such was used up." },
   { name: "handshakeVerified", unit: "datagrams", doc: "Under load, a handshake message with a valid mac2, when the budget of such was used up." },
   { name: "handshakeSource", unit: "datagrams", doc: "Under load, handshake messages with a valid mac2 of one IPv4 address or IPv6 /64 came faster than 20 a second." },
   { name: "noIndex", unit: "handshakes", doc: "No receiver index was free, or I/O threads hold all session entries of the peer." },

@@ -16,9 +16,12 @@ import { addressOf, type Flow, makeFrame, payloadRoom } from "./packets.ts";
 import type { Random } from "./random.ts";
 import type { Schedule } from "./schedule.ts";
 import { type Path, PathIndex, type Place } from "./stage.ts";
+import { Strangers } from "./strangers.ts";
 
 /** Somewhere in 2025. */
 const UNIX_MS = 1_750_000_000_000;
+/** Types of cookie replies, of both suites. */
+const COOKIES: readonly (number | undefined)[] = [3, 7];
 /** A name server answers within this long. */
 const RESOLVE_MS = 500;
 
@@ -71,6 +74,7 @@ export class Machine implements Receiver {
   readonly removed = new Set<number>();
   readonly #options: MachineOptions;
   readonly #paths: PathIndex;
+  readonly #strangers = new Strangers();
   #machines: readonly Machine[] = [];
   #life: Life | null = null;
   /** Until when it sleeps, and since when. */
@@ -275,6 +279,7 @@ export class Machine implements Receiver {
         close: () => {},
       }),
       send: (datagram, to) => this.#sendMessage(datagram, to),
+      isUnknownNeighbour: (to) => this.#isStranger(this.#paths.find(to)),
       pause: (ms) => promise(ms, () => undefined),
       resolve: ({ host }) =>
         promise(random.fraction() * RESOLVE_MS, () =>
@@ -347,12 +352,26 @@ export class Machine implements Receiver {
     network.send(path, datagram);
   }
 
+  /** The last place is nobody's. */
+  #isStranger(path: Path | undefined): boolean {
+    return path?.peer === this.#machines.length;
+  }
+
+  #reply(): void {
+    try {
+      this.#strangers.reply(this.bootMs());
+    } catch (error) {
+      this.#options.onError(error);
+    }
+  }
+
   #sendMessage(datagram: Uint8Array, to: Uint8Array): boolean {
     const path = this.#paths.find(to);
     if (path === undefined) {
       this.#options.onError(new Error("control sent to an address that is nobody's"));
       return false;
     }
+    if (this.#isStranger(path) && COOKIES.includes(datagram[0])) this.#reply();
     this.#options.trace(`${this.id} sends message ${datagram[0]} to ${path.peer}`);
     this.#options.network.send(path, Buffer.from(datagram));
     return true;

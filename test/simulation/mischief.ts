@@ -140,8 +140,8 @@ const roam: Act = ({ random, network, machines }, machine) => {
 const flood: Act = (scene, machine) => {
   const { random, network, schedule } = scene;
   const friend = otherThan(scene, machine);
-  const count = 50 + random.below(350);
-  const gapMs = random.between(0.5, 4);
+  const count = 150 + random.below(350);
+  const gapMs = random.between(0.2, 1.2);
   network.flood(machine.id, count, gapMs);
   schedule.after(random.between(0.2, 1) * count * gapMs, () => {
     if (friend.awake) friend.life?.control.rekey(machine.publicKey);

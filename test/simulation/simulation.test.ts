@@ -30,6 +30,7 @@ const REACHED = [
   "handshakeReplayed",
   "roamed",
   "cookieAsked",
+  "cookieNeighbour",
   "innerSource",
   "openFailed",
   "replayed",

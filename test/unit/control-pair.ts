@@ -125,6 +125,7 @@ export class End {
         if (pair.carries(copy)) pair.waiting.push({ to: other, datagram: copy });
         return true;
       },
+      isUnknownNeighbour: () => false,
       signal: () => {},
       wakeAt: (dueMs) => {
         this.dueMs = dueMs;

@@ -69,10 +69,18 @@ test("floods are made of what their names say", async () => {
   const mixed = await payloads("spoofed", 4, 8);
   assert.deepEqual([...new Set(mixed.map(([type]) => type))], [4, 8]);
   const mac = new Uint8Array(16);
-  for (const one of await payloads("mac1")) {
-    addon.blake2sMac(mac, mac1Key(Buffer.alloc(32, 7)), one.subarray(0, 116));
-    assert.deepEqual([one[0], one.length], [1, 148]);
-    assert.deepEqual(one.subarray(116, 132), mac);
+  for (const [types, type] of [
+    [[4], 1],
+    [[4, 8], 5],
+  ] as const) {
+    for (const one of [
+      ...(await payloads("mac1", ...types)),
+      ...(await payloads("onlink6", ...types)),
+    ]) {
+      addon.blake2sMac(mac, mac1Key(Buffer.alloc(32, 7)), one.subarray(0, 116));
+      assert.deepEqual([one[0], one.length], [type, 148]);
+      assert.deepEqual(one.subarray(116, 132), mac);
+    }
   }
 });
 
@@ -102,6 +110,8 @@ test("the flooder refuses what is not the laboratory's, and what has no bound", 
     ] as const),
     ...([
       [0, "198.18.0.0/33"],
+      [0, "2001:db8::/64"],
+      [0, "2001:db9::/64"],
       [1, "192.0.3.1"],
       [1, "198.20.0.1"],
       [1, "name"],

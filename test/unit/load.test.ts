@@ -7,6 +7,7 @@ import {
   type Budgets,
   INTERVAL_INITIATIONS,
   INTERVAL_MS,
+  INTERVAL_RECEIVES,
   Load,
   STICKY_MS,
 } from "../../src/control/load.ts";
@@ -18,9 +19,13 @@ const BUDGETS: Budgets = {
   verified: { perSecond: 10, burst: 7 },
   answers: { perSecond: 10, burst: 3 },
   cookies: { perSecond: 10, burst: 4 },
+  neighbours: { perSecond: 1, burst: 2 },
 };
 const START_MS = 1_000;
 const STRANGER = makeSockaddr(Uint8Array.of(203, 0, 113, 1), 4_000);
+/** On our own link; the host does not know it. */
+const UNKNOWN = makeSockaddr(Uint8Array.of(198, 51, 100, 1), 4_000);
+const LOCAL = makeSockaddr(Uint8Array.of(192, 0, 2, 99), 51_820);
 const friend = (n: number): Uint8Array => makeSockaddr(Uint8Array.of(192, 0, 2, n), 51_820);
 
 /** A load, how often it began, and messages with a valid mac2 for it. */
@@ -30,7 +35,17 @@ const makeLoad = () => {
   const checker = new CookieChecker({ publicKey: B.keys.publicKey, mac, random });
   const began = { times: 0 };
   const limiter = new Limiter((_, high, low) => high ^ low);
-  const load = new Load(checker, limiter, () => began.times++, BUDGETS);
+  const isUnknownNeighbour = (to: Uint8Array, local: Uint8Array): boolean => {
+    assert.deepEqual(local, LOCAL);
+    return to === UNKNOWN;
+  };
+  const load = new Load(
+    { checker, limiter, isUnknownNeighbour, onLoad: () => began.times++ },
+    BUDGETS,
+  );
+  const strain = (): void => {
+    for (let i = 0; i < INTERVAL_RECEIVES; i++) load.full(START_MS);
+  };
   const verified = (from: Uint8Array): Uint8Array => {
     const holder = new CookieHolder(B.keys.publicKey, mac);
     const { datagram } = initiate();
@@ -38,7 +53,7 @@ const makeLoad = () => {
     assert.ok(holder.take(checker.reply(datagram, from, START_MS), START_MS));
     return datagram;
   };
-  return { load, began, verified };
+  return { load, began, strain, verified };
 };
 
 /** Verdicts of one message that comes again and again at one moment. */
@@ -48,7 +63,7 @@ const verdicts = (
   from: Uint8Array,
   times: number,
   nowMs: number,
-) => Array.from({ length: times }, () => load.initiation(message, from, nowMs));
+) => Array.from({ length: times }, () => load.initiation(message, from, LOCAL, nowMs));
 
 test("a few initiations an interval pass; one more, and it is under load for a second", () => {
   const { load, began } = makeLoad();
@@ -60,26 +75,29 @@ test("a few initiations an interval pass; one more, and it is under load for a s
     assert.equal(load.under(nowMs), false);
   }
   const nowMs = START_MS + 2 * INTERVAL_MS;
-  load.initiation(datagram, STRANGER, nowMs);
+  load.initiation(datagram, STRANGER, LOCAL, nowMs);
   assert.equal(load.under(nowMs), true);
   assert.equal(load.under(nowMs + STICKY_MS - 1), true);
   assert.equal(load.under(nowMs + STICKY_MS), false);
   assert.equal(began.times, 1);
 });
 
-test("a full batch is load at once; while it lasts it begins no second time", () => {
-  const { load, began } = makeLoad();
-  load.full(START_MS);
-  load.full(START_MS + STICKY_MS - 1);
-  assert.equal(load.under(START_MS + 2 * STICKY_MS - 2), true);
+test("several full receives in an interval are load, which begins no second time", () => {
+  const { load, began, strain } = makeLoad();
+  for (let i = 1; i < INTERVAL_RECEIVES; i++) load.full(START_MS - INTERVAL_MS);
+  assert.equal(load.under(START_MS - INTERVAL_MS), false);
+  strain();
+  assert.equal(load.under(START_MS), true);
+  load.full(START_MS + 1);
+  assert.equal(load.under(START_MS + STICKY_MS), true);
   assert.equal(began.times, 1);
   load.full(START_MS + 3 * STICKY_MS);
-  assert.equal(began.times, 2);
+  assert.equal(load.under(START_MS + 3 * STICKY_MS), false, "one full receive is none");
 });
 
 test("without mac2: its budget, then cookie replies, then nothing", () => {
-  const { load } = makeLoad();
-  load.full(START_MS);
+  const { load, strain } = makeLoad();
+  strain();
   assert.deepEqual(verdicts(load, initiate().datagram, STRANGER, 8, START_MS), [
     ...Array(2).fill("pass"),
     ...Array(4).fill("cookieAsked"),
@@ -87,9 +105,24 @@ test("without mac2: its budget, then cookie replies, then nothing", () => {
   ]);
 });
 
+test("addresses of the link that the host does not know use up a budget of their own", () => {
+  const { load, strain } = makeLoad();
+  strain();
+  assert.deepEqual(verdicts(load, initiate().datagram, UNKNOWN, 6, START_MS), [
+    ...Array(2).fill("pass"),
+    ...Array(2).fill("cookieAsked"),
+    ...Array(2).fill("cookieNeighbour"),
+  ]);
+  const later = START_MS + 400;
+  assert.deepEqual(verdicts(load, initiate().datagram, UNKNOWN, 3, later).slice(2), [
+    "cookieNeighbour",
+  ]);
+  assert.equal(load.initiation(initiate().datagram, STRANGER, LOCAL, later), "cookieAsked");
+});
+
 test("with mac2: five of a source, seven of all, whatever strangers send", () => {
-  const { load, verified } = makeLoad();
-  load.full(START_MS);
+  const { load, strain, verified } = makeLoad();
+  strain();
   verdicts(load, initiate().datagram, STRANGER, 20, START_MS);
   assert.deepEqual(verdicts(load, verified(friend(1)), friend(1), 6, START_MS), [
     ...Array(5).fill("passVerified"),
@@ -102,22 +135,22 @@ test("with mac2: five of a source, seven of all, whatever strangers send", () =>
 });
 
 test("verified senders use up nothing of the others, and no stranger a source's bucket", () => {
-  const { load, verified } = makeLoad();
-  load.full(START_MS);
+  const { load, strain, verified } = makeLoad();
+  strain();
   const message = verified(friend(1));
   // Somebody writes friend 1's address on messages without a valid mac2.
   verdicts(load, initiate().datagram, friend(1), 50, START_MS);
   const passed = verdicts(load, message, friend(1), 5, START_MS);
   assert.deepEqual(passed, Array(5).fill("passVerified"));
   const later = START_MS + 200;
-  assert.equal(load.initiation(initiate().datagram, STRANGER, later), "pass");
+  assert.equal(load.initiation(initiate().datagram, STRANGER, LOCAL, later), "pass");
 });
 
 test("responses are never asked for a cookie", () => {
-  const { load } = makeLoad();
+  const { load, strain } = makeLoad();
   const response = new Uint8Array(92);
   assert.equal(load.response(response, STRANGER, START_MS), "pass");
-  load.full(START_MS);
+  strain();
   const all = Array.from({ length: 5 }, () => load.response(response, STRANGER, START_MS));
   assert.deepEqual(all, [...Array(3).fill("pass"), ...Array(2).fill("handshakeUnverified")]);
 });

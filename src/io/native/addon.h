@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "arena.h"
+#include "udp.h"
 
 /* One per thread that loaded the addon; napi_set_instance_data. */
 struct instance {
@@ -33,6 +34,7 @@ struct call {
 void register_calls(napi_env env, napi_value exports, const struct call *calls, size_t count);
 
 void register_net(napi_env env, napi_value exports);   /* addon_net.c: links, routes, notify */
+void register_neighbour(napi_env env, napi_value exports); /* addon_neighbour.c */
 void register_udp(napi_env env, napi_value exports);   /* addon_udp.c: sockets, datagrams */
 void register_io(napi_env env, napi_value exports);    /* addon_io.c: the packet path */
 void register_aead(napi_env env, napi_value exports);  /* addon_aead.c: seal, open, BLAKE2s */
@@ -51,6 +53,8 @@ bool get_bool(napi_env env, napi_value value, const char *name, bool *out);
 /* Copies a string with its terminator; an overlong one is a TypeError. */
 bool get_text(napi_env env, napi_value value, const char *name, char *out, size_t room);
 /* Bytes of a Uint8Array (also over a SharedArrayBuffer); no copy. */
+/* A sockaddr of SOCKADDR_BYTES, or an empty array for none; addon_udp.c. */
+bool get_address(napi_env env, napi_value value, const char *name, union address *out);
 bool get_bytes(napi_env env, napi_value value, const char *name, uint8_t **bytes, size_t *length);
 
 napi_value make_i32(napi_env env, int32_t value);

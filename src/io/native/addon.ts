@@ -149,6 +149,22 @@ export interface Addon {
   addressList(index: number): string[];
   routeAdd(index: number, address: Uint8Array, prefixLength: number, metric: number): number;
   routeRemove(index: number, address: Uint8Array, prefixLength: number, metric: number): number;
+  /** A socket for the three calls below; see neighbour.h. */
+  neighbourOpen(): number;
+  /**
+   * 1: a datagram to `sockaddr` has the kernel look for somebody on a link whom it does not know;
+   * else 0. `local` as datagramReceive gave it, or empty; `bound`: it leaves by local's interface.
+   */
+  neighbourUnknown(
+    fd: number,
+    sockaddr: Uint8Array,
+    local: Uint8Array,
+    mark: number,
+    bound: boolean,
+  ): number;
+  /** Entries that stay until the link is set down; 4 or 16 bytes. */
+  neighbourAdd(fd: number, index: number, address: Uint8Array): number;
+  neighbourRemove(fd: number, index: number, address: Uint8Array): number;
   /** A socket that receives link, address and route events. */
   netlinkOpen(): number;
   netlinkRead(fd: number): LinkEvent[];

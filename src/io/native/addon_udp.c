@@ -176,8 +176,7 @@ CALL(udp_gro_call)
     return make_i32(env, udp_gro(fd, on));
 }
 
-/* A sockaddr of SOCKADDR_BYTES, or an empty array for none. */
-static bool get_address(napi_env env, napi_value value, const char *name, union address *out)
+bool get_address(napi_env env, napi_value value, const char *name, union address *out)
 {
     uint8_t *bytes;
     size_t length;

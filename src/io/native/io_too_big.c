@@ -18,9 +18,12 @@
 #include "io_state.h"
 #include "mss.h"
 
-/* Messages about packets to one peer: this many at once, then one each interval. */
+/*
+ * Messages about packets to one peer: this many at once, then one each interval. Who sends a packet
+ * may write any address on it, and each of a link costs the kernel an entry of its neighbours.
+ */
 #define TOLD_BURST 64.0
-#define TOLD_EVERY_MS 1.0
+#define TOLD_EVERY_MS 20.0
 
 uint32_t io_peer_mtu(const struct io *io, uint32_t index)
 {

@@ -84,8 +84,11 @@ const describe = async (program: Command, words: readonly string[]): Promise<voi
   describeHelp(program);
 };
 
-const say = (sentence: string): void => {
-  process.stderr.write(`p2pvpn-engine: ${sentence}\n`);
+/** A configuration may have several mistakes, a line each. */
+const say = (sentences: string): void => {
+  for (const sentence of sentences.split("\n")) {
+    process.stderr.write(`p2pvpn-engine: ${sentence}\n`);
+  }
 };
 
 /** One clause from commander's lines; our argument checks throw the part after "must". */

@@ -3,13 +3,14 @@
  */
 import type { Arena } from "../memory/region.ts";
 import type { Change } from "../schema/change.ts";
-import type { EngineConfig, LogLevel, PeerConfig } from "../schema/config.ts";
+import type { EngineConfig, LogLevel } from "../schema/config.ts";
 import { difference } from "../schema/difference.ts";
 import { EngineError } from "../schema/errors.ts";
 import { formatWireguardKey, isPublicKey, sameKey } from "../schema/identity.ts";
 import { loadConfig } from "../schema/load.ts";
 import { configValue } from "../schema/settings.ts";
 import type { Control } from "./control.ts";
+import { currentConfig } from "./current.ts";
 import type { Host } from "./host.ts";
 import { type Opened, peerValue, routeValues, statsValue, statusValue } from "./report.ts";
 import type { ControlHandlers } from "./socket.ts";
@@ -26,30 +27,6 @@ export interface Served {
   readonly warn: (sentence: string) => void;
   readonly stop: () => void;
 }
-
-/** The configuration as it is now, after all changes. */
-const currentConfig = (config: EngineConfig, { control, host }: Served): EngineConfig => {
-  const peers = Array.from(
-    control.roster.peers(),
-    (peer): PeerConfig => ({
-      name: peer.name,
-      publicKey: peer.publicKey,
-      presharedKey: peer.presharedKey,
-      allowedIps: [...control.roster.allowed.of(peer)],
-      endpoint: peer.endpoint,
-      persistentKeepaliveS: peer.persistentKeepaliveS,
-    }),
-  );
-  // Where the kernel chose the port, "0" still stands for it.
-  const listenPort = config.interface.listenPort === 0 ? 0 : control.listenPort;
-  const { fwmark } = control;
-  const { mtu, addresses } = host;
-  return {
-    ...config,
-    interface: { ...config.interface, listenPort, fwmark, mtu, addresses },
-    peers,
-  };
-};
 
 /**
  * Mistakes that people should hear of; WireGuard, and so UAPI, passes over them.
@@ -70,8 +47,12 @@ export const makeHandlers = (served: Served): ControlHandlers => {
   const apply: ControlHandlers["change.apply"] = async (change) => {
     refuseKeys(change, control.publicKey);
     await control.apply(change);
-    const { listenPort = config.interface.listenPort } = change;
-    config = { ...config, interface: { ...config.interface, listenPort } };
+  };
+  const current = (): EngineConfig => currentConfig(config, control, host);
+  /** The identity that was read is ours; one that only a new start brings is not. */
+  const adopt = ({ source, interface: { identity } }: EngineConfig): void => {
+    if (!sameKey(control.publicKey, identity?.publicKey ?? null)) return;
+    config = { ...config, ...(source && { source }), interface: { ...config.interface, identity } };
   };
   const setLevel = (logLevel: LogLevel): void => {
     served.setLogLevel(logLevel);
@@ -96,12 +77,12 @@ export const makeHandlers = (served: Served): ControlHandlers => {
     "routes.get": () =>
       Array.from(control.roster.peers(), (peer) => routeValues(peer, control)).flat(),
     "stats.get": () => statsValue(arena),
-    "config.get": () => configValue(currentConfig(config, served)),
+    "config.get": () => configValue(current()),
     "change.apply": apply,
     "engine.reload": async () => {
       const { source } = config;
       if (source === undefined) throw new EngineError("NO_CONFIG");
-      const now = currentConfig(config, served);
+      const now = current();
       const next = loadConfig(source.file, source.flags, served.warn);
       const { change, addresses, logLevel, changed, needsRestart } = difference(now, next);
       const readdress = addresses.add.length + addresses.remove.length > 0;
@@ -113,6 +94,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
         throw error;
       }
       if (logLevel !== null) setLevel(logLevel);
+      adopt(next);
       return { changed: [...changed], needsRestart: [...needsRestart] };
     },
     "peers.rekey": (publicKey) => control.rekey(publicKey),

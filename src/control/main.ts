@@ -156,6 +156,7 @@ class ControlThread {
         cipher: link.cipher,
         aes: task.aes,
         listenPort: task.port.port,
+        wantedPort: link.listenPort,
         fwmark: link.fwmark,
         keyFixed: link.identity !== null && link.identity.nodeId !== null,
       },

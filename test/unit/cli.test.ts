@@ -83,7 +83,7 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
   ["start --io-threads 0", 2, /'--io-threads <N>' must be a whole number from 1 to 8, not '0'/],
   ["start --hand-over never", 2, /must be "auto" or "inline" or "always", not 'never'/],
   ["start -c none.toml", 2, /none\.toml cannot be read \(there is no such file\)/],
-  ["start -c bad.toml", 2, /bad\.toml: unknown key mtuu in \[interface\]; did you mean mtu\?/],
+  ["start -c bad.toml", 2, /bad\.toml: line 3: unknown key mtuu in \[interface\]; did you mean mtu\?/],
   ["start -c exposed.toml", 2, /exposed\.key can be read by others; run `chmod 600 /],
   ["start -c pipe", 2, /pipe cannot be read \(it is no plain file\)/],
   ["start -c piped.toml", 2, /pipe cannot be read: it is no plain file/],
@@ -96,9 +96,9 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
   ["stats", 1, /No engine is running/],
   ["stop", 1, /No engine is running/],
   ["start -c wg0.conf", 2, /wg0\.conf can be read by others; run `chmod 600 /],
-  ["start -c wg1.conf", 2, /wg1\.conf: line 2: unknown key Mtuu in \[Interface\]; did you mean MTU\?$/m],
+  ["start -c wg1.conf", 2, /wg1\.conf: line 3: unknown key Mtuu in \[Interface\]; did you mean MTU\?$/m],
   ["start -c twice.toml", 2, /\[\[peer\]\] 1 and \[\[peer\]\] 2 both have 10\.0\.0\.0\/8 in allowed_ips; take it from one of them\.$/m],
-  ["start -c type.toml", 2, /mtu in \[interface\] must be a whole number from 576 to 65455, not "1420"\.$/m],
+  ["start -c type.toml", 2, /mtu in \[interface\] must be a whole number from 576 to 65455, not "1420"; write mtu = 1420\.$/m],
   ["start -c wg0.conf --daemon", 2, /wg0\.conf can be read by others/],
   ["start --log-level loud", 2, /must be "silent" or "error" or "warn" or "info" or "debug", not 'loud'/],
   ["start --key-log", 2, /argument missing/],
@@ -137,9 +137,13 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
   ["demo --seconds 0", 2, /'--seconds <N>' must be a whole number from 1 to 30, not '0'/],
 ];
 
-writeFileSync(join(folder, "bad.toml"), "[interface]\nmtuu = 3");
+writeFileSync(join(folder, "bad.toml"), '[interface]\nprivate_key_file = "plain.key"\nmtuu = 3');
 writeFileSync(join(folder, "wg0.conf"), "[Interface]\n", { mode: 0o644 });
-writeFileSync(join(folder, "wg1.conf"), "[Interface]\nMtuu = 3\n", { mode: 0o600 });
+writeFileSync(
+  join(folder, "wg1.conf"),
+  `[Interface]\nPrivateKey = ${Buffer.alloc(32, 3).toString("base64")}\nMtuu = 3\n`,
+  { mode: 0o600 },
+);
 writeFileSync(
   join(folder, "type.toml"),
   '[interface]\nprivate_key_file = "plain.key"\nmtu = "1420"',

@@ -20,6 +20,7 @@ interface CommandRow {
 // biome-ignore format: a table
 const COMMANDS: readonly CommandRow[] = [
   { name: "keygen", help: "make an identity", load: () => import("./commands/keygen.ts") },
+  { name: "pubkey", help: "print the WireGuard public key of an identity or private key", load: () => import("./commands/pubkey.ts") },
   { name: "start", help: "run the engine", load: () => import("./commands/start.ts") },
   { name: "stop", help: "stop a running engine", load: () => import("./commands/stop.ts") },
   { name: "reload", help: "make a running engine read its configuration again", load: () => import("./commands/reload.ts") },

@@ -3,9 +3,10 @@
  *
  * `config get` tells it, and `reload` compares the file with it. Thread: control.
  */
-import type { Cidr } from "../wire/cidr.ts";
+
 import type { EngineConfig, PeerConfig } from "../schema/config.ts";
 import { type Identity, identityFromKey, sameKey } from "../schema/identity.ts";
+import type { Cidr } from "../wire/cidr.ts";
 import type { Control } from "./control.ts";
 
 /** What of the interface the kernel decides. */

@@ -22,7 +22,7 @@ import { Control } from "./control.ts";
 import { Datagrams } from "./datagrams.ts";
 import { makeHandlers } from "./handlers.ts";
 import { Host } from "./host.ts";
-import { KeyLog } from "./key-log.ts";
+import { KeyLog, keyLogSentence } from "./key-log.ts";
 import type { SourceHash } from "./limiter.ts";
 import type { Mac } from "./noise.ts";
 import type { Opened } from "./report.ts";
@@ -143,6 +143,7 @@ class ControlThread {
     this.#log = log;
     for (const sentence of task.opened.surprises) log.warn(sentence);
     this.#keyLog = keyLogFile === null ? null : KeyLog.create(keyLogFile, log);
+    if (keyLogFile !== null) log.info(keyLogSentence(task.config.interface.cipher));
     this.#arena = openArena(task.share);
     const { bases, counts } = regionTables(this.#arena);
     addon.attach(this.#arena.u8, bases, counts);

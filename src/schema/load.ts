@@ -183,6 +183,9 @@ const engineConfig = (file: string, draft: Draft, flags: Flags): EngineConfig =>
   };
 };
 
+const KEY_LOG_AES =
+  'with --key-log nothing can be read of cipher = "aes256gcm"; leave cipher out to read the traffic.';
+
 /**
  * Reads a configuration file with the keys that it names or holds: a wg-quick file when its name
  * ends in ".conf", else TOML. `flags` go before the file's [engine]; `warn` gets a sentence for
@@ -204,5 +207,8 @@ export const loadConfig = (
   mistakes.refuse();
   if (writable) warn(`${file} can be changed by everybody; run \`chmod o-w ${file}\`.`);
   for (const doubt of [...reading.warnings, ...doubtsOf(reading)]) warn(`${file}: ${doubt}`);
+  if (flags.key_log !== undefined && reading.draft.interface.cipher === "aes256gcm") {
+    warn(`${file}: ${KEY_LOG_AES}`);
+  }
   return engineConfig(file, reading.draft, flags);
 };

@@ -39,7 +39,7 @@ const run = (...words: string[]): Run =>
 
 // biome-ignore format: a table
 const COMMANDS = [
-  "keygen", "start", "stop", "reload", "status", "peers", "routes", "stats", "peer", "peer add", "peer remove",
+  "keygen", "pubkey", "start", "stop", "reload", "status", "peers", "routes", "stats", "peer", "peer add", "peer remove",
   "route", "route add", "route remove", "config", "config get", "config set", "rekey", "log-level", "check", "demo",
   "completion",
 ];

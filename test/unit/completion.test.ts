@@ -66,7 +66,7 @@ const OFFERS: readonly (readonly [readonly string[], readonly string[]])[] = [
   [["config", "get", "engine.g"], ["engine.gso", "engine.gro"]],
   [["log-level", ""], ["silent", "error", "warn", "info", "debug"]],
   [["completion", ""], ["bash", "zsh", "fish"]],
-  [["keygen", ""], ["-o", "--out", "--json", "-h", "--help"]],
+  [["keygen", ""], ["-o", "--out", "--wireguard", "--json", "-h", "--help"]],
 ];
 
 for (const [words, wanted] of OFFERS) {

@@ -142,12 +142,13 @@ const writeProblem = ({ code, message }: NodeJS.ErrnoException): string =>
   code === "ENOSPC" ? "the disk is full" : (code ?? message);
 
 /**
- * `start` executes the program a second time: before what it needs is loaded, not after. Whoever
- * asks for help starts nothing.
+ * `start` executes the program a second time: before what it needs is loaded, not after; and so
+ * does `check`, which finds out what `start` may do. Whoever asks for help starts nothing.
  */
 const limitEarly = async (words: readonly string[]): Promise<void> => {
   const help = words.some((word) => word === "-h" || word === "--help");
-  if (help || words.find((word) => !word.startsWith("-")) !== "start") return;
+  const command = words.find((word) => !word.startsWith("-"));
+  if (help || (command !== "start" && command !== "check")) return;
   const { limitPrivileges } = await import("./commands/privileges.ts");
   limitPrivileges();
 };

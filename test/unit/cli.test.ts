@@ -214,7 +214,7 @@ test("check sees a port that another engine holds", () => {
   run("keygen", "--out", "port.key");
   const line = (): string =>
     /^.*UDP port.*$/m.exec(run("check", "-c", "port.toml").stdout)?.[0] ?? "";
-  assert.match(line(), new RegExp(`^missing .* ${port} is in use; `));
+  assert.match(line(), new RegExp(`^wrong .* ${port} is in use; `));
   addon.close(fd);
   assert.match(line(), new RegExp(`^ok .* ${port} is free$`));
 });
@@ -248,16 +248,16 @@ test("check says that a default route is left to others", () => {
   assert.doesNotMatch(config("leave"), /no kernel route/);
 });
 
-test("check names every mistake on a line of its own and ends with 1", () => {
+test("check names every mistake on a line of its own and ends as start does", () => {
   const { status, stdout } = run("check", "-c", "bad.toml");
-  assert.equal(status, 1);
-  assert.match(stdout, /^missing +configuration +.*unknown key mtuu/m);
-  for (const line of stdout.trim().split("\n")) assert.match(line, /^(ok|warning|missing) /);
+  assert.equal(status, 2);
+  assert.match(stdout, /^wrong +configuration +.*unknown key mtuu/m);
+  for (const line of stdout.trim().split("\n")) assert.match(line, /^(ok|warning|missing|wrong) /);
   const json = JSON.parse(run("check", "-c", "bad.toml", "--json").stdout) as {
     ok: boolean;
     tests: { test: string; state: string }[];
   };
   assert.equal(json.ok, false);
-  assert.equal(json.tests.find((one) => one.test === "configuration")?.state, "missing");
+  assert.equal(json.tests.find((one) => one.test === "configuration")?.state, "wrong");
   assert.equal(json.tests.find((one) => one.test === "node")?.state, "ok");
 });

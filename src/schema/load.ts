@@ -184,7 +184,7 @@ const engineConfig = (file: string, draft: Draft, flags: Flags): EngineConfig =>
 };
 
 const KEY_LOG_AES =
-  'with --key-log nothing can be read of cipher = "aes256gcm"; leave cipher out to read the traffic.';
+  'with --key-log, cipher = "aes256gcm" cannot be read; leave cipher out to read the traffic.';
 
 /**
  * Reads a configuration file with the keys that it names or holds: a wg-quick file when its name

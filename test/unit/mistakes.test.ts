@@ -331,6 +331,21 @@ test("host bits, an own address at a peer and a file for everybody to write are 
   assert.deepEqual(warnings, [`${file} can be changed by everybody; run \`chmod o-w ${file}\`.`]);
 });
 
+test("a key log of sessions that cannot be read is warned of", () => {
+  const told = (cipher: string): string[] => {
+    const file = join(folder, "p2p0.toml");
+    writeFileSync(file, `${HEAD}cipher = "${cipher}"\n`);
+    const warnings: string[] = [];
+    loadConfig(file, { key_log: "p2p0.keys" }, (sentence) => warnings.push(sentence));
+    return warnings.map((sentence) => sentence.replace(`${file}: `, ""));
+  };
+  assert.deepEqual(told("auto"), []);
+  assert.deepEqual(told("chacha20poly1305"), []);
+  assert.deepEqual(told("aes256gcm"), [
+    'with --key-log, cipher = "aes256gcm" cannot be read; leave cipher out to read the traffic.',
+  ]);
+});
+
 test("the program prints a line for each mistake, and ends with 2", () => {
   writeFileSync(join(folder, "many.toml"), `${HEAD}name = p2p0\nmtuu = 1\n`);
   const cli = fileURLToPath(new URL(`../../src/cli${extname(import.meta.url)}`, import.meta.url));

@@ -60,6 +60,8 @@ const OFFERS: readonly (readonly [readonly string[], readonly string[]])[] = [
   [["start", "--log-level", "d"], ["debug"]],
   [["start", "--threads", ""], []],
   [["start", "-c", "a"], ["a file.toml"]],
+  [["pubkey", "a"], ["a file.toml"]],
+  [["pubkey", "--j"], ["--json"]],
   [["start", "-c", "peer", "--dae"], ["--daemon"]],
   [["status", "-i", ""], ["p2p0"]],
   [["config", "set", ""], ["interface.mtu", "interface.listen_port", "interface.fwmark", "engine.log_level"]],

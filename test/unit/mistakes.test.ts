@@ -333,7 +333,7 @@ test("host bits, an own address at a peer and a file for everybody to write are 
 
 test("a key log of sessions that cannot be read is warned of", () => {
   const told = (cipher: string): string[] => {
-    const file = join(folder, "p2p0.toml");
+    const file = join(folder, "logged.toml");
     writeFileSync(file, `${HEAD}cipher = "${cipher}"\n`);
     const warnings: string[] = [];
     loadConfig(file, { key_log: "p2p0.keys" }, (sentence) => warnings.push(sentence));

@@ -207,15 +207,13 @@ const configPage = (): string => {
     "",
     `A TOML file, \`${DEFAULT_FILE}\` unless \`start -c FILE\` names another. Paths are ` +
       "relative to",
-    "the file; `~` is not known. README.md has an example, and `p2pvpn-engine check -c FILE` tests " +
-      "one. A",
-    "file whose name ends in `.conf` is read as [wg-quick's](#wg-quick-files).",
+    "the file; `~` is not known. README.md has an example, and",
+    "`p2pvpn-engine check -c FILE` tests one. A file whose name ends in `.conf` is read as",
+    "[wg-quick's](#wg-quick-files).",
     "",
-    "Every mistake is told, each with its line and what to write instead; a key that is not below " +
-      "is one.",
-    "Host bits in `allowed_ips`, an address of our own there, and a file that everybody may change " +
-      "are",
-    "warned of.",
+    "Every mistake is told, each with its line and what to write instead; a key that is not",
+    "below is one. Host bits in `allowed_ips`, an address of our own there, and a file that",
+    "everybody may change are warned of.",
     "",
     "A running engine reads its file again with `p2pvpn-engine reload`. `config set` changes",
     `${LIVE_SETTINGS.map((name) => `\`${name}\``).join(", ")} without a file;`,

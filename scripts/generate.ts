@@ -184,7 +184,7 @@ const WG_QUICK = [
   "",
   "`start -c wg0.conf`, `check -c wg0.conf` and `reload` read them; the interface is called as the file. They hold",
   "keys, so nobody but their owner may read them. What is left out has the default above, but for",
-  "`ListenPort`: the kernel chooses. Mistakes are errors that name line and key.",
+  "`ListenPort`: the kernel chooses. Mistakes are told as those of a TOML file.",
   "",
   "| key | is |",
   "| --- | --- |",
@@ -192,9 +192,11 @@ const WG_QUICK = [
   "| `Address`, `AllowedIPs` | `addresses`, `allowed_ips`; several lines, or commas |",
   "| `ListenPort`, `MTU`, `Endpoint` | `listen_port`, `mtu`, `endpoint` |",
   "| `FwMark`, `PersistentKeepalive` | `fwmark`, `persistent_keepalive`; `off` is 0 |",
-  '| `Table` | `auto` is `routes = "install"`, `off` is `routes = "leave"`; a number is refused |',
+  '| `Table` | `auto` is `routes = "install"`, `off` is `routes = "leave"`, `main` is `auto`; another table is refused |',
   "| `DNS`, `SaveConfig` | ignored, with a warning |",
-  "| `PreUp`, `PostUp`, `PreDown`, `PostDown` | never run; a warning says so |",
+  "| `PreUp`, `PostUp`, `PreDown`, `PostDown` | never run; a warning says so. A key that `wg set %i private-key FILE` would set there is asked for as `PrivateKey`, or as `private_key_file` of a TOML file |",
+  "| `IncludedApplications`, `ExcludedApplications` | of WireGuard's app on Android; ignored, with a warning |",
+  "| `Jc`, `Jmin`, `Jmax`, `S1`, `H1`, `I1` and the like | refused: no WireGuard understands AmneziaWG's messages |",
 ];
 
 const configPage = (): string => {
@@ -203,12 +205,15 @@ const configPage = (): string => {
     "",
     "Made from `src/schema/config.ts` by `npm run generate`; do not edit.",
     "",
-    `A TOML file, \`${DEFAULT_FILE}\` unless \`start -c FILE\` names another. A key that is not ` +
-      "below is",
-    "an error that names the nearest one. Paths are relative to the file. README.md has an " +
-      "example,",
-    "and `p2pvpn-engine check -c FILE` tests one. A file whose name ends in `.conf` is read as",
+    `A TOML file, \`${DEFAULT_FILE}\` unless \`start -c FILE\` names another. Paths are ` +
+      "relative to",
+    "the file; `~` is not known. README.md has an example, and",
+    "`p2pvpn-engine check -c FILE` tests one. A file whose name ends in `.conf` is read as",
     "[wg-quick's](#wg-quick-files).",
+    "",
+    "Every mistake is told, each with its line and what to write instead; a key that is not",
+    "below is one. Host bits in `allowed_ips`, an address of our own there, and a file that",
+    "everybody may change are warned of.",
     "",
     "A running engine reads its file again with `p2pvpn-engine reload`. `config set` changes",
     `${LIVE_SETTINGS.map((name) => `\`${name}\``).join(", ")} without a file;`,

@@ -21,6 +21,7 @@ interface CommandRow {
 // biome-ignore format: a table
 const COMMANDS: readonly CommandRow[] = [
   { name: "keygen", help: "make an identity", load: () => import("./commands/keygen.ts") },
+  { name: "pubkey", help: "print the WireGuard public key of an identity or private key", load: () => import("./commands/pubkey.ts") },
   { name: "start", help: "run the engine", load: () => import("./commands/start.ts") },
   { name: "stop", help: "stop a running engine", load: () => import("./commands/stop.ts") },
   { name: "reload", help: "make a running engine read its configuration again", load: () => import("./commands/reload.ts") },
@@ -137,8 +138,11 @@ const describe = async (program: Command, words: readonly string[]): Promise<voi
   describeHelp(program);
 };
 
-const say = (sentence: string): void => {
-  process.stderr.write(`${journalPrefix("error")}p2pvpn-engine: ${sentence}\n`);
+/** A configuration may have several mistakes, a line each. */
+const say = (sentences: string): void => {
+  for (const sentence of sentences.split("\n")) {
+    process.stderr.write(`${journalPrefix("error")}p2pvpn-engine: ${sentence}\n`);
+  }
 };
 
 /** What ends an engine is no guess at a word that only looks like it. */
@@ -204,12 +208,13 @@ const writeProblem = ({ code, message }: NodeJS.ErrnoException): string =>
   code === "ENOSPC" ? "the disk is full" : (code ?? message);
 
 /**
- * `start` executes the program a second time: before what it needs is loaded, not after. Whoever
- * asks for help starts nothing.
+ * `start` executes the program a second time: before what it needs is loaded, not after; and so
+ * does `check`, which finds out what `start` may do. Whoever asks for help starts nothing.
  */
 const limitEarly = async (words: readonly string[]): Promise<void> => {
   const help = words.some((word) => word === "-h" || word === "--help");
-  if (help || words.find((word) => !word.startsWith("-")) !== "start") return;
+  const command = words.find((word) => !word.startsWith("-"));
+  if (help || (command !== "start" && command !== "check")) return;
   const { limitPrivileges } = await import("./commands/privileges.ts");
   limitPrivileges();
 };

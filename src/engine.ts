@@ -331,7 +331,9 @@ export const createEngine = async (
   internals: Internals = {},
 ): Promise<Engine> => {
   optimiseEarly();
-  const aes = findAes();
+  const found = findAes();
+  // Wireshark reads no AES-256-GCM: with a key log it is used with those alone who refuse all else.
+  const aes = config.host.keyLogFile === null ? found : { ...found, faster: false };
   if (config.interface.cipher === "aes256gcm" && !aes.usable) {
     throw new EngineError("CIPHER_MISSING");
   }

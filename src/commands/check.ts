@@ -1,11 +1,22 @@
 /**
- * check — can the engine run here? One line a test: ok, warning or missing, and what to do.
+ * check — can the engine run here? One line a test: ok, warning, missing or wrong, and what to do.
  *
- * Exit code 1 when something is missing that the engine needs; warnings do not count.
+ * It runs with the privileges of an engine, and ends as `start` would: with 2 where the
+ * configuration is missing or wrong, with 1 where something else is; warnings do not count.
  */
-import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from "node:fs";
 import { isIP } from "node:net";
 import { release } from "node:os";
+import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { runningEngines } from "../client.ts";
@@ -27,7 +38,8 @@ import { sockaddrHost } from "../wire/sockaddr.ts";
 import { formatAmount, formatTable, printJson, printText } from "./print.ts";
 import { addExamples, addJsonOption } from "./shared.ts";
 
-type State = "ok" | "warning" | "missing";
+/** Missing: it is not there; wrong: it is there and will not do. */
+type State = "ok" | "warning" | "missing" | "wrong";
 
 interface Result {
   readonly test: string;
@@ -57,10 +69,13 @@ const read = (file: string): string | null => {
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message.split("\n")[0]! : String(error);
 
+const CONFIGURATION = "configuration";
+
 const checkConfig = (file: string | undefined): [Result[], EngineConfig | null] => {
-  const test = "configuration";
+  const test = CONFIGURATION;
   if (file === undefined && !existsSync(DEFAULT_FILE)) {
-    return [[result(test, "warning", `${DEFAULT_FILE} is not there; name one with -c FILE`)], null];
+    const advice = "write it, or name another with -c FILE";
+    return [[result(test, "missing", `${DEFAULT_FILE} is not there; ${advice}`)], null];
   }
   const warnings: Result[] = [];
   const warn = (sentence: string): void =>
@@ -71,15 +86,46 @@ const checkConfig = (file: string | undefined): [Result[], EngineConfig | null] 
     return [[result(test, "ok", `${file ?? DEFAULT_FILE}, ${peers}`), ...warnings], config];
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    return [[result(test, "missing", error.message)], null];
+    const state = error.code === "CONFIG_MISSING" ? "missing" : "wrong";
+    return [error.message.split("\n").map((line) => result(test, state, line)), null];
   }
+};
+
+/** What a folder that is there, or the one above, says to who wants to write; null: nothing. */
+const folderProblem = (folder: string): string | null => {
+  try {
+    if (!statSync(folder).isDirectory()) return "it is no folder";
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    return null;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" && dirname(folder) !== folder) return folderProblem(dirname(folder));
+    if (code === "ENOTDIR") return "a part of its path is no folder";
+    if (code === "EROFS") return "the disk is read-only";
+    return code === "EACCES" ? "permission denied" : (code ?? messageOf(error));
+  }
+};
+
+/** The engine goes on without it. */
+const checkStateDir = ({ host: { stateDir } }: EngineConfig): Result => {
+  const test = "state_dir";
+  if (stateDir === null) return result(test, "ok", "none: nothing outlives a restart");
+  const problem = folderProblem(stateDir);
+  if (problem === null) return result(test, "ok", stateDir);
+  const cost = "after a restart with an older clock peers will refuse handshakes";
+  const advice = "make it writable for its owner, or set another state_dir";
+  return result(
+    test,
+    "warning",
+    `${stateDir} cannot be written (${problem}), so ${cost}; ${advice}`,
+  );
 };
 
 const checkNode = (): Result => {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const enough = major > 20 || (major === 20 && minor >= 19);
   const message = enough ? process.version : `${process.version}; install Node 20.19 or newer`;
-  return result("node", enough ? "ok" : "missing", message);
+  return result("node", enough ? "ok" : "wrong", message);
 };
 
 const loadAddon = async (): Promise<[Result, Addon | null]> => {
@@ -207,7 +253,7 @@ const checkPort = (addon: Addon, config: EngineConfig, running: boolean): Result
   if (running) return result("UDP port", "ok", `${port}, held by the engine on ${name}`);
   if (port > 0 && addon.udpTaken(address, port, bindDevice) === EADDRINUSE) {
     const advice = "stop what uses it or set another listen_port";
-    return result("UDP port", "missing", `${port} is in use; ${advice}`);
+    return result("UDP port", "wrong", `${port} is in use; ${advice}`);
   }
   const family = address.includes(":") ? 6 : 4;
   const fd = addon.udpOpen(family, address, port, 0, bindDevice);
@@ -217,7 +263,7 @@ const checkPort = (addon: Addon, config: EngineConfig, running: boolean): Result
   }
   const reason = addon.errorText(-fd);
   const advice = "look at listen_port, listen_address and bind_device";
-  return result("UDP port", "missing", `${port}: ${reason}; ${advice}`);
+  return result("UDP port", "wrong", `${port}: ${reason}; ${advice}`);
 };
 
 /** Tuning: more names of endpoints than this are not looked up, and none for longer. */
@@ -268,7 +314,7 @@ const checkLink = (config: EngineConfig, running: boolean): Result => {
   const exists = (read("/proc/self/net/dev") ?? "").split("\n").some(isLineOf);
   if (running) return result("interface", "ok", `an engine is running on ${name}`);
   if (!exists) return result("interface", "ok", `${name} is free`);
-  return result("interface", "missing", `${name} is in use; stop what uses it or rename it`);
+  return result("interface", "wrong", `${name} is in use; stop what uses it or rename it`);
 };
 
 const checkSix = (config: EngineConfig): Result[] => {
@@ -294,7 +340,9 @@ const runTests = async (file: string | undefined): Promise<Result[]> => {
       ? []
       : [await checkCrypto(addon, config), ...(await checkOffloads(addon, wanted))]),
     ...checkQuirks(wanted),
-    ...(config === null ? [] : [checkLink(config, running), ...checkSix(config)]),
+    ...(config === null
+      ? []
+      : [checkStateDir(config), checkLink(config, running), ...checkSix(config)]),
     ...(config === null || addon === null ? [] : [checkPort(addon, config, running)]),
     ...(config === null || addon === null ? [] : await checkNames(config)),
     checkReversePath(),
@@ -304,10 +352,11 @@ const runTests = async (file: string | undefined): Promise<Result[]> => {
 
 const check = async (options: Options): Promise<void> => {
   const tests = await runTests(options.config);
-  const missing = tests.filter((one) => one.state === "missing").length;
-  if (missing > 0) process.exitCode = 1;
+  const bad = tests.filter(({ state }) => state === "missing" || state === "wrong");
+  const configured = !bad.some(({ test }) => test === CONFIGURATION);
+  if (bad.length > 0) process.exitCode = configured ? 1 : 2;
   const aes256gcm = tests.some(({ test, state }) => test === AES_SUITE && state === "ok");
-  if (options.json) return printJson({ ok: missing === 0, features: { aes256gcm }, tests });
+  if (options.json) return printJson({ ok: bad.length === 0, features: { aes256gcm }, tests });
   printText(formatTable(tests.map(({ state, test, message }) => [state, test, message])));
 };
 

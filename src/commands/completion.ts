@@ -27,6 +27,8 @@ interface Place {
   readonly flags: readonly Flag[];
   /** Words that may stand as an argument. */
   readonly words: readonly string[];
+  /** A file may stand as an argument. */
+  readonly files: boolean;
 }
 
 /** Placeholders in help that say what a value is. */
@@ -63,6 +65,7 @@ const placesOf = (command: Command, path: string): Place[] => {
     commands: commands.map((one) => ({ name: one.name(), help: one.description() })),
     flags: [...command.options.map(flagOf), HELP],
     words: [...choices, ...(SETTING_WORDS[path] ?? [])],
+    files: command.registeredArguments.some((argument) => argument.name() === "FILE"),
   };
   return [place, ...commands.flatMap((one) => placesOf(one, below(one.name())))];
 };
@@ -105,14 +108,16 @@ const bash = (places: readonly Place[]): string => {
   const words = places.map((place) => {
     const names = [...place.commands.map((one) => one.name), ...place.words];
     const flags = place.flags.flatMap((flag) => flag.spellings);
-    return `    "${place.path}") words="${names.join(" ")}"; flags="${flags.join(" ")}" ;;`;
+    const files = place.files ? "; files=1" : "";
+    const lists = `words="${names.join(" ")}"; flags="${flags.join(" ")}"`;
+    return `    "${place.path}") ${lists}${files} ;;`;
   });
   return `# Completion of p2pvpn-engine in bash; source it, or put it into
 # /usr/share/bash-completion/completions/p2pvpn-engine.
 _p2pvpn_engine_names() { (${ENGINES}); }
 _p2pvpn_engine() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]}
-  local at= word i words= flags=
+  local at= word i words= flags= files=
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=\${at:+$at/}\${COMP_WORDS[i]}
@@ -126,6 +131,9 @@ ${valueCases(places, bashValue)}
   case $at in
 ${words.join("\n")}
   esac
+  if [[ -n $files && $cur != -* ]]; then
+    ${bashValue("file")}
+  fi
   [[ $cur == -* || -z $words ]] && words=$flags
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }
@@ -150,13 +158,15 @@ const zsh = (places: readonly Place[]): string => {
     const flags = place.flags.flatMap((flag) =>
       flag.spellings.map((spelling) => entry(spelling, flag.help)),
     );
-    return `    "${place.path}") list=(${words.join(" ")}); flags=(${flags.join(" ")}) ;;`;
+    const files = place.files ? "; files=1" : "";
+    const lists = `list=(${words.join(" ")}); flags=(${flags.join(" ")})`;
+    return `    "${place.path}") ${lists}${files} ;;`;
   });
   return `#compdef p2pvpn-engine
 # Completion of p2pvpn-engine in zsh; put it as _p2pvpn-engine into a folder of $fpath.
 _p2pvpn_engine_names() { (${ENGINES}); }
 _p2pvpn_engine() {
-  local at= word i
+  local at= word i files=
   local -a list flags
   for ((i = 2; i < CURRENT; i++)); do
     word=\${at:+$at/}\${words[i]}
@@ -171,6 +181,7 @@ ${valueCases(places, zshValue)}
 ${lists.join("\n")}
   esac
   (( $#list )) && _describe command list
+  [[ -n $files ]] && _files
   _describe -o option flags
 }
 if [[ $funcstack[1] == _p2pvpn-engine ]]; then
@@ -197,6 +208,7 @@ const fish = (places: readonly Place[]): string => {
     return [
       ...place.commands.map((one) => `${start} -a ${one.name} -d ${fishText(one.help)}`),
       ...place.words.map((word) => `${start} -a ${fishText(word)}`),
+      ...(place.files ? [`${start} -F`] : []),
       ...place.flags.map((flag) => {
         const spellings = flag.spellings.map((one) =>
           one.startsWith("--") ? ` -l ${one.slice(2)}` : ` -s ${one.slice(1)}`,

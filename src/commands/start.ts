@@ -131,7 +131,8 @@ export const define = (command: Command): void => {
   for (const setting of ENGINE_FLAGS) command.addOption(settingOption(setting));
   command.option(
     "--key-log <FILE>",
-    "write the secrets of every session to a new file, for Wireshark: whoever has it reads all",
+    "write the secrets of every session to a new file, for Wireshark: whoever has it reads all; " +
+      "sessions stay on ChaCha20-Poly1305, which it reads",
   );
   command.option("--daemon", "return to the shell when the engine is up").action(start);
   addExamples(command, [

@@ -48,6 +48,8 @@ export interface ChangesOptions {
   readonly endpoints: Endpoints;
   readonly hands: Hands;
   readonly listenPort: number;
+  /** The port that was asked for, where it is another. */
+  readonly wantedPort?: number;
   readonly fwmark: number;
   /** The tunnel's, now. Units: bytes. */
   readonly mtu: () => number;
@@ -59,6 +61,8 @@ export class Changes {
   readonly #options: ChangesOptions;
   #self: Self | null = null;
   #listenPort: number;
+  /** The port that was asked for; 0: the kernel chose. */
+  #wantedPort: number;
   #fwmark: number;
   /** The port was not to be had when the interface was set up. */
   #deaf = false;
@@ -69,6 +73,7 @@ export class Changes {
   constructor(options: ChangesOptions) {
     this.#options = options;
     this.#listenPort = options.listenPort;
+    this.#wantedPort = options.wantedPort ?? options.listenPort;
     this.#fwmark = options.fwmark;
   }
 
@@ -79,6 +84,11 @@ export class Changes {
 
   get listenPort(): number {
     return this.#listenPort;
+  }
+
+  /** The port that was asked for; 0: the kernel chose `listenPort`. */
+  get wantedPort(): number {
+    return this.#wantedPort;
   }
 
   get fwmark(): number {
@@ -122,12 +132,18 @@ export class Changes {
     const words = this.#words(change);
     await this.#makeRoom(change);
     const before = this.#listenPort;
+    const wanted = this.#wantedPort;
     if (listenPort !== undefined) await this.#move(listenPort);
     try {
       if (mtu !== undefined) world.setMtu(mtu);
     } catch (error) {
       // The port that was ours a moment ago; should it be gone already, the new one stays.
-      await this.#move(before).catch(() => {});
+      await this.#move(before).then(
+        () => {
+          this.#wantedPort = wanted;
+        },
+        () => {},
+      );
       throw error;
     }
     // From here on nothing fails.
@@ -171,9 +187,11 @@ export class Changes {
 
   /** 0: any port. Errors: EngineError PORT_TAKEN, SOCKET_FAILED; the old port stays then. */
   async #move(listenPort: number): Promise<void> {
-    if (listenPort !== 0 && listenPort === this.#listenPort && !this.#deaf) return;
-    this.#listenPort = await this.#options.world.listen(listenPort);
-    this.#deaf = false;
+    if (listenPort === 0 || listenPort !== this.#listenPort || this.#deaf) {
+      this.#listenPort = await this.#options.world.listen(listenPort);
+      this.#deaf = false;
+    }
+    this.#wantedPort = listenPort;
   }
 
   /** Errors: EngineError LIMIT, when I/O threads hold the entries of removed peers for too long. */

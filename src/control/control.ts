@@ -39,6 +39,8 @@ export interface ControlOptions {
   readonly cipher: Cipher;
   readonly aes: AesFound;
   readonly listenPort: number;
+  /** The port that was asked for, where it is another: 0 lets the kernel choose. */
+  readonly wantedPort?: number;
   readonly fwmark: number;
   /** The key comes from an ed25519 identity: no other may be set (security.md 32). */
   readonly keyFixed: boolean;
@@ -66,7 +68,7 @@ export class Control {
   #up = false;
 
   constructor(options: ControlOptions, world: World) {
-    const { arena, timing, listenPort, fwmark, keyFixed } = options;
+    const { arena, timing, listenPort, wantedPort, fwmark, keyFixed } = options;
     const { mac, random } = world;
     const random32 = (): number => Buffer.from(world.randomBytes(4)).readUInt32LE();
     this.#world = world;
@@ -119,6 +121,7 @@ export class Control {
         onLoad: () => this.#onLoad(),
       },
       listenPort,
+      ...(wantedPort === undefined ? {} : { wantedPort }),
       fwmark,
       mtu: () => readMtu(arena),
       keyFixed,
@@ -149,6 +152,11 @@ export class Control {
 
   get listenPort(): number {
     return this.#changes.listenPort;
+  }
+
+  /** The port that was asked for; 0: the kernel chose `listenPort`. */
+  get wantedPort(): number {
+    return this.#changes.wantedPort;
   }
 
   get fwmark(): number {

@@ -4,7 +4,7 @@
 import type { Log, Recent } from "../log.ts";
 import type { Arena } from "../memory/region.ts";
 import type { Change } from "../schema/change.ts";
-import type { EngineConfig, LogLevel, PeerConfig } from "../schema/config.ts";
+import type { EngineConfig, LogLevel } from "../schema/config.ts";
 import type { ReloadValue } from "../schema/control.ts";
 import { difference } from "../schema/difference.ts";
 import { EngineError } from "../schema/errors.ts";
@@ -13,6 +13,7 @@ import { loadConfig } from "../schema/load.ts";
 import { configValue } from "../schema/settings.ts";
 import { formatCidr } from "../wire/cidr.ts";
 import type { Control } from "./control.ts";
+import { currentConfig } from "./current.ts";
 import type { Host } from "./host.ts";
 import { type Opened, peerValue, routeValues, statsValue, statusValue } from "./report.ts";
 import type { ControlHandlers } from "./socket.ts";
@@ -30,30 +31,6 @@ export interface Served {
   readonly stop: () => void;
 }
 
-/** The configuration as it is now, after all changes. */
-const currentConfig = (config: EngineConfig, { control, host }: Served): EngineConfig => {
-  const peers = Array.from(
-    control.roster.peers(),
-    (peer): PeerConfig => ({
-      name: peer.name,
-      publicKey: peer.publicKey,
-      presharedKey: peer.presharedKey,
-      allowedIps: [...control.roster.allowed.of(peer)],
-      endpoint: peer.endpoint,
-      persistentKeepaliveS: peer.persistentKeepaliveS,
-    }),
-  );
-  // Where the kernel chose the port, "0" still stands for it.
-  const listenPort = config.interface.listenPort === 0 ? 0 : control.listenPort;
-  const { fwmark } = control;
-  const { mtu, addresses } = host;
-  return {
-    ...config,
-    interface: { ...config.interface, listenPort, fwmark, mtu, addresses },
-    peers,
-  };
-};
-
 /**
  * Mistakes that people should hear of; WireGuard, and so UAPI, passes over them.
  * Errors: EngineError OWN_KEY, KEY_OF_NOBODY.
@@ -69,19 +46,21 @@ const refuseKeys = ({ peers = [] }: Change, own: Uint8Array | null): void => {
 
 /** What a reload uses of the handlers. */
 interface Reloading {
-  readonly config: EngineConfig;
+  /** As it is before. */
+  readonly now: EngineConfig;
   readonly apply: (change: Change) => Promise<void>;
   readonly setLevel: (level: LogLevel) => void;
+  /** What was read is what the engine has. */
+  readonly adopt: (next: EngineConfig) => void;
 }
 
 /** Makes the engine what its file says now. */
 const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> => {
   const { host, log } = served;
-  const { config, apply, setLevel } = doing;
-  const { source } = config;
+  const { now, apply, setLevel, adopt } = doing;
+  const { source } = now;
   log.reopen();
   if (source === undefined) throw new EngineError("NO_CONFIG");
-  const now = currentConfig(config, served);
   const next = loadConfig(source.file, source.flags, (text) => log.warn(text));
   const { change, addresses, logLevel, changed, needsRestart } = difference(now, next);
   const readdress = addresses.add.length + addresses.remove.length > 0;
@@ -93,6 +72,7 @@ const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> =>
     throw error;
   }
   if (logLevel !== null) setLevel(logLevel);
+  adopt(next);
   log.info("configuration was read again", {
     changes: changed.length,
     ...(readdress ? { addresses: next.interface.addresses.map(formatCidr).join(" ") } : {}),
@@ -107,8 +87,12 @@ export const makeHandlers = (served: Served): ControlHandlers => {
   const apply = async (change: Change): Promise<void> => {
     refuseKeys(change, control.publicKey);
     await control.apply(change);
-    const { listenPort = config.interface.listenPort } = change;
-    config = { ...config, interface: { ...config.interface, listenPort } };
+  };
+  const current = (): EngineConfig => currentConfig(config, control, host);
+  /** The identity that was read is ours; one that only a new start brings is not. */
+  const adopt = ({ source, interface: { identity } }: EngineConfig): void => {
+    if (!sameKey(control.publicKey, identity?.publicKey ?? null)) return;
+    config = { ...config, ...(source && { source }), interface: { ...config.interface, identity } };
   };
   const setLevel = (logLevel: LogLevel): void => {
     const before = config.host.logLevel;
@@ -139,11 +123,11 @@ export const makeHandlers = (served: Served): ControlHandlers => {
     "routes.get": () =>
       Array.from(control.roster.peers(), (peer) => routeValues(peer, control)).flat(),
     "stats.get": () => statsValue(arena),
-    "config.get": () => configValue(currentConfig(config, served)),
+    "config.get": () => configValue(current()),
     "change.apply": apply,
     "engine.reload": async () => {
       try {
-        return await reload(served, { config, apply, setLevel });
+        return await reload(served, { now: current(), apply, setLevel, adopt });
       } catch (error) {
         const reason = (error as Error).message;
         served.log.warn("reload was refused, nothing has changed", { reason });

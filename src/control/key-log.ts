@@ -17,6 +17,7 @@
 import assert from "node:assert";
 import { closeSync, constants, ftruncateSync, openSync, writeSync } from "node:fs";
 import { EngineError } from "../schema/errors.ts";
+import type { Cipher } from "./suites.ts";
 
 /** Tuning: 16 MiB are 60,000 handshakes, a day of 80 peers. */
 export const KEY_LOG_BYTES_MAX = 16 * 1_048_576;
@@ -74,6 +75,12 @@ const reasonOf = (error: unknown): string => {
   if (code === "EROFS") return "the disk is read-only";
   return code ?? message;
 };
+
+/** What Wireshark will read of the sessions of an engine with this cipher setting. */
+export const keyLogSentence = (cipher: Cipher): string =>
+  cipher === "aes256gcm"
+    ? 'Wireshark cannot read AES-256-GCM; set cipher to "auto" or "chacha20poly1305" to read.'
+    : "The key log is on: sessions stay on ChaCha20-Poly1305, which Wireshark reads.";
 
 /** Thread: control. */
 export class KeyLog {

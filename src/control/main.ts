@@ -24,7 +24,7 @@ import { Datagrams } from "./datagrams.ts";
 import { makeHandlers } from "./handlers.ts";
 import { mac, makeSourceHash } from "./hashes.ts";
 import { Host } from "./host.ts";
-import { KeyLog } from "./key-log.ts";
+import { KeyLog, keyLogSentence } from "./key-log.ts";
 import { Neighbours } from "./neighbours.ts";
 import { type Opened, upFacts } from "./report.ts";
 import { Names } from "./resolve.ts";
@@ -145,6 +145,7 @@ class ControlThread {
     }
     for (const sentence of task.opened.surprises) log.warn(sentence);
     this.#keyLog = keyLogFile === null ? null : KeyLog.create(keyLogFile, log);
+    if (keyLogFile !== null) log.info(keyLogSentence(task.config.interface.cipher));
     this.#arena = openArena(task.share);
     const { bases, counts } = regionTables(this.#arena);
     addon.attach(this.#arena.u8, bases, counts);
@@ -171,6 +172,7 @@ class ControlThread {
         cipher: link.cipher,
         aes: task.aes,
         listenPort: task.port.port,
+        wantedPort: link.listenPort,
         fwmark: link.fwmark,
         keyFixed: link.identity !== null && link.identity.nodeId !== null,
       },

@@ -104,9 +104,12 @@ const peerName = v.pipe(
   text,
   v.check(isPeerName, "must be 1 to 63 letters, digits or hyphens, with none at its ends"),
 );
+const WHOLE_PATH = "must be a whole path, or one beside this file (only a shell knows ~ and $HOME)";
+const isShellPath = (value: string): boolean => /^[~$]/.test(value);
 const path = v.pipe(
   text,
   v.check((value) => !value.includes("\0"), "must be a path"),
+  v.check((value) => !isShellPath(value), WHOLE_PATH),
 );
 const addressOrAny = v.pipe(
   text,
@@ -116,6 +119,7 @@ const KEY_FILE = "must name a file that holds the key, not the key itself";
 const keyFile = v.pipe(
   text,
   v.check((value) => value !== "" && parseWireguardKey(value) === null, KEY_FILE),
+  v.check((value) => !isShellPath(value), WHOLE_PATH),
 );
 const publicKey = v.pipe(
   text,
@@ -219,11 +223,14 @@ type Checked = ConfigFile["peer"][number];
 /** What a file of either kind says, with its keys read; not yet checked as a whole. */
 export interface Draft {
   readonly interface: Omit<ConfigFile["interface"], "private_key_file">;
-  readonly identity: Identity;
+  /** Null: it could not be read, and a mistake says so. */
+  readonly identity: Identity | null;
   /** Null: the key stands in the file itself. */
   readonly privateKeyFile: string | null;
   readonly peers: readonly (Omit<Checked, "preshared_key_file"> & {
     readonly presharedKey: Uint8Array | null;
+    /** Its place among the file's, from 0. */
+    readonly number: number;
   })[];
   readonly engine: EngineSettings;
 }
@@ -277,6 +284,10 @@ const settingsOf = (section: SectionName): Setting[] =>
 export const SETTINGS: readonly Setting[] = (Object.keys(SECTIONS) as SectionName[]).flatMap(
   settingsOf,
 );
+
+/** The row of one key; undefined: the section has none. */
+export const settingOf = (section: SectionName, key: string): Setting | undefined =>
+  SETTINGS.find((one) => one.section === section && one.key === key);
 
 /** The interface as the engine gets it. Units: `mtu` in bytes; keys 32 bytes. */
 export interface InterfaceConfig {

@@ -168,6 +168,23 @@ const readSecret = (
 };
 
 /**
+ * The identity, or the plain WireGuard private key, that a file's bytes are; null: neither.
+ *
+ * Thread: main.   Borrows: `bytes`; the caller zeroes them.
+ */
+export const parseIdentity = (bytes: Buffer): Identity | null => {
+  const text = bytes.toString("latin1").trim();
+  const plain = parseWireguardKey(text);
+  if (plain !== null) return identityFromKey(plain);
+  const [head, line = "", ...rest] = text.split(/\r?\n/);
+  const seed = head === FILE_HEAD && rest.length === 0 ? parseSeed(line) : null;
+  if (seed === null) return null;
+  const identity = identityFromSeed(seed);
+  seed.fill(0);
+  return identity;
+};
+
+/**
  * Reads an identity, or a plain WireGuard private key.
  *
  * Thread: main.   Errors: EngineError KEY_UNREADABLE, KEY_EXPOSED, KEY_INVALID.
@@ -175,15 +192,9 @@ const readSecret = (
 export const loadIdentity = (file: string): Identity => {
   const remedy = `there is no such file; make one with \`p2pvpn-engine keygen --out ${file}\``;
   const bytes = readSecret(file, remedy);
-  const text = bytes.toString("latin1").trim();
+  const identity = parseIdentity(bytes);
   bytes.fill(0);
-  const plain = parseWireguardKey(text);
-  if (plain !== null) return identityFromKey(plain);
-  const [head, line = "", ...rest] = text.split(/\r?\n/);
-  const seed = head === FILE_HEAD && rest.length === 0 ? parseSeed(line) : null;
-  if (seed === null) throw new EngineError("KEY_INVALID", { file });
-  const identity = identityFromSeed(seed);
-  seed.fill(0);
+  if (identity === null) throw new EngineError("KEY_INVALID", { file });
   return identity;
 };
 
@@ -207,6 +218,12 @@ export const makeIdentity = (): { readonly identity: Identity; readonly text: st
   const identity = identityFromSeed(seed);
   seed.fill(0);
   return { identity, text };
+};
+
+/** Makes a plain WireGuard private key and the text of its file, which `wg` reads. Thread: main. */
+export const makeWireguardKey = (): { readonly identity: Identity; readonly text: string } => {
+  const identity = identityFromKey(Uint8Array.from(randomBytes(KEY_BYTES)));
+  return { identity, text: `${formatWireguardKey(identity.privateKey)}\n` };
 };
 
 /**

@@ -5,19 +5,14 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { formatCidr } from "../wire/cidr.ts";
-import { addressProblem } from "./address.ts";
-import {
-  type Draft,
-  type EngineConfig,
-  type Flags,
-  IPV6_MTU_MIN,
-  type PeerConfig,
-  ROUTES_MAX,
-} from "./config.ts";
+import { checkAgreement, doubtsOf, TOML_WORDS, type Told, WG_QUICK_WORDS } from "./agreement.ts";
+import type { Draft, EngineConfig, Flags, PeerConfig } from "./config.ts";
 import { EngineError } from "./errors.ts";
-import { formatWireguardKey, isPublicKey, loadIdentity, loadPresharedKey } from "./identity.ts";
-import { parseConfig } from "./toml.ts";
-import { parseWgQuick } from "./wg-quick.ts";
+import { loadIdentity, loadPresharedKey } from "./identity.ts";
+import { Mistakes } from "./mistakes.ts";
+import { readToml } from "./toml.ts";
+import type { Path } from "./toml-loose.ts";
+import { readWgQuick } from "./wg-quick.ts";
 
 /** Tuning: 10,000 peers with a few prefixes each are under 4 MiB. */
 const FILE_BYTES_MAX = 16 * 1_048_576;
@@ -41,13 +36,19 @@ const checkFile = (file: string, stat: Stats, secret: boolean): void => {
   if (secret && (stat.mode & 0o077) !== 0) throw new EngineError("KEY_EXPOSED", { file });
 };
 
-/** A pipe without a writer would block its opening, hence O_NONBLOCK. */
-const readBytes = (file: string, secret: boolean): Buffer => {
+/** Bit of a file's mode: whoever is neither its owner nor of its group may write. */
+const OTHERS_WRITE = 0o002;
+
+/**
+ * A pipe without a writer would block its opening, hence O_NONBLOCK. `writable`: by everybody.
+ */
+const readBytes = (file: string, secret: boolean): { bytes: Buffer; writable: boolean } => {
   try {
     const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      checkFile(file, fstatSync(fd), secret);
-      return readFileSync(fd);
+      const stat = fstatSync(fd);
+      checkFile(file, stat, secret);
+      return { bytes: readFileSync(fd), writable: (stat.mode & OTHERS_WRITE) !== 0 };
     } finally {
       closeSync(fd);
     }
@@ -57,117 +58,79 @@ const readBytes = (file: string, secret: boolean): Buffer => {
   }
 };
 
+/** The line of the first byte that is no UTF-8. */
+const brokenLine = (bytes: Buffer): number => {
+  const kept = bytes.toString("utf8").indexOf("\ufffd");
+  return bytes.toString("utf8").slice(0, Math.max(0, kept)).split("\n").length;
+};
+
+/** What the bytes are, when they are no text in UTF-8. */
+const encodingProblem = (bytes: Buffer): string => {
+  const [first, second] = bytes;
+  const marked = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+  if (marked || bytes.subarray(0, 64).includes(0)) return "this is UTF-16; save it as UTF-8.";
+  return `line ${brokenLine(bytes)}: this is no UTF-8 text; save it as UTF-8.`;
+};
+
 /** `secret`: the file holds keys, so nobody else may read it. */
-const readText = (file: string, secret: boolean): string => {
-  const bytes = readBytes(file, secret);
+const readText = (file: string, secret: boolean): { text: string; writable: boolean } => {
+  const { bytes, writable } = readBytes(file, secret);
+  const refuse = (cause?: unknown): EngineError =>
+    new EngineError("CONFIG_INVALID", { file, reason: encodingProblem(bytes), cause });
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    if (/^(\0[^\0]|[^\0]\0)/.test(text)) throw refuse();
+    return { text, writable };
   } catch (cause) {
-    throw new EngineError("CONFIG_INVALID", { file, reason: "this is no UTF-8 text.", cause });
+    throw cause instanceof EngineError ? cause : refuse(cause);
   }
 };
 
-/** What sections and keys are called in a kind of file. */
-const TOML_WORDS = {
-  interface: "[interface]",
-  peer: "[[peer]]",
-  publicKey: "public_key",
-  allowedIps: "allowed_ips",
-  addresses: "addresses",
-  mtu: "mtu",
-};
-type Words = typeof TOML_WORDS;
-const WG_QUICK_WORDS: Words = {
-  interface: "[Interface]",
-  peer: "[Peer]",
-  publicKey: "PublicKey",
-  allowedIps: "AllowedIPs",
-  addresses: "Address",
-  mtu: "MTU",
-};
+/** A draft of either kind of file, with all that is to be said of it. */
+interface Reading extends Told {
+  readonly warnings: readonly string[];
+}
 
-const duplicate = (texts: readonly string[]): string | undefined => {
-  const seen = new Set<string>();
-  return texts.find((text) => seen.size === seen.add(text).size);
-};
-
-/** Two peers may not share a key, a name or a prefix. Returns what is wrong, or null. */
-const peersProblem = (peers: Draft["peers"], own: string, words: Words): string | null => {
-  const byKey = new Map<string, number>();
-  const byName = new Map<string, number>();
-  const byPrefix = new Map<string, number>();
-  const at = (i: number): string => `${words.peer} ${i + 1}`;
-  for (const [i, peer] of peers.entries()) {
-    const key = formatWireguardKey(peer.public_key);
-    if (!isPublicKey(peer.public_key)) {
-      return `${words.publicKey} in ${at(i)} is nobody's; copy it again from the peer's keygen.`;
-    }
-    if (key === own) return `${at(i)} has this host's own public key; remove it.`;
-    const twin = byKey.get(key);
-    if (twin !== undefined)
-      return `${at(twin)} and ${at(i)} have the same ${words.publicKey}; keep one of them.`;
-    byKey.set(key, i);
-    const name = peer.name?.toLowerCase();
-    const namesake = name === undefined ? undefined : byName.get(name);
-    if (namesake !== undefined)
-      return `${at(namesake)} and ${at(i)} have the same name; change one.`;
-    if (name !== undefined) byName.set(name, i);
-    for (const allowed of peer.allowed_ips) {
-      const prefix = formatCidr(allowed);
-      const other = byPrefix.get(prefix) ?? i;
-      if (other !== i) {
-        const both = `${at(other)} and ${at(i)} both have ${prefix} in ${words.allowedIps}`;
-        return `${both}; take it from one of them.`;
-      }
-      byPrefix.set(prefix, i);
-    }
+/** A key that the file names; null: it cannot be read, and a mistake says so. */
+const keyOf = <Key>(read: () => Key, say: (text: string) => void): Key | null => {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    say(error.message.replace(/^The/, "the"));
+    return null;
   }
-  return byPrefix.size > ROUTES_MAX
-    ? `there are more than ${ROUTES_MAX} ${words.allowedIps}.`
-    : null;
-};
-
-const interfaceProblem = (config: Draft["interface"], words: Words): string | null => {
-  const twice = duplicate(config.addresses.map(formatCidr));
-  if (twice !== undefined) return `${twice} is in ${words.addresses} twice; remove one.`;
-  for (const address of config.addresses) {
-    const problem = addressProblem(address);
-    if (problem !== null) return `${formatCidr(address)} in ${words.addresses} ${problem}.`;
-  }
-  const six = config.addresses.some((address) => address.version === 6);
-  if (!six || config.mtu >= IPV6_MTU_MIN) return null;
-  const key = `${words.mtu} in ${words.interface}`;
-  return `${key} must be at least ${IPV6_MTU_MIN} with IPv6 addresses.`;
-};
-
-/** Kernel routes that nobody sets: a default route would carry the engine's own datagrams too. */
-const routeWarnings = ({ interface: link, peers }: Draft, words: Words): string[] => {
-  if (link.routes !== "install") return [];
-  const prefixes = peers.flatMap((peer) => peer.allowed_ips.map(formatCidr));
-  return prefixes
-    .filter((prefix) => prefix.endsWith("/0"))
-    .map(
-      (prefix) =>
-        `${prefix} in ${words.allowedIps} gets no kernel route; set it yourself, or use wg-quick.`,
-    );
 };
 
 /** The text of a TOML file with the keys that it names. */
-const tomlDraft = (file: string, text: string): Draft => {
-  const config = parseConfig(file, text);
+const tomlReading = (file: string, text: string, mistakes: Mistakes): Reading => {
+  const { config, hasKeyFile, numbers, prefixes, lineOf } = readToml(text, mistakes);
   const beside = (name: string): string => resolve(dirname(file), name);
   const { private_key_file, ...link } = config.interface;
   const privateKeyFile = beside(private_key_file);
-  return {
+  const say =
+    (...path: Path) =>
+    (sentence: string): void =>
+      mistakes.add(lineOf(path), sentence);
+  const ownKey = say("interface", "private_key_file");
+  const draft: Draft = {
     interface: link,
-    identity: loadIdentity(privateKeyFile),
+    identity: hasKeyFile ? keyOf(() => loadIdentity(privateKeyFile), ownKey) : null,
     privateKeyFile,
-    peers: config.peer.map(({ preshared_key_file: psk, ...peer }) => ({
-      ...peer,
-      presharedKey: psk === undefined ? null : loadPresharedKey(beside(psk)),
-    })),
+    peers: config.peer.map(({ preshared_key_file: psk, ...peer }, i) => {
+      const number = numbers[i]!;
+      const pskOf = (): Uint8Array => loadPresharedKey(beside(psk!));
+      const pskSay = say("peer", number, "preshared_key_file");
+      return { ...peer, number, presharedKey: psk === undefined ? null : keyOf(pskOf, pskSay) };
+    }),
     engine: config.engine,
   };
+  return { draft, words: TOML_WORDS, lineOf, written: prefixes, warnings: [] };
+};
+
+const quickReading = (file: string, text: string, mistakes: Mistakes): Reading => {
+  const { draft, lineOf, prefixes, warnings } = readWgQuick(file, text, mistakes);
+  return { draft, words: WG_QUICK_WORDS, lineOf, written: prefixes, warnings };
 };
 
 const peerConfig = (peer: Draft["peers"][number]): PeerConfig => {
@@ -221,13 +184,16 @@ const engineConfig = (file: string, draft: Draft, flags: Flags): EngineConfig =>
   };
 };
 
+const KEY_LOG_AES =
+  'with --key-log, cipher = "aes256gcm" cannot be read; leave cipher out to read the traffic.';
+
 /**
  * Reads a configuration file with the keys that it names or holds: a wg-quick file when its name
  * ends in ".conf", else TOML. `flags` go before the file's [engine]; `warn` gets a sentence for
  * each thing in the file that is not done.
  *
- * Thread: main, control.   Errors: EngineError CONFIG_MISSING, CONFIG_INVALID, KEY_UNREADABLE,
- * KEY_EXPOSED, KEY_INVALID, PSK_INVALID.
+ * Thread: main, control.   Errors: EngineError CONFIG_MISSING, KEY_EXPOSED, CONFIG_INVALID with a
+ * line of text for each mistake.
  */
 export const loadConfig = (
   file: string,
@@ -235,14 +201,15 @@ export const loadConfig = (
   warn: (sentence: string) => void = () => {},
 ): EngineConfig => {
   const wgQuick = file.endsWith(".conf");
-  const text = readText(file, wgQuick);
-  const { draft, warnings } = wgQuick
-    ? parseWgQuick(file, text)
-    : { draft: tomlDraft(file, text), warnings: [] };
-  const words = wgQuick ? WG_QUICK_WORDS : TOML_WORDS;
-  const own = formatWireguardKey(draft.identity.publicKey);
-  const reason = interfaceProblem(draft.interface, words) ?? peersProblem(draft.peers, own, words);
-  if (reason !== null) throw new EngineError("CONFIG_INVALID", { file, reason });
-  for (const warning of [...warnings, ...routeWarnings(draft, words)]) warn(`${file}: ${warning}`);
-  return engineConfig(file, draft, flags);
+  const { text, writable } = readText(file, wgQuick);
+  const mistakes = new Mistakes(file);
+  const reading = (wgQuick ? quickReading : tomlReading)(file, text, mistakes);
+  checkAgreement(reading, mistakes);
+  mistakes.refuse();
+  if (writable) warn(`${file} can be changed by everybody; run \`chmod o-w ${file}\`.`);
+  for (const doubt of [...reading.warnings, ...doubtsOf(reading)]) warn(`${file}: ${doubt}`);
+  if (flags.key_log !== undefined && reading.draft.interface.cipher === "aes256gcm") {
+    warn(`${file}: ${KEY_LOG_AES}`);
+  }
+  return engineConfig(file, reading.draft, flags);
 };

@@ -8,7 +8,7 @@ import type { Change } from "./change.ts";
 import { type EngineConfig, type LogLevel, SETTINGS, type Setting } from "./config.ts";
 import type { ConfigValue } from "./control.ts";
 import { EngineError } from "./errors.ts";
-import { nearestWithin } from "./toml.ts";
+import { nearestWithin } from "./words.ts";
 
 /** "interface.mtu". */
 export const settingName = ({ section, key }: Setting): string => `${section}.${key}`;

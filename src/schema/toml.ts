@@ -1,154 +1,245 @@
 /**
- * toml — configuration text to a checked configuration, or one sentence about the first mistake.
+ * toml — configuration text to a checked configuration, or one sentence for each mistake.
  *
- * An unknown key names the nearest key, since a typing mistake that is ignored is found weeks
- * later. Values of keys are never repeated in a sentence: they may be secrets in the wrong place.
+ *     whole text ── smol-toml ──▶ valibot ──▶ configuration
+ *                       └────── refused ──────┴──▶ read again, loosely ──▶ mistakes with lines
+ *
+ * An unknown key is an error, since a typing mistake that is ignored is found weeks later. Values
+ * of keys are never repeated in a sentence: they may be secrets in the wrong place.
  */
-import { parse, TomlError } from "smol-toml";
+import { TomlError } from "smol-toml";
 import * as v from "valibot";
-import { ConfigFile, SECTIONS, type SectionName } from "./config.ts";
-import { EngineError } from "./errors.ts";
+import { type Cidr, parseCidr } from "../wire/cidr.ts";
+import { isShown, kindOf, shownValue } from "./better.ts";
+import {
+  ConfigFile,
+  PEERS_MAX,
+  SETTINGS,
+  type SectionName,
+  type Setting,
+  settingOf,
+} from "./config.ts";
+import { looksLike } from "./file-kind.ts";
+import type { Mistakes } from "./mistakes.ts";
+import {
+  keyGuessed,
+  type LooseSection,
+  type Path,
+  parseStrictly,
+  readLoosely,
+  unknownKey,
+} from "./toml-loose.ts";
+import { bracketed, proposal } from "./toml-syntax.ts";
+import { AMNEZIA_SENTENCE, isAmnezia } from "./words.ts";
 
-/** Edits (insert, delete, replace a character) that make one word of the other. */
-const distance = (from: string, to: string): number => {
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (const [i, letter] of [...from].entries()) {
-    const next = [i + 1];
-    for (const [j, other] of [...to].entries()) {
-      const replaced = row[j]! + (letter === other ? 0 : 1);
-      next.push(Math.min(replaced, row[j + 1]! + 1, next[j]! + 1));
+/** Tuning: so many items of one list are told with their own line, the rest with the list's. */
+const ITEM_LINES_MAX = 20;
+
+/** What a TOML file says. */
+export interface TomlReading {
+  /** Where there are mistakes: without the values that are none. */
+  readonly config: ConfigFile;
+  /** False: there is none, and a mistake says so. */
+  readonly hasKeyFile: boolean;
+  /** Of each peer of `config`, its place among the file's, from 0. */
+  readonly numbers: readonly number[];
+  readonly lineOf: (path: Path) => number;
+  /** Allowed IPs of a peer as they are written, host bits and all; none with mistakes. */
+  readonly prefixes: (number: number) => readonly Cidr[];
+}
+
+/** The sentence about a value, for a mistake that its own words tell better; null: none. */
+export const knownMistake = (setting: Setting, value: unknown): string | null => {
+  if (setting.key !== "public_key" || typeof value !== "string" || !/^p2p:/.test(value)) {
+    return null;
+  }
+  return "is a node id; write the peer's WireGuard public key, which keygen prints below it";
+};
+
+const valueProblem = (setting: Setting, place: string, value: unknown, problem: string): string => {
+  const known = knownMistake(setting, value);
+  if (known !== null) return `${setting.key} in ${place} ${known}.`;
+  const shown = isShown(setting.key, value) ? `, not ${shownValue(value)}` : "";
+  const better = proposal(setting, value);
+  const remedy = better === null ? "" : `; ${better}`;
+  return `${setting.key} in ${place} ${problem}${shown}${remedy}.`;
+};
+
+/** One section's values, each looked at by itself. */
+class SectionCheck {
+  readonly #mistakes: Mistakes;
+  readonly #lineOf: (path: Path) => number;
+  readonly #path: Path;
+  readonly #place: string;
+  /** What may stay. */
+  readonly good: Record<string, unknown> = {};
+
+  constructor(mistakes: Mistakes, lineOf: (path: Path) => number, path: Path) {
+    const [section, number] = path;
+    this.#mistakes = mistakes;
+    this.#lineOf = lineOf;
+    this.#path = path;
+    const counted = number === undefined ? "" : ` ${Number(number) + 1}`;
+    this.#place = `${bracketed(String(section))}${counted}`;
+  }
+
+  run({ section, values, broken, line }: LooseSection): void {
+    for (const [key, value] of Object.entries(values)) {
+      const setting = settingOf(section, key);
+      if (setting === undefined && isAmnezia(key)) {
+        this.#mistakes.once(this.#lineOf([...this.#path, key]), AMNEZIA_SENTENCE);
+      } else if (setting === undefined) {
+        this.#add([key], unknownKey(section, this.#place, key));
+        const guess = keyGuessed(section, key);
+        if (guess !== null) broken.add(guess);
+      } else if (kindOf(setting) === "list" && Array.isArray(value)) {
+        this.#list(setting, value);
+      } else {
+        this.#value(setting, value);
+      }
     }
-    row = next;
+    for (const { key, required } of SETTINGS.filter((one) => one.section === section)) {
+      if (!required || key in values || broken.has(key)) continue;
+      this.#mistakes.add(line, `${this.#place} needs ${key}; ${REQUIRED[key]}.`);
+    }
   }
-  return row[to.length]!;
-};
 
-/** Tuning: longer keys are cut before they are compared. */
-const KEY_CHARACTERS = 40;
-/** Of an unknown key so much is repeated: a secret may stand in its place. */
-const SHOWN_CHARACTERS = 24;
-
-/** An unknown key for a sentence. */
-export const shownKey = (key: string): string =>
-  key.length > SHOWN_CHARACTERS ? `${key.slice(0, 4)}…` : key;
-
-/** The word of `known` that takes the fewest edits. Errors: never; `known` is not empty. */
-export const nearest = (word: string, known: readonly string[]): string =>
-  nearestOf(word, known).word;
-
-/** The nearest known word, or null when it is further than `editsMax`. */
-export const nearestWithin = (
-  word: string,
-  known: readonly string[],
-  editsMax: number,
-): string | null => {
-  const best = nearestOf(word, known);
-  return best.edits <= editsMax ? best.word : null;
-};
-
-const nearestOf = (word: string, known: readonly string[]): { word: string; edits: number } => {
-  const short = word.slice(0, KEY_CHARACTERS);
-  let best = { word: known[0]!, edits: Number.POSITIVE_INFINITY };
-  for (const candidate of known) {
-    const part = candidate.startsWith(short) || short.startsWith(candidate);
-    const edits = part ? 0.5 : distance(short, candidate);
-    if (edits < best.edits) best = { word: candidate, edits };
+  #add(path: Path, text: string): void {
+    this.#mistakes.add(this.#lineOf([...this.#path, ...path]), text);
   }
-  return best;
-};
 
-type Path = readonly (string | number)[];
-
-const isSection = (value: unknown): value is SectionName =>
-  typeof value === "string" && Object.hasOwn(SECTIONS, value);
-
-const keysOf = (section: SectionName): string[] => Object.keys(SECTIONS[section].entries);
-
-const bracketed = (section: string): string => (section === "peer" ? "[[peer]]" : `[${section}]`);
-
-/** "[interface]", "[[peer]] 2": the section that a path lies in; peers are counted from 1. */
-const place = (path: Path): string => {
-  const [section, second] = path;
-  const number = section === "peer" && typeof second === "number" ? ` ${second + 1}` : "";
-  return `${bracketed(String(section))}${number}`;
-};
-
-const sectionWith = (key: string): SectionName | undefined =>
-  (Object.keys(SECTIONS) as SectionName[]).find((one) => keysOf(one).includes(key));
-
-const SECTION_LIST = "[interface], [[peer]] and [engine]";
-
-const unknownKey = (path: Path): string => {
-  const key = String(path.at(-1)).slice(0, KEY_CHARACTERS);
-  const [section] = path;
-  if (path.length === 1 || !isSection(section)) {
-    const home = sectionWith(key);
-    if (home !== undefined) return `${key} belongs into ${bracketed(home)}.`;
-    const near = bracketed(nearest(key, Object.keys(SECTIONS)));
-    const shown = shownKey(key);
-    return `unknown section or key ${shown}; the nearest is ${near} (there are ${SECTION_LIST}).`;
+  #value(setting: Setting, value: unknown): void {
+    const result = setting.check(value);
+    if ("value" in result) this.good[setting.key] = value;
+    else this.#add([setting.key], valueProblem(setting, this.#place, value, result.problem));
   }
-  const home = sectionWith(key);
-  if (home !== undefined) return `${key} belongs into ${bracketed(home)}, not ${place(path)}.`;
-  const near = nearest(key, keysOf(section));
-  return `unknown key ${shownKey(key)} in ${place(path)}; did you mean ${near}?`;
-};
 
-const shown = (value: unknown): string => {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
-};
-
-const keyWords = (path: Path): string => {
-  const words = path.filter((_, i) => i > 0 && !(i === 1 && path[0] === "peer"));
-  return words.map((word, i) => (i === 0 ? String(word) : `[${String(word)}]`)).join("");
-};
-
-const sentence = (issue: v.BaseIssue<unknown>): string => {
-  const path = (issue.path ?? []).map((item) => item.key as string | number);
-  const [section] = path;
-  const key = keyWords(path);
-  if (issue.type === "strict_object" && issue.expected === "never") return unknownKey(path);
-  if (issue.type === "strict_object" && issue.received === "undefined") {
-    return key === "" ? `the section ${place(path)} is missing.` : `${place(path)} needs ${key}.`;
+  #list(setting: Setting, items: readonly unknown[]): void {
+    let wrong = 0;
+    const kept = items.filter((item, i) => {
+      const result = setting.check([item]);
+      if ("value" in result) return true;
+      const path = wrong++ < ITEM_LINES_MAX ? [setting.key, i] : [setting.key];
+      const better = proposal(setting, [item])?.replace(/^.* = \[(.*)\]$/, "; write $1") ?? "";
+      const what = `${shownValue(item)} in ${setting.key} of ${this.#place}`;
+      this.#add(path, `${what} ${result.problem}${better}.`);
+      return false;
+    });
+    const whole = setting.check(kept);
+    if ("value" in whole) this.good[setting.key] = kept;
+    else this.#add([setting.key], `${setting.key} in ${this.#place} ${whole.problem}.`);
   }
-  if (issue.type === "strict_object") {
-    return `${String(section)} must be a section, written ${bracketed(String(section))}.`;
-  }
-  if (key === "") return `${place(path)} ${issue.message}.`;
-  const value = /key/.test(key) ? "" : `, not ${shown(issue.input)}`;
-  return `${key} in ${place(path)} ${issue.message}${value}.`;
+}
+
+/** What to do where a key is missing that must be there. */
+const REQUIRED: Readonly<Record<string, string>> = {
+  private_key_file:
+    'write private_key_file = "own.key", and make it with `p2pvpn-engine keygen --out own.key`',
+  public_key: "write the WireGuard public key that the peer's keygen printed",
 };
 
-const parseToml = (file: string, text: string): Readonly<Record<string, unknown>> => {
+/** Stands in the place of a key file that is not there. */
+const NO_FILE = "-";
+
+/** All mistakes of a text, and what is left of it without them. */
+const readWithMistakes = (text: string, mistakes: Mistakes): TomlReading => {
+  const loose = readLoosely(text, mistakes);
+  const { lineOf } = loose;
+  const checked = (section: LooseSection, path: Path): Record<string, unknown> => {
+    const check = new SectionCheck(mistakes, lineOf, path);
+    check.run(section);
+    return check.good;
+  };
+  const once = (section: SectionName, read: LooseSection | null): Record<string, unknown> =>
+    read === null ? {} : checked(read, [section]);
+  if (loose.interface === null) {
+    const remedy = "write it, with private_key_file and addresses below it";
+    mistakes.add(0, `the section [interface] is missing; ${remedy}.`);
+  }
+  if (loose.peers.length > PEERS_MAX) {
+    const line = lineOf(["peer", PEERS_MAX]);
+    mistakes.add(line, `[[peer]] may be there ${PEERS_MAX} times at most; remove some.`);
+  }
+  const link = once("interface", loose.interface);
+  const peers = loose.peers.slice(0, PEERS_MAX).map((peer, i) => checked(peer, ["peer", i]));
+  const kept = peers.flatMap((peer, number) => ("public_key" in peer ? [{ peer, number }] : []));
+  const hasKeyFile = "private_key_file" in link;
+  const config = v.parse(ConfigFile, {
+    interface: { private_key_file: NO_FILE, ...link },
+    peer: kept.map(({ peer }) => peer),
+    engine: once("engine", loose.engine),
+  });
+  const numbers = kept.map(({ number }) => number);
+  return { config, hasKeyFile, numbers, lineOf, prefixes: () => [] };
+};
+
+/** Null: there is a mistake. */
+const readStrictly = (text: string): TomlReading | null => {
+  let value: unknown;
   try {
-    return parse(text, { unsafeKeyBehaviour: "throw", maxDepth: 8 });
+    value = parseStrictly(text);
+  } catch (error) {
+    if (error instanceof TomlError) return null;
+    throw error;
+  }
+  const result = v.safeParse(ConfigFile, value);
+  if (!result.success) return null;
+  let loose: ReturnType<typeof readLoosely> | null = null;
+  const lineOf = (path: Path): number => {
+    loose ??= readLoosely(text);
+    return loose.lineOf(path);
+  };
+  const config = result.output;
+  const { peer: peers = [] } = value as v.InferInput<typeof ConfigFile>;
+  const prefixes = (number: number): Cidr[] =>
+    (peers[number]?.allowed_ips ?? []).map((text) => parseCidr(text)!);
+  return { config, hasKeyFile: true, numbers: config.peer.map((_, i) => i), lineOf, prefixes };
+};
+
+/** smol-toml's own words, where ours found nothing. */
+const addTomlError = (text: string, mistakes: Mistakes): void => {
+  let line = 0;
+  let column = 0;
+  try {
+    parseStrictly(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const [first = ""] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
-    const reason = `line ${error.line}, column ${error.column}: ${first}.`;
-    throw new EngineError("CONFIG_INVALID", { file, reason, cause: error });
+    ({ line, column } = error);
   }
+  const what = "this is no TOML; write sections and key = value, as docs/CONFIG.md has them";
+  mistakes.add(line, `${what}.`, column);
+};
+
+/** Stands for a file that is not read. */
+const EMPTY = `[interface]\nprivate_key_file = "${NO_FILE}"`;
+
+/** What the text is, when it is no TOML at all, and what to do; null: it is meant to be. */
+const otherKind = (text: string): string | null => {
+  if (looksLike(text) === "wg-quick") {
+    return "this is a wg-quick file; rename it so that it ends in .conf, like wg0.conf.";
+  }
+  if (/\r/.test(text) && !/\n/.test(text)) {
+    return "its lines end in CR alone; save the file with LF.";
+  }
+  if (!/^\s*\{/.test(text)) return null;
+  return "this is JSON; write it in TOML: [interface], and key = value on lines below.";
 };
 
 /**
- * Reads and checks the text of a configuration; `file` is only named in errors.
+ * Reads and checks the text of a configuration; each mistake is added to `mistakes`.
  *
- * Thread: main.   Errors: EngineError CONFIG_INVALID.
+ * Thread: main, control.   Errors: never.
  */
-export const parseConfig = (file: string, text: string): ConfigFile => {
-  if (/^\s*\[Interface\]/m.test(text)) {
-    const reason = "this is a wg-quick file; name it after its interface, like wg0.conf.";
-    throw new EngineError("CONFIG_INVALID", { file, reason });
+export const readToml = (text: string, mistakes: Mistakes): TomlReading => {
+  const strict = readStrictly(text);
+  if (strict !== null) return strict;
+  const other = otherKind(text);
+  if (other !== null) {
+    mistakes.add(0, other);
+    return { ...readStrictly(EMPTY)!, hasKeyFile: false };
   }
-  const value = parseToml(file, text);
-  for (const section of ["interface", "engine"]) {
-    if (!Array.isArray(value[section])) continue;
-    const reason = `${section} must be a section, written ${bracketed(section)}.`;
-    throw new EngineError("CONFIG_INVALID", { file, reason });
-  }
-  const result = v.safeParse(ConfigFile, value);
-  if (result.success) return result.output;
-  const unknown = result.issues.find((issue) => issue.expected === "never");
-  throw new EngineError("CONFIG_INVALID", { file, reason: sentence(unknown ?? result.issues[0]) });
+  const before = mistakes.count;
+  const reading = readWithMistakes(text, mistakes);
+  if (mistakes.count === before) addTomlError(text, mistakes);
+  return reading;
 };

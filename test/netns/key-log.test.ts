@@ -34,6 +34,7 @@ before(async () => {
 after(() => lab?.remove());
 
 const PINGS = 5;
+const CHANGE_OVER_MS = 1_500;
 const WAIT_MS = 10_000;
 const POLL_MS = 50;
 /** Sent last: where a capture has it, it has everything before it. */
@@ -210,6 +211,39 @@ for (const caller of ["ours", "theirs"] as const) {
     assertSealed(await dissect(capture, without));
   });
 }
+
+test("two engines stay on what tshark reads while one has a key log", { skip }, async () => {
+  const capture = join(lab.folder, "engines.pcapng");
+  const keyLog = join(lab.folder, "engines.keys");
+  const called = writeConfig(lab, lab.b, theirs, ours.publicKey, { knowsEndpoint: false });
+  const calling = writeConfig(lab, lab.a, ours, theirs.publicKey);
+  const dumpcap = await startCapture(capture);
+  const b = await runNode(lab, lab.b, called);
+  try {
+    const a = await runNode(lab, lab.a, calling, { host: { keyLogFile: keyLog } });
+    try {
+      await firstPing(lab, lab.a, lab.b.inner4);
+      // Two engines change over within half a second of the first packet.
+      await sleep(CHANGE_OVER_MS);
+      for (const address of [lab.b.inner4, lab.b.inner6]) {
+        assert.equal((await ping(lab, lab.a, address, PINGS, 50)).lost, 0);
+      }
+    } finally {
+      assert.equal(await a.program.stop(), 0, a.program.errors);
+    }
+  } finally {
+    assert.equal(await b.program.stop(), 0, b.program.errors);
+    await endCapture(dumpcap, capture);
+  }
+  const frames = await dissect(capture, keyLog);
+  for (const [field, request, reply] of [
+    ["icmp", 8, 0],
+    ["icmpv6", 128, 129],
+  ] as const) {
+    assert.ok(inner(frames, field, request) >= PINGS, `${field} requests`);
+    assert.ok(inner(frames, field, reply) >= PINGS, `${field} replies`);
+  }
+});
 
 test("a key log that is there already: one sentence, and nothing starts", { skip }, async () => {
   const keyLog = join(lab.folder, "there.keys");

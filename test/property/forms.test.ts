@@ -143,10 +143,11 @@ const outcome = (name: string, text: string): unknown => {
     config = loadConfig(file);
   } catch (error) {
     return (error as Error).message
-      .replace(file, "")
+      .replaceAll(file, "")
+      .replace(/line \d+: /g, "")
       .replaceAll("[[peer]]", "[Peer]")
-      .replace("allowed_ips", "AllowedIPs")
-      .replace("addresses", "Address");
+      .replaceAll("allowed_ips", "AllowedIPs")
+      .replaceAll("addresses", "Address");
   }
   const { source: _, ...rest } = config;
   return rest;

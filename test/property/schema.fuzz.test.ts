@@ -17,7 +17,8 @@ import {
 } from "../../src/schema/control.ts";
 import { EngineError } from "../../src/schema/errors.ts";
 import { identityFromSeed, loadIdentity, parseWireguardKey } from "../../src/schema/identity.ts";
-import { parseConfig } from "../../src/schema/toml.ts";
+import { Mistakes } from "../../src/schema/mistakes.ts";
+import { readToml } from "../../src/schema/toml.ts";
 import { parseCidr } from "../../src/wire/cidr.ts";
 import { damagedStream, someRequest } from "./frames.ts";
 import { mutatedText, runs } from "./fuzzing.ts";
@@ -29,15 +30,20 @@ const FILE = "fuzz.toml";
 const PUBLIC_KEY = Buffer.alloc(32, 7).toString("base64");
 const SECRET = Buffer.alloc(32, 0xa5).toString("base64");
 
-/** The configuration, or the sentence that refuses it; anything else fails. */
+/** The configuration, or the sentences that refuse it; anything else fails. */
 const outcome = (text: string): { readonly config: unknown } | { readonly refused: string } => {
   try {
-    return { config: parseConfig(FILE, text) };
+    const mistakes = new Mistakes(FILE);
+    const { config } = readToml(text, mistakes);
+    mistakes.refuse();
+    return { config };
   } catch (error) {
     assert.ok(error instanceof EngineError, `not an EngineError: ${String(error)}`);
     assert.equal(error.code, "CONFIG_INVALID");
-    assert.match(error.message, /^fuzz\.toml: [^\n]+[.?]$/, "one sentence");
-    assert.ok(error.message.length < 400, `${error.message.length} characters`);
+    for (const line of error.message.split("\n")) {
+      assert.match(line, /^fuzz\.toml: \S.*[.?]$/, "one sentence for each mistake");
+      assert.ok(line.length < 400, `${line.length} characters: ${line}`);
+    }
     return { refused: error.message };
   }
 };
@@ -54,7 +60,7 @@ const isKey = (value: string): boolean => {
   return bytes.length === 32 && bytes.toString("base64") === value;
 };
 const isFile = (value: unknown): boolean =>
-  typeof value === "string" && value !== "" && !isKey(value);
+  typeof value === "string" && value !== "" && !isKey(value) && !/^[~$]/.test(value);
 const isWhole =
   (from: number, to: number) =>
   (value: unknown): boolean =>

@@ -32,7 +32,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   msgpackr: ["src/schema/control.ts"],
   piscina: ["src/workers/pool.ts"],
   pino: ["src/log.ts"],
-  "smol-toml": ["src/schema/toml.ts", "src/schema/load.ts"],
+  "smol-toml": ["src/schema/toml.ts", "src/schema/toml-loose.ts"],
   "sodium-native": ["src/crypto/sodium.ts", "src/control/transcript.ts", "src/control/cookie.ts"],
   valibot: ["src/schema/"],
   vega: ["bench/charts/render.ts"],

@@ -39,7 +39,7 @@ const run = (...words: string[]): Run =>
 
 // biome-ignore format: a table
 const COMMANDS = [
-  "keygen", "start", "stop", "reload", "status", "peers", "routes", "stats", "peer", "peer add", "peer remove",
+  "keygen", "pubkey", "start", "stop", "reload", "status", "peers", "routes", "stats", "peer", "peer add", "peer remove",
   "route", "route add", "route remove", "config", "config get", "config set", "rekey", "log-level", "check", "demo",
   "completion",
 ];
@@ -85,7 +85,7 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
   ["start --io-threads 0", 2, /'--io-threads <N>' must be a whole number from 1 to 8, not '0'/],
   ["start --hand-over never", 2, /must be "auto" or "inline" or "always", not 'never'/],
   ["start -c none.toml", 2, /none\.toml cannot be read \(there is no such file\)/],
-  ["start -c bad.toml", 2, /bad\.toml: unknown key mtuu in \[interface\]; did you mean mtu\?/],
+  ["start -c bad.toml", 2, /bad\.toml: line 3: unknown key mtuu in \[interface\]; did you mean mtu\?/],
   ["start -c exposed.toml", 2, /exposed\.key can be read by others; run `chmod 600 /],
   ["start -c pipe", 2, /pipe cannot be read \(it is no plain file\)/],
   ["start -c piped.toml", 2, /pipe cannot be read: it is no plain file/],
@@ -111,9 +111,9 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
   ["stats", 1, /No engine is running/],
   ["stop", 1, /No engine is running/],
   ["start -c wg0.conf", 2, /wg0\.conf can be read by others; run `chmod 600 /],
-  ["start -c wg1.conf", 2, /wg1\.conf: line 2: unknown key Mtuu in \[Interface\]; did you mean MTU\?$/m],
+  ["start -c wg1.conf", 2, /wg1\.conf: line 3: unknown key Mtuu in \[Interface\]; did you mean MTU\?$/m],
   ["start -c twice.toml", 2, /\[\[peer\]\] 1 and \[\[peer\]\] 2 both have 10\.0\.0\.0\/8 in allowed_ips; take it from one of them\.$/m],
-  ["start -c type.toml", 2, /mtu in \[interface\] must be a whole number from 576 to 65455, not "1420"\.$/m],
+  ["start -c type.toml", 2, /mtu in \[interface\] must be a whole number from 576 to 65455, not "1420"; write mtu = 1420\.$/m],
   ["start -c wg0.conf --daemon", 2, /wg0\.conf can be read by others/],
   ["start --log-level loud", 2, /must be "silent" or "error" or "warn" or "info" or "debug", not 'loud'/],
   ["start --key-log", 2, /argument missing/],
@@ -152,9 +152,13 @@ const MISTAKES: readonly (readonly [string, number, RegExp])[] = [
   ["demo --seconds 0", 2, /'--seconds <N>' must be a whole number from 1 to 30, not '0'/],
 ];
 
-writeFileSync(join(folder, "bad.toml"), "[interface]\nmtuu = 3");
+writeFileSync(join(folder, "bad.toml"), '[interface]\nprivate_key_file = "plain.key"\nmtuu = 3');
 writeFileSync(join(folder, "wg0.conf"), "[Interface]\n", { mode: 0o644 });
-writeFileSync(join(folder, "wg1.conf"), "[Interface]\nMtuu = 3\n", { mode: 0o600 });
+writeFileSync(
+  join(folder, "wg1.conf"),
+  `[Interface]\nPrivateKey = ${Buffer.alloc(32, 3).toString("base64")}\nMtuu = 3\n`,
+  { mode: 0o600 },
+);
 writeFileSync(
   join(folder, "type.toml"),
   '[interface]\nprivate_key_file = "plain.key"\nmtu = "1420"',
@@ -225,7 +229,7 @@ test("check sees a port that another engine holds", () => {
   run("keygen", "--out", "port.key");
   const line = (): string =>
     /^.*UDP port.*$/m.exec(run("check", "-c", "port.toml").stdout)?.[0] ?? "";
-  assert.match(line(), new RegExp(`^missing .* ${port} is in use; `));
+  assert.match(line(), new RegExp(`^wrong .* ${port} is in use; `));
   addon.close(fd);
   assert.match(line(), new RegExp(`^ok .* ${port} is free$`));
 });
@@ -259,16 +263,16 @@ test("check says that a default route is left to others", () => {
   assert.doesNotMatch(config("leave"), /no kernel route/);
 });
 
-test("check names every mistake on a line of its own and ends with 1", () => {
+test("check names every mistake on a line of its own and ends as start does", () => {
   const { status, stdout } = run("check", "-c", "bad.toml");
-  assert.equal(status, 1);
-  assert.match(stdout, /^missing +configuration +.*unknown key mtuu/m);
-  for (const line of stdout.trim().split("\n")) assert.match(line, /^(ok|warning|missing) /);
+  assert.equal(status, 2);
+  assert.match(stdout, /^wrong +configuration +.*unknown key mtuu/m);
+  for (const line of stdout.trim().split("\n")) assert.match(line, /^(ok|warning|missing|wrong) /);
   const json = JSON.parse(run("check", "-c", "bad.toml", "--json").stdout) as {
     ok: boolean;
     tests: { test: string; state: string }[];
   };
   assert.equal(json.ok, false);
-  assert.equal(json.tests.find((one) => one.test === "configuration")?.state, "missing");
+  assert.equal(json.tests.find((one) => one.test === "configuration")?.state, "wrong");
   assert.equal(json.tests.find((one) => one.test === "node")?.state, "ok");
 });

@@ -60,13 +60,15 @@ const OFFERS: readonly (readonly [readonly string[], readonly string[]])[] = [
   [["start", "--log-level", "d"], ["debug"]],
   [["start", "--threads", ""], []],
   [["start", "-c", "a"], ["a file.toml"]],
+  [["pubkey", "a"], ["a file.toml"]],
+  [["pubkey", "--j"], ["--json"]],
   [["start", "-c", "peer", "--dae"], ["--daemon"]],
   [["status", "-i", ""], ["p2p0"]],
   [["config", "set", ""], ["interface.mtu", "interface.listen_port", "interface.fwmark", "engine.log_level"]],
   [["config", "get", "engine.g"], ["engine.gso", "engine.gro"]],
   [["log-level", ""], ["silent", "error", "warn", "info", "debug"]],
   [["completion", ""], ["bash", "zsh", "fish"]],
-  [["keygen", ""], ["-o", "--out", "--json", "-h", "--help"]],
+  [["keygen", ""], ["-o", "--out", "--wireguard", "--json", "-h", "--help"]],
 ];
 
 for (const [words, wanted] of OFFERS) {

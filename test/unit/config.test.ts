@@ -10,7 +10,7 @@ import { formatWireguardKey, loadIdentity, writeSecret } from "../../src/schema/
 import { loadConfig } from "../../src/schema/load.ts";
 import { isPeerName } from "../../src/schema/names.ts";
 import { configValue, LIVE_SETTINGS, liveSet, settingName } from "../../src/schema/settings.ts";
-import { nearest } from "../../src/schema/toml.ts";
+import { meant, nearestWithin } from "../../src/schema/words.ts";
 import { formatCidr } from "../../src/wire/cidr.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-config-"));
@@ -132,16 +132,16 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ["unknown key", `${HEAD}listen_prot = 1`, /unknown key listen_prot in \[interface\]; did you mean listen_port\?/],
   ["unknown key of a peer", `${HEAD}${peer(1)}${peer(2, 'allowed_ip = []')}`, /unknown key allowed_ip in \[\[peer\]\] 2; did you mean allowed_ips\?/],
   ["key of another section", `${HEAD}allowed_ips = []`, /allowed_ips belongs into \[\[peer\]\], not \[interface\]\./],
-  ["inline secret", `${HEAD}private_key = "x"`, /unknown key private_key in .* did you mean private_key_file\?/],
+  ["inline secret", `${HEAD}private_key = "x"`, /line 3: unknown key private_key in \[interface\]; write private_key_file, which names a file\.$/],
   ["prototype key", `${HEAD}__proto__ = 1`, /__proto__|line 3/],
-  ["unknown section", `${HEAD}[engin]`, /unknown section or key engin; the nearest is \[engine\]/],
+  ["unknown section", `${HEAD}[engin]`, /line 3: this section is written \[engine\]\.$/],
   ["key without section", `mtu = 1420\n${HEAD}`, /mtu belongs into \[interface\]/],
   ["one bracket", `${HEAD}[peer]\npublic_key = "x"`, /\[\[peer\]\], with two brackets/],
-  ["two brackets", `[[interface]]`, /interface must be a section, written \[interface\]/],
+  ["two brackets", `[[interface]]`, /line 1: this section is written \[interface\]\./],
   ["nothing", "", /the section \[interface\] is missing/],
   ["no key file", "[interface]\nmtu = 1420", /\[interface\] needs private_key_file/],
   ["no public key", `${HEAD}[[peer]]`, /\[\[peer\]\] 1 needs public_key/],
-  ["syntax", "[interface]\nmtu = ", /line 2, column 7: invalid value\./],
+  ["syntax", "[interface]\nmtu = ", /line 2, column 7: the value is missing; write it like mtu = 1420\.$/],
   ["key twice", "[interface]\nmtu = 1420\nmtu = 1", /line 3/],
   ["wg-quick", "[Interface]\nPrivateKey = x", /wg-quick/],
   ["mtu low", `${HEAD}mtu = 575`, /mtu in \[interface\] must be a whole number from 576 to 65455, not 575/],
@@ -155,7 +155,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ["name that Linux keeps", `${HEAD}name = "all"`, /must be 1 to 15.* but not \., \.\., all or default, not "all"/],
   ["name dots", `${HEAD}name = ".."`, /must be 1 to 15/],
   ["cipher", `${HEAD}cipher = "des"`, /must be "auto" or "chacha20poly1305" or "aes256gcm", not "des"/],
-  ["address", `${HEAD}addresses = ["10.0.0.1/33"]`, /addresses\[0\] in \[interface\] must be like/],
+  ["address", `${HEAD}addresses = ["10.0.0.1/33"]`, /line 3: "10\.0\.0\.1\/33" in addresses of \[interface\] must be like/],
   ["address twice", `${HEAD}addresses = ["10.0.0.1/24", "10.0.0.1/24"]`, /10\.0\.0\.1\/24 is in addresses twice/],
   ["address of a network", `${HEAD}addresses = ["10.0.0.0/24"]`, /10\.0\.0\.0\/24 in addresses is the network's own address; use a host's, like 10\.0\.0\.1\/24\.$/],
   ["address of nobody", `${HEAD}addresses = ["fd66::1/64", "ff02::1/64"]`, /ff02::1\/64 in addresses is a multicast address; use a host's\.$/],
@@ -193,7 +193,8 @@ for (const [name, text, sentence] of MISTAKES) {
         assert.ok(error instanceof EngineError);
         assert.equal(error.exit, 2);
         assert.match(error.message, sentence);
-        assert.doesNotMatch(error.message, /\n/);
+        for (const line of error.message.split("\n"))
+          assert.ok(line.startsWith(`${folder}/`), line);
         assert.ok(!error.message.includes(keyOf(7)), "a key was repeated");
         return true;
       },
@@ -256,10 +257,15 @@ test("every setting has help, and its default passes its own check", () => {
   }
 });
 
-test("nearest takes the fewest edits, and a beginning before that", () => {
+test("the nearest word takes the fewest edits, a beginning before that, and is near", () => {
+  const nearest = (word: string, known: string[]): string | null => nearestWithin(word, known, 9);
   assert.equal(nearest("lsiten_port", ["mtu", "listen_port", "listen_address"]), "listen_port");
   assert.equal(nearest("private_key", ["public_key", "private_key_file"]), "private_key_file");
-  assert.equal(nearest("x".repeat(100_000), ["mtu"]), "mtu");
+  assert.equal(nearest("x".repeat(100_000), ["mtu"]), null);
+  assert.equal(meant("mtuu", ["mtu", "name"]), "mtu");
+  for (const far of ["port", "jc", "s1", "dhcp", "keepalive", "x"]) {
+    assert.equal(meant(far, ["mtu", "name", "routes", "persistent_keepalive"]), null, far);
+  }
 });
 
 test("peers are called by labels of host names", () => {

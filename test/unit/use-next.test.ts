@@ -1,7 +1,7 @@
 /**
  * use-next — the I/O thread that opens the first packet of a session that we answered seals with it
- * before the packet reaches the TUN device, unless control has taken it away, or it came another
- * way.
+ * before the packet reaches the TUN device, unless control has taken it away; answers go where it
+ * came from.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -77,11 +77,11 @@ const setUp = (suite: 0 | 1) => {
     for (let turn = 0; turn < TURNS && !isDone(); turn++) thread.step(10);
   };
   const tunAt = makeSockaddr(LOOPBACK, addon.udpPort(tun));
-  /** The datagram in which a packet leaves, or null: it does not. */
-  const seal = (): Uint8Array | null => {
+  /** The datagram in which a packet leaves, as it comes to a socket; null: it does not. */
+  const seal = (to = there): Uint8Array | null => {
     const found: Uint8Array[] = [];
     addon.datagramSend(host, packet(), tunAt, NOWHERE);
-    step(() => found.push(...arrived(there)) > 0);
+    step(() => found.push(...arrived(to)) > 0);
     return found[0] ?? null;
   };
   // What the peer sends first in the new session: both ends have the same keys here.
@@ -130,13 +130,14 @@ for (const [name, suite] of Object.entries(SUITE)) {
     }
   });
 
-  test(`${name}: it came from elsewhere: nothing is sealed until control has heard`, () => {
+  test(`${name}: it came from elsewhere: the answer goes there, before control has heard`, () => {
     const s = setUp(suite);
     const elsewhere = addon.udpOpen(4, "127.0.0.1", 0, 0, "");
     try {
       assert(s.entries.setNext(0, -1, s.fresh));
       assert.deepEqual(s.receive(elsewhere), [packet()]);
-      assert.equal(s.entries.current(0), -1);
+      assert.equal(s.entries.current(0), s.fresh);
+      assert.equal(indexOf(s.seal(elsewhere)), NEW_INDEX);
       assert(s.events.next());
       assert.equal(s.events.kind, EVENT.confirmed);
       assert.equal(formatSockaddr(s.events.address), `127.0.0.1:${addon.udpPort(elsewhere)}`);

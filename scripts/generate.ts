@@ -210,7 +210,9 @@ const configPage = (): string => {
     "and `p2pvpn-engine check -c FILE` tests one. A file whose name ends in `.conf` is read as",
     "[wg-quick's](#wg-quick-files).",
     "",
-    "A running engine reads its file again with `p2pvpn-engine reload`. `config set` changes",
+    "A running engine reads its file again with `p2pvpn-engine reload`, or at SIGHUP, whose result",
+    "is logged. SIGTERM and SIGINT stop it, a second one at once; SIGUSR1 and SIGUSR2 do nothing.",
+    "`config set` changes",
     `${LIVE_SETTINGS.map((name) => `\`${name}\``).join(", ")} without a file;`,
     "the rest needs a new start.",
   ];

@@ -45,6 +45,8 @@ export interface Engine {
   readonly name: string;
   /** At the start. */
   readonly listenPort: number;
+  /** Has the configuration read again; what comes of it is logged. */
+  reload(): void;
   /** Stops; may be called again. */
   stop(): Promise<void>;
   /** Settles when the engine has stopped; rejects when a thread ended by itself. */
@@ -186,6 +188,10 @@ class RunningEngine implements Engine {
     const threads = [...this.#ios, this.#control];
     await Promise.all(threads.map((thread) => readyOf(thread)));
     this.#started = true;
+  }
+
+  reload(): void {
+    if (this.#stopping === null) this.#control.postMessage("reload");
   }
 
   stop(): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * start — runs the engine until a signal or `stop`.
+ * start — runs the engine until SIGTERM, SIGINT or `stop`; SIGHUP reloads.
  *
  * Flags come from the [engine] table of `schema/config.ts` and go before the file. Ready is a line
  * on stdout and `READY=1` for systemd.
@@ -7,6 +7,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { runningEngines } from "../client.ts";
+import type { Engine } from "../engine.ts";
 import {
   DEFAULT_FILE,
   type EngineConfig,
@@ -76,12 +77,18 @@ const warn = (sentence: string): void => {
 };
 
 const run = async (file: string, flags: Flags): Promise<void> => {
-  const signalled = stopSignal();
+  let engine: Engine | null = null;
+  let missed = false;
+  const signalled = stopSignal(() => {
+    missed = engine === null;
+    engine?.reload();
+  });
   const config = loadConfig(file, flags, warn);
   const { name } = config.interface;
   if ((await runningEngines()).includes(name)) throw new EngineError("ALREADY_RUNNING", { name });
   const { createEngine } = await import("../engine.ts");
-  const engine = await createEngine(config);
+  engine = await createEngine(config);
+  if (missed) engine.reload();
   const line = readyLine(config, engine.listenPort);
   // Whoever read the line may go away, and the disk may be full: the engine goes on.
   process.stdout.removeAllListeners("error").on("error", () => {});

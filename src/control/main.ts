@@ -25,6 +25,7 @@ import { Host } from "./host.ts";
 import { KeyLog } from "./key-log.ts";
 import type { SourceHash } from "./limiter.ts";
 import type { Mac } from "./noise.ts";
+import { Reloads } from "./reloads.ts";
 import type { Opened } from "./report.ts";
 import { resolveEndpoint } from "./resolve.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
@@ -129,6 +130,7 @@ class ControlThread {
   readonly #datagrams: Datagrams;
   readonly #host: Host;
   readonly #eventWatch: WatchHandle;
+  #reloads: Reloads | null = null;
   #socket: ControlSocket | null = null;
   #uapi: UapiSocket | null = null;
   /** The last renaming; each follows the one before. */
@@ -250,6 +252,7 @@ class ControlThread {
       warn: (sentence) => this.#log.warn(sentence),
       stop: () => this.#report({ type: "stop" }),
     });
+    this.#reloads = new Reloads(handlers["engine.reload"], this.#log);
     this.#socket = await openControlSocket({ name: opened.name, handlers });
     this.#uapi = await this.#openUapi();
     this.#rename(); // it may have happened meanwhile
@@ -296,6 +299,11 @@ class ControlThread {
           this.#log.warn("a socket keeps its former name", { reason: error.message });
         });
     }
+  }
+
+  /** Reads the configuration again; before all is up, it just was. */
+  reload(): void {
+    void this.#reloads?.ask();
   }
 
   /** Zeroes keys and closes what was opened. */
@@ -362,6 +370,7 @@ const main = async (port: NonNullable<typeof parentPort>, task: ControlTask): Pr
     return;
   }
   port.on("message", (message: unknown) => {
+    if (message === "reload") control.reload();
     if (message !== "stop") return;
     void control.stop().then(() => {
       port.postMessage({ type: "ended" } satisfies ControlReport);

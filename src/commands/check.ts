@@ -21,6 +21,7 @@ import {
 import { kernelQuirks } from "../quirks.ts";
 import { DEFAULT_FILE, type EngineConfig } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
+import { ipv6Problem, ipv6Wanted } from "../schema/ipv6.ts";
 import { loadConfig } from "../schema/load.ts";
 import { formatAmount, formatTable, printJson, printText } from "./print.ts";
 import { addExamples, addJsonOption } from "./shared.ts";
@@ -171,12 +172,16 @@ const checkQuirks = (wanted: Wanted): Result[] => {
     : [result("VXLAN", "warning", `${links[0]} is there, and ${found.why}; ${advice}`)];
 };
 
-/** Strict filtering is max(all, interface) = 1. Source: Linux ip-sysctl.rst, rp_filter. */
-const checkReversePath = (): Result => {
-  const values = ["all", "default"].map((name) =>
-    read(`/proc/sys/net/ipv4/conf/${name}/rp_filter`),
-  );
-  if (!values.includes("1") || values[0] === "2") return result("rp_filter", "ok", "not strict");
+/**
+ * Of the interface: max(all, its own), and one that is made now gets "default" for its own. 1 is
+ * strict, 2 loose. Source: Linux ip-sysctl.rst, rp_filter.
+ */
+const checkReversePath = (name: string | null): Result => {
+  const value = (of: string): number =>
+    Number(read(`/proc/sys/net/ipv4/conf/${of}/rp_filter`) ?? Number.NaN);
+  const own = name === null ? Number.NaN : value(name);
+  const strict = Math.max(value("all"), Number.isNaN(own) ? value("default") : own) === 1;
+  if (!strict) return result("rp_filter", "ok", "not strict");
   const advice = "run `sysctl -w net.ipv4.conf.all.rp_filter=2` if replies take another way";
   return result("rp_filter", "warning", `strict; ${advice}`);
 };
@@ -249,11 +254,9 @@ const checkLink = (config: EngineConfig, running: boolean): Result => {
   return result("interface", "missing", `${name} is in use; stop what uses it or rename it`);
 };
 
-const checkSix = (config: EngineConfig): Result[] => {
-  const wanted = config.interface.addresses.some((address) => address.version === 6);
-  const disabled = read("/proc/sys/net/ipv6/conf/default/disable_ipv6");
-  if (!wanted || disabled === "0") return [];
-  return [result("IPv6", "missing", "addresses has IPv6 and it is switched off on this host")];
+const checkSix = (config: EngineConfig, running: boolean): Result[] => {
+  const problem = ipv6Problem(ipv6Wanted(config), running ? config.interface.name : undefined);
+  return problem === null ? [] : [result("IPv6", "warning", problem.replace(/\.$/, ""))];
 };
 
 const runTests = async (file: string | undefined): Promise<Result[]> => {
@@ -272,10 +275,10 @@ const runTests = async (file: string | undefined): Promise<Result[]> => {
       ? []
       : [await checkCrypto(addon, config), ...(await checkOffloads(addon, wanted))]),
     ...checkQuirks(wanted),
-    ...(config === null ? [] : [checkLink(config, running), ...checkSix(config)]),
+    ...(config === null ? [] : [checkLink(config, running), ...checkSix(config, running)]),
     ...(config === null || addon === null ? [] : [checkPort(addon, config, running)]),
     ...(config === null ? [] : await checkNames(config)),
-    checkReversePath(),
+    checkReversePath(config === null ? null : config.interface.name),
     ...checkForwarding(),
   ];
 };

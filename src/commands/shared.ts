@@ -5,8 +5,10 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Setting } from "../schema/config.ts";
 import type { PeerValue } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
+import { ipv6Problem } from "../schema/ipv6.ts";
 import { isInterfaceName } from "../schema/names.ts";
 import { rawValue } from "../schema/settings.ts";
+import type { Cidr } from "../wire/cidr.ts";
 
 const interfaceName = (text: string): string => {
   if (!isInterfaceName(text))
@@ -93,6 +95,17 @@ export const findPeer = (peers: readonly PeerValue[], text: string, engine: stri
 /** Bytes of a key that the engine told. */
 export const keyBytes = (peer: PeerValue): Uint8Array =>
   Uint8Array.from(Buffer.from(peer.wireguardPublicKey, "base64"));
+
+/** Says on stderr what is no error. */
+export const warn = (sentence: string): void => {
+  process.stderr.write(`p2pvpn-engine: ${sentence}\n`);
+};
+
+/** Prefixes that do nothing while IPv6 is off. `name`: of an interface that is there. */
+export const warnOfIpv6 = (prefixes: readonly Cidr[], name?: string): void => {
+  const problem = ipv6Problem(prefixes, name);
+  if (problem !== null) warn(problem);
+};
 
 /** Said after every change that is not written anywhere. */
 export const UNTIL_STOP = "until the engine stops or reloads; no file is written";

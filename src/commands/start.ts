@@ -16,10 +16,11 @@ import {
   SETTINGS,
 } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
+import { ipv6Wanted } from "../schema/ipv6.ts";
 import { loadConfig } from "../schema/load.ts";
 import { reportFailure, reportReady, startDaemon } from "./daemon.ts";
 import { formatAmount, printText } from "./print.ts";
-import { addExamples, optionName, settingOption } from "./shared.ts";
+import { addExamples, optionName, settingOption, warn, warnOfIpv6 } from "./shared.ts";
 import { stopSignal } from "./signals.ts";
 
 interface Options {
@@ -72,8 +73,11 @@ const notify = async (state: string): Promise<void> => {
   addon.notify(state);
 };
 
-const warn = (sentence: string): void => {
-  process.stderr.write(`p2pvpn-engine: ${sentence}\n`);
+/** Reads the configuration, and says what of it will not work. */
+const read = (file: string, flags: Flags): EngineConfig => {
+  const config = loadConfig(file, flags, warn);
+  warnOfIpv6(ipv6Wanted(config));
+  return config;
 };
 
 const run = async (file: string, flags: Flags): Promise<void> => {
@@ -83,7 +87,7 @@ const run = async (file: string, flags: Flags): Promise<void> => {
     missed = engine === null;
     engine?.reload();
   });
-  const config = loadConfig(file, flags, warn);
+  const config = read(file, flags);
   const { name } = config.interface;
   if ((await runningEngines()).includes(name)) throw new EngineError("ALREADY_RUNNING", { name });
   const { createEngine } = await import("../engine.ts");
@@ -105,7 +109,7 @@ const start = async (options: Options, command: Command): Promise<void> => {
   const flags = givenFlags(command, options);
   if (options.daemon) {
     // The daemon itself has nobody to warn.
-    loadConfig(options.config, flags, warn);
+    read(options.config, flags);
     const words = ["start", "-c", resolve(options.config), ...flagWords(flags)];
     printText(await startDaemon(words, { retry: "p2pvpn-engine start" }));
     return;

@@ -43,7 +43,8 @@ export const formatStatus = (status: StatusValue): string => {
   };
   const { state, rung } = status.defence;
   const head = formatTable([
-    ["interface", status.interface],
+    ["interface", status.up ? status.interface : `${status.interface}, down`],
+    ["process", String(status.pid)],
     ["node id", status.nodeId ?? "none (plain WireGuard key)"],
     ["public key", status.wireguardPublicKey || "none yet"],
     ["UDP port", String(status.listenPort)],

@@ -7,6 +7,7 @@ import type { EngineConfig, LogLevel, PeerConfig } from "../schema/config.ts";
 import { difference } from "../schema/difference.ts";
 import { EngineError } from "../schema/errors.ts";
 import { formatWireguardKey, isPublicKey, sameKey } from "../schema/identity.ts";
+import { ipv6Problem, ipv6Wanted } from "../schema/ipv6.ts";
 import { loadConfig } from "../schema/load.ts";
 import { configValue } from "../schema/settings.ts";
 import type { Control } from "./control.ts";
@@ -86,6 +87,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
         control,
         keyLog: served.keyLogOn(),
         name: host.name,
+        up: host.up,
         mtu: host.mtu,
         nowMs: nowMs(),
       }),
@@ -101,8 +103,11 @@ export const makeHandlers = (served: Served): ControlHandlers => {
     "engine.reload": async () => {
       const { source } = config;
       if (source === undefined) throw new EngineError("NO_CONFIG");
+      host.look();
       const now = currentConfig(config, served);
       const next = loadConfig(source.file, source.flags, served.warn);
+      const problem = ipv6Problem(ipv6Wanted(next), host.name);
+      if (problem !== null) served.warn(problem);
       const { change, addresses, logLevel, changed, needsRestart } = difference(now, next);
       const readdress = addresses.add.length + addresses.remove.length > 0;
       if (readdress) host.setAddresses(next.interface.addresses);
@@ -113,7 +118,8 @@ export const makeHandlers = (served: Served): ControlHandlers => {
         throw error;
       }
       if (logLevel !== null) setLevel(logLevel);
-      return { changed: [...changed], needsRestart: [...needsRestart] };
+      const missing = host.restore().map((what) => `${what}: was missing, is there again`);
+      return { changed: [...changed, ...missing], needsRestart: [...needsRestart] };
     },
     "peers.rekey": (publicKey) => control.rekey(publicKey),
     "log.level": (level) => {

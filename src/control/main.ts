@@ -182,6 +182,8 @@ class ControlThread {
         writeMtu(this.#arena, mtu);
       },
       onUp: (up) => void this.#setUp(up),
+      onFailure: ({ message: reason }) =>
+        this.#log.warn("an address or a route is missing", { reason }),
       onAddresses: (addresses) => setLocals(this.#arena, addresses),
     });
     this.#eventWatch = addon.watch(task.wake, () => {

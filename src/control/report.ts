@@ -42,15 +42,18 @@ export interface Reported {
   readonly keyLog: boolean;
   /** Of the interface, now. */
   readonly name: string;
+  readonly up: boolean;
   readonly mtu: number;
   readonly nowMs: number;
 }
 
 export const statusValue = (reported: Reported): StatusValue => {
-  const { arena, config, opened, control, name, mtu, nowMs } = reported;
+  const { arena, config, opened, control, name, up, mtu, nowMs } = reported;
   const { publicKey } = control;
   return {
     interface: name,
+    up,
+    pid: process.pid,
     nodeId: config.interface.identity?.nodeId ?? null,
     wireguardPublicKey: publicKey === null ? "" : formatWireguardKey(publicKey),
     listenPort: control.listenPort,

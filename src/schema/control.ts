@@ -31,6 +31,10 @@ export type Counts = Readonly<Record<string, number>>;
 /** What the engine is and does. Units: bytes, milliseconds. */
 export interface StatusValue {
   readonly interface: string;
+  /** False: the interface is set down, and nothing passes. */
+  readonly up: boolean;
+  /** Of the engine's process. */
+  readonly pid: number;
   readonly nodeId: string | null;
   readonly wireguardPublicKey: string;
   readonly listenPort: number;

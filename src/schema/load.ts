@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { formatCidr } from "../wire/cidr.ts";
+import { formatAddress, formatCidr } from "../wire/cidr.ts";
 import { addressProblem } from "./address.ts";
 import {
   type Draft,
@@ -130,12 +130,16 @@ const peersProblem = (peers: Draft["peers"], own: string, words: Words): string 
 const interfaceProblem = (config: Draft["interface"], words: Words): string | null => {
   const twice = duplicate(config.addresses.map(formatCidr));
   if (twice !== undefined) return `${twice} is in ${words.addresses} twice; remove one.`;
+  const sixes = config.addresses.filter(({ version }) => version === 6);
+  const bare = duplicate(sixes.map(({ bytes }) => formatAddress(bytes)));
+  if (bare !== undefined) {
+    return `${bare} is in ${words.addresses} with two prefix lengths; remove one.`;
+  }
   for (const address of config.addresses) {
     const problem = addressProblem(address);
     if (problem !== null) return `${formatCidr(address)} in ${words.addresses} ${problem}.`;
   }
-  const six = config.addresses.some((address) => address.version === 6);
-  if (!six || config.mtu >= IPV6_MTU_MIN) return null;
+  if (sixes.length === 0 || config.mtu >= IPV6_MTU_MIN) return null;
   const key = `${words.mtu} in ${words.interface}`;
   return `${key} must be at least ${IPV6_MTU_MIN} with IPv6 addresses.`;
 };

@@ -45,6 +45,8 @@ after(() => rmSync(folder, { recursive: true }));
 
 const status: StatusValue = {
   interface: "t0",
+  up: true,
+  pid: 4_242,
   nodeId: null,
   wireguardPublicKey: "key",
   listenPort: 51_820,

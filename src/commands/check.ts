@@ -23,6 +23,7 @@ import { DEFAULT_FILE, type EngineConfig } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
 import { ipv6Problem, ipv6Wanted } from "../schema/ipv6.ts";
 import { loadConfig } from "../schema/load.ts";
+import { portHolder } from "./holder.ts";
 import { formatAmount, formatTable, printJson, printText } from "./print.ts";
 import { addExamples, addJsonOption } from "./shared.ts";
 
@@ -205,12 +206,14 @@ const checkForwarding = (): Result[] => {
 const EADDRINUSE = -98;
 
 /** Binds the port for a moment: alone, as `start` does first, and then as the engine would. */
-const checkPort = (addon: Addon, config: EngineConfig, running: boolean): Result => {
+const checkPort = async (addon: Addon, config: EngineConfig, running: boolean): Promise<Result> => {
   const { listenPort: port, listenAddress: address, bindDevice, name } = config.interface;
   if (running) return result("UDP port", "ok", `${port}, held by the engine on ${name}`);
   if (port > 0 && addon.udpTaken(address, port, bindDevice) === EADDRINUSE) {
     const advice = "stop what uses it or set another listen_port";
-    return result("UDP port", "missing", `${port} is in use; ${advice}`);
+    const holder = await portHolder(port);
+    const by = holder === null ? "" : ` by the engine on ${holder.name} (process ${holder.pid})`;
+    return result("UDP port", "missing", `${port} is in use${by}; ${advice}`);
   }
   const family = address.includes(":") ? 6 : 4;
   const fd = addon.udpOpen(family, address, port, 0, bindDevice);
@@ -276,7 +279,7 @@ const runTests = async (file: string | undefined): Promise<Result[]> => {
       : [await checkCrypto(addon, config), ...(await checkOffloads(addon, wanted))]),
     ...checkQuirks(wanted),
     ...(config === null ? [] : [checkLink(config, running), ...checkSix(config, running)]),
-    ...(config === null || addon === null ? [] : [checkPort(addon, config, running)]),
+    ...(config === null || addon === null ? [] : [await checkPort(addon, config, running)]),
     ...(config === null ? [] : await checkNames(config)),
     checkReversePath(config === null ? null : config.interface.name),
     ...checkForwarding(),

@@ -6,7 +6,7 @@
  */
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { runningEngines } from "../client.ts";
+import { ask, runningEngines } from "../client.ts";
 import type { Engine } from "../engine.ts";
 import {
   DEFAULT_FILE,
@@ -19,6 +19,7 @@ import { EngineError } from "../schema/errors.ts";
 import { ipv6Wanted } from "../schema/ipv6.ts";
 import { loadConfig } from "../schema/load.ts";
 import { reportFailure, reportReady, startDaemon } from "./daemon.ts";
+import { portHolder } from "./holder.ts";
 import { formatAmount, printText } from "./print.ts";
 import { addExamples, optionName, settingOption, warn, warnOfIpv6 } from "./shared.ts";
 import { stopSignal } from "./signals.ts";
@@ -80,6 +81,21 @@ const read = (file: string, flags: Flags): EngineConfig => {
   return config;
 };
 
+/** Errors: EngineError ALREADY_RUNNING. */
+const refuseSecond = async (name: string): Promise<void> => {
+  if (!(await runningEngines()).includes(name)) return;
+  const status = await ask(name, { type: "status.get" }).catch(() => null);
+  const process = status === null ? "" : ` (process ${status.pid})`;
+  throw new EngineError("ALREADY_RUNNING", { name, process });
+};
+
+/** The same error; where an engine of ours has the port, one that names it. */
+const withHolder = async (error: unknown, port: number): Promise<never> => {
+  if (!(error instanceof EngineError) || error.code !== "PORT_TAKEN") throw error;
+  const holder = await portHolder(port);
+  throw holder === null ? error : new EngineError("PORT_HELD", { port, ...holder });
+};
+
 const run = async (file: string, flags: Flags): Promise<void> => {
   let engine: Engine | null = null;
   let missed = false;
@@ -89,9 +105,11 @@ const run = async (file: string, flags: Flags): Promise<void> => {
   });
   const config = read(file, flags);
   const { name } = config.interface;
-  if ((await runningEngines()).includes(name)) throw new EngineError("ALREADY_RUNNING", { name });
+  await refuseSecond(name);
   const { createEngine } = await import("../engine.ts");
-  engine = await createEngine(config);
+  engine = await createEngine(config).catch((error: unknown) =>
+    withHolder(error, config.interface.listenPort),
+  );
   if (missed) engine.reload();
   const line = readyLine(config, engine.listenPort);
   // Whoever read the line may go away, and the disk may be full: the engine goes on.

@@ -130,6 +130,8 @@ class ControlThread {
   readonly #datagrams: Datagrams;
   readonly #host: Host;
   readonly #eventWatch: WatchHandle;
+  readonly #lost = ({ message: reason }: Error): void =>
+    this.#log.warn("a socket is gone and cannot be made again", { reason });
   #reloads: Reloads | null = null;
   #socket: ControlSocket | null = null;
   #uapi: UapiSocket | null = null;
@@ -255,7 +257,7 @@ class ControlThread {
       stop: () => this.#report({ type: "stop" }),
     });
     this.#reloads = new Reloads(handlers["engine.reload"], this.#log);
-    this.#socket = await openControlSocket({ name: opened.name, handlers });
+    this.#socket = await openControlSocket({ name: opened.name, handlers, lost: this.#lost });
     this.#uapi = await this.#openUapi();
     this.#rename(); // it may have happened meanwhile
   }
@@ -269,7 +271,7 @@ class ControlThread {
         name: this.#host.name,
         state: () => this.#control.state(),
         apply: (change) => this.#control.apply(change),
-        ...(dropIn ? { removed: stop } : {}),
+        ...(dropIn ? { removed: stop } : { lost: this.#lost }),
       });
     } catch (error) {
       if (dropIn) throw error;

@@ -3,6 +3,7 @@
  *
  * Thread: control; nothing here waits for another thread.
  */
+import { statSync } from "node:fs";
 import { controlBlock, sumCounters } from "../memory/counters.ts";
 import { WORKER, type WORKER_STATE } from "../memory/layout.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "../memory/region.ts";
@@ -54,6 +55,7 @@ export const statusValue = (reported: Reported): StatusValue => {
     interface: name,
     up,
     pid: process.pid,
+    network: statSync("/proc/self/ns/net").ino,
     nodeId: config.interface.identity?.nodeId ?? null,
     wireguardPublicKey: publicKey === null ? "" : formatWireguardKey(publicKey),
     listenPort: control.listenPort,

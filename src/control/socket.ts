@@ -2,14 +2,14 @@
  * socket — the control socket: one Unix socket per engine, a few clients, one frame at a time.
  *
  *   1. make the folder, 0700, ours                 unix.ts
- *   2. bind; replace what a dead engine left       unix.ts
+ *   2. bind; replace what a dead engine left       unix.ts, door.ts
  *   3. read frames, answer in order                serveClient
  *   4. close: replies leave, then clients          openControlSocket
  *
  * A damaged frame is answered once, then its client is closed: what follows cannot be trusted.
  * A client that does not read is not read from either, and closed after a while.
  */
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import type { Change } from "../schema/change.ts";
 import type { LogLevel } from "../schema/config.ts";
 import {
@@ -32,7 +32,8 @@ import {
   type StatusValue,
 } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
-import { bindSocket, errorText, prepareFolder, type SocketErrors } from "./unix.ts";
+import { Door } from "./door.ts";
+import { errorText, type SocketErrors } from "./unix.ts";
 
 /** Tuning: more clients than this are sent away with one reply. */
 export const CLIENTS_MAX = 16;
@@ -74,6 +75,8 @@ export interface ControlSocketOptions {
   readonly handlers: ControlHandlers;
   /** Instead of /run/p2pvpn. */
   readonly folder?: string;
+  /** Called when the socket's file is gone and cannot be made again. */
+  readonly lost?: (error: EngineError) => void;
 }
 
 export interface ControlSocket {
@@ -86,7 +89,7 @@ export interface ControlSocket {
 }
 
 const errorsOf = (name: string): SocketErrors => ({
-  taken: () => new EngineError("ALREADY_RUNNING", { name }),
+  taken: () => new EngineError("ALREADY_RUNNING", { name, process: "" }),
   failed: (file, reason, cause) =>
     new EngineError("CONTROL_SOCKET_FAILED", { file, reason, cause }),
 });
@@ -212,27 +215,20 @@ export const openControlSocket = async (options: ControlSocketOptions): Promise<
     client.once("close", () => clients.delete(client));
     void serveClient(client, handlers);
   };
-  const listen = async (called: string): Promise<Server> => {
-    const made = createServer({ allowHalfOpen: true }, onClient);
-    await bindSocket(made, controlFile(called, folder), errorsOf(called));
-    return made;
-  };
-  prepareFolder(folder, errorsOf(name));
-  let server = await listen(name);
-  let current = name;
-  return {
+  const door = new Door({
     file: controlFile(name, folder),
-    rename: async (called) => {
-      if (called === current) return;
-      const before = server;
-      server = await listen(called);
-      current = called;
-      before.close(); // removes the former file
+    errors: errorsOf(name),
+    makeServer: () => createServer({ allowHalfOpen: true }, onClient),
+    ...(options.lost === undefined ? {} : { lost: options.lost }),
+  });
+  await door.open();
+  return {
+    file: door.file,
+    rename: (called) => door.rename(controlFile(called, folder)),
+    close: () => {
+      const closed = door.close();
+      for (const client of clients) client.destroySoon();
+      return closed;
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const client of clients) client.destroySoon();
-      }),
   };
 };

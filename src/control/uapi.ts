@@ -10,14 +10,14 @@
  *
  * Source: wireguard.com/xplatform.
  */
-import { existsSync, type FSWatcher, watch } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
-import { basename, dirname } from "node:path";
+import { createServer, type Socket } from "node:net";
+import { dirname } from "node:path";
 import type { Change, DeviceState } from "../schema/change.ts";
 import { ERRNO, errnoOf, errnoText } from "../schema/errno.ts";
 import { EngineError } from "../schema/errors.ts";
 import { stateText, UapiReader, type UapiRequest, uapiFile } from "../schema/uapi.ts";
-import { bindSocket, prepareFolder, type SocketErrors } from "./unix.ts";
+import { Door } from "./door.ts";
+import type { SocketErrors } from "./unix.ts";
 
 /** Tuning: more clients than this are sent away with an answer. */
 export const UAPI_CLIENTS_MAX = 16;
@@ -32,8 +32,10 @@ export interface UapiOptions {
   readonly state: () => DeviceState;
   /** All of it or nothing; an EngineError becomes an errno. */
   readonly apply: (change: Change) => Promise<void>;
-  /** Somebody else removed the socket's file, which asks the program to end. */
+  /** Somebody else removed the socket's file, which asks the program to end; else it comes back. */
   readonly removed?: () => void;
+  /** Called when the socket's file is gone and cannot be made again. */
+  readonly lost?: (error: EngineError) => void;
 }
 
 export interface UapiSocket {
@@ -122,55 +124,39 @@ const serveClient = async (client: Socket, options: UapiOptions): Promise<void> 
 
 class OpenSocket implements UapiSocket {
   readonly #options: UapiOptions;
-  readonly #folder: string;
+  readonly #door: Door;
   readonly #clients = new Set<Socket>();
-  #server: Server | null = null;
   #closed = false;
-  #file: string;
-  #watcher: FSWatcher | null = null;
 
   constructor(options: UapiOptions) {
     this.#options = options;
-    this.#file = uapiFile(options.name, options.folder);
-    this.#folder = dirname(this.#file);
-  }
-
-  get file(): string {
-    return this.#file;
-  }
-
-  async open(): Promise<void> {
-    prepareFolder(this.#folder, ERRORS);
-    this.#server = await this.#listen(this.#file);
-    this.#watch();
-  }
-
-  async rename(name: string): Promise<void> {
-    const before = this.#server;
-    const file = uapiFile(name, this.#folder);
-    if (before === null || file === this.#file) return;
-    const server = await this.#listen(file);
-    this.#server = server;
-    this.#file = file;
-    before.close(); // removes the former file
-  }
-
-  close(): Promise<void> {
-    const server = this.#server;
-    this.#server = null;
-    this.#closed = true;
-    this.#watcher?.close();
-    for (const client of this.#clients) client.destroySoon();
-    return new Promise((resolve) => {
-      if (server === null) resolve();
-      else server.close(() => resolve());
+    const { removed, lost } = options;
+    this.#door = new Door({
+      file: uapiFile(options.name, options.folder),
+      errors: ERRORS,
+      makeServer: () => createServer({ allowHalfOpen: true }, (client) => this.#onClient(client)),
+      ...(removed === undefined ? {} : { removed }),
+      ...(lost === undefined ? {} : { lost }),
     });
   }
 
-  async #listen(file: string): Promise<Server> {
-    const server = createServer({ allowHalfOpen: true }, (client) => this.#onClient(client));
-    await bindSocket(server, file, ERRORS);
-    return server;
+  get file(): string {
+    return this.#door.file;
+  }
+
+  open(): Promise<void> {
+    return this.#door.open();
+  }
+
+  rename(name: string): Promise<void> {
+    return this.#door.rename(uapiFile(name, dirname(this.#door.file)));
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    const closed = this.#door.close();
+    for (const client of this.#clients) client.destroySoon();
+    return closed;
   }
 
   #onClient(client: Socket): void {
@@ -183,21 +169,6 @@ class OpenSocket implements UapiSocket {
     this.#clients.add(client);
     client.once("close", () => this.#clients.delete(client));
     void serveClient(client, this.#options);
-  }
-
-  /** Where the kernel gives no watch, removing the file has no effect. */
-  #watch(): void {
-    const { removed } = this.#options;
-    if (removed === undefined) return;
-    try {
-      this.#watcher = watch(this.#folder, (_, name) => {
-        if (this.#closed || name !== basename(this.#file)) return;
-        if (!existsSync(this.#file)) removed();
-      });
-      this.#watcher.on("error", () => {});
-    } catch {
-      this.#watcher = null;
-    }
   }
 }
 

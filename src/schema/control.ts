@@ -35,6 +35,8 @@ export interface StatusValue {
   readonly up: boolean;
   /** Of the engine's process. */
   readonly pid: number;
+  /** The network namespace of its UDP sockets: inode of /proc/PID/ns/net. */
+  readonly network: number;
   readonly nodeId: string | null;
   readonly wireguardPublicKey: string;
   readonly listenPort: number;

@@ -46,7 +46,8 @@ const refuse = async (plan: Plan, sentence: RegExp): Promise<void> => {
 test("the UDP port is taken", { skip }, async () => {
   const engine = await runCli(lab, lab.a, configure({}));
   try {
-    const taken = new RegExp(`UDP port ${PORT} is in use; stop what uses it or set another`);
+    const by = `by the engine on ${interfaceOf(lab.a)} \\(process ${engine.pid}\\)`;
+    const taken = new RegExp(`UDP port ${PORT} is in use ${by}; stop it with`);
     await refuse({ interfaceName: "p2pz" }, taken);
   } finally {
     assert.equal(await engine.stop(), 0);
@@ -68,7 +69,8 @@ test("the interface's name is taken by another device", { skip }, async () => {
 test("a second engine on the same name", { skip }, async () => {
   const engine = await runCli(lab, lab.a, configure({}));
   try {
-    await refuse({ listenPort: PORT + 1 }, /An engine is running on p2pa already; stop it with /);
+    const other = new RegExp(`running on p2pa already \\(process ${engine.pid}\\); stop it with `);
+    await refuse({ listenPort: PORT + 1 }, other);
   } finally {
     assert.equal(await engine.stop(), 0);
   }

@@ -49,6 +49,7 @@ const STATUS: StatusValue = {
   interface: "cli0", nodeId: null, wireguardPublicKey: textOf(9), listenPort: 51_820, mtu: 1_420, cipher: "chacha20poly1305",
   up: true,
   pid: 4_242,
+  network: 4_026_531_840,
   threads: 1, ioThreads: 1, startedMs: 125_000, keyLog: false, defence: { state: "calm", rung: 0 },
   features: { gso: true, gro: false, tunOffload: true, uso: false, mergeTcp: true, mergeUdp: false, connectedSockets: true, aesHardware: true, aes256gcm: true },
   offBecause: { uso: "the kernel does not have it; Linux 6.2 has" },

@@ -47,6 +47,7 @@ const status: StatusValue = {
   interface: "t0",
   up: true,
   pid: 4_242,
+  network: 4_026_531_840,
   nodeId: null,
   wireguardPublicKey: "key",
   listenPort: 51_820,

@@ -48,7 +48,9 @@ export class Addresses {
     return this.#wanted;
   }
 
-  /** `name`: of the interface, now. Errors: EngineError ADDRESS_FAILED; nothing has changed then. */
+  /**
+   * `name`: of the interface, now. Errors: EngineError ADDRESS_FAILED; nothing has changed then.
+   */
   set(addresses: readonly Cidr[], name: string): void {
     const before = this.#wanted;
     try {
@@ -76,7 +78,7 @@ export class Addresses {
         throw new EngineError("ADDRESS_FAILED", {
           address,
           name,
-          reason: "it does not stay there",
+          reason: "it does not stay",
         });
       }
       this.#add(missing, name);

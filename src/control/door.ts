@@ -9,24 +9,27 @@
 import { existsSync, type FSWatcher, watch } from "node:fs";
 import type { Server } from "node:net";
 import { dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError } from "../schema/errors.ts";
 import { bindSocket, prepareFolder, type SocketErrors } from "./unix.ts";
 
-/** Tuning: whoever removes a folder is done with it after the first of these, or gave it up. */
+/** Tuning: whoever removes a folder with what is in it is done by then. */
 const AGAIN_MS = 50;
 /** Each waits twice as long as the one before: 3 s in all. */
-const AGAIN_MAX = 7;
+const AGAIN_MAX = 6;
+
+/** What is done about a file that is lost. */
+export type OnLost =
+  /** It is told, no more. */
+  | { readonly removed: () => void }
+  /** It is bound anew; `failed`: it cannot be. */
+  | { readonly pause: (ms: number) => Promise<void>; readonly failed: (error: Error) => void };
 
 export interface DoorOptions {
   readonly file: string;
   readonly errors: SocketErrors;
   /** A server that does not listen yet. */
   readonly makeServer: () => Server;
-  /** Called when the file was lost, instead of binding it anew. */
-  readonly removed?: () => void;
-  /** Called when it cannot be bound anew. */
-  readonly lost?: (error: EngineError) => void;
+  readonly onLost: OnLost;
 }
 
 export class Door {
@@ -105,14 +108,18 @@ export class Door {
 
   #look(): void {
     if (this.#closed || existsSync(this.#file)) return;
-    if (this.#options.removed === undefined) void this.#inTurn(() => this.#comeBack());
-    else this.#options.removed();
+    const { onLost } = this.#options;
+    if ("removed" in onLost) onLost.removed();
+    else void this.#inTurn(() => this.#comeBack(onLost.pause, onLost.failed));
   }
 
-  async #comeBack(): Promise<void> {
+  async #comeBack(
+    pause: (ms: number) => Promise<void>,
+    failed: (error: Error) => void,
+  ): Promise<void> {
     let failure: EngineError | null = null;
     for (let tries = 0; tries < AGAIN_MAX; tries++) {
-      if (tries > 0) await sleep(AGAIN_MS * 2 ** (tries - 1), undefined, { ref: false });
+      await pause(AGAIN_MS * 2 ** tries);
       if (this.#closed || existsSync(this.#file)) return;
       // Before the new one: closing removes whatever has the name then.
       this.#server?.close();
@@ -125,6 +132,6 @@ export class Door {
         failure = error;
       }
     }
-    if (failure !== null) this.#options.lost?.(failure);
+    if (failure !== null) failed(failure);
   }
 }

@@ -20,6 +20,7 @@ import type { EngineConfig } from "../schema/config.ts";
 import { SentClock } from "./clock.ts";
 import { Control } from "./control.ts";
 import { Datagrams } from "./datagrams.ts";
+import type { OnLost } from "./door.ts";
 import { makeHandlers } from "./handlers.ts";
 import { Host } from "./host.ts";
 import { KeyLog } from "./key-log.ts";
@@ -130,8 +131,10 @@ class ControlThread {
   readonly #datagrams: Datagrams;
   readonly #host: Host;
   readonly #eventWatch: WatchHandle;
-  readonly #lost = ({ message: reason }: Error): void =>
-    this.#log.warn("a socket is gone and cannot be made again", { reason });
+  readonly #onLost: OnLost = {
+    pause: sleep,
+    failed: ({ message: reason }) => this.#log.warn("a socket is gone for good", { reason }),
+  };
   #reloads: Reloads | null = null;
   #socket: ControlSocket | null = null;
   #uapi: UapiSocket | null = null;
@@ -257,7 +260,7 @@ class ControlThread {
       stop: () => this.#report({ type: "stop" }),
     });
     this.#reloads = new Reloads(handlers["engine.reload"], this.#log);
-    this.#socket = await openControlSocket({ name: opened.name, handlers, lost: this.#lost });
+    this.#socket = await openControlSocket({ name: opened.name, handlers, onLost: this.#onLost });
     this.#uapi = await this.#openUapi();
     this.#rename(); // it may have happened meanwhile
   }
@@ -271,7 +274,7 @@ class ControlThread {
         name: this.#host.name,
         state: () => this.#control.state(),
         apply: (change) => this.#control.apply(change),
-        ...(dropIn ? { removed: stop } : { lost: this.#lost }),
+        onLost: dropIn ? { removed: stop } : this.#onLost,
       });
     } catch (error) {
       if (dropIn) throw error;

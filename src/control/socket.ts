@@ -32,7 +32,7 @@ import {
   type StatusValue,
 } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
-import { Door } from "./door.ts";
+import { Door, type OnLost } from "./door.ts";
 import { errorText, type SocketErrors } from "./unix.ts";
 
 /** Tuning: more clients than this are sent away with one reply. */
@@ -75,8 +75,7 @@ export interface ControlSocketOptions {
   readonly handlers: ControlHandlers;
   /** Instead of /run/p2pvpn. */
   readonly folder?: string;
-  /** Called when the socket's file is gone and cannot be made again. */
-  readonly lost?: (error: EngineError) => void;
+  readonly onLost: OnLost;
 }
 
 export interface ControlSocket {
@@ -219,7 +218,7 @@ export const openControlSocket = async (options: ControlSocketOptions): Promise<
     file: controlFile(name, folder),
     errors: errorsOf(name),
     makeServer: () => createServer({ allowHalfOpen: true }, onClient),
-    ...(options.lost === undefined ? {} : { lost: options.lost }),
+    onLost: options.onLost,
   });
   await door.open();
   return {

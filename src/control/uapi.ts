@@ -16,7 +16,7 @@ import type { Change, DeviceState } from "../schema/change.ts";
 import { ERRNO, errnoOf, errnoText } from "../schema/errno.ts";
 import { EngineError } from "../schema/errors.ts";
 import { stateText, UapiReader, type UapiRequest, uapiFile } from "../schema/uapi.ts";
-import { Door } from "./door.ts";
+import { Door, type OnLost } from "./door.ts";
 import type { SocketErrors } from "./unix.ts";
 
 /** Tuning: more clients than this are sent away with an answer. */
@@ -32,10 +32,8 @@ export interface UapiOptions {
   readonly state: () => DeviceState;
   /** All of it or nothing; an EngineError becomes an errno. */
   readonly apply: (change: Change) => Promise<void>;
-  /** Somebody else removed the socket's file, which asks the program to end; else it comes back. */
-  readonly removed?: () => void;
-  /** Called when the socket's file is gone and cannot be made again. */
-  readonly lost?: (error: EngineError) => void;
+  /** To have the socket's file removed is to be asked to end: so it is with wireguard-go. */
+  readonly onLost: OnLost;
 }
 
 export interface UapiSocket {
@@ -130,13 +128,11 @@ class OpenSocket implements UapiSocket {
 
   constructor(options: UapiOptions) {
     this.#options = options;
-    const { removed, lost } = options;
     this.#door = new Door({
       file: uapiFile(options.name, options.folder),
       errors: ERRORS,
       makeServer: () => createServer({ allowHalfOpen: true }, (client) => this.#onClient(client)),
-      ...(removed === undefined ? {} : { removed }),
-      ...(lost === undefined ? {} : { lost }),
+      onLost: options.onLost,
     });
   }
 

@@ -45,15 +45,37 @@ const textOf = (n: number): string => Buffer.from(keyOf(n)).toString("base64");
 const cidr = (text: string) => parseCidr(text)!;
 
 // biome-ignore format: a table
+const onLost = { removed: (): void => {} };
+
 const STATUS: StatusValue = {
-  interface: "cli0", nodeId: null, wireguardPublicKey: textOf(9), listenPort: 51_820, mtu: 1_420, cipher: "chacha20poly1305",
+  interface: "cli0",
+  nodeId: null,
+  wireguardPublicKey: textOf(9),
+  listenPort: 51_820,
+  mtu: 1_420,
+  cipher: "chacha20poly1305",
   up: true,
   pid: 4_242,
   network: 4_026_531_840,
-  threads: 1, ioThreads: 1, startedMs: 125_000, keyLog: false, defence: { state: "calm", rung: 0 },
-  features: { gso: true, gro: false, tunOffload: true, uso: false, mergeTcp: true, mergeUdp: false, connectedSockets: true, aesHardware: true, aes256gcm: true },
+  threads: 1,
+  ioThreads: 1,
+  startedMs: 125_000,
+  keyLog: false,
+  defence: { state: "calm", rung: 0 },
+  features: {
+    gso: true,
+    gro: false,
+    tunOffload: true,
+    uso: false,
+    mergeTcp: true,
+    mergeUdp: false,
+    connectedSockets: true,
+    aesHardware: true,
+    aes256gcm: true,
+  },
   offBecause: { uso: "the kernel does not have it; Linux 6.2 has" },
-  counters: { tunPackets: 1_234_567, tunReads: 0 }, drops: { noRoute: 3, replayed: 0 },
+  counters: { tunPackets: 1_234_567, tunReads: 0 },
+  drops: { noRoute: 3, replayed: 0 },
 };
 // biome-ignore format: a table
 const OFFICE: PeerValue = {
@@ -117,7 +139,7 @@ const handlers: ControlHandlers = {
 
 let socket: ControlSocket;
 before(async () => {
-  socket = await openControlSocket({ name: "cli0", folder: runFolder, handlers });
+  socket = await openControlSocket({ name: "cli0", folder: runFolder, handlers, onLost });
 });
 beforeEach(() => {
   asked.changes.length = 0;
@@ -319,6 +341,7 @@ test("rekey and log-level", async () => {
 
 test("what the engine refuses is its sentence and its exit code", async () => {
   const refusing = await openControlSocket({
+    onLost,
     name: "cli1",
     folder: runFolder,
     handlers: {
@@ -346,7 +369,9 @@ test("stop waits until the engine is gone", async () => {
     import { openControlSocket } from ${JSON.stringify(
       new URL(`../../src/control/socket${extname(import.meta.url)}`, import.meta.url).href,
     )};
-    await openControlSocket({ name: "cli2", handlers: { "engine.stop": () => process.exit(0) } });
+    const onLost = { removed: () => {} };
+    const handlers = { "engine.stop": () => process.exit(0) };
+    await openControlSocket({ name: "cli2", onLost, handlers });
     console.log("open");`;
   const env = { ...process.env, P2PVPN_RUN_DIR: runFolder };
   const engine = spawn(process.execPath, ["--input-type=module", "-e", script], { env });

@@ -16,8 +16,8 @@ after(() => rmSync(above, { recursive: true }));
 
 /** What is asked here; the rest would be a mistake. */
 const handlers = { "log.level": () => "info" } as unknown as ControlHandlers;
-const open = (more: { readonly lost?: (error: Error) => void } = {}) =>
-  openControlSocket({ name: "t0", folder, handlers, ...more });
+const open = (failed: (error: Error) => void = () => {}) =>
+  openControlSocket({ name: "t0", folder, handlers, onLost: { pause: sleep, failed } });
 const answers = async (name = "t0"): Promise<boolean> =>
   (await ask(name, { type: "log.level", level: null }, { folder })) === "info";
 
@@ -60,7 +60,7 @@ test("where it cannot come back, that is told", { timeout: 20_000 }, async () =>
   const lost = new Promise<Error>((resolve) => {
     tell = resolve;
   });
-  const socket = await open({ lost: (error) => tell(error) });
+  const socket = await open((error) => tell(error));
   rmSync(folder, { recursive: true });
   writeFileSync(folder, "");
   assert.match((await lost).message, /The control socket .* cannot be opened/);
@@ -70,7 +70,9 @@ test("where it cannot come back, that is told", { timeout: 20_000 }, async () =>
 
 test("an engine's socket for wg comes back too", async () => {
   const state = () => ({ privateKey: null, listenPort: 0, fwmark: 0, peers: [] });
-  const socket = await openUapiSocket({ name: "t0", folder, state, apply: async () => {} });
+  const onLost = { pause: sleep, failed: () => {} };
+  const apply = async (): Promise<void> => {};
+  const socket = await openUapiSocket({ name: "t0", folder, state, apply, onLost });
   rmSync(folder, { recursive: true });
   await until(() => existsSync(socket.file));
   await socket.close();

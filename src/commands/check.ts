@@ -21,7 +21,7 @@ import {
 import { kernelQuirks } from "../quirks.ts";
 import { DEFAULT_FILE, type EngineConfig } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
-import { ipv6Problem, ipv6Wanted } from "../schema/ipv6.ts";
+import { ipv6Problems } from "../schema/ipv6.ts";
 import { loadConfig } from "../schema/load.ts";
 import { portHolder } from "./holder.ts";
 import { formatAmount, formatTable, printJson, printText } from "./print.ts";
@@ -257,10 +257,10 @@ const checkLink = (config: EngineConfig, running: boolean): Result => {
   return result("interface", "missing", `${name} is in use; stop what uses it or rename it`);
 };
 
-const checkSix = (config: EngineConfig, running: boolean): Result[] => {
-  const problem = ipv6Problem(ipv6Wanted(config), running ? config.interface.name : undefined);
-  return problem === null ? [] : [result("IPv6", "warning", problem.replace(/\.$/, ""))];
-};
+const checkSix = (config: EngineConfig, running: boolean): Result[] =>
+  ipv6Problems(config, running ? config.interface.name : undefined).map((problem) =>
+    result("IPv6", "warning", problem.replace(/\.$/, "")),
+  );
 
 const runTests = async (file: string | undefined): Promise<Result[]> => {
   const [configured, config] = checkConfig(file);

@@ -101,8 +101,8 @@ export const warn = (sentence: string): void => {
   process.stderr.write(`p2pvpn-engine: ${sentence}\n`);
 };
 
-/** Prefixes that do nothing while IPv6 is off. `name`: of an interface that is there. */
-export const warnOfIpv6 = (prefixes: readonly Cidr[], name?: string): void => {
+/** Of prefixes that do nothing while IPv6 is off on the interface. */
+export const warnOfIpv6 = (prefixes: readonly Cidr[], name: string): void => {
   const problem = ipv6Problem(prefixes, name);
   if (problem !== null) warn(problem);
 };

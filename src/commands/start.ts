@@ -16,12 +16,12 @@ import {
   SETTINGS,
 } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
-import { ipv6Wanted } from "../schema/ipv6.ts";
+import { ipv6Problems } from "../schema/ipv6.ts";
 import { loadConfig } from "../schema/load.ts";
 import { reportFailure, reportReady, startDaemon } from "./daemon.ts";
 import { portHolder } from "./holder.ts";
 import { formatAmount, printText } from "./print.ts";
-import { addExamples, optionName, settingOption, warn, warnOfIpv6 } from "./shared.ts";
+import { addExamples, optionName, settingOption, warn } from "./shared.ts";
 import { stopSignal } from "./signals.ts";
 
 interface Options {
@@ -77,7 +77,7 @@ const notify = async (state: string): Promise<void> => {
 /** Reads the configuration, and says what of it will not work. */
 const read = (file: string, flags: Flags): EngineConfig => {
   const config = loadConfig(file, flags, warn);
-  warnOfIpv6(ipv6Wanted(config));
+  for (const problem of ipv6Problems(config)) warn(problem);
   return config;
 };
 

@@ -7,7 +7,7 @@ import type { EngineConfig, LogLevel, PeerConfig } from "../schema/config.ts";
 import { difference } from "../schema/difference.ts";
 import { EngineError } from "../schema/errors.ts";
 import { formatWireguardKey, isPublicKey, sameKey } from "../schema/identity.ts";
-import { ipv6Problem, ipv6Wanted } from "../schema/ipv6.ts";
+import { ipv6Problems } from "../schema/ipv6.ts";
 import { loadConfig } from "../schema/load.ts";
 import { configValue } from "../schema/settings.ts";
 import type { Control } from "./control.ts";
@@ -106,8 +106,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
       host.look();
       const now = currentConfig(config, served);
       const next = loadConfig(source.file, source.flags, served.warn);
-      const problem = ipv6Problem(ipv6Wanted(next), host.name);
-      if (problem !== null) served.warn(problem);
+      for (const problem of ipv6Problems(next, host.name)) served.warn(problem);
       const { change, addresses, logLevel, changed, needsRestart } = difference(now, next);
       const readdress = addresses.add.length + addresses.remove.length > 0;
       if (readdress) host.setAddresses(next.interface.addresses);

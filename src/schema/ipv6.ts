@@ -20,16 +20,23 @@ export const ipv6IsOff = (name = "default"): boolean => {
   }
 };
 
-const ADVICE = "the rest works; run `sysctl -w net.ipv6.conf.all.disable_ipv6=0`, or leave it out";
+const SWITCH_ON = "run `sysctl -w net.ipv6.conf.all.disable_ipv6=0`";
 
 /** What to tell people of IPv6 prefixes that will do nothing; null: all work. */
 export const ipv6Problem = (prefixes: readonly Cidr[], name?: string): string | null =>
   prefixes.some(({ version }) => version === 6) && ipv6IsOff(name)
-    ? `${IPV6_OFF}: its addresses and routes are not set, ${ADVICE}.`
+    ? `${IPV6_OFF}: its addresses and routes are not set, the rest works; ${SWITCH_ON}, or leave them out.`
     : null;
 
-/** Of all that a configuration holds. */
-export const ipv6Wanted = ({ interface: link, peers, host }: EngineConfig): readonly Cidr[] => [
-  ...link.addresses,
-  ...(host.installRoutes ? peers.flatMap(({ allowedIps }) => allowedIps) : []),
-];
+const endpointProblem = ({ peers }: EngineConfig): string | null =>
+  peers.some(({ endpoint }) => endpoint?.host.includes(":")) && ipv6IsOff("all")
+    ? `${IPV6_OFF}: no peer is reached by an IPv6 endpoint; ${SWITCH_ON}, or give its IPv4 address.`
+    : null;
+
+/** All that will not work of a configuration, a sentence each. `name`: of a device that is there. */
+export const ipv6Problems = (config: EngineConfig, name?: string): readonly string[] => {
+  const { interface: link, peers, host } = config;
+  const routed = host.installRoutes ? peers.flatMap(({ allowedIps }) => allowedIps) : [];
+  const prefixes = ipv6Problem([...link.addresses, ...routed], name);
+  return [prefixes, endpointProblem(config)].filter((problem) => problem !== null);
+};

@@ -139,8 +139,12 @@ test("where IPv6 is off, it is said, and IPv4 works", { skip }, async () => {
     const plan = { addresses: [`${lab.a.inner4}/24`, "fd66::1/64"], allowedIps: PREFIXES };
     const allowedIps = [`${lab.b.inner4}/32`, "fd88::/48"];
     const file = writeConfig(lab, lab.a, a, b.publicKey, { ...plan, allowedIps });
-    const checked = await lab.run(lab.a, cliWords(["check", "-c", file]));
+    const six = `${file}.six.toml`;
+    const endpoint = 'endpoint = "[2001:db8::2]:51820"';
+    writeFileSync(six, readFileSync(file, "utf8").replace(/^endpoint = .*$/m, endpoint));
+    const checked = await lab.run(lab.a, cliWords(["check", "-c", six]));
     assert.match(checked.output, /^warning +IPv6 .*switched off on this host/m);
+    assert.match(checked.output, /^warning +IPv6 .*no peer is reached by an IPv6 endpoint/m);
     assert.equal(checked.code, 0, checked.output);
     const engine = await runCli(lab, lab.a, file);
     assert.match(engine.errors, off);

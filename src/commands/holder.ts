@@ -3,6 +3,7 @@
  */
 import { statSync } from "node:fs";
 import { ask, runningEngines } from "../client.ts";
+import { EngineError, SaidError } from "../schema/errors.ts";
 
 /** Tuning: an engine that is alive answers within milliseconds. */
 const TIMEOUT_MS = 1_000;
@@ -22,3 +23,12 @@ export const portHolder = async (port: number): Promise<Holder | null> => {
   }
   return null;
 };
+
+/** Throws what it is given or, where an engine of ours has the port, an error that names it. */
+export const namingHolder =
+  (port: number) =>
+  async (error: unknown): Promise<never> => {
+    const code = error instanceof SaidError ? error.said : (error as { code?: unknown }).code;
+    const holder = code === "PORT_TAKEN" ? await portHolder(port) : null;
+    throw holder === null ? error : new EngineError("PORT_HELD", { port, ...holder });
+  };

@@ -19,7 +19,7 @@ import { EngineError } from "../schema/errors.ts";
 import { ipv6Problems } from "../schema/ipv6.ts";
 import { loadConfig } from "../schema/load.ts";
 import { reportFailure, reportReady, startDaemon } from "./daemon.ts";
-import { portHolder } from "./holder.ts";
+import { namingHolder } from "./holder.ts";
 import { formatAmount, printText } from "./print.ts";
 import { addExamples, optionName, settingOption, warn } from "./shared.ts";
 import { stopSignal } from "./signals.ts";
@@ -89,13 +89,6 @@ const refuseSecond = async (name: string): Promise<void> => {
   throw new EngineError("ALREADY_RUNNING", { name, process });
 };
 
-/** The same error; where an engine of ours has the port, one that names it. */
-const withHolder = async (error: unknown, port: number): Promise<never> => {
-  if (!(error instanceof EngineError) || error.code !== "PORT_TAKEN") throw error;
-  const holder = await portHolder(port);
-  throw holder === null ? error : new EngineError("PORT_HELD", { port, ...holder });
-};
-
 const run = async (file: string, flags: Flags): Promise<void> => {
   let engine: Engine | null = null;
   let missed = false;
@@ -107,9 +100,7 @@ const run = async (file: string, flags: Flags): Promise<void> => {
   const { name } = config.interface;
   await refuseSecond(name);
   const { createEngine } = await import("../engine.ts");
-  engine = await createEngine(config).catch((error: unknown) =>
-    withHolder(error, config.interface.listenPort),
-  );
+  engine = await createEngine(config).catch(namingHolder(config.interface.listenPort));
   if (missed) engine.reload();
   const line = readyLine(config, engine.listenPort);
   // Whoever read the line may go away, and the disk may be full: the engine goes on.

@@ -97,8 +97,11 @@ export class EngineError extends Error {
 /** What an engine answered or a child process said: its sentence and its exit code. */
 export class SaidError extends EngineError {
   override readonly exit: 1 | 2;
+  /** The engine's own code. */
+  readonly said: string;
   constructor(reason: string, code: string) {
     super("ENGINE_SAID", { reason });
+    this.said = code;
     this.exit = Object.hasOwn(ERRORS, code) ? ERRORS[code as ErrorCode].exit : 1;
   }
 }

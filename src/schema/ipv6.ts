@@ -25,7 +25,7 @@ const SWITCH_ON = "run `sysctl -w net.ipv6.conf.all.disable_ipv6=0`";
 /** What to tell people of IPv6 prefixes that will do nothing; null: all work. */
 export const ipv6Problem = (prefixes: readonly Cidr[], name?: string): string | null =>
   prefixes.some(({ version }) => version === 6) && ipv6IsOff(name)
-    ? `${IPV6_OFF}: its addresses and routes are not set, the rest works; ${SWITCH_ON}, or leave them out.`
+    ? `${IPV6_OFF}: its addresses and routes are not set; ${SWITCH_ON}, or leave them out.`
     : null;
 
 const endpointProblem = ({ peers }: EngineConfig): string | null =>
@@ -33,7 +33,7 @@ const endpointProblem = ({ peers }: EngineConfig): string | null =>
     ? `${IPV6_OFF}: no peer is reached by an IPv6 endpoint; ${SWITCH_ON}, or give its IPv4 address.`
     : null;
 
-/** All that will not work of a configuration, a sentence each. `name`: of a device that is there. */
+/** What will not work of a configuration, a sentence each. `name`: of a device that is there. */
 export const ipv6Problems = (config: EngineConfig, name?: string): readonly string[] => {
   const { interface: link, peers, host } = config;
   const routed = host.installRoutes ? peers.flatMap(({ allowedIps }) => allowedIps) : [];

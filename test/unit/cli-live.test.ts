@@ -1,7 +1,7 @@
 /** cli, live — commands that speak with an engine, as a user runs them, over a real socket. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
@@ -56,7 +56,7 @@ const STATUS: StatusValue = {
   cipher: "chacha20poly1305",
   up: true,
   pid: 4_242,
-  network: 4_026_531_840,
+  network: statSync("/proc/self/ns/net").ino,
   threads: 1,
   ioThreads: 1,
   startedMs: 125_000,
@@ -358,6 +358,9 @@ test("what the engine refuses is its sentence and its exit code", async () => {
     await bad(2, /engine: x\.toml: line 1: no\.\n$/, "reload", "-i", "cli1");
     const taken = /UDP port 53 is in use; stop what uses it or set another listen_port\.\n$/;
     await bad(1, taken, "config", "set", "interface.listen_port", "53", "-i", "cli1");
+    // The one that has it, by its status.
+    const held = /UDP port 51820 is in use by the engine on cli0 \(process 4242\); stop it with /;
+    await bad(1, held, "config", "set", "interface.listen_port", "51820", "-i", "cli1");
     await bad(2, /Several engines are running \(cli0, cli1\); choose one with -i IFACE\./, "rekey");
   } finally {
     await refusing.close();

@@ -3,7 +3,8 @@
  * changes, after the interface was down, after others took them away; also where IPv6 is off.
  */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
   cli,
@@ -128,6 +129,10 @@ test("set down and up, all comes back; while it is down, it says so", { skip }, 
     await ip("link", "set", name, "down");
     await until("it says so", async () => !(await up()));
     assert.match(await ask("status"), /\bdown\b/);
+    // As a clean-up of /run would.
+    rmSync(lab.runFolder, { recursive: true });
+    await until("its socket is back", () => existsSync(join(lab.runFolder, `${name}.sock`)));
+    assert.equal(await up(), false);
   });
 });
 

@@ -38,7 +38,9 @@ const refuseFile = async (file: string, sentence: RegExp): Promise<void> => {
   const links = await lab.must(lab.a, ["ip", "-brief", "link"]);
   const sockets = readdirSync(lab.runFolder);
   const program = lab.start(lab.a, cliWords(["start", "-c", file]));
-  assert.equal(await program.ended, 1, program.errors);
+  const code = await Promise.race([program.ended, program.says("is up").then(() => "up")]);
+  if (code === "up") await program.stop();
+  assert.equal(code, 1, program.errors);
   assert.equal(program.output, "");
   assert.match(program.errors, /^p2pvpn-engine: [^\n]+\n$/);
   assert.match(program.errors, sentence);

@@ -215,7 +215,9 @@ const configPage = (): string => {
     "below is one. Host bits in `allowed_ips`, an address of our own there, and a file that",
     "everybody may change are warned of.",
     "",
-    "A running engine reads its file again with `p2pvpn-engine reload`. `config set` changes",
+    "A running engine reads its file again with `p2pvpn-engine reload`, or at SIGHUP, whose result",
+    "is logged. SIGTERM and SIGINT stop it, a second one at once; SIGUSR1 and SIGUSR2 do nothing.",
+    "`config set` changes",
     `${LIVE_SETTINGS.map((name) => `\`${name}\``).join(", ")} without a file;`,
     "the rest needs a new start.",
   ];

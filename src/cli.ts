@@ -3,6 +3,7 @@
  *
  * Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
  */
+import "./doors.ts";
 import { Command, CommanderError } from "commander";
 import { journalPrefix } from "./log.ts";
 import { EngineError } from "./schema/errors.ts";

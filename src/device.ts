@@ -8,6 +8,7 @@ import { chooseOffloads, type OffloadName, type Offloads } from "./offloads.ts";
 import { probe } from "./probes.ts";
 import type { EngineConfig } from "./schema/config.ts";
 import { EngineError } from "./schema/errors.ts";
+import { ipv6IsOff } from "./schema/ipv6.ts";
 import { type Cidr, formatCidr } from "./wire/cidr.ts";
 
 export interface Device {
@@ -89,7 +90,10 @@ const configureLink = (name: string, index: number, config: EngineConfig): void 
   // Kernels before 4.16 do not take the GSO limits; runs are then cut when they are read.
   const plain = result < 0 ? addon.linkSet(index, mtu, -1, TX_QUEUE_LENGTH, -1, -1) : result;
   if (plain < 0) throw new EngineError("TUN_FAILED", { name, reason: reasonOf(plain) });
-  for (const cidr of config.interface.addresses) setAddress({ name, index }, cidr);
+  const ipv6Off = ipv6IsOff(name);
+  for (const cidr of config.interface.addresses) {
+    if (cidr.version === 4 || !ipv6Off) setAddress({ name, index }, cidr);
+  }
 };
 
 const openPair = (opener: Opener): Device["passOn"] => {

@@ -13,7 +13,7 @@ import { EventEmitter, once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ResourceLimits, Worker } from "node:worker_threads";
 import { findAes } from "./ciphers.ts";
-import type { ControlReport, ControlTask, StopOrder } from "./control/main.ts";
+import type { ControlReport, ControlTask, Order } from "./control/main.ts";
 import type { Opened } from "./control/report.ts";
 import type { AesFound } from "./control/suites.ts";
 import { TIMING, type Timing } from "./control/timers.ts";
@@ -46,6 +46,8 @@ export interface Engine {
   readonly name: string;
   /** At the start. */
   readonly listenPort: number;
+  /** Has the configuration read again; what comes of it is logged. */
+  reload(): void;
   /** Stops; may be called again. `why`: a clause for the log. */
   stop(why?: string): Promise<void>;
   /** Settles when the engine has stopped; rejects when a thread ended by itself. */
@@ -192,6 +194,10 @@ class RunningEngine implements Engine {
     this.#started = true;
   }
 
+  reload(): void {
+    if (this.#stopping === null) this.#control.postMessage("reload" satisfies Order);
+  }
+
   stop(why = "its program ends"): Promise<void> {
     this.#stopping ??= this.#stop(why).then(() => {
       this.#ended.emit("stopped");
@@ -213,7 +219,7 @@ class RunningEngine implements Engine {
   }
 
   async #endControl(why: string): Promise<void> {
-    this.#control.postMessage({ stop: why } satisfies StopOrder);
+    this.#control.postMessage({ stop: why } satisfies Order);
     await endedOf(this.#control);
   }
 

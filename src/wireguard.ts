@@ -4,10 +4,11 @@
  *   p2pvpn-wireguard [-f|--foreground] INTERFACE-NAME
  *
  * It makes a device that is down and knows nobody, and the socket over which `wg` tells it the
- * rest. The device's deletion, a signal, or the removal of the socket ends it.
+ * rest. The device's deletion, SIGTERM or SIGINT, or the removal of the socket ends it.
  *
  * Exit codes: 0 done, 1 failed, 2 wrong usage. Source: wireguard.com/xplatform, "Interface".
  */
+import "./doors.ts";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDaemon, reportFailure, reportReady, startDaemon } from "./commands/daemon.ts";
@@ -124,7 +125,8 @@ const waitForFormer = async (name: string): Promise<void> => {
 };
 
 const run = async (name: string): Promise<void> => {
-  const signalled = stopSignal();
+  // What it is comes from `wg`: there is nothing to read again.
+  const signalled = stopSignal(() => {});
   await waitForFormer(name);
   const { createEngine } = await import("./engine.ts");
   const engine = await createEngine(configOf(name));

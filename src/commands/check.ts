@@ -32,9 +32,11 @@ import {
 import { kernelQuirks } from "../quirks.ts";
 import { DEFAULT_FILE, type EngineConfig } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
+import { ipv6Problems } from "../schema/ipv6.ts";
 import { loadConfig } from "../schema/load.ts";
 import { formatAddress } from "../wire/cidr.ts";
 import { sockaddrHost } from "../wire/sockaddr.ts";
+import { portHolder } from "./holder.ts";
 import { formatAmount, formatTable, printJson, printText } from "./print.ts";
 import { addExamples, addJsonOption } from "./shared.ts";
 
@@ -219,12 +221,16 @@ const checkQuirks = (wanted: Wanted): Result[] => {
     : [result("VXLAN", "warning", `${links[0]} is there, and ${found.why}; ${advice}`)];
 };
 
-/** Strict filtering is max(all, interface) = 1. Source: Linux ip-sysctl.rst, rp_filter. */
-const checkReversePath = (): Result => {
-  const values = ["all", "default"].map((name) =>
-    read(`/proc/sys/net/ipv4/conf/${name}/rp_filter`),
-  );
-  if (!values.includes("1") || values[0] === "2") return result("rp_filter", "ok", "not strict");
+/**
+ * Of the interface: max(all, its own), and one that is made now gets "default" for its own. 1 is
+ * strict, 2 loose. Source: Linux ip-sysctl.rst, rp_filter.
+ */
+const checkReversePath = (name: string | null): Result => {
+  const value = (of: string): number =>
+    Number(read(`/proc/sys/net/ipv4/conf/${of}/rp_filter`) ?? Number.NaN);
+  const own = name === null ? Number.NaN : value(name);
+  const strict = Math.max(value("all"), Number.isNaN(own) ? value("default") : own) === 1;
+  if (!strict) return result("rp_filter", "ok", "not strict");
   const advice = "run `sysctl -w net.ipv4.conf.all.rp_filter=2` if replies take another way";
   return result("rp_filter", "warning", `strict; ${advice}`);
 };
@@ -248,12 +254,14 @@ const checkForwarding = (): Result[] => {
 const EADDRINUSE = -98;
 
 /** Binds the port for a moment: alone, as `start` does first, and then as the engine would. */
-const checkPort = (addon: Addon, config: EngineConfig, running: boolean): Result => {
+const checkPort = async (addon: Addon, config: EngineConfig, running: boolean): Promise<Result> => {
   const { listenPort: port, listenAddress: address, bindDevice, name } = config.interface;
   if (running) return result("UDP port", "ok", `${port}, held by the engine on ${name}`);
   if (port > 0 && addon.udpTaken(address, port, bindDevice) === EADDRINUSE) {
     const advice = "stop what uses it or set another listen_port";
-    return result("UDP port", "wrong", `${port} is in use; ${advice}`);
+    const holder = await portHolder(port);
+    const by = holder === null ? "" : ` by the engine on ${holder.name} (process ${holder.pid})`;
+    return result("UDP port", "wrong", `${port} is in use${by}; ${advice}`);
   }
   const family = address.includes(":") ? 6 : 4;
   const fd = addon.udpOpen(family, address, port, 0, bindDevice);
@@ -317,12 +325,10 @@ const checkLink = (config: EngineConfig, running: boolean): Result => {
   return result("interface", "wrong", `${name} is in use; stop what uses it or rename it`);
 };
 
-const checkSix = (config: EngineConfig): Result[] => {
-  const wanted = config.interface.addresses.some((address) => address.version === 6);
-  const disabled = read("/proc/sys/net/ipv6/conf/default/disable_ipv6");
-  if (!wanted || disabled === "0") return [];
-  return [result("IPv6", "missing", "addresses has IPv6 and it is switched off on this host")];
-};
+const checkSix = (config: EngineConfig, running: boolean): Result[] =>
+  ipv6Problems(config, running ? config.interface.name : undefined).map((problem) =>
+    result("IPv6", "warning", problem.replace(/\.$/, "")),
+  );
 
 const runTests = async (file: string | undefined): Promise<Result[]> => {
   const [configured, config] = checkConfig(file);
@@ -342,10 +348,10 @@ const runTests = async (file: string | undefined): Promise<Result[]> => {
     ...checkQuirks(wanted),
     ...(config === null
       ? []
-      : [checkStateDir(config), checkLink(config, running), ...checkSix(config)]),
-    ...(config === null || addon === null ? [] : [checkPort(addon, config, running)]),
+      : [checkStateDir(config), checkLink(config, running), ...checkSix(config, running)]),
+    ...(config === null || addon === null ? [] : [await checkPort(addon, config, running)]),
     ...(config === null || addon === null ? [] : await checkNames(config)),
-    checkReversePath(),
+    checkReversePath(config === null ? null : config.interface.name),
     ...checkForwarding(),
   ];
 };

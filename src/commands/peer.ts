@@ -28,6 +28,7 @@ import {
   keyBytes,
   settingOption,
   UNTIL_STOP,
+  warnOfIpv6,
 } from "./shared.ts";
 
 interface Options extends EngineOptions {
@@ -97,6 +98,7 @@ const add = async (text: string, options: Options): Promise<void> => {
   const peers = await askPeers(name);
   refuseConflicts(name, key, peers, options);
   await ask(name, { type: "change.apply", change: { peers: [change] } });
+  warnOfIpv6(options.allowedIps ?? [], name);
   const known = peers.find((peer) => peer.wireguardPublicKey === key);
   const called = options.name ?? known?.name ?? key;
   if (options.json) {

@@ -17,6 +17,7 @@ import {
   findPeer,
   keyBytes,
   UNTIL_STOP,
+  warnOfIpv6,
 } from "./shared.ts";
 
 interface Options extends EngineOptions {
@@ -39,6 +40,7 @@ const add = async (cidr: Cidr, options: Options): Promise<void> => {
   const peer = findPeer(peers, options.peer!, name);
   const before = peers.find((one) => one.addresses.includes(prefix));
   await apply(name, { publicKey: keyBytes(peer), updateOnly: true, allowedIps: [cidr] });
+  warnOfIpv6([cidr], name);
   const moved = before !== undefined && before !== peer ? ` (it led to ${calledPeer(before)})` : "";
   const { wireguardPublicKey } = peer;
   if (options.json) printJson({ interface: name, prefix, wireguardPublicKey });

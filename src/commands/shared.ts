@@ -3,11 +3,14 @@
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { chooseEngine, engineNames } from "../client.ts";
+import { journalPrefix } from "../log.ts";
 import type { Setting } from "../schema/config.ts";
 import type { PeerValue } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
+import { ipv6Problem } from "../schema/ipv6.ts";
 import { isInterfaceName } from "../schema/names.ts";
 import { rawValue } from "../schema/settings.ts";
+import type { Cidr } from "../wire/cidr.ts";
 import { type EngineOptions, printJson, printText } from "./print.ts";
 
 const interfaceName = (text: string): string => {
@@ -136,6 +139,17 @@ export const findPeer = (peers: readonly PeerValue[], word: string, engine: stri
 /** Bytes of a key that the engine told. */
 export const keyBytes = (peer: PeerValue): Uint8Array =>
   Uint8Array.from(Buffer.from(peer.wireguardPublicKey, "base64"));
+
+/** Says on stderr what is no error. */
+export const warn = (sentence: string): void => {
+  process.stderr.write(`${journalPrefix("warn")}p2pvpn-engine: ${sentence}\n`);
+};
+
+/** Of prefixes that do nothing while IPv6 is off on the interface. */
+export const warnOfIpv6 = (prefixes: readonly Cidr[], name: string): void => {
+  const problem = ipv6Problem(prefixes, name);
+  if (problem !== null) warn(problem);
+};
 
 /** Said after every change that is not written anywhere. */
 export const UNTIL_STOP = "until the engine stops or reloads; no file is written";

@@ -1,5 +1,5 @@
 /**
- * start — runs the engine until a signal or `stop`.
+ * start — runs the engine until SIGTERM, SIGINT or `stop`; SIGHUP reloads.
  *
  * Flags come from the [engine] table of `schema/config.ts` and go before the file. Ready is a line
  * on stdout and `READY=1` for systemd.
@@ -7,7 +7,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { ask, runningEngines } from "../client.ts";
-import { journalPrefix } from "../log.ts";
+import type { Engine } from "../engine.ts";
 import {
   DEFAULT_FILE,
   type EngineConfig,
@@ -16,10 +16,12 @@ import {
   SETTINGS,
 } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
+import { ipv6Problems } from "../schema/ipv6.ts";
 import { loadConfig } from "../schema/load.ts";
 import { reportFailure, reportReady, startDaemon } from "./daemon.ts";
+import { namingHolder } from "./holder.ts";
 import { formatAmount, printText } from "./print.ts";
-import { addExamples, optionName, settingOption } from "./shared.ts";
+import { addExamples, optionName, settingOption, warn } from "./shared.ts";
 import { stopSignal } from "./signals.ts";
 
 interface Options {
@@ -74,21 +76,38 @@ const notify = async (state: string): Promise<void> => {
   addon.notify(state);
 };
 
-const warn = (sentence: string): void => {
-  process.stderr.write(`${journalPrefix("warn")}p2pvpn-engine: ${sentence}\n`);
+/** Reads the configuration, and says what of it will not work. */
+const read = (file: string, flags: Flags, say: (sentence: string) => void): EngineConfig => {
+  const config = loadConfig(file, flags, say);
+  for (const problem of ipv6Problems(config)) say(problem);
+  return config;
+};
+
+/** Errors: EngineError ALREADY_RUNNING. */
+const refuseSecond = async (name: string): Promise<void> => {
+  if (!(await runningEngines()).includes(name)) return;
+  const status = await ask(name, { type: "status.get" }).catch(() => null);
+  const process = status === null ? "" : ` (process ${status.pid})`;
+  throw new EngineError("ALREADY_RUNNING", { name, process });
 };
 
 const run = async (file: string, flags: Flags): Promise<void> => {
-  const signalled = stopSignal();
+  let engine: Engine | null = null;
+  let missed = false;
+  const signalled = stopSignal(() => {
+    missed = engine === null;
+    engine?.reload();
+  });
   const warned: string[] = [];
-  const config = loadConfig(file, flags, (sentence) => {
+  const config = read(file, flags, (sentence) => {
     warned.push(sentence);
     warn(sentence);
   });
   const { name } = config.interface;
-  if ((await runningEngines()).includes(name)) throw new EngineError("ALREADY_RUNNING", { name });
+  await refuseSecond(name);
   const { createEngine } = await import("../engine.ts");
-  const engine = await createEngine(config, { warned });
+  engine = await createEngine(config, { warned }).catch(namingHolder(config.interface.listenPort));
+  if (missed) engine.reload();
   const line = readyLine(config, engine.listenPort);
   // Whoever read the line may go away, and the disk may be full: the engine goes on.
   process.stdout.removeAllListeners("error").on("error", () => {});
@@ -106,7 +125,7 @@ const start = async (options: Options, command: Command): Promise<void> => {
   if (options.daemon) {
     // The daemon itself has nobody to warn; what it said meanwhile, its status tells.
     const warned: string[] = [];
-    const config = loadConfig(options.config, flags, (sentence) => warned.push(sentence));
+    const config = read(options.config, flags, (sentence) => warned.push(sentence));
     warned.forEach(warn);
     const words = ["start", "-c", resolve(options.config), ...flagWords(flags)];
     printText(await startDaemon(words, { retry: "p2pvpn-engine start" }));

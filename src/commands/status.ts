@@ -83,7 +83,7 @@ export const formatStatus = (
 ): string => {
   const facts = [
     status.interface,
-    `up ${formatShort(status.startedMs)}`,
+    status.up ? `up ${formatShort(status.startedMs)}` : "interface is down",
     ...(status.addresses.length === 0 ? [] : [status.addresses.join(" ")]),
     `UDP ${status.listenPort}`,
     `process ${status.pid}`,

@@ -9,6 +9,7 @@ import type { ReloadValue } from "../schema/control.ts";
 import { difference } from "../schema/difference.ts";
 import { EngineError } from "../schema/errors.ts";
 import { formatWireguardKey, isPublicKey, sameKey } from "../schema/identity.ts";
+import { ipv6Problems } from "../schema/ipv6.ts";
 import { loadConfig } from "../schema/load.ts";
 import { configValue } from "../schema/settings.ts";
 import { formatCidr } from "../wire/cidr.ts";
@@ -46,8 +47,7 @@ const refuseKeys = ({ peers = [] }: Change, own: Uint8Array | null): void => {
 
 /** What a reload uses of the handlers. */
 interface Reloading {
-  /** As it is before. */
-  readonly now: EngineConfig;
+  readonly current: () => EngineConfig;
   readonly apply: (change: Change) => Promise<void>;
   readonly setLevel: (level: LogLevel) => void;
   /** What was read is what the engine has. */
@@ -57,11 +57,14 @@ interface Reloading {
 /** Makes the engine what its file says now. */
 const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> => {
   const { host, log } = served;
-  const { now, apply, setLevel, adopt } = doing;
+  const { apply, setLevel, adopt } = doing;
+  host.look();
+  const now = doing.current();
   const { source } = now;
   log.reopen();
   if (source === undefined) throw new EngineError("NO_CONFIG");
   const next = loadConfig(source.file, source.flags, (text) => log.warn(text));
+  for (const problem of ipv6Problems(next, host.name)) log.warn(problem);
   const { change, addresses, logLevel, changed, needsRestart } = difference(now, next);
   const readdress = addresses.add.length + addresses.remove.length > 0;
   if (readdress) host.setAddresses(next.interface.addresses);
@@ -73,12 +76,13 @@ const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> =>
   }
   if (logLevel !== null) setLevel(logLevel);
   adopt(next);
+  const missing = host.restore().map((what) => `${what}: was missing, is there again`);
   log.info("configuration was read again", {
-    changes: changed.length,
+    changes: changed.length + missing.length,
     ...(readdress ? { addresses: next.interface.addresses.map(formatCidr).join(" ") } : {}),
     needsRestart: needsRestart.join(" "),
   });
-  return { changed: [...changed], needsRestart: [...needsRestart] };
+  return { changed: [...changed, ...missing], needsRestart: [...needsRestart] };
 };
 
 export const makeHandlers = (served: Served): ControlHandlers => {
@@ -110,6 +114,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
         control,
         keyLog: served.keyLogOn(),
         name: host.name,
+        up: host.up,
         mtu: host.mtu,
         addresses: host.addresses,
         recent: served.recent,
@@ -127,7 +132,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
     "change.apply": apply,
     "engine.reload": async () => {
       try {
-        return await reload(served, { now: current(), apply, setLevel, adopt });
+        return await reload(served, { current, apply, setLevel, adopt });
       } catch (error) {
         const reason = (error as Error).message;
         served.log.warn("reload was refused, nothing has changed", { reason });

@@ -10,7 +10,9 @@
 import { addon, type LinkEvent, type WatchHandle } from "../io/native/addon.ts";
 import { IPV6_MTU_MIN } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
+import { IPV6_OFF, ipv6IsOff } from "../schema/ipv6.ts";
 import { type Cidr, formatCidr, parseCidr } from "../wire/cidr.ts";
+import { Addresses } from "./addresses.ts";
 
 export interface HostOptions {
   /** Of the interface. */
@@ -26,6 +28,8 @@ export interface HostOptions {
   readonly onName: (name: string) => void;
   readonly onMtu: (mtu: number) => void;
   readonly onUp: (up: boolean) => void;
+  /** An address or a route is not there; nobody waits to hear it. */
+  readonly onFailure: (error: Error) => void;
   /** Addresses that the interface has now, by whomever; none: they are out of sight. */
   readonly onAddresses: (addresses: readonly Cidr[]) => void;
   /** An address of this host came or went, on whichever interface. */
@@ -52,15 +56,17 @@ export class Host {
   readonly #routes = new Map<string, Cidr>();
   readonly #netlink: number;
   readonly #watch: WatchHandle | null;
-  #addresses: readonly Cidr[];
+  readonly #addresses: Addresses;
   #name: string;
   #mtu: number;
   #up = false;
+  /** IPv6 routes are, since IPv6 is off. */
+  #leftOut = false;
   #endProbe: (() => void) | null = null;
 
   constructor(options: HostOptions) {
     this.#options = options;
-    this.#addresses = options.addresses;
+    this.#addresses = new Addresses(options.index, options.addresses);
     this.#name = options.name;
     this.#mtu = options.mtu;
     this.#netlink = addon.netlinkOpen();
@@ -71,16 +77,16 @@ export class Host {
     return this.#name;
   }
 
-  get up(): boolean {
-    return this.#up;
-  }
-
   get mtu(): number {
     return this.#mtu;
   }
 
   get addresses(): readonly Cidr[] {
-    return this.#addresses;
+    return this.#addresses.wanted;
+  }
+
+  get up(): boolean {
+    return this.#up;
   }
 
   /** Errors: EngineError TUN_FAILED. */
@@ -92,7 +98,7 @@ export class Host {
   /** Errors: EngineError TUN_FAILED, MTU_TOO_SMALL. */
   setMtu(mtu: number): void {
     if (mtu === this.#mtu) return;
-    if (mtu < IPV6_MTU_MIN && this.#addresses.some(({ version }) => version === 6)) {
+    if (mtu < IPV6_MTU_MIN && this.addresses.some(({ version }) => version === 6)) {
       throw new EngineError("MTU_TOO_SMALL", { name: this.#name, least: IPV6_MTU_MIN });
     }
     // The device may hold packets of either size: raised here before, lowered after.
@@ -105,28 +111,25 @@ export class Host {
 
   /** Errors: EngineError ADDRESS_FAILED; nothing has changed then. */
   setAddresses(addresses: readonly Cidr[]): void {
-    const { index } = this.#options;
-    const gone = new Map(this.#addresses.map((cidr) => [formatCidr(cidr), cidr]));
-    const added: Cidr[] = [];
-    for (const cidr of addresses) {
-      const address = formatCidr(cidr);
-      if (gone.delete(address)) continue;
-      const result = addon.addressAdd(index, cidr.bytes, cidr.prefixLength);
-      if (result < 0 && result !== EEXIST) {
-        this.#removeAddresses(added);
-        const reason = addon.errorText(-result);
-        throw new EngineError("ADDRESS_FAILED", { address, name: this.#name, reason });
-      }
-      added.push(cidr);
-    }
-    this.#removeAddresses(gone.values());
-    this.#addresses = addresses;
+    this.#addresses.set(addresses, this.#name);
   }
 
-  #removeAddresses(addresses: Iterable<Cidr>): void {
-    for (const { bytes, prefixLength } of addresses) {
-      addon.addressRemove(this.#options.index, bytes, prefixLength);
-    }
+  /**
+   * Sets again what is not there any more: addresses, routes. Returns that. In another namespace
+   * all is out of reach. Errors: EngineError ADDRESS_FAILED, ROUTE_FAILED.
+   */
+  restore(): readonly string[] {
+    if (this.#endProbe !== null) return [];
+    const addresses = this.#addresses.restore(this.#name);
+    const routes = this.#up
+      ? [...this.#routes.values()].filter((cidr) => this.#addRoute(cidr))
+      : [];
+    return [...addresses.map(formatCidr), ...routes.map((cidr) => `route ${formatCidr(cidr)}`)];
+  }
+
+  /** What the kernel has said until now is taken in. */
+  look(): void {
+    if (this.#netlink >= 0) this.#read();
   }
 
   /**
@@ -138,24 +141,39 @@ export class Host {
     if (!this.#options.installRoutes || !this.#up) return;
     const { index } = this.#options;
     const gone = new Map(this.#routes);
+    const ipv6Off = ipv6IsOff(this.#name);
+    let leftOut = false;
     let failure: EngineError | null = null;
     for (const cidr of prefixes) {
       const prefix = formatCidr(cidr);
       if (cidr.prefixLength === 0 || gone.delete(prefix)) continue;
-      if (isConnected(cidr, this.#addresses)) continue;
-      const result = addon.routeAdd(index, cidr.bytes, cidr.prefixLength, 0);
-      if (result < 0 && result !== EEXIST) {
-        const reason = addon.errorText(-result);
-        failure ??= new EngineError("ROUTE_FAILED", { prefix, name: this.#name, reason });
+      if (isConnected(cidr, this.addresses)) continue;
+      if (cidr.version === 6 && ipv6Off) {
+        leftOut = true;
         continue;
       }
-      this.#routes.set(prefix, cidr);
+      try {
+        this.#addRoute(cidr);
+        this.#routes.set(prefix, cidr);
+      } catch (error) {
+        failure ??= error as EngineError;
+      }
     }
     for (const [prefix, cidr] of gone) {
       addon.routeRemove(index, cidr.bytes, cidr.prefixLength, 0);
       this.#routes.delete(prefix);
     }
+    if (leftOut && !this.#leftOut) this.#options.onFailure(new Error(IPV6_OFF));
+    this.#leftOut = leftOut;
     if (failure !== null) throw failure;
+  }
+
+  /** False: it is there already. Errors: EngineError ROUTE_FAILED. */
+  #addRoute(cidr: Cidr): boolean {
+    const result = addon.routeAdd(this.#options.index, cidr.bytes, cidr.prefixLength, 0);
+    if (result >= 0 || result === EEXIST) return result >= 0;
+    const reason = addon.errorText(-result);
+    throw new EngineError("ROUTE_FAILED", { prefix: formatCidr(cidr), name: this.#name, reason });
   }
 
   close(): void {
@@ -195,8 +213,20 @@ export class Host {
       this.#name = name;
       this.#options.onName(name);
     }
+    const wasLow = this.#mtu < IPV6_MTU_MIN;
     if (mtu !== this.#mtu && mtu > 0) this.#setMtu(mtu);
+    const wasUp = this.#up;
     this.#setUp(up);
+    // With the interface, or with an MTU below its least, IPv6 went.
+    if (up && (!wasUp || (wasLow && this.#mtu >= IPV6_MTU_MIN))) this.#tryRestore();
+  }
+
+  #tryRestore(): void {
+    try {
+      this.restore();
+    } catch (error) {
+      this.#options.onFailure(error as Error);
+    }
   }
 
   /** Events were lost; a new name may be among them, which the device itself knows. */
@@ -208,6 +238,7 @@ export class Host {
       return;
     }
     this.#onLink(name, (addon.linkFlags(name) & 1) === 1, addon.linkMtu(name));
+    this.#tryRestore();
     this.#listAddresses();
   }
 

@@ -21,11 +21,13 @@ import type { EngineConfig } from "../schema/config.ts";
 import { SentClock } from "./clock.ts";
 import { Control } from "./control.ts";
 import { Datagrams } from "./datagrams.ts";
+import type { OnLost } from "./door.ts";
 import { makeHandlers } from "./handlers.ts";
 import { mac, makeSourceHash } from "./hashes.ts";
 import { Host } from "./host.ts";
 import { KeyLog, keyLogSentence } from "./key-log.ts";
 import { Neighbours } from "./neighbours.ts";
+import { Reloads } from "./reloads.ts";
 import { type Opened, upFacts } from "./report.ts";
 import { Names } from "./resolve.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
@@ -55,10 +57,8 @@ export interface ControlTask {
   readonly ioWakes: readonly number[];
 }
 
-/** What main tells control: to stop, and why. */
-export interface StopOrder {
-  readonly stop: string;
-}
+/** What main tells control: to read the configuration again, or to stop, and why. */
+export type Order = "reload" | { readonly stop: string };
 
 /** What control tells main. */
 export type ControlReport =
@@ -118,6 +118,11 @@ class ControlThread {
   readonly #host: Host;
   readonly #sources: Sources;
   readonly #eventWatch: WatchHandle;
+  readonly #onLost: OnLost = {
+    pause: sleep,
+    failed: ({ message: reason }) => this.#log.warn("a socket is gone for good", { reason }),
+  };
+  #reloads: Reloads | null = null;
   #socket: ControlSocket | null = null;
   #uapi: UapiSocket | null = null;
   /** The last renaming; each follows the one before. */
@@ -197,6 +202,8 @@ class ControlThread {
         writeMtu(this.#arena, mtu);
       },
       onUp: (up) => void this.#setUp(up),
+      onFailure: ({ message: reason }) =>
+        this.#log.warn("an address or a route is missing", { reason }),
       onAddresses: (addresses) => setLocals(this.#arena, addresses),
       onHostAddresses: () => this.#sources.look(),
     });
@@ -261,7 +268,8 @@ class ControlThread {
       log: this.#log,
       stop: () => this.#report({ type: "stop", why: "`p2pvpn-engine stop` asked for it" }),
     });
-    this.#socket = await openControlSocket({ name: opened.name, handlers });
+    this.#reloads = new Reloads(handlers["engine.reload"], this.#log);
+    this.#socket = await openControlSocket({ name: opened.name, handlers, onLost: this.#onLost });
     this.#uapi = await this.#openUapi();
     this.#rename(); // it may have happened meanwhile
     const facts = upFacts({ ...this.#task, control: this.#control, host: this.#host });
@@ -278,7 +286,7 @@ class ControlThread {
         name: this.#host.name,
         state: () => this.#control.state(),
         apply: (change) => this.#control.apply(change),
-        ...(dropIn ? { removed: stop } : {}),
+        onLost: dropIn ? { removed: stop } : this.#onLost,
       });
     } catch (error) {
       if (dropIn) throw error;
@@ -296,6 +304,11 @@ class ControlThread {
           this.#log.warn("a socket keeps its former name", { reason: error.message });
         });
     }
+  }
+
+  /** Reads the configuration again; before all is up, it just was. */
+  reload(): void {
+    void this.#reloads?.ask();
   }
 
   /** Zeroes keys and closes what was opened. */
@@ -375,7 +388,8 @@ const main = async (port: NonNullable<typeof parentPort>, task: ControlTask): Pr
     port.close();
     return;
   }
-  port.on("message", (order: StopOrder) => {
+  port.on("message", (order: Order) => {
+    if (order === "reload") return control.reload();
     void control.stop(order.stop).then(() => {
       port.postMessage({ type: "ended" } satisfies ControlReport);
       port.close();

@@ -3,7 +3,7 @@
  *
  * Thread: control; nothing here waits for another thread.
  */
-
+import { statSync } from "node:fs";
 import type { Facts, Recent } from "../log.ts";
 import { controlBlock, sumCounters } from "../memory/counters.ts";
 import { WORKER, type WORKER_STATE } from "../memory/layout.ts";
@@ -48,6 +48,7 @@ export interface Reported {
   readonly keyLog: boolean;
   /** Of the interface, now. */
   readonly name: string;
+  readonly up: boolean;
   readonly mtu: number;
   readonly addresses: readonly Cidr[];
   readonly recent: Recent;
@@ -55,10 +56,13 @@ export interface Reported {
 }
 
 export const statusValue = (reported: Reported): StatusValue => {
-  const { arena, config, opened, control, name, mtu, nowMs } = reported;
+  const { arena, config, opened, control, name, up, mtu, nowMs } = reported;
   const { publicKey } = control;
   return {
     interface: name,
+    up,
+    pid: process.pid,
+    network: statSync("/proc/self/ns/net").ino,
     nodeId: config.interface.identity?.nodeId ?? null,
     wireguardPublicKey: publicKey === null ? "" : formatWireguardKey(publicKey),
     listenPort: control.listenPort,
@@ -71,7 +75,6 @@ export const statusValue = (reported: Reported): StatusValue => {
     keyLog: reported.keyLog,
     defence: control.underLoad(nowMs) ? UNDER_LOAD : CALM,
     startedMs: Math.max(0, nowMs - opened.startedMs),
-    pid: process.pid,
     addresses: reported.addresses.map(formatCidr),
     warnings: reported.recent.values(nowMs),
     ...sumCounters(arena, 0, controlBlock(arena) + 1),

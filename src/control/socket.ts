@@ -2,7 +2,7 @@
  * socket — the control socket: one Unix socket per engine, a few clients, one frame at a time.
  *
  *   1. make the folder, 0700, ours                 unix.ts
- *   2. bind; replace what a dead engine left       unix.ts
+ *   2. bind; replace what a dead engine left       unix.ts, door.ts
  *   3. read frames, answer in order                serveClient
  *   4. close: replies leave, then clients          openControlSocket
  *
@@ -10,7 +10,7 @@
  * A client that does not read is not read from either, and closed after a while; when others want
  * its place, at once (clients.ts).
  */
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import type { Change } from "../schema/change.ts";
 import type { LogLevel } from "../schema/config.ts";
 import {
@@ -34,7 +34,8 @@ import {
 } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
 import { Clients } from "./clients.ts";
-import { bindSocket, errorText, prepareFolder, type SocketErrors } from "./unix.ts";
+import { Door, type OnLost } from "./door.ts";
+import { errorText, type SocketErrors } from "./unix.ts";
 
 /** Tuning: of more clients than this, those that say nothing go; then new ones, with one reply. */
 export const CLIENTS_MAX = 16;
@@ -76,6 +77,7 @@ export interface ControlSocketOptions {
   readonly handlers: ControlHandlers;
   /** Instead of /run/p2pvpn. */
   readonly folder?: string;
+  readonly onLost: OnLost;
 }
 
 export interface ControlSocket {
@@ -88,7 +90,7 @@ export interface ControlSocket {
 }
 
 const errorsOf = (name: string): SocketErrors => ({
-  taken: () => new EngineError("ALREADY_RUNNING", { name }),
+  taken: () => new EngineError("ALREADY_RUNNING", { name, process: "" }),
   failed: (file, reason, cause) =>
     new EngineError("CONTROL_SOCKET_FAILED", { file, reason, cause }),
 });
@@ -217,27 +219,20 @@ export const openControlSocket = async (options: ControlSocketOptions): Promise<
   const onClient = (client: Socket): void => {
     if (clients.enter(client)) void serveClient(client, clients, handlers);
   };
-  const listen = async (called: string): Promise<Server> => {
-    const made = createServer({ allowHalfOpen: true }, onClient);
-    await bindSocket(made, controlFile(called, folder), errorsOf(called));
-    return made;
-  };
-  prepareFolder(folder, errorsOf(name));
-  let server = await listen(name);
-  let current = name;
-  return {
+  const door = new Door({
     file: controlFile(name, folder),
-    rename: async (called) => {
-      if (called === current) return;
-      const before = server;
-      server = await listen(called);
-      current = called;
-      before.close(); // removes the former file
+    errors: errorsOf(name),
+    makeServer: () => createServer({ allowHalfOpen: true }, onClient),
+    onLost: options.onLost,
+  });
+  await door.open();
+  return {
+    file: door.file,
+    rename: (called) => door.rename(controlFile(called, folder)),
+    close: () => {
+      const closed = door.close();
+      for (const client of clients) client.destroySoon();
+      return closed;
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const client of clients) client.destroySoon();
-      }),
   };
 };

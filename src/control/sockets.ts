@@ -51,7 +51,8 @@ const openSocket = (family: 4 | 6, port: number, options: PortOptions): number =
   const fd = addon.udpOpen(family, listenAddress, port, fwmark, bindDevice);
   if (fd >= 0) return fd;
   if (fd === EADDRINUSE) throw new EngineError("PORT_TAKEN", { port });
-  if (family === 6 && (fd === EAFNOSUPPORT || fd === EADDRNOTAVAIL)) return -1;
+  const any = listenAddress === "";
+  if (family === 6 && any && (fd === EAFNOSUPPORT || fd === EADDRNOTAVAIL)) return -1;
   throw failure(fd);
 };
 

@@ -10,15 +10,15 @@
  *
  * Source: wireguard.com/xplatform.
  */
-import { existsSync, type FSWatcher, watch } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
-import { basename, dirname } from "node:path";
+import { createServer, type Socket } from "node:net";
+import { dirname } from "node:path";
 import type { Change, DeviceState } from "../schema/change.ts";
 import { ERRNO, errnoOf, errnoText } from "../schema/errno.ts";
 import { EngineError } from "../schema/errors.ts";
 import { stateText, UapiReader, type UapiRequest, uapiFile } from "../schema/uapi.ts";
 import { Clients } from "./clients.ts";
-import { bindSocket, prepareFolder, type SocketErrors } from "./unix.ts";
+import { Door, type OnLost } from "./door.ts";
+import type { SocketErrors } from "./unix.ts";
 
 /** Tuning: of more clients than this, those that say nothing go; then new ones, with an answer. */
 export const UAPI_CLIENTS_MAX = 16;
@@ -33,8 +33,8 @@ export interface UapiOptions {
   readonly state: () => DeviceState;
   /** All of it or nothing; an EngineError becomes an errno. */
   readonly apply: (change: Change) => Promise<void>;
-  /** Somebody else removed the socket's file, which asks the program to end. */
-  readonly removed?: () => void;
+  /** To have the socket's file removed is to be asked to end: so it is with wireguard-go. */
+  readonly onLost: OnLost;
 }
 
 export interface UapiSocket {
@@ -133,75 +133,42 @@ const serveClient = async (
 
 class OpenSocket implements UapiSocket {
   readonly #options: UapiOptions;
-  readonly #folder: string;
+  readonly #door: Door;
   readonly #clients = new Clients(UAPI_CLIENTS_MAX, errnoText(ERRNO.tryAgain));
-  #server: Server | null = null;
   #closed = false;
-  #file: string;
-  #watcher: FSWatcher | null = null;
 
   constructor(options: UapiOptions) {
     this.#options = options;
-    this.#file = uapiFile(options.name, options.folder);
-    this.#folder = dirname(this.#file);
-  }
-
-  get file(): string {
-    return this.#file;
-  }
-
-  async open(): Promise<void> {
-    prepareFolder(this.#folder, ERRORS);
-    this.#server = await this.#listen(this.#file);
-    this.#watch();
-  }
-
-  async rename(name: string): Promise<void> {
-    const before = this.#server;
-    const file = uapiFile(name, this.#folder);
-    if (before === null || file === this.#file) return;
-    const server = await this.#listen(file);
-    this.#server = server;
-    this.#file = file;
-    before.close(); // removes the former file
-  }
-
-  close(): Promise<void> {
-    const server = this.#server;
-    this.#server = null;
-    this.#closed = true;
-    this.#watcher?.close();
-    for (const client of this.#clients) client.destroySoon();
-    return new Promise((resolve) => {
-      if (server === null) resolve();
-      else server.close(() => resolve());
+    this.#door = new Door({
+      file: uapiFile(options.name, options.folder),
+      errors: ERRORS,
+      makeServer: () => createServer({ allowHalfOpen: true }, (client) => this.#onClient(client)),
+      onLost: options.onLost,
     });
   }
 
-  async #listen(file: string): Promise<Server> {
-    const server = createServer({ allowHalfOpen: true }, (client) => this.#onClient(client));
-    await bindSocket(server, file, ERRORS);
-    return server;
+  get file(): string {
+    return this.#door.file;
+  }
+
+  open(): Promise<void> {
+    return this.#door.open();
+  }
+
+  rename(name: string): Promise<void> {
+    return this.#door.rename(uapiFile(name, dirname(this.#door.file)));
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    const closed = this.#door.close();
+    for (const client of this.#clients) client.destroySoon();
+    return closed;
   }
 
   #onClient(client: Socket): void {
     if (this.#closed) client.destroy();
     else if (this.#clients.enter(client)) void serveClient(client, this.#clients, this.#options);
-  }
-
-  /** Where the kernel gives no watch, removing the file has no effect. */
-  #watch(): void {
-    const { removed } = this.#options;
-    if (removed === undefined) return;
-    try {
-      this.#watcher = watch(this.#folder, (_, name) => {
-        if (this.#closed || name !== basename(this.#file)) return;
-        if (!existsSync(this.#file)) removed();
-      });
-      this.#watcher.on("error", () => {});
-    } catch {
-      this.#watcher = null;
-    }
   }
 }
 

@@ -111,9 +111,13 @@ const checkInterface = ({ draft, words, lineOf }: Told, mistakes: Mistakes): voi
     const say = (what: string): void =>
       mistakes.add(lineOf(["interface", "addresses", item]), `${text} ${what}.`);
     const problem = addressProblem(address);
+    const bare = formatAddress(address.bytes);
     if (seen.has(text)) say(`is in ${words.addresses} twice; remove one`);
+    else if (seen.has(bare)) say(`is in ${words.addresses} with two prefix lengths; remove one`);
     else if (problem !== null) say(`in ${words.addresses} ${problem}`);
     seen.add(text);
+    // IPv4 may have both.
+    if (address.version === 6) seen.add(bare);
   }
   const six = addresses.some(({ version }) => version === 6);
   if (!six || mtu >= IPV6_MTU_MIN) return;

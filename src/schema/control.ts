@@ -37,6 +37,12 @@ export interface WarningValue {
 /** What the engine is and does. Units: bytes, milliseconds. */
 export interface StatusValue {
   readonly interface: string;
+  /** False: the interface is set down, and nothing passes. */
+  readonly up: boolean;
+  /** Of the engine's process. */
+  readonly pid: number;
+  /** The network namespace of its UDP sockets: inode of /proc/PID/ns/net. */
+  readonly network: number;
   readonly nodeId: string | null;
   readonly wireguardPublicKey: string;
   readonly listenPort: number;
@@ -64,8 +70,6 @@ export interface StatusValue {
   readonly defence: { readonly state: string; readonly rung: number };
   /** Age of the engine. */
   readonly startedMs: number;
-  /** Of the engine, as it sees itself. */
-  readonly pid: number;
   /** Of the interface, with their prefix lengths. */
   readonly addresses: readonly string[];
   /** The last warnings and errors of the log, oldest first, with their ages. */

@@ -1,6 +1,6 @@
 /** refusals — what the world says no to: one sentence, exit code 1, nothing left behind. */
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -31,11 +31,16 @@ after(() => lab?.remove());
 const configure = (plan: Plan): string => writeConfig(lab, lab.a, keys, peer.publicKey, plan);
 
 /** Starts one that has to fail; nothing of it may be left. */
-const refuse = async (plan: Plan, sentence: RegExp): Promise<void> => {
+const refuse = (plan: Plan, sentence: RegExp): Promise<void> =>
+  refuseFile(configure(plan), sentence);
+
+const refuseFile = async (file: string, sentence: RegExp): Promise<void> => {
   const links = await lab.must(lab.a, ["ip", "-brief", "link"]);
   const sockets = readdirSync(lab.runFolder);
-  const program = lab.start(lab.a, cliWords(["start", "-c", configure(plan)]));
-  assert.equal(await program.ended, 1, program.errors);
+  const program = lab.start(lab.a, cliWords(["start", "-c", file]));
+  const code = await Promise.race([program.ended, program.says("is up").then(() => "up")]);
+  if (code === "up") await program.stop();
+  assert.equal(code, 1, program.errors);
   assert.equal(program.output, "");
   assert.match(program.errors, /^p2pvpn-engine: [^\n]+\n$/);
   assert.match(program.errors, sentence);
@@ -46,11 +51,22 @@ const refuse = async (plan: Plan, sentence: RegExp): Promise<void> => {
 test("the UDP port is taken", { skip }, async () => {
   const engine = await runCli(lab, lab.a, configure({}));
   try {
-    const taken = new RegExp(`UDP port ${PORT} is in use; stop what uses it or set another`);
+    const by = `by the engine on ${interfaceOf(lab.a)} \\(process ${engine.pid}\\)`;
+    const taken = new RegExp(`UDP port ${PORT} is in use ${by}; stop it with`);
     await refuse({ interfaceName: "p2pz" }, taken);
   } finally {
     assert.equal(await engine.stop(), 0);
   }
+});
+
+test("an IPv6 listen_address that this host does not have", { skip }, async () => {
+  const file = configure({});
+  const text = readFileSync(file, "utf8");
+  writeFileSync(file, text.replace("[interface]", '[interface]\nlisten_address = "2001:db8::99"'));
+  await refuseFile(
+    file,
+    /The UDP socket cannot be opened \(.*\); look at listen_port, listen_addr/,
+  );
 });
 
 test("the interface's name is taken by another device", { skip }, async () => {
@@ -68,7 +84,8 @@ test("the interface's name is taken by another device", { skip }, async () => {
 test("a second engine on the same name", { skip }, async () => {
   const engine = await runCli(lab, lab.a, configure({}));
   try {
-    await refuse({ listenPort: PORT + 1 }, /An engine is running on p2pa already; stop it with /);
+    const other = new RegExp(`running on p2pa already \\(process ${engine.pid}\\); stop it with `);
+    await refuse({ listenPort: PORT + 1 }, other);
   } finally {
     assert.equal(await engine.stop(), 0);
   }

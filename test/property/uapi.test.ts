@@ -277,6 +277,7 @@ const junk = fc.oneof(
 test("random streams over a real socket: answers and a device as the twin has them", async () => {
   let twin = emptyTwin();
   const socket = await openUapiSocket({
+    onLost: { removed: () => {} },
     name: "t0",
     folder,
     state: () => stateOf(twin),

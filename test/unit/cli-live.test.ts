@@ -1,7 +1,7 @@
 /** cli, live — commands that speak with an engine, as a user runs them, over a real socket. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
@@ -44,13 +44,16 @@ const keyOf = (n: number): Uint8Array => new Uint8Array(32).fill(n);
 const textOf = (n: number): string => Buffer.from(keyOf(n)).toString("base64");
 const cidr = (text: string) => parseCidr(text)!;
 
+const onLost = { removed: (): void => {} };
+
 // biome-ignore format: a table
 const STATUS: StatusValue = {
-  interface: "cli0", nodeId: null, wireguardPublicKey: textOf(9), listenPort: 51_820, mtu: 1_420, cipher: "chacha20poly1305",
-  threads: 1, ioThreads: 1, startedMs: 125_000, keyLog: false, pid: 17_294, addresses: ["10.66.0.2/24", "fd66::2/64"], warnings: [], defence: { state: "calm", rung: 0 },
+  interface: "cli0", nodeId: null, wireguardPublicKey: textOf(9), listenPort: 51_820, mtu: 1_420, cipher: "chacha20poly1305", up: true,
+  network: statSync("/proc/self/ns/net").ino, threads: 1, ioThreads: 1, startedMs: 125_000, keyLog: false, pid: 17_294, addresses: ["10.66.0.2/24", "fd66::2/64"], warnings: [], defence: { state: "calm", rung: 0 },
   features: { gso: true, gro: false, tunOffload: true, uso: false, mergeTcp: true, mergeUdp: false, connectedSockets: true, aesHardware: true, aes256gcm: true },
   offBecause: { uso: "the kernel does not have it; Linux 6.2 has" },
-  counters: { tunPackets: 1_234_567, tunReads: 0 }, drops: { noRoute: 3, replayed: 0 },
+  counters: { tunPackets: 1_234_567, tunReads: 0 },
+  drops: { noRoute: 3, replayed: 0 },
 };
 // biome-ignore format: a table
 const OFFICE: PeerValue = {
@@ -120,7 +123,7 @@ const handlers: ControlHandlers = {
 
 let socket: ControlSocket;
 before(async () => {
-  socket = await openControlSocket({ name: "cli0", folder: runFolder, handlers });
+  socket = await openControlSocket({ name: "cli0", folder: runFolder, handlers, onLost });
 });
 beforeEach(() => {
   asked.changes.length = 0;
@@ -340,6 +343,7 @@ test("rekey and log-level", async () => {
 
 test("what the engine refuses is its sentence and its exit code", async () => {
   const refusing = await openControlSocket({
+    onLost,
     name: "cli1",
     folder: runFolder,
     handlers: {
@@ -356,6 +360,9 @@ test("what the engine refuses is its sentence and its exit code", async () => {
     await bad(2, /engine: x\.toml: line 1: no\. Nothing has changed\.\n$/, "reload", "cli1");
     const taken = /UDP port 53 is in use; stop what uses it or set another listen_port\.\n$/;
     await bad(1, taken, "config", "set", "interface.listen_port", "53", "-i", "cli1");
+    // The one that has it, by its status.
+    const held = /UDP port 51820 is in use by the engine on cli0 \(process 17294\); stop it with /;
+    await bad(1, held, "config", "set", "interface.listen_port", "51820", "-i", "cli1");
     await bad(2, /Several engines are running \(cli0, cli1\); choose one with -i IFACE\./, "rekey");
     const elsewhere = /No engine is running on nope; there is one on cli0 and one on cli1\.$/m;
     await bad(1, elsewhere, "peers", "-i", "nope");
@@ -375,7 +382,9 @@ test("stop waits until the engine is gone", async () => {
     import { openControlSocket } from ${JSON.stringify(
       new URL(`../../src/control/socket${extname(import.meta.url)}`, import.meta.url).href,
     )};
-    await openControlSocket({ name: "cli2", handlers: { "engine.stop": () => process.exit(0) } });
+    const onLost = { removed: () => {} };
+    const handlers = { "engine.stop": () => process.exit(0) };
+    await openControlSocket({ name: "cli2", onLost, handlers });
     console.log("open");`;
   const env = { ...process.env, P2PVPN_RUN_DIR: runFolder };
   const engine = spawn(process.execPath, ["--input-type=module", "-e", script], { env });

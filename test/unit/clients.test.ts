@@ -34,6 +34,7 @@ const open = (name: string, more: Partial<ControlHandlers> = {}) =>
   openControlSocket({
     name,
     folder,
+    onLost: { removed: () => {} },
     handlers: {
       "status.get": refuse,
       "peers.get": refuse,

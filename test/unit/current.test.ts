@@ -30,7 +30,8 @@ const serve = async () => {
   const config = loadConfig(file);
   const { a } = await Pair.make({ cipher: "auto" }, { cipher: "auto" });
   await a.control.apply({ privateKey: keyOf(1), listenPort: 0, replacePeers: true });
-  const host = { name: "p2p0", mtu: 1_420, addresses: [], setAddresses: () => {} };
+  const kernel = { setAddresses: () => {}, look: () => {}, restore: () => [] };
+  const host = { name: "p2p0", mtu: 1_420, addresses: [], ...kernel };
   const handlers = makeHandlers({
     task: { config },
     arena: a.arena,

@@ -12,7 +12,7 @@ const key = (n: number): string => Buffer.alloc(32, n).toString("base64");
 
 // biome-ignore format: a table
 const STATUS: StatusValue = {
-  interface: "p2p0", nodeId: null, wireguardPublicKey: key(9), listenPort: 51_820, mtu: 1_420, cipher: "auto", threads: 1, ioThreads: 1,
+  interface: "p2p0", up: true, network: 1, nodeId: null, wireguardPublicKey: key(9), listenPort: 51_820, mtu: 1_420, cipher: "auto", threads: 1, ioThreads: 1,
   startedMs: 125_000, pid: 17_294, addresses: ["10.66.0.2/24", "fd66::2/64"], warnings: [], keyLog: false, defence: { state: "calm", rung: 0 },
   features: { gso: true, gro: true, tunOffload: true, uso: true, mergeTcp: true, mergeUdp: true, connectedSockets: true, aesHardware: true, aes256gcm: true },
   offBecause: {}, counters: { tunPackets: 7 }, drops: { linkOnly: 12, standingQueue: 3, noRoute: 0 },

@@ -40,6 +40,9 @@ after(() => rmSync(folder, { recursive: true }));
 
 const status: StatusValue = {
   interface: "t0",
+  up: true,
+  pid: 4_242,
+  network: 4_026_531_840,
   nodeId: null,
   wireguardPublicKey: "key",
   listenPort: 51_820,
@@ -60,7 +63,6 @@ const status: StatusValue = {
   },
   offBecause: { uso: "the kernel does not have it; Linux 6.2 has" },
   keyLog: false,
-  pid: 17_294,
   addresses: ["10.66.0.2/24", "fd66::2/64"],
   warnings: [],
   defence: { state: "calm", rung: 0 },
@@ -106,8 +108,14 @@ const handlers: ControlHandlers = {
   },
 };
 
+const onLost = { removed: (): void => {} };
 const open = (name: string, more: Partial<ControlHandlers> = {}) =>
-  openControlSocket({ name, folder, handlers: { ...handlers, ...more } });
+  openControlSocket({
+    name,
+    folder,
+    handlers: { ...handlers, ...more },
+    onLost,
+  });
 
 const hasCode = (code: string) => (error: unknown) =>
   error instanceof EngineError && error.code === code;
@@ -149,14 +157,14 @@ test("a folder that others may enter is closed to them", async () => {
   await (await open("t0")).close();
   assert.equal(statSync(folder).mode & 0o777, 0o700);
   writeFileSync(join(folder, "file"), "");
-  const bad = { name: "t0", folder: join(folder, "file"), handlers };
+  const bad = { name: "t0", folder: join(folder, "file"), handlers, onLost };
   await assert.rejects(openControlSocket(bad), hasCode("CONTROL_SOCKET_FAILED"));
 });
 
 test("a folder that cannot be made and a path that would be cut are refused", async () => {
-  const nowhere = { name: "t0", folder: "/proc/p2pvpn-none", handlers };
+  const nowhere = { name: "t0", folder: "/proc/p2pvpn-none", handlers, onLost };
   await assert.rejects(openControlSocket(nowhere), hasCode("CONTROL_SOCKET_FAILED"));
-  const long = { name: "t0", folder: join(folder, "long".repeat(25)), handlers };
+  const long = { name: "t0", folder: join(folder, "long".repeat(25)), handlers, onLost };
   await assert.rejects(openControlSocket(long), hasCode("CONTROL_SOCKET_FAILED"));
   assert.deepEqual(readdirSync(long.folder), []);
   assert.equal(statSync(long.folder).mode & 0o777, 0o700);

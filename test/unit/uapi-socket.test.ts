@@ -33,7 +33,14 @@ const state = (prefixes = 0): DeviceState => ({
 });
 
 const open = (name: string, more: Partial<UapiOptions> = {}) =>
-  openUapiSocket({ name, folder, state: () => state(), apply: async () => {}, ...more });
+  openUapiSocket({
+    name,
+    folder,
+    state: () => state(),
+    apply: async () => {},
+    onLost: { removed: () => {} },
+    ...more,
+  });
 
 const hasCode = (code: string) => (error: unknown) =>
   error instanceof EngineError && error.code === code;
@@ -183,12 +190,11 @@ test("removing the file is told, moving and closing are not", async () => {
   const removed = new Promise<void>((resolve) => {
     tell = resolve;
   });
-  const options = {
-    removed: () => {
-      told++;
-      tell();
-    },
+  const removedNow = (): void => {
+    told++;
+    tell();
   };
+  const options = { onLost: { removed: removedNow } };
   const closed = await open("wg8", options);
   await closed.rename("wg9");
   await closed.close();

@@ -88,9 +88,9 @@ export interface Addon {
   /** 1: the process can get more than CAP_NET_ADMIN. */
   privilegesExcess(): number;
   /**
-   * Raises the limit of locked memory, gives up all capabilities but CAP_NET_ADMIN and executes
-   * node again with these words (argv[0] included). Returns only when that failed: -errno. Thread:
-   * main, before any other thread.
+   * Raises the limit of locked memory, gives up all capabilities but CAP_NET_ADMIN where it may and
+   * executes node again with these words (argv[0] included). Returns only when that failed: -errno.
+   * Thread: main, before any other thread.
    */
   privilegesReexecute(argv: string[]): number;
   /**

@@ -56,12 +56,8 @@ static int set_inheritable(void)
     return 0;
 }
 
-int privileges_reexecute(char *const argv[])
+static int limit(void)
 {
-    const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
-
-    /* Refused without CAP_SYS_RESOURCE; then as much is locked as the old limit allows. */
-    (void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
     for (int capability = 0; capability < CAPABILITIES_MAX; capability++) {
         int has = bounding_has(capability);
         if (has == -EINVAL)
@@ -75,8 +71,18 @@ int privileges_reexecute(char *const argv[])
     int result = set_inheritable();
     if (result < 0)
         return result;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return -errno;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+int privileges_reexecute(char *const argv[])
+{
+    const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+
+    /* Refused without CAP_SYS_RESOURCE; then as much is locked as the old limit allows. */
+    (void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
+    int result = limit();
+    if (result < 0 && result != -EPERM)
+        return result;
     /* node marks every descriptor close-on-exec, its standard streams too. */
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_SETFD, 0) < 0 && errno != EBADF)

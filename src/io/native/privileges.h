@@ -14,8 +14,8 @@ int privileges_excess(void);
 /*
  * Raises RLIMIT_MEMLOCK where it may, since the right to lock memory goes too; limits the bounding,
  * inheritable and ambient sets to CAP_NET_ADMIN, sets no_new_privs and executes /proc/self/exe with
- * `argv`. Returns only on failure: -errno. -EPERM before anything else was changed: this process
- * may not limit itself (no CAP_SETPCAP).
+ * `argv`. A process that may not limit itself (no CAP_SETPCAP) keeps its capabilities. Returns only
+ * on failure: -errno.
  */
 int privileges_reexecute(char *const argv[]);
 

@@ -1,0 +1,129 @@
+/**
+ * signals — HUP reads the configuration again, USR1 and USR2 do nothing, TERM stops; of the engine
+ * with and without --daemon, and of the drop-in. Nothing listens for a debugger in any of them.
+ */
+import assert from "node:assert/strict";
+import { appendFileSync, readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  cli,
+  cliJson,
+  cliWords,
+  interfaceOf,
+  type Keys,
+  makeKeys,
+  runCli,
+  writeConfig,
+} from "../../bench/engines.ts";
+import { cannotRun, Lab, missingTools, wireguardName } from "../../bench/lab.ts";
+import { ping } from "../../bench/measure.ts";
+import type { PeerValue } from "../../src/schema/control.ts";
+import { endDropIn, onlyProgram, runDropIn, until } from "./drop-in.ts";
+
+const skip = cannotRun([]);
+let lab: Lab;
+let a: Keys;
+let b: Keys;
+before(async () => {
+  if (skip !== false) return;
+  lab = await Lab.make();
+  a = makeKeys(lab, lab.a, "wireguard");
+  b = makeKeys(lab, lab.b, "wireguard");
+});
+after(() => lab?.remove());
+
+const configure = (): string => writeConfig(lab, lab.a, a, b.publicKey);
+const addPeer = (file: string): void =>
+  appendFileSync(file, `[[peer]]\npublic_key = "${Buffer.alloc(32, 9).toString("base64")}"\n`);
+const peers = async (): Promise<number> => (await cliJson<PeerValue[]>(lab, lab.a, "peers")).length;
+
+/** TCP sockets that listen on a process's network; state 0A. Source: proc(5), /proc/net/tcp. */
+const listeners = (pid: number): string[] =>
+  ["tcp", "tcp6"].flatMap((table) =>
+    readFileSync(`/proc/${pid}/net/${table}`, "latin1")
+      .split("\n")
+      .filter((line) => line.trim().split(/\s+/)[3] === "0A"),
+  );
+
+const signalAll = async (pid: number): Promise<void> => {
+  for (let i = 0; i < 20; i++) {
+    for (const signal of ["SIGUSR1", "SIGUSR2"] as const) process.kill(pid, signal);
+    await sleep(10);
+  }
+  assert.deepEqual(listeners(pid), []);
+};
+
+test("an engine in the foreground", { skip }, async () => {
+  const file = configure();
+  const [engine, other] = [
+    await runCli(lab, lab.a, file),
+    await runCli(lab, lab.b, writeConfig(lab, lab.b, b, a.publicKey)),
+  ];
+  try {
+    const pings = ping(lab, lab.a, lab.b.inner4, 20, 20);
+    await signalAll(engine.pid);
+    assert.ok((await pings).lost <= 1, "signals cost packets");
+    addPeer(file);
+    engine.child.kill("SIGHUP");
+    await until("the added peer is there", async () => (await peers()) === 2);
+    // A file that is wrong changes nothing.
+    appendFileSync(file, "nonsense");
+    for (let i = 0; i < 5; i++) engine.child.kill("SIGHUP");
+    await sleep(200);
+    assert.equal(await peers(), 2);
+  } finally {
+    assert.equal(await engine.stop(), 0, engine.errors);
+    await other.stop();
+  }
+  assert.equal(engine.errors, "");
+});
+
+test("an engine with --daemon, and what node would read from its environment", {
+  skip,
+}, async () => {
+  const file = configure();
+  const options = "--inspect=0 --report-on-signal --heapsnapshot-signal=SIGUSR2";
+  await lab.must(lab.a, [
+    "env",
+    `P2PVPN_RUN_DIR=${lab.runFolder}`,
+    `NODE_OPTIONS=${options}`,
+    `NODE_V8_COVERAGE=${lab.folder}/coverage`,
+    ...cliWords(["start", "-c", file, "--daemon"]),
+  ]);
+  const pid = await onlyProgram(lab, lab.a);
+  const environment = readFileSync(`/proc/${pid}/environ`, "latin1").split("\0");
+  assert.deepEqual(
+    environment.filter((variable) => /^NODE_(?!CHANNEL_)/.test(variable)),
+    [],
+  );
+  await signalAll(pid);
+  addPeer(file);
+  process.kill(pid, "SIGHUP");
+  await until("the added peer is there", async () => (await peers()) === 2);
+  process.kill(pid, "SIGTERM");
+  await until("it is gone", async () => (await lab.programs(lab.a)).length === 0);
+  assert.doesNotMatch(await lab.must(lab.a, ["ip", "-brief", "link"]), /p2pa/);
+});
+
+test("the drop-in", { skip }, async () => {
+  const name = wireguardName(lab.a);
+  assert.equal((await runDropIn(lab, lab.a, name)).code, 0);
+  const pid = await onlyProgram(lab, lab.a);
+  await signalAll(pid);
+  process.kill(pid, "SIGHUP");
+  await sleep(200);
+  assert.equal(await onlyProgram(lab, lab.a), pid);
+  await endDropIn(lab, lab.a, name);
+});
+
+const noTerminal = skip || (missingTools(["script"]) ?? false);
+test("the terminal of an engine goes away", { skip: noTerminal }, async () => {
+  const words = cliWords(["start", "-c", configure()]).join(" ");
+  const terminal = lab.start(lab.a, ["script", "--quiet", "--command", words, "/dev/null"]);
+  const up = async (): Promise<boolean> =>
+    (await cli(lab, lab.a, "status", "-i", interfaceOf(lab.a))).code === 0;
+  await until("it is up", up);
+  terminal.child.kill("SIGKILL");
+  await until("it is gone", async () => (await lab.programs(lab.a)).length === 0);
+});

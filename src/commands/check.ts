@@ -22,6 +22,7 @@ import { kernelQuirks } from "../quirks.ts";
 import { DEFAULT_FILE, type EngineConfig } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
 import { loadConfig } from "../schema/load.ts";
+import { routeWarnings } from "./check-routes.ts";
 import { formatAmount, formatTable, printJson, printText } from "./print.ts";
 import { addExamples, addJsonOption } from "./shared.ts";
 
@@ -249,6 +250,12 @@ const checkLink = (config: EngineConfig, running: boolean): Result => {
   return result("interface", "missing", `${name} is in use; stop what uses it or rename it`);
 };
 
+/** What will not be routed into the tunnel. */
+const checkRoutes = async (addon: Addon, config: EngineConfig): Promise<Result[]> => {
+  const sentences = await routeWarnings(config, addon);
+  return sentences.map((sentence) => result("routes", "warning", sentence.replace(/\.$/, "")));
+};
+
 const checkSix = (config: EngineConfig): Result[] => {
   const wanted = config.interface.addresses.some((address) => address.version === 6);
   const disabled = read("/proc/sys/net/ipv6/conf/default/disable_ipv6");
@@ -273,7 +280,9 @@ const runTests = async (file: string | undefined): Promise<Result[]> => {
       : [await checkCrypto(addon, config), ...(await checkOffloads(addon, wanted))]),
     ...checkQuirks(wanted),
     ...(config === null ? [] : [checkLink(config, running), ...checkSix(config)]),
-    ...(config === null || addon === null ? [] : [checkPort(addon, config, running)]),
+    ...(config === null || addon === null
+      ? []
+      : [checkPort(addon, config, running), ...(await checkRoutes(addon, config))]),
     ...(config === null ? [] : await checkNames(config)),
     checkReversePath(),
     ...checkForwarding(),

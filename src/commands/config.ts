@@ -8,7 +8,7 @@ import { ask, chooseEngine } from "../client.ts";
 import type { ConfigValue } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
 import { LIVE_SETTINGS, liveSet, settingCalled, settingName } from "../schema/settings.ts";
-import { type EngineOptions, printJson, printText } from "./print.ts";
+import { type EngineOptions, printJson, printText, printWarnings } from "./print.ts";
 import { addExamples, addInterfaceOption, addJsonOption, UNTIL_STOP } from "./shared.ts";
 
 /** The text of `config get`: lines as TOML has them. */
@@ -38,8 +38,9 @@ const get = async (key: string | undefined, options: EngineOptions): Promise<voi
 const set = async (key: string, text: string, options: EngineOptions): Promise<void> => {
   const wanted = liveSet(key, text);
   const name = await chooseEngine(options.interface);
-  if (wanted.type === "change") await ask(name, { type: "change.apply", change: wanted.change });
-  else await ask(name, { type: "log.level", level: wanted.level });
+  if (wanted.type === "change") {
+    printWarnings((await ask(name, { type: "change.apply", change: wanted.change })).warnings);
+  } else await ask(name, { type: "log.level", level: wanted.level });
   const value = (await ask(name, { type: "config.get" }))[key];
   if (options.json) printJson({ interface: name, [key]: value });
   else printText(`${name}: ${key} = ${JSON.stringify(value)}, ${UNTIL_STOP}`);

@@ -5,7 +5,14 @@
 import type { Command } from "commander";
 import { ask, chooseEngine } from "../client.ts";
 import type { ReloadValue } from "../schema/control.ts";
-import { type EngineOptions, formatAmount, indent, printJson, printText } from "./print.ts";
+import {
+  type EngineOptions,
+  formatAmount,
+  indent,
+  printJson,
+  printText,
+  printWarnings,
+} from "./print.ts";
 import { addExamples, addInterfaceOption, addJsonOption } from "./shared.ts";
 
 /** The text of `reload`. */
@@ -21,6 +28,7 @@ export const formatReload = (name: string, { changed, needsRestart }: ReloadValu
 const reload = async (options: EngineOptions): Promise<void> => {
   const name = await chooseEngine(options.interface);
   const value = await ask(name, { type: "engine.reload" });
+  printWarnings(value.warnings);
   if (options.json) printJson({ interface: name, ...value });
   else printText(formatReload(name, value));
 };

@@ -16,6 +16,7 @@ import {
 } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
 import { loadConfig } from "../schema/load.ts";
+import { routeWarnings } from "./check-routes.ts";
 import { reportFailure, reportReady, startDaemon } from "./daemon.ts";
 import { formatAmount, printText } from "./print.ts";
 import { addExamples, optionName, settingOption } from "./shared.ts";
@@ -98,7 +99,9 @@ const start = async (options: Options, command: Command): Promise<void> => {
   const flags = givenFlags(command, options);
   if (options.daemon) {
     // The daemon itself has nobody to warn.
-    loadConfig(options.config, flags, warn);
+    const config = loadConfig(options.config, flags, warn);
+    const { addon } = await import("../io/native/addon.ts");
+    for (const sentence of await routeWarnings(config, addon)) warn(sentence);
     const words = ["start", "-c", resolve(options.config), ...flagWords(flags)];
     printText(await startDaemon(words, { retry: "p2pvpn-engine start" }));
     return;

@@ -62,7 +62,7 @@ export class Events {
     const { entries, counters, say } = this.#options;
     if (!holds(peer, session, generation)) return;
     const moved = !sameSockaddr(entries.endpoint(peer.index), address);
-    entries.setEndpoint(peer.index, address, local);
+    if (!entries.setEndpoint(peer.index, address, local)) return;
     if (!moved) return; // it asks another address of ours
     counters.add(COUNT.roamed, 1);
     say("info", "peer moved", { peer: shortKey(peer.publicKey) });

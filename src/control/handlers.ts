@@ -11,7 +11,7 @@ import { loadConfig } from "../schema/load.ts";
 import { configValue } from "../schema/settings.ts";
 import type { Control } from "./control.ts";
 import type { Host } from "./host.ts";
-import { type Opened, peerValue, routeValues, statsValue, statusValue } from "./report.ts";
+import { type Opened, peerValue, routesPage, statsValue, statusValue } from "./report.ts";
 import type { ControlHandlers } from "./socket.ts";
 
 export interface Served {
@@ -70,8 +70,10 @@ export const makeHandlers = (served: Served): ControlHandlers => {
   const apply: ControlHandlers["change.apply"] = async (change) => {
     refuseKeys(change, control.publicKey);
     await control.apply(change);
+    const { news: warnings } = host.routes;
     const { listenPort = config.interface.listenPort } = change;
     config = { ...config, interface: { ...config.interface, listenPort } };
+    return { warnings };
   };
   const setLevel = (logLevel: LogLevel): void => {
     served.setLogLevel(logLevel);
@@ -93,8 +95,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
       const now = nowMs();
       return Array.from(control.roster.peers(), (peer) => peerValue(peer, control, now));
     },
-    "routes.get": () =>
-      Array.from(control.roster.peers(), (peer) => routeValues(peer, control)).flat(),
+    "routes.get": (from, most) => routesPage(control, host, from, most),
     "stats.get": () => statsValue(arena),
     "config.get": () => configValue(currentConfig(config, served)),
     "change.apply": apply,
@@ -106,14 +107,15 @@ export const makeHandlers = (served: Served): ControlHandlers => {
       const { change, addresses, logLevel, changed, needsRestart } = difference(now, next);
       const readdress = addresses.add.length + addresses.remove.length > 0;
       if (readdress) host.setAddresses(next.interface.addresses);
+      let warnings: readonly string[];
       try {
-        await apply(change);
+        ({ warnings } = await apply(change));
       } catch (error) {
         if (readdress) host.setAddresses(now.interface.addresses);
         throw error;
       }
       if (logLevel !== null) setLevel(logLevel);
-      return { changed: [...changed], needsRestart: [...needsRestart] };
+      return { changed: [...changed], needsRestart: [...needsRestart], warnings: [...warnings] };
     },
     "peers.rekey": (publicKey) => control.rekey(publicKey),
     "log.level": (level) => {

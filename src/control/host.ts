@@ -12,14 +12,15 @@ import { addon, type LinkEvent, type WatchHandle } from "../io/native/addon.ts";
 import { IPV6_MTU_MIN } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
 import { type Cidr, formatCidr, parseCidr } from "../wire/cidr.ts";
+import { HostRoutes, type HostState, type ReachedAt } from "./host-routes.ts";
+import { Underlay, type UnderlayOptions } from "./underlay.ts";
 
-export interface HostOptions {
-  /** Of the interface. */
-  readonly index: number;
+export interface HostOptions extends UnderlayOptions {
   readonly name: string;
   readonly mtu: number;
   readonly addresses: readonly Cidr[];
-  readonly installRoutes: boolean;
+  /** Routes are ours to set. */
+  readonly install: boolean;
   /** A TUN queue, to find out with. */
   readonly tun: number;
   readonly vnetHeaderBytes: number;
@@ -36,20 +37,10 @@ const PROBE_EVERY_MS = 1_000;
 const IPV4_HEADER_BYTES = 20;
 const EEXIST = -17;
 
-/** Does one of the interface's own networks contain the prefix? The kernel has its route then. */
-const isConnected = (prefix: Cidr, addresses: readonly Cidr[]): boolean =>
-  addresses.some((own) => {
-    if (own.version !== prefix.version || own.prefixLength > prefix.prefixLength) return false;
-    for (let bit = 0; bit < own.prefixLength; bit++) {
-      const mask = 0x80 >> (bit & 7);
-      if ((own.bytes[bit >> 3]! & mask) !== (prefix.bytes[bit >> 3]! & mask)) return false;
-    }
-    return true;
-  });
-
 export class Host {
   readonly #options: HostOptions;
-  readonly #routes = new Map<string, Cidr>();
+  readonly routes: HostRoutes;
+  readonly underlay: Underlay;
   readonly #netlink: number;
   readonly #watch: WatchHandle | null;
   #addresses: readonly Cidr[];
@@ -60,6 +51,12 @@ export class Host {
 
   constructor(options: HostOptions) {
     this.#options = options;
+    const onNetwork = (): void => {
+      if (this.routes.waiting) options.onNetwork();
+    };
+    this.underlay = new Underlay({ ...options, onNetwork });
+    const { index, install } = options;
+    this.routes = new HostRoutes({ index, install, underlay: this.underlay });
     this.#addresses = options.addresses;
     this.#name = options.name;
     this.#mtu = options.mtu;
@@ -126,36 +123,21 @@ export class Host {
   }
 
   /**
-   * Routes of the allowed IPs, and no others. A default route is left to the user: it would carry
-   * the tunnel's own datagrams into the tunnel. Errors: EngineError ROUTE_FAILED, for the first
-   * that is missing; all others are there then.
+   * Routes of the allowed IPs, and no others; see HostRoutes.set(). Errors: EngineError
+   * ROUTE_FAILED.
    */
-  setRoutes(prefixes: Iterable<Cidr>): void {
-    if (!this.#options.installRoutes || !this.#up) return;
-    const { index } = this.#options;
-    const gone = new Map(this.#routes);
-    let failure: EngineError | null = null;
-    for (const cidr of prefixes) {
-      const prefix = formatCidr(cidr);
-      if (cidr.prefixLength === 0 || gone.delete(prefix)) continue;
-      if (isConnected(cidr, this.#addresses)) continue;
-      const result = addon.routeAdd(index, cidr.bytes, cidr.prefixLength, 0);
-      if (result < 0 && result !== EEXIST) {
-        const reason = addon.errorText(-result);
-        failure ??= new EngineError("ROUTE_FAILED", { prefix, name: this.#name, reason });
-        continue;
-      }
-      this.#routes.set(prefix, cidr);
-    }
-    for (const [prefix, cidr] of gone) {
-      addon.routeRemove(index, cidr.bytes, cidr.prefixLength, 0);
-      this.#routes.delete(prefix);
-    }
-    if (failure !== null) throw failure;
+  setRoutes(prefixes: Iterable<Cidr>, reached: Iterable<ReachedAt>, keep = false): void {
+    this.routes.set(prefixes, reached, this.state, keep);
+  }
+
+  get state(): HostState {
+    const [name, addresses, up] = [this.#name, this.#addresses, this.#up];
+    return { name, addresses, up, here: this.#endProbe === null };
   }
 
   close(): void {
     this.#stopProbing();
+    this.underlay.close();
     if (this.#watch !== null) addon.unwatch(this.#watch);
     if (this.#netlink >= 0) addon.close(this.#netlink);
   }
@@ -167,7 +149,9 @@ export class Host {
   }
 
   #read(): void {
-    for (const event of addon.netlinkRead(this.#netlink)) this.#onEvent(event);
+    const events = addon.netlinkRead(this.#netlink);
+    for (const event of events) this.#onEvent(event);
+    if (events.some(({ kind }) => !kind.startsWith("link"))) this.underlay.changed();
   }
 
   #onEvent({ kind, index, name, up, mtu }: LinkEvent): void {
@@ -180,11 +164,13 @@ export class Host {
 
   #onGone(): void {
     this.#options.onAddresses([]);
+    this.underlay.here = false;
     this.#endProbe ??= this.#options.every(PROBE_EVERY_MS, () => this.#look());
   }
 
   #onLink(name: string, up: boolean, mtu: number): void {
     this.#stopProbing();
+    this.underlay.here = true;
     if (name !== this.#name) {
       this.#name = name;
       this.#options.onName(name);
@@ -223,7 +209,7 @@ export class Host {
   }
 
   #setUp(up: boolean): void {
-    if (!up) this.#routes.clear(); // the kernel removes them with the link
+    if (!up) this.routes.forget(); // the kernel removes them with the link
     if (up === this.#up) return;
     this.#up = up;
     this.#options.onUp(up);

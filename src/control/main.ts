@@ -23,8 +23,8 @@ import { Datagrams } from "./datagrams.ts";
 import { makeHandlers } from "./handlers.ts";
 import { Host } from "./host.ts";
 import { KeyLog } from "./key-log.ts";
-import type { SourceHash } from "./limiter.ts";
-import type { Mac } from "./noise.ts";
+import { mac, makeSourceHash } from "./macs.ts";
+import { reachedPeers } from "./reached.ts";
 import type { Opened } from "./report.ts";
 import { resolveEndpoint } from "./resolve.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
@@ -71,25 +71,6 @@ const DISCONNECT_MS = 500;
  * boot clock does not: what became due meanwhile is done this long after it at the latest.
  */
 const ALARM_MAX_MS = 10_000;
-
-const mac: Mac = (key, data) => {
-  const out = new Uint8Array(16);
-  addon.blake2sMac(out, key, data);
-  return out;
-};
-
-/** Nobody outside can make sources meet in the limiter's table. */
-const makeSourceHash = (key: Uint8Array): SourceHash => {
-  const words = new Uint32Array(3);
-  const bytes = new Uint8Array(words.buffer);
-  const out = new Uint8Array(16);
-  const outWords = new Uint32Array(out.buffer);
-  return (family, high, low) => {
-    words.set([family, high, low]);
-    addon.blake2sMac(out, key, bytes);
-    return outWords[0]!;
-  };
-};
 
 /** Calls back once, at a time of the boot clock. */
 class Alarm {
@@ -147,7 +128,10 @@ class ControlThread {
     const { bases, counts } = regionTables(this.#arena);
     addon.attach(this.#arena.u8, bases, counts);
     const { interface: link } = task.config;
-    this.#alarm = new Alarm(() => this.#control.tick());
+    this.#alarm = new Alarm(() => {
+      this.#control.tick();
+      this.#host.underlay.look(this.#control);
+    });
     this.#sockets = new Sockets(task.port, task.portOptions);
     this.#control = new Control(
       {
@@ -167,12 +151,22 @@ class ControlThread {
       name: task.opened.name,
       mtu: link.mtu,
       addresses: link.addresses,
-      installRoutes: task.config.host.installRoutes,
+      install: task.config.host.installRoutes,
+      arena: this.#arena,
+      listenAddress: link.listenAddress,
+      bound: link.bindDevice !== "",
+      port: task.port.port,
+      mark: () => this.#control.fwmark,
+      say: (...words) => this.#say(...words),
       tun: task.tun,
       vnetHeaderBytes: task.vnetHeaderBytes,
       every: (ms, call) => {
         const timer = setInterval(call, ms);
         return () => clearInterval(timer);
+      },
+      later: (ms, call) => {
+        const timer = setTimeout(call, ms);
+        return () => clearTimeout(timer);
       },
       onName: () => this.#rename(),
       onMtu: (mtu) => {
@@ -181,6 +175,7 @@ class ControlThread {
       },
       onUp: (up) => void this.#setUp(up),
       onAddresses: (addresses) => setLocals(this.#arena, addresses),
+      onNetwork: () => this.#setRoutes(true),
     });
     this.#eventWatch = addon.watch(task.wake, () => {
       addon.eventClear(task.wake);
@@ -213,6 +208,7 @@ class ControlThread {
         return found;
       },
       listen: (listenPort) => this.#listen(listenPort),
+      inside: (to, local) => this.#host.underlay.inside(to, local),
       setMark: (fwmark) => {
         this.#sockets.setMark(fwmark);
         this.#control.broadcast(COMMAND.sockets);
@@ -230,13 +226,14 @@ class ControlThread {
     if (config.host.bringUp) {
       this.#host.bringUp();
       await this.#control.setUp(true);
-      this.#host.setRoutes(this.#control.roster.prefixes());
     }
     // Names may take their time; the engine does not wait for a dead name server.
     await Promise.race([
       Promise.all([...this.#lookUps]),
       sleep(RESOLVE_START_MS, undefined, { ref: false }),
     ]);
+    // A route must not lead to where a peer is.
+    if (config.host.bringUp) this.#installRoutes();
     const handlers = makeHandlers({
       task: this.#task,
       arena: this.#arena,
@@ -320,9 +317,19 @@ class ControlThread {
     this.#setRoutes();
   }
 
-  #setRoutes(): void {
+  /** Errors: EngineError ROUTE_FAILED. */
+  #installRoutes(keep = false): void {
+    const { roster, entries } = this.#control;
     try {
-      this.#host.setRoutes(this.#control.roster.prefixes());
+      this.#host.setRoutes(roster.prefixes(), reachedPeers(roster.peers(), entries), keep);
+    } finally {
+      for (const sentence of this.#host.routes.news) this.#log.warn(sentence);
+    }
+  }
+
+  #setRoutes(keep = false): void {
+    try {
+      this.#installRoutes(keep);
     } catch (error) {
       this.#log.warn("a route is missing", { reason: (error as Error).message });
     }
@@ -335,6 +342,7 @@ class ControlThread {
     try {
       return this.#sockets.listen(port);
     } finally {
+      this.#host.underlay.port = this.#sockets.open ? this.#sockets.port : 0;
       this.#datagrams.resume();
       setPortOpen(this.#arena, this.#sockets.open);
       this.#control.broadcast(COMMAND.sockets);

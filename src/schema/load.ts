@@ -134,22 +134,13 @@ const interfaceProblem = (config: Draft["interface"], words: Words): string | nu
     const problem = addressProblem(address);
     if (problem !== null) return `${formatCidr(address)} in ${words.addresses} ${problem}.`;
   }
+  if (config.bind_device === config.name) {
+    return `bind_device in ${words.interface} is the tunnel; name what leads to the network.`;
+  }
   const six = config.addresses.some((address) => address.version === 6);
   if (!six || config.mtu >= IPV6_MTU_MIN) return null;
   const key = `${words.mtu} in ${words.interface}`;
   return `${key} must be at least ${IPV6_MTU_MIN} with IPv6 addresses.`;
-};
-
-/** Kernel routes that nobody sets: a default route would carry the engine's own datagrams too. */
-const routeWarnings = ({ interface: link, peers }: Draft, words: Words): string[] => {
-  if (link.routes !== "install") return [];
-  const prefixes = peers.flatMap((peer) => peer.allowed_ips.map(formatCidr));
-  return prefixes
-    .filter((prefix) => prefix.endsWith("/0"))
-    .map(
-      (prefix) =>
-        `${prefix} in ${words.allowedIps} gets no kernel route; set it yourself, or use wg-quick.`,
-    );
 };
 
 /** The text of a TOML file with the keys that it names. */
@@ -242,6 +233,6 @@ export const loadConfig = (
   const own = formatWireguardKey(draft.identity.publicKey);
   const reason = interfaceProblem(draft.interface, words) ?? peersProblem(draft.peers, own, words);
   if (reason !== null) throw new EngineError("CONFIG_INVALID", { file, reason });
-  for (const warning of [...warnings, ...routeWarnings(draft, words)]) warn(`${file}: ${warning}`);
+  for (const warning of warnings) warn(`${file}: ${warning}`);
   return engineConfig(file, draft, flags);
 };

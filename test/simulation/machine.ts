@@ -282,6 +282,7 @@ export class Machine implements Receiver {
             ? null
             : network.pathTo(this.id, Number(host.slice("machine-".length))).address,
         ),
+      inside: () => false,
       listen: (port) => promise(0, () => port ?? 0),
       setMark: () => {},
       setMtu: () => {},

@@ -9,9 +9,9 @@ import {
   contains,
   type Left,
   leftSentence,
-  probesOf,
   type Reached,
   reachedInside,
+  routeFor,
   wouldCatch,
   wouldKeep,
 } from "../schema/kernel-routes.ts";
@@ -52,8 +52,8 @@ export const routeWarnings = async (
     const reached = inside.get(prefix)?.find((one) => catches(one, cidr));
     if (reached !== undefined) return { kind: "endpoint", reached };
     if (link.addresses.some((own) => contains(own, cidr.bytes))) return null;
-    const way = wayTo(probesOf(cidr)[0]!, 0);
-    if (way == null || way.index === 0 || !wouldKeep(way, cidr)) return null;
+    const way = routeFor(cidr, (bytes) => findWay(makeSockaddr(bytes, 0), NOWHERE, 0, true));
+    if (way == null || way.index === 0 || way.index === ours || !wouldKeep(way, cidr)) return null;
     return { kind: "taken", link: addon.linkName(way.index) };
   };
   return [...prefixes].flatMap(([prefix, cidr]) => {

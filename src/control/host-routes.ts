@@ -13,9 +13,9 @@ import {
   type Left,
   leftReason,
   leftSentence,
-  probesOf,
   type Reached,
   reachedInside,
+  routeFor,
   unreachedSentence,
   wouldCatch,
 } from "../schema/kernel-routes.ts";
@@ -200,14 +200,10 @@ export class HostRoutes {
    * elsewhere.
    */
   #takenBy(cidr: Cidr): number | null {
-    for (const host of probesOf(cidr)) {
-      const way = findWay(makeSockaddr(host, 0), NOWHERE, 0, true);
-      if (way === null) return 0;
-      if (way.index === this.#options.index) return way.index;
-      if (way.prefixLength < cidr.prefixLength) return 0;
-      if (way.prefixLength === cidr.prefixLength) return way.index;
-    }
-    return null;
+    const found = routeFor(cidr, (host) => findWay(makeSockaddr(host, 0), NOWHERE, 0, true));
+    if (found === undefined) return null;
+    if (found?.index === this.#options.index) return found.index;
+    return found?.prefixLength === cidr.prefixLength ? found.index : 0;
   }
 
   /** Keeps what is new for who asks. */

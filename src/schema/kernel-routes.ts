@@ -90,6 +90,21 @@ export const probesOf = ({ version, bytes, prefixLength }: Cidr): readonly Uint8
   return prefixLength >= 8 ? [low, high] : [low];
 };
 
+/**
+ * The route that the kernel has for a prefix, or for a shorter one around it; null: none; undefined:
+ * parts of it have routes of their own, which hide it. `find`: the way to an address.
+ */
+export const routeFor = <Found extends Way>(
+  cidr: Cidr,
+  find: (host: Uint8Array) => Found | null,
+): Found | null | undefined => {
+  for (const host of probesOf(cidr)) {
+    const way = find(host);
+    if (way === null || way.prefixLength <= cidr.prefixLength) return way;
+  }
+  return undefined;
+};
+
 /** Why a prefix has no route of ours. */
 export type Left =
   | { readonly kind: "default" }

@@ -330,6 +330,10 @@ export class Machine implements Receiver {
     else this.#life.takeDatagram(datagram, path);
   }
 
+  arriveInside(datagram: Buffer, path: Path): void {
+    if (this.#life !== null && this.awake) this.#life.takeInside(datagram, path);
+  }
+
   #onWritten(frame: Buffer): void {
     const { ledger, trace } = this.#options;
     for (const { from, sequence } of ledger.written(this.id, frame)) {

@@ -35,6 +35,7 @@ const REACHED = [
   "sessionExpired",
   "stagedExpired",
   "unknownIndex",
+  "ownTunnel",
   "keepalives",
   "hellosTaken",
   "probesTaken",

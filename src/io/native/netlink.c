@@ -377,7 +377,7 @@ int netlink_route_find(const struct netlink_flow *flow, bool match, struct netli
         .rtm_family = flow->to.family,
         .rtm_dst_len = (uint8_t)(8 * address_bytes(&flow->to)),
         .rtm_src_len = flow->from.family == AF_UNSPEC ? 0 : (uint8_t)(8 * address_bytes(&flow->to)),
-        .rtm_flags = match ? RTM_F_FIB_MATCH : 0,
+        .rtm_flags = RTM_F_LOOKUP_TABLE | (match ? RTM_F_FIB_MATCH : 0),
     };
     const uint8_t protocol = IPPROTO_UDP;
     const uint16_t from_port = htons(flow->from_port), to_port = htons(flow->to_port);

@@ -40,7 +40,7 @@ export interface HostRoutesOptions {
   readonly index: number;
   /** False: others set the routes, and none is set here. */
   readonly install: boolean;
-  readonly underlay: Pick<Underlay, "inside" | "routeTo">;
+  readonly underlay: Pick<Underlay, "bound" | "inside" | "routeTo">;
 }
 
 /** The interface as it is now. */
@@ -100,15 +100,16 @@ export class HostRoutes {
   set(
     prefixes: Iterable<Cidr>,
     reached: Iterable<ReachedAt>,
-    { name, addresses, up }: HostState,
+    { name, addresses, up, here }: HostState,
     keep = false,
   ): void {
+    const { install, underlay } = this.#options;
     this.#said = [];
-    if (!this.#options.install || !up) return;
+    if (!install || !up || !here) return;
     const wanted = new Map<string, Cidr>();
     for (const cidr of prefixes) wanted.set(formatCidr(cidr), cidr);
     const peers = [...reached];
-    const inside = reachedInside(wanted, peers);
+    const inside = reachedInside(wanted, underlay.bound ? [] : peers);
     const gone = new Map(this.#installed);
     const left = new Map<string, Left>();
     let failure: EngineError | null = null;

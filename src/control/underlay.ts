@@ -100,6 +100,11 @@ export class Underlay {
     setHosts(this.#options.arena, this.#listen === null ? this.#addresses() : [this.#listen]);
   }
 
+  /** No route leads our datagrams into the tunnel. */
+  get bound(): boolean {
+    return this.#options.bound;
+  }
+
   /** Does the kernel lead our datagrams to `to`, from `local` or any address, into the tunnel? */
   inside(to: Uint8Array, local: Uint8Array = ANY): boolean {
     if (!this.#here || this.#options.bound || sockaddrFamily(to) === 0) return false;

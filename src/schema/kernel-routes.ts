@@ -91,8 +91,8 @@ export const probesOf = ({ version, bytes, prefixLength }: Cidr): readonly Uint8
 };
 
 /**
- * The route that the kernel has for a prefix, or for a shorter one around it; null: none; undefined:
- * parts of it have routes of their own, which hide it. `find`: the way to an address.
+ * The route that the kernel has for a prefix, or for a shorter one around it; null: none;
+ * undefined: parts of it have routes of their own, which hide it. `find`: the way to an address.
  */
 export const routeFor = <Found extends Way>(
   cidr: Cidr,

@@ -75,7 +75,8 @@ static void test_mark(uint32_t index)
     struct netlink_flow flow = flow_to((const uint8_t[]){ 10, 6, 1, 1 }, 4);
     struct netlink_way way;
 
-    if (system("ip route add 10.0.0.0/8 dev " NAME " table 7 && ip rule add fwmark 7 lookup 7") != 0)
+    if (system("ip route add 10.0.0.0/8 dev " NAME " table 7") != 0 ||
+        system("ip rule add fwmark 7 lookup 7") != 0)
         SKIP("no ip(8) here, or no rules in this kernel");
     check_way(&flow, index, 16);
     flow.mark = 7;

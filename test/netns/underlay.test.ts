@@ -206,8 +206,9 @@ const inner = createSocket(inside.includes(":") ? "udp6" : "udp4");
 let engine = 0, tunnel = false;
 near.on("message", (bytes, { port: of }) => {
   engine = of;
-  if (tunnel && bytes[0] > 3 && bytes.length > 32) { tunnel = false; inner.send(bytes, port, inside, () => process.send("inside")); }
-  else far.send(bytes, port, to);
+  if (!tunnel || bytes[0] < 4 || bytes.length <= 32) return far.send(bytes, port, to);
+  tunnel = false;
+  inner.send(bytes, port, inside, () => process.send("inside"));
 });
 far.on("message", (bytes) => near.send(bytes, engine, "127.0.0.1"));
 process.on("message", () => { tunnel = true; });

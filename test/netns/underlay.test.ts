@@ -202,22 +202,24 @@ test("with a rule for our firewall mark, the halves are routes like others", { s
 
 /**
  * On b, between its engine and a: passes datagrams on, both ways, until it is told to send the next
- * one of its engine's through the tunnel, from b's inner address to a's port.
+ * one of its engine's through the tunnel, from b's inner address to a's port. Then it is silent until
+ * it is told again, so that nothing moves a's peer back.
  */
 const RELAY = `
 const { createSocket } = require("node:dgram");
 const [to, from, inside, port] = process.argv.slice(1);
 const [near, far] = [createSocket("udp4"), createSocket("udp4")];
 const inner = createSocket(inside.includes(":") ? "udp6" : "udp4");
-let engine = 0, tunnel = false;
+let engine = 0, tunnel = false, silent = false;
 near.on("message", (bytes, { port: of }) => {
   engine = of;
+  if (silent) return;
   if (!tunnel || bytes[0] < 4 || bytes.length <= 32) return far.send(bytes, port, to);
-  tunnel = false;
+  [tunnel, silent] = [false, true];
   inner.send(bytes, port, inside, () => process.send("inside"));
 });
 far.on("message", (bytes) => near.send(bytes, engine, "127.0.0.1"));
-process.on("message", () => { tunnel = true; });
+process.on("message", (word) => { [tunnel, silent] = [word === "inside", false]; });
 inner.bind({ address: from }, () => near.bind(40000, "127.0.0.1", () => process.send("up")));
 `;
 
@@ -249,14 +251,16 @@ test("an inner packet to our port moves no endpoint, and starts no loop", { skip
     const dropped = (await status()).drops.ownTunnel!;
     const { sent, cut } = await look(async () => {
       const inside = told("inside");
-      relay.child.send("now");
+      relay.child.send("inside");
       await ping(lab, lab.b, lab.a.inner4, 2, 10);
       await inside;
+      await ping(lab, lab.a, lab.b.inner4, 3, 10);
     });
     assert.ok(sent < QUIET_BYTES, `${sent} bytes after one datagram`);
     assert.equal(cut, 0);
     assert.equal((await status()).drops.ownTunnel! - dropped, 1);
     assert.equal(await endpoint(), before);
+    relay.child.send("speak");
     assert.equal((await ping(lab, lab.a, lab.b.inner4, 5, 10)).lost, 0);
     assert.equal(await relay.stop(), "SIGTERM");
     await reachAt(FAR4);

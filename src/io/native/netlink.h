@@ -92,8 +92,8 @@ struct netlink_way {
 /*
  * Which way a UDP datagram of ours takes, by all rules and tables. `match`: the route is wanted,
  * not what became of it (Linux 4.13; before, every route looks like one for its address alone).
- * Errors: -ENETUNREACH, -EHOSTUNREACH, -EACCES and what else a route says; -EINVAL when `from` is
- * no address of this host.   Returns 0.
+ * Errors: -ENETUNREACH, -EHOSTUNREACH, -EACCES and what else a route says; -EINVAL or -ENETUNREACH
+ * when `from` is no address of this host.   Returns 0.
  */
 int netlink_route_find(const struct netlink_flow *flow, bool match, struct netlink_way *out);
 

@@ -202,24 +202,24 @@ test("with a rule for our firewall mark, the halves are routes like others", { s
 
 /**
  * On b, between its engine and a: passes datagrams on, both ways, until it is told to send the next
- * one of its engine's through the tunnel, from b's inner address to a's port. Then it is silent until
- * it is told again, so that nothing moves a's peer back.
+ * one of its engine's through the tunnel, from b's inner address to a's port. Then it passes on
+ * what carries that one, which is longer, and no more, so that nothing moves a's peer back.
  */
 const RELAY = `
 const { createSocket } = require("node:dgram");
 const [to, from, inside, port] = process.argv.slice(1);
 const [near, far] = [createSocket("udp4"), createSocket("udp4")];
 const inner = createSocket(inside.includes(":") ? "udp6" : "udp4");
-let engine = 0, tunnel = false, silent = false;
+let engine = 0, tunnel = false, least = 0;
 near.on("message", (bytes, { port: of }) => {
   engine = of;
-  if (silent) return;
+  if (bytes.length < least) return;
   if (!tunnel || bytes[0] < 4 || bytes.length <= 32) return far.send(bytes, port, to);
-  [tunnel, silent] = [false, true];
+  [tunnel, least] = [false, bytes.length + 50];
   inner.send(bytes, port, inside, () => process.send("inside"));
 });
 far.on("message", (bytes) => near.send(bytes, engine, "127.0.0.1"));
-process.on("message", (word) => { [tunnel, silent] = [word === "inside", false]; });
+process.on("message", (word) => { [tunnel, least] = [word === "inside", 0]; });
 inner.bind({ address: from }, () => near.bind(40000, "127.0.0.1", () => process.send("up")));
 `;
 

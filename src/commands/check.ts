@@ -36,6 +36,7 @@ import { ipv6Problems } from "../schema/ipv6.ts";
 import { loadConfig } from "../schema/load.ts";
 import { formatAddress } from "../wire/cidr.ts";
 import { sockaddrHost } from "../wire/sockaddr.ts";
+import { routeWarnings } from "./check-routes.ts";
 import { portHolder } from "./holder.ts";
 import { formatAmount, formatTable, printJson, printText } from "./print.ts";
 import { addExamples, addJsonOption } from "./shared.ts";
@@ -325,6 +326,12 @@ const checkLink = (config: EngineConfig, running: boolean): Result => {
   return result("interface", "wrong", `${name} is in use; stop what uses it or rename it`);
 };
 
+/** What will not be routed into the tunnel. */
+const checkRoutes = async (addon: Addon, config: EngineConfig): Promise<Result[]> => {
+  const sentences = await routeWarnings(config, addon);
+  return sentences.map((sentence) => result("routes", "warning", sentence.replace(/\.$/, "")));
+};
+
 const checkSix = (config: EngineConfig, running: boolean): Result[] =>
   ipv6Problems(config, running ? config.interface.name : undefined).map((problem) =>
     result("IPv6", "warning", problem.replace(/\.$/, "")),
@@ -349,7 +356,9 @@ const runTests = async (file: string | undefined): Promise<Result[]> => {
     ...(config === null
       ? []
       : [checkStateDir(config), checkLink(config, running), ...checkSix(config, running)]),
-    ...(config === null || addon === null ? [] : [await checkPort(addon, config, running)]),
+    ...(config === null || addon === null
+      ? []
+      : [await checkPort(addon, config, running), ...(await checkRoutes(addon, config))]),
     ...(config === null || addon === null ? [] : await checkNames(config)),
     checkReversePath(config === null ? null : config.interface.name),
     ...checkForwarding(),

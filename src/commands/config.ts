@@ -9,7 +9,7 @@ import type { ConfigValue } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
 import { LIVE_SETTINGS, liveSet, settingCalled, settingName } from "../schema/settings.ts";
 import { namingHolder } from "./holder.ts";
-import { type EngineOptions, printJson, printText } from "./print.ts";
+import { type EngineOptions, printJson, printText, printWarnings } from "./print.ts";
 import { addExamples, addInterfaceOption, addJsonOption, UNTIL_STOP } from "./shared.ts";
 
 /** The text of `config get`: lines as TOML has them. */
@@ -42,7 +42,8 @@ const set = async (key: string, text: string, options: EngineOptions): Promise<v
   if (wanted.type === "change") {
     const { change } = wanted;
     const named = namingHolder(change.listenPort ?? 0);
-    await ask(name, { type: "change.apply", change }).catch(named);
+    const { warnings } = await ask(name, { type: "change.apply", change }).catch(named);
+    printWarnings(warnings);
   } else await ask(name, { type: "log.level", level: wanted.level });
   const value = (await ask(name, { type: "config.get" }))[key];
   if (options.json) printJson({ interface: name, [key]: value });

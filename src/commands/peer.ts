@@ -18,7 +18,7 @@ import {
   parseWireguardKey,
 } from "../schema/identity.ts";
 import { type Cidr, formatCidr } from "../wire/cidr.ts";
-import { type EngineOptions, printJson, printText } from "./print.ts";
+import { type EngineOptions, printJson, printText, printWarnings } from "./print.ts";
 import {
   addExamples,
   addInterfaceOption,
@@ -97,7 +97,8 @@ const add = async (text: string, options: Options): Promise<void> => {
   }
   const peers = await askPeers(name);
   refuseConflicts(name, key, peers, options);
-  await ask(name, { type: "change.apply", change: { peers: [change] } });
+  const { warnings } = await ask(name, { type: "change.apply", change: { peers: [change] } });
+  printWarnings(warnings);
   warnOfIpv6(options.allowedIps ?? [], name);
   const known = peers.find((peer) => peer.wireguardPublicKey === key);
   const called = options.name ?? known?.name ?? key;

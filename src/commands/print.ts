@@ -18,6 +18,11 @@ export const printText = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 
+/** Writes sentences to stderr: what was not done of a thing that was done. */
+export const printWarnings = (sentences: readonly string[]): void => {
+  for (const sentence of sentences) process.stderr.write(`p2pvpn-engine: ${sentence}\n`);
+};
+
 const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
 
 /** "999 bytes", "1.2 KiB". */

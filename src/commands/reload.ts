@@ -6,7 +6,14 @@ import type { Command } from "commander";
 import { ask, chooseEngine } from "../client.ts";
 import type { ReloadValue } from "../schema/control.ts";
 import { SaidError } from "../schema/errors.ts";
-import { type EngineOptions, formatAmount, indent, printJson, printText } from "./print.ts";
+import {
+  type EngineOptions,
+  formatAmount,
+  indent,
+  printJson,
+  printText,
+  printWarnings,
+} from "./print.ts";
 import { addExamples, addInterface, addJsonOption } from "./shared.ts";
 
 /** The text of `reload`. */
@@ -25,6 +32,7 @@ const reload = async (options: EngineOptions): Promise<void> => {
     if (!(error instanceof SaidError)) throw error;
     throw new SaidError(`${error.message} Nothing has changed.`, error.said);
   });
+  printWarnings(value.warnings);
   if (options.json) printJson({ interface: name, ...value });
   else printText(formatReload(name, value));
 };

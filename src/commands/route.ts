@@ -6,9 +6,10 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { ask, askPeers, chooseEngine } from "../client.ts";
 import type { PeerChange } from "../schema/change.ts";
+import type { ChangeValue } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
 import { type Cidr, formatCidr, maskCidr, parseCidr } from "../wire/cidr.ts";
-import { type EngineOptions, printJson, printText } from "./print.ts";
+import { type EngineOptions, printJson, printText, printWarnings } from "./print.ts";
 import {
   addExamples,
   addInterfaceOption,
@@ -30,7 +31,7 @@ const prefixArgument = (text: string): Cidr => {
   return maskCidr(cidr);
 };
 
-const apply = (name: string, peer: PeerChange): Promise<null> =>
+const apply = (name: string, peer: PeerChange): Promise<ChangeValue> =>
   ask(name, { type: "change.apply", change: { peers: [peer] } });
 
 const add = async (cidr: Cidr, options: Options): Promise<void> => {
@@ -39,10 +40,12 @@ const add = async (cidr: Cidr, options: Options): Promise<void> => {
   const peers = await askPeers(name);
   const peer = findPeer(peers, options.peer!, name);
   const before = peers.find((one) => one.addresses.includes(prefix));
-  await apply(name, { publicKey: keyBytes(peer), updateOnly: true, allowedIps: [cidr] });
+  const change = { publicKey: keyBytes(peer), updateOnly: true, allowedIps: [cidr] } as const;
+  const { warnings } = await apply(name, change);
   warnOfIpv6([cidr], name);
   const moved = before !== undefined && before !== peer ? ` (it led to ${calledPeer(before)})` : "";
   const { wireguardPublicKey } = peer;
+  printWarnings(warnings);
   if (options.json) printJson({ interface: name, prefix, wireguardPublicKey });
   else printText(`${name}: ${prefix} leads to ${calledPeer(peer)}${moved}, ${UNTIL_STOP}`);
 };

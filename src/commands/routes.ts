@@ -14,7 +14,7 @@ export const formatRoutes = (routes: readonly RouteValue[]): string => {
     route.prefix,
     calledPeer(route),
     String(route.metric),
-    route.active ? "active" : "not in use",
+    route.active ? "active" : (route.reason ?? "not in use"),
   ]);
   return formatTable([["prefix", "peer", "metric", "state"], ...rows], [2]);
 };

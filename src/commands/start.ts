@@ -18,6 +18,7 @@ import {
 import { EngineError } from "../schema/errors.ts";
 import { ipv6Problems } from "../schema/ipv6.ts";
 import { loadConfig } from "../schema/load.ts";
+import { routeWarnings } from "./check-routes.ts";
 import { reportFailure, reportReady, startDaemon } from "./daemon.ts";
 import { namingHolder } from "./holder.ts";
 import { formatAmount, printText } from "./print.ts";
@@ -126,6 +127,8 @@ const start = async (options: Options, command: Command): Promise<void> => {
     // The daemon itself has nobody to warn; what it said meanwhile, its status tells.
     const warned: string[] = [];
     const config = read(options.config, flags, (sentence) => warned.push(sentence));
+    const { addon } = await import("../io/native/addon.ts");
+    warned.push(...(await routeWarnings(config, addon)));
     warned.forEach(warn);
     const words = ["start", "-c", resolve(options.config), ...flagWords(flags)];
     printText(await startDaemon(words, { retry: "p2pvpn-engine start" }));

@@ -13,9 +13,11 @@ import { COMMAND, COUNT, DROP } from "../memory/layout.ts";
 import { readMtu } from "../memory/mtu.ts";
 import { PeerEntries } from "../memory/peers.ts";
 import type { Arena } from "../memory/region.ts";
+import { cameInside } from "../memory/underlay.ts";
 import type { Change, DeviceState } from "../schema/change.ts";
 import { makeIndexKey } from "../wire/index.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
+import { admitsOutside } from "./admits.ts";
 import { Alarm } from "./alarm.ts";
 import { Changes } from "./changes.ts";
 import { Commands } from "./commands.ts";
@@ -50,6 +52,7 @@ export interface ControlOptions {
 const SETTLE_MS = 20;
 
 export class Control {
+  readonly #arena: Arena;
   readonly #world: World;
   readonly #timing: Timing;
   readonly #counters: Counters;
@@ -71,11 +74,12 @@ export class Control {
     const { arena, timing, listenPort, wantedPort, fwmark, keyFixed } = options;
     const { mac, random } = world;
     const random32 = (): number => Buffer.from(world.randomBytes(4)).readUInt32LE();
+    this.#arena = arena;
     this.#world = world;
     this.#alarm = new Alarm(world);
     this.#timing = timing;
     this.#counters = new Counters(arena, controlBlock(arena));
-    this.#entries = new PeerEntries(arena);
+    this.#entries = new PeerEntries(arena, admitsOutside(world, this.#counters));
     this.#keeper = new SessionKeeper({
       arena,
       entries: this.#entries,
@@ -268,7 +272,8 @@ export class Control {
     if (!this.#up) return;
     const nowMs = this.#world.bootMs();
     // What strangers send changes no timer, and puts none off.
-    if (this.#exchange.receive(datagram, from, local, nowMs)) this.#alarm.wakeBy(nowMs);
+    if (cameInside(this.#arena, local)) this.#counters.add(DROP.ownTunnel, 1);
+    else if (this.#exchange.receive(datagram, from, local, nowMs)) this.#alarm.wakeBy(nowMs);
   }
 
   /** A control frame, opened by an I/O thread. Borrows: `frame.bytes`. */

@@ -69,7 +69,7 @@ export class Events {
       return;
     }
     const before = entries.endpoint(peer.index);
-    entries.setEndpoint(peer.index, address, local);
+    if (!entries.setEndpoint(peer.index, address, local)) return;
     // It asks another address of ours, or was nowhere.
     if (sameSockaddr(before, address) || sockaddrFamily(before) === 0) return;
     counters.add(COUNT.roamed, 1);

@@ -5,7 +5,7 @@ import type { Log, Recent } from "../log.ts";
 import type { Arena } from "../memory/region.ts";
 import type { Change } from "../schema/change.ts";
 import type { EngineConfig, LogLevel } from "../schema/config.ts";
-import type { ReloadValue } from "../schema/control.ts";
+import type { ChangeValue, ReloadValue } from "../schema/control.ts";
 import { difference } from "../schema/difference.ts";
 import { EngineError } from "../schema/errors.ts";
 import { formatWireguardKey, isPublicKey, sameKey } from "../schema/identity.ts";
@@ -16,7 +16,7 @@ import { formatCidr } from "../wire/cidr.ts";
 import type { Control } from "./control.ts";
 import { currentConfig } from "./current.ts";
 import type { Host } from "./host.ts";
-import { type Opened, peerValue, routeValues, statsValue, statusValue } from "./report.ts";
+import { type Opened, peerValue, routesPage, statsValue, statusValue } from "./report.ts";
 import type { ControlHandlers } from "./socket.ts";
 
 export interface Served {
@@ -48,7 +48,7 @@ const refuseKeys = ({ peers = [] }: Change, own: Uint8Array | null): void => {
 /** What a reload uses of the handlers. */
 interface Reloading {
   readonly current: () => EngineConfig;
-  readonly apply: (change: Change) => Promise<void>;
+  readonly apply: (change: Change) => Promise<ChangeValue>;
   readonly setLevel: (level: LogLevel) => void;
   /** What was read is what the engine has. */
   readonly adopt: (next: EngineConfig) => void;
@@ -68,8 +68,9 @@ const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> =>
   const { change, addresses, logLevel, changed, needsRestart } = difference(now, next);
   const readdress = addresses.add.length + addresses.remove.length > 0;
   if (readdress) host.setAddresses(next.interface.addresses);
+  let warnings: readonly string[];
   try {
-    await apply(change);
+    ({ warnings } = await apply(change));
   } catch (error) {
     if (readdress) host.setAddresses(now.interface.addresses);
     throw error;
@@ -82,15 +83,20 @@ const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> =>
     ...(readdress ? { addresses: next.interface.addresses.map(formatCidr).join(" ") } : {}),
     needsRestart: needsRestart.join(" "),
   });
-  return { changed: [...changed, ...missing], needsRestart: [...needsRestart] };
+  return {
+    changed: [...changed, ...missing],
+    needsRestart: [...needsRestart],
+    warnings: [...warnings],
+  };
 };
 
 export const makeHandlers = (served: Served): ControlHandlers => {
   const { task, arena, control, host, nowMs } = served;
   let { config } = task;
-  const apply = async (change: Change): Promise<void> => {
+  const apply = async (change: Change): Promise<ChangeValue> => {
     refuseKeys(change, control.publicKey);
     await control.apply(change);
+    return { warnings: host.routes.news };
   };
   const current = (): EngineConfig => currentConfig(config, control, host);
   /** The identity that was read is ours; one that only a new start brings is not. */
@@ -125,8 +131,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
       control.hear();
       return Array.from(control.roster.peers(), (peer) => peerValue(peer, control, now));
     },
-    "routes.get": () =>
-      Array.from(control.roster.peers(), (peer) => routeValues(peer, control)).flat(),
+    "routes.get": (from, most) => routesPage(control, host, from, most),
     "stats.get": () => statsValue(arena),
     "config.get": () => configValue(current()),
     "change.apply": apply,

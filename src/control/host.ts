@@ -10,17 +10,17 @@
 import { addon, type LinkEvent, type WatchHandle } from "../io/native/addon.ts";
 import { IPV6_MTU_MIN } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
-import { IPV6_OFF, ipv6IsOff } from "../schema/ipv6.ts";
 import { type Cidr, formatCidr, parseCidr } from "../wire/cidr.ts";
 import { Addresses } from "./addresses.ts";
+import { HostRoutes, type HostState, type ReachedAt } from "./host-routes.ts";
+import { Underlay, type UnderlayOptions } from "./underlay.ts";
 
-export interface HostOptions {
-  /** Of the interface. */
-  readonly index: number;
+export interface HostOptions extends UnderlayOptions {
   readonly name: string;
   readonly mtu: number;
   readonly addresses: readonly Cidr[];
-  readonly installRoutes: boolean;
+  /** Routes are ours to set. */
+  readonly install: boolean;
   /** A TUN queue, to find out with. */
   readonly tun: number;
   /** Calls again and again; returns what ends that. */
@@ -37,36 +37,29 @@ export interface HostOptions {
 }
 
 const PROBE_EVERY_MS = 1_000;
-const EEXIST = -17;
 const ADDRESS_NEWS: ReadonlySet<LinkEvent["kind"]> = new Set(["address", "addressGone", "overrun"]);
-
-/** Does one of the interface's own networks contain the prefix? The kernel has its route then. */
-const isConnected = (prefix: Cidr, addresses: readonly Cidr[]): boolean =>
-  addresses.some((own) => {
-    if (own.version !== prefix.version || own.prefixLength > prefix.prefixLength) return false;
-    for (let bit = 0; bit < own.prefixLength; bit++) {
-      const mask = 0x80 >> (bit & 7);
-      if ((own.bytes[bit >> 3]! & mask) !== (prefix.bytes[bit >> 3]! & mask)) return false;
-    }
-    return true;
-  });
 
 export class Host {
   readonly #options: HostOptions;
-  readonly #routes = new Map<string, Cidr>();
+  readonly routes: HostRoutes;
+  readonly underlay: Underlay;
   readonly #netlink: number;
   readonly #watch: WatchHandle | null;
   readonly #addresses: Addresses;
   #name: string;
   #mtu: number;
   #up = false;
-  /** IPv6 routes are, since IPv6 is off. */
-  #leftOut = false;
   #endProbe: (() => void) | null = null;
 
   constructor(options: HostOptions) {
     this.#options = options;
-    this.#addresses = new Addresses(options.index, options.addresses);
+    const onNetwork = (): void => {
+      if (this.routes.waiting) options.onNetwork();
+    };
+    this.underlay = new Underlay({ ...options, onNetwork });
+    const { index, install, onFailure } = options;
+    this.routes = new HostRoutes({ index, install, underlay: this.underlay, onFailure });
+    this.#addresses = new Addresses(index, options.addresses);
     this.#name = options.name;
     this.#mtu = options.mtu;
     this.#netlink = addon.netlinkOpen();
@@ -121,9 +114,7 @@ export class Host {
   restore(): readonly string[] {
     if (this.#endProbe !== null) return [];
     const addresses = this.#addresses.restore(this.#name);
-    const routes = this.#up
-      ? [...this.#routes.values()].filter((cidr) => this.#addRoute(cidr))
-      : [];
+    const routes = this.#up ? this.routes.restore(this.#name) : [];
     return [...addresses.map(formatCidr), ...routes.map((cidr) => `route ${formatCidr(cidr)}`)];
   }
 
@@ -133,51 +124,21 @@ export class Host {
   }
 
   /**
-   * Routes of the allowed IPs, and no others. A default route is left to the user: it would carry
-   * the tunnel's own datagrams into the tunnel. Errors: EngineError ROUTE_FAILED, for the first
-   * that is missing; all others are there then.
+   * Routes of the allowed IPs, and no others; see HostRoutes.set(). Errors: EngineError
+   * ROUTE_FAILED.
    */
-  setRoutes(prefixes: Iterable<Cidr>): void {
-    if (!this.#options.installRoutes || !this.#up) return;
-    const { index } = this.#options;
-    const gone = new Map(this.#routes);
-    const ipv6Off = ipv6IsOff(this.#name);
-    let leftOut = false;
-    let failure: EngineError | null = null;
-    for (const cidr of prefixes) {
-      const prefix = formatCidr(cidr);
-      if (cidr.prefixLength === 0 || gone.delete(prefix)) continue;
-      if (isConnected(cidr, this.addresses)) continue;
-      if (cidr.version === 6 && ipv6Off) {
-        leftOut = true;
-        continue;
-      }
-      try {
-        this.#addRoute(cidr);
-        this.#routes.set(prefix, cidr);
-      } catch (error) {
-        failure ??= error as EngineError;
-      }
-    }
-    for (const [prefix, cidr] of gone) {
-      addon.routeRemove(index, cidr.bytes, cidr.prefixLength, 0);
-      this.#routes.delete(prefix);
-    }
-    if (leftOut && !this.#leftOut) this.#options.onFailure(new Error(IPV6_OFF));
-    this.#leftOut = leftOut;
-    if (failure !== null) throw failure;
+  setRoutes(prefixes: Iterable<Cidr>, reached: Iterable<ReachedAt>, keep = false): void {
+    this.routes.set(prefixes, reached, this.state, keep);
   }
 
-  /** False: it is there already. Errors: EngineError ROUTE_FAILED. */
-  #addRoute(cidr: Cidr): boolean {
-    const result = addon.routeAdd(this.#options.index, cidr.bytes, cidr.prefixLength, 0);
-    if (result >= 0 || result === EEXIST) return result >= 0;
-    const reason = addon.errorText(-result);
-    throw new EngineError("ROUTE_FAILED", { prefix: formatCidr(cidr), name: this.#name, reason });
+  get state(): HostState {
+    const { addresses } = this;
+    return { name: this.#name, addresses, up: this.#up, here: this.#endProbe === null };
   }
 
   close(): void {
     this.#stopProbing();
+    this.underlay.close();
     if (this.#watch !== null) addon.unwatch(this.#watch);
     if (this.#netlink >= 0) addon.close(this.#netlink);
   }
@@ -192,6 +153,7 @@ export class Host {
     const events = addon.netlinkRead(this.#netlink);
     for (const event of events) this.#onEvent(event);
     if (events.some(({ kind }) => ADDRESS_NEWS.has(kind))) this.#options.onHostAddresses();
+    if (events.some(({ kind }) => !kind.startsWith("link"))) this.underlay.changed();
   }
 
   #onEvent({ kind, index, name, up, mtu }: LinkEvent): void {
@@ -204,11 +166,13 @@ export class Host {
 
   #onGone(): void {
     this.#options.onAddresses([]);
+    this.underlay.here = false;
     this.#endProbe ??= this.#options.every(PROBE_EVERY_MS, () => this.#look());
   }
 
   #onLink(name: string, up: boolean, mtu: number): void {
     this.#stopProbing();
+    this.underlay.here = true;
     if (name !== this.#name) {
       this.#name = name;
       this.#options.onName(name);
@@ -260,7 +224,7 @@ export class Host {
   }
 
   #setUp(up: boolean): void {
-    if (!up) this.#routes.clear(); // the kernel removes them with the link
+    if (!up) this.routes.forget(); // the kernel removes them with the link
     if (up === this.#up) return;
     this.#up = up;
     this.#options.onUp(up);

@@ -27,6 +27,7 @@ import { mac, makeSourceHash } from "./hashes.ts";
 import { Host } from "./host.ts";
 import { KeyLog, keyLogSentence } from "./key-log.ts";
 import { Neighbours } from "./neighbours.ts";
+import { reachedPeers } from "./reached.ts";
 import { Reloads } from "./reloads.ts";
 import { type Opened, upFacts } from "./report.ts";
 import { Names } from "./resolve.ts";
@@ -69,6 +70,8 @@ export type ControlReport =
   | { readonly type: "ended" }
   | { readonly type: "failed"; readonly message: string };
 
+/** Tuning: names that are resolved by then keep prefixes that contain them from being routed. */
+const NAMES_MS = 1_000;
 /** Tuning: I/O threads close sockets in a turn; one that is being replaced takes longer. */
 const DISCONNECT_MS = 500;
 /**
@@ -166,7 +169,10 @@ class ControlThread {
         return () => clearTimeout(timer);
       },
     });
-    this.#alarm = new Alarm(() => this.#control.tick());
+    this.#alarm = new Alarm(() => {
+      this.#control.tick();
+      this.#host.underlay.look(this.#control);
+    });
     this.#sockets = new Sockets(task.port, task.portOptions);
     const { fwmark: mark, bindDevice } = task.portOptions;
     this.#neighbours = new Neighbours({ index: task.index, bound: bindDevice !== "", mark });
@@ -190,11 +196,21 @@ class ControlThread {
       name: task.opened.name,
       mtu: link.mtu,
       addresses: link.addresses,
-      installRoutes: task.config.host.installRoutes,
+      install: task.config.host.installRoutes,
+      arena: this.#arena,
+      listenAddress: link.listenAddress,
+      bound: link.bindDevice !== "",
+      port: task.port.port,
+      mark: () => this.#control.fwmark,
+      say: (...words) => this.#kinds.say(...words),
       tun: task.tun,
       every: (ms, call) => {
         const timer = setInterval(call, ms);
         return () => clearInterval(timer);
+      },
+      later: (ms, call) => {
+        const timer = setTimeout(call, ms);
+        return () => clearTimeout(timer);
       },
       onName: () => this.#rename(),
       onMtu: (mtu) => {
@@ -206,6 +222,7 @@ class ControlThread {
         this.#log.warn("an address or a route is missing", { reason }),
       onAddresses: (addresses) => setLocals(this.#arena, addresses),
       onHostAddresses: () => this.#sources.look(),
+      onNetwork: () => this.#setRoutes(true),
     });
     this.#eventWatch = addon.watch(task.wake, () => {
       addon.eventClear(task.wake);
@@ -233,6 +250,7 @@ class ControlThread {
       pause: (ms) => sleep(ms),
       resolve: (endpoint, asking) => this.#names.resolve(endpoint, asking),
       listen: (listenPort) => this.#listen(listenPort),
+      inside: (to, local) => this.#host.underlay.inside(to, local),
       setMark: (fwmark) => {
         this.#sockets.setMark(fwmark);
         this.#neighbours.setMark(fwmark);
@@ -252,7 +270,11 @@ class ControlThread {
       this.#host.bringUp();
       await this.#control.setUp(true);
       this.#keepNeighbours();
-      this.#host.setRoutes(this.#control.roster.prefixes());
+    }
+    // A route must not lead to where a peer is; a dead name server holds nothing up for long.
+    if (config.host.bringUp) {
+      await Promise.race([this.#names.quiet(), sleep(NAMES_MS, undefined, { ref: false })]);
+      this.#installRoutes();
     }
     const handlers = makeHandlers({
       task: this.#task,
@@ -342,10 +364,20 @@ class ControlThread {
     else this.#neighbours.forget();
   }
 
-  #setRoutes(): void {
+  /** Errors: EngineError ROUTE_FAILED. */
+  #installRoutes(keep = false): void {
     this.#keepNeighbours();
+    const { roster, entries } = this.#control;
     try {
-      this.#host.setRoutes(this.#control.roster.prefixes());
+      this.#host.setRoutes(roster.prefixes(), reachedPeers(roster.peers(), entries), keep);
+    } finally {
+      for (const sentence of this.#host.routes.news) this.#log.warn(sentence);
+    }
+  }
+
+  #setRoutes(keep = false): void {
+    try {
+      this.#installRoutes(keep);
     } catch (error) {
       this.#log.warn("a route is missing", { reason: (error as Error).message });
     }
@@ -358,6 +390,7 @@ class ControlThread {
     try {
       return this.#sockets.listen(port);
     } finally {
+      this.#host.underlay.port = this.#sockets.open ? this.#sockets.port : 0;
       this.#datagrams.resume();
       setPortOpen(this.#arena, this.#sockets.open);
       this.#control.broadcast(COMMAND.sockets);

@@ -9,7 +9,13 @@ import { controlBlock, sumCounters } from "../memory/counters.ts";
 import { WORKER, type WORKER_STATE } from "../memory/layout.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "../memory/region.ts";
 import { type EngineConfig, formatEndpoint } from "../schema/config.ts";
-import type { PeerValue, RouteValue, StatsValue, StatusValue } from "../schema/control.ts";
+import type {
+  PeerValue,
+  RoutesPage,
+  RouteValue,
+  StatsValue,
+  StatusValue,
+} from "../schema/control.ts";
 import { formatWireguardKey } from "../schema/identity.ts";
 import { type Cidr, formatCidr } from "../wire/cidr.ts";
 import type { Control } from "./control.ts";
@@ -133,16 +139,38 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
   };
 };
 
-/** Routes of one peer, in use from the moment they are there. */
-export const routeValues = (peer: Peer, control: Control): RouteValue[] =>
-  Array.from(control.roster.allowed.of(peer), (prefix) => ({
-    prefix: formatCidr(prefix),
-    nodeId: null,
-    name: peer.name,
-    wireguardPublicKey: formatWireguardKey(peer.publicKey),
-    metric: 0,
-    active: true,
-  }));
+/**
+ * A part of the routes, from the `from`th on, and where the next part begins. The kernel is asked
+ * about each.
+ */
+export const routesPage = (
+  { roster }: Control,
+  { routes, state }: Pick<Host, "routes" | "state">,
+  from: number,
+  most: number,
+): RoutesPage => {
+  const found: RouteValue[] = [];
+  let at = 0;
+  for (const peer of roster.peers()) {
+    if (at + roster.allowed.countOf(peer) <= from) {
+      at += roster.allowed.countOf(peer);
+      continue;
+    }
+    for (const cidr of roster.allowed.of(peer)) {
+      if (at++ < from) continue;
+      if (found.length === most) return { routes: found, next: from + most };
+      found.push({
+        prefix: formatCidr(cidr),
+        nodeId: null,
+        name: peer.name,
+        wireguardPublicKey: formatWireguardKey(peer.publicKey),
+        metric: 0,
+        ...routes.stateOf(cidr, state),
+      });
+    }
+  }
+  return { routes: found, next: null };
+};
 
 export const statsValue = (arena: Arena): StatsValue => {
   const names = [...Array.from({ length: arena.limits.ioThreads }, (_, i) => `io ${i}`), "control"];

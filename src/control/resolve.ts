@@ -65,6 +65,7 @@ export class Names {
   readonly #waiting = { fresh: [] as Question[], doubtful: [] as Question[] };
   #doubtfulRunning = 0;
   #nextId = 0;
+  #onQuiet: (() => void)[] = [];
 
   constructor(services: NameServices) {
     this.#services = services;
@@ -84,6 +85,12 @@ export class Names {
     const usable = answer.find((address) => (sockaddrHost(address).length === 4 ? v4 : v6));
     if (usable === undefined) return NO_ADDRESS;
     return makeSockaddr(sockaddrHost(usable), port, sockaddrScope(usable));
+  }
+
+  /** Nothing is asked any more, for the first time from now on. */
+  quiet(): Promise<void> {
+    if (this.#byName.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onQuiet.push(resolve));
   }
 
   /** The system's answer to one that was asked. */
@@ -140,5 +147,7 @@ export class Names {
     this.#byName.delete(question.name);
     if (question.doubtful) this.#doubtfulRunning--;
     for (const tell of question.tell) tell(answer);
+    // What they do with it is done first.
+    if (this.#byName.size === 0) for (const tell of this.#onQuiet.splice(0)) setImmediate(tell);
   }
 }

@@ -14,6 +14,7 @@ import { createServer, type Socket } from "node:net";
 import type { Change } from "../schema/change.ts";
 import type { LogLevel } from "../schema/config.ts";
 import {
+  type ChangeValue,
   CONTROL_VERSION,
   type ConfigValue,
   type ControlReply,
@@ -27,7 +28,6 @@ import {
   type PeerValue,
   type ReloadValue,
   type RoutesPage,
-  type RouteValue,
   readRequest,
   type StatsValue,
   type StatusValue,
@@ -44,8 +44,11 @@ const IDLE_MS = 60_000;
 /** Tuning: 400 peers and 5,000 + 10,000 prefixes (of the last one) stay under a frame. */
 const PAGE_PEERS = 400;
 const PAGE_PREFIXES = 5_000;
-/** Tuning: 3,000 routes with the longest prefixes and names stay under a frame. */
-const PAGE_ROUTES = 3_000;
+/**
+ * Tuning: 1,000 routes with the longest prefixes, names and reasons stay under a frame, and the
+ * kernel is asked about them in some 20 ms.
+ */
+const PAGE_ROUTES = 1_000;
 
 type Awaitable<Value> = Value | Promise<Value>;
 
@@ -54,13 +57,13 @@ export interface ControlHandlers {
   readonly "status.get": () => Awaitable<StatusValue>;
   /** All peers; they are sent in pages. */
   readonly "peers.get": () => Awaitable<readonly PeerValue[]>;
-  /** All routes; they are sent in pages. */
-  readonly "routes.get": () => Awaitable<readonly RouteValue[]>;
+  /** At most so many routes, from one on. */
+  readonly "routes.get": (from: number, most: number) => Awaitable<RoutesPage>;
   readonly "stats.get": () => Awaitable<StatsValue>;
   /** Every setting by "section.key", as it is now; schema/settings.ts makes it. */
   readonly "config.get": () => Awaitable<ConfigValue>;
   /** Whole or not at all. */
-  readonly "change.apply": (change: Change) => Awaitable<void>;
+  readonly "change.apply": (change: Change) => Awaitable<ChangeValue>;
   /** Reads the configuration again. */
   readonly "engine.reload": () => Awaitable<ReloadValue>;
   /** Begins a handshake with one peer or, for null, with all; returns how many were begun. */
@@ -106,20 +109,14 @@ export const pageOf = (all: readonly PeerValue[], from: number): PeersPage => {
   return { peers: all.slice(from, end), next: end < all.length ? end : null };
 };
 
-const routesPage = (all: readonly RouteValue[], from: number): RoutesPage => {
-  const end = from + PAGE_ROUTES;
-  return { routes: all.slice(from, end), next: end < all.length ? end : null };
-};
-
 const replyValue = async (handlers: ControlHandlers, request: ControlRequest): Promise<unknown> => {
   switch (request.type) {
     case "peers.get":
       return pageOf(await handlers["peers.get"](), request.from);
     case "routes.get":
-      return routesPage(await handlers["routes.get"](), request.from);
+      return await handlers["routes.get"](request.from, PAGE_ROUTES);
     case "change.apply":
-      await handlers["change.apply"](request.change);
-      return null;
+      return await handlers["change.apply"](request.change);
     case "peers.rekey":
       return await handlers["peers.rekey"](request.publicKey);
     case "log.level":

@@ -145,6 +145,11 @@ export class Sockets {
     return this.#open;
   }
 
+  /** The last one that it had. */
+  get port(): number {
+    return this.#options.port;
+  }
+
   /**
    * Moves to another port; null: leaves it. Returns the port. Descriptors have to be registered
    * anew with whatever polls them. Errors: EngineError PORT_TAKEN; all is as it was then.

@@ -57,6 +57,8 @@ export interface World {
    * Errors: EngineError PORT_TAKEN, SOCKET_FAILED; the old port stays then.
    */
   readonly listen: (port: number | null) => Promise<number>;
+  /** Does the kernel lead our datagrams to `to`, from `local`, into the tunnel itself? */
+  readonly inside: (to: Uint8Array, local: Uint8Array) => boolean;
   readonly setMark: (fwmark: number) => void;
   /** Errors: EngineError TUN_FAILED. */
   readonly setMtu: (mtu: number) => void;

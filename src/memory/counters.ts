@@ -28,6 +28,16 @@ export class Counters {
 /** Control's block number. */
 export const controlBlock = (arena: Arena): number => arena.limits.ioThreads;
 
+/** A DROP or COUNT of all threads together. Thread: any. */
+export const sumCounter = (arena: Arena, which: number): number => {
+  const base = wordOf(arena, "counters", 8, 0) >>> 1;
+  let total = 0;
+  for (let block = 0; block <= controlBlock(arena); block++) {
+    total += arena.f64[base + block * COUNTERS_PER_THREAD + which]!;
+  }
+  return total;
+};
+
 export interface CounterSums {
   readonly counters: Record<string, number>;
   readonly drops: Record<string, number>;

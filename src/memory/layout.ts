@@ -87,6 +87,8 @@ export const FRAME_EVERY_MS = 50;
 export const FRAME_BURST = 10;
 /** Addresses of the host's own interface that inbound packets may be trusted to reach. */
 export const LOCAL_ADDRESSES = 64;
+/** Addresses of the whole host from which our own datagrams may leave. */
+export const HOST_ADDRESSES = 1_024;
 /** Most worker threads. */
 export const WORKERS_MAX = 64;
 /** Most I/O threads: a receiver index names its owner in three bits. */
@@ -111,6 +113,7 @@ export const DROPS = [
   { name: "tunInvalid", unit: "packets", doc: "Read from the TUN device and not a whole IPv4 or IPv6 packet, or larger than the tunnel's MTU." },
   { name: "noRoute", unit: "packets", doc: "No peer's allowed IPs contain the inner destination." },
   { name: "linkOnly", unit: "packets", doc: "Multicast, broadcast or link-local, and no peer's allowed IPs contain it: what every kernel sends to every interface. No worry." },
+  { name: "ownDatagram", unit: "packets", doc: "A datagram of this engine that came back out of the TUN device: some route leads a peer's endpoint into the tunnel itself." },
   { name: "tooBig", unit: "packets", doc: "Longer than the way to the peer takes, and not to be cut. Its sender was told (`tooBigTold`), where one may be." },
   { name: "noEndpoint", unit: "packets", doc: "The peer has no endpoint yet: it never sent and none is configured." },
   { name: "stagedFull", unit: "packets", doc: "Waited for a session and was the oldest when the pool was full." },
@@ -121,6 +124,7 @@ export const DROPS = [
   { name: "sendFull", unit: "datagrams", doc: "The socket's send buffer stayed full." },
   { name: "tooShort", unit: "datagrams", doc: "Shorter than the smallest message of its type." },
   { name: "badType", unit: "datagrams", doc: "Not a message type that this socket takes." },
+  { name: "ownTunnel", unit: "datagrams", doc: "Arrived through the tunnel itself, as an inner packet to our port: no peer is reached that way." },
   { name: "unknownIndex", unit: "datagrams", doc: "The receiver index names no session." },
   { name: "suiteRefused", unit: "datagrams", doc: "A handshake message of a cipher suite that this engine does not take." },
   { name: "wrongSuite", unit: "datagrams", doc: "The message type does not belong to the session's cipher suite." },
@@ -205,6 +209,7 @@ export const COUNTS = [
   { name: "underLoad", unit: "times", doc: "Times that handshakes came faster than can be answered." },
   { name: "sessionsMade", unit: "sessions", doc: "Sessions established, in either role." },
   { name: "roamed", unit: "moves", doc: "Endpoints moved after an authenticated packet from a new address." },
+  { name: "insideRefused", unit: "endpoints", doc: "Addresses that became no peer's endpoint, since a route leads them into the tunnel itself." },
 ] as const satisfies readonly CounterRow[];
 
 export type DropName = (typeof DROPS)[number]["name"];
@@ -238,6 +243,9 @@ export const ENGINE = {
     localCount: { at: 148, bytes: 4, writer: "control", unit: "entries", doc: "Entries of `locals` in use." },
     activeRoutes: { at: 128, bytes: 4, writer: "control", unit: "index", doc: "Which of the two route tables readers use, 0 or 1." },
     portOpen: { at: 152, bytes: 4, writer: "control", unit: "flag", doc: "1: I/O threads may open connected sockets on the port." },
+    tunIndex: { at: 156, bytes: 4, writer: "control", unit: "index", doc: "Of the tunnel interface, where our sockets are; 0: it is in another namespace." },
+    ownPort: { at: 160, bytes: 4, writer: "control", unit: "port", doc: "Source port of what may not come out of the device; 0: our datagrams cannot." },
+    hostCount: { at: 164, bytes: 4, writer: "control", unit: "entries", doc: "Entries of `hosts` in use." },
     mtu: { at: 136, bytes: 4, writer: "control", unit: "bytes", doc: "Largest packet inside the tunnel; main writes the first value. Raised before the link's, lowered after it." },
   },
 } as const satisfies Struct;
@@ -447,11 +455,11 @@ export const PASSED = {
   },
 } as const satisfies Struct;
 
-/** An address of this host's tunnel interface. */
+/** An address of this host. */
 // biome-ignore format: a table
 export const LOCAL = {
   name: "local",
-  doc: "An address of the tunnel interface; packets to it are not forwarded, so AEAD vouches for their checksum.",
+  doc: "An address of this host. Of the tunnel interface (`locals`): packets to it are not forwarded, so AEAD vouches for their checksum. Of any (`hosts`): what comes from it with our port is ours.",
   size: 32,
   fields: {
     version: { at: 0, bytes: 4, writer: "control", unit: "4 or 6", doc: "IP version." },
@@ -540,6 +548,7 @@ export const REGIONS = [
   { name: "frames", size: FRAME.size, struct: FRAME, count: (l) => l.ioThreads * FRAMES_PER_IO, doc: "Control frames, control to I/O thread." },
   { name: "counters", size: COUNTERS_PER_THREAD * 8, struct: null, count: (l) => l.ioThreads + 1, doc: "f64 each: one block per I/O thread, then control's." },
   { name: "locals", size: LOCAL.size, struct: LOCAL, count: () => LOCAL_ADDRESSES, doc: "Addresses of the tunnel interface." },
+  { name: "hosts", size: LOCAL.size, struct: LOCAL, count: () => HOST_ADDRESSES, doc: "Addresses from which our datagrams may leave." },
   { name: "peers", size: PEER.size, struct: PEER, count: (l) => l.peers * ENTRIES_PER_PEER, doc: "One entry per peer, and one for a peer that it replaces." },
   { name: "sessions", size: SESSION.size, struct: SESSION, count: (l) => l.peers * SESSIONS_PER_PEER, doc: "Locked in memory, kept out of core dumps." },
   { name: "indexTable", size: 4, struct: null, count: () => 1 << INDEX_BITS, doc: "u32: session + 1 by the random bits of a receiver index; control writes." },

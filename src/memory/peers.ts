@@ -49,9 +49,15 @@ export interface PeerTimes {
 /** Control's end of the peers region. Thread: control. */
 export class PeerEntries {
   readonly #arena: Arena;
+  readonly #admits: (sockaddr: Uint8Array, local: Uint8Array) => boolean;
 
-  constructor(arena: Arena) {
+  /** `admits`: may a peer be reached there? Asked for every endpoint, wherever it comes from. */
+  constructor(
+    arena: Arena,
+    admits: (sockaddr: Uint8Array, local: Uint8Array) => boolean = () => true,
+  ) {
     this.#arena = arena;
+    this.#admits = admits;
   }
 
   /** Session to seal with, or -1. */
@@ -87,20 +93,25 @@ export class PeerEntries {
    * Writes where the peer is, and the local address that it asked: answers leave from there. Both
    * are sockaddrs of 28 bytes. Without `local`, or an empty one, the kernel chooses until the peer
    * is heard: so for an endpoint that was configured. Nothing is written when both are there
-   * already, since readers would wait.
+   * already, since readers would wait. False: no peer may be reached there, all stays as it was.
    */
-  setEndpoint(peer: number, sockaddr: Uint8Array, local: Uint8Array = NOWHERE): void {
+  setEndpoint(peer: number, sockaddr: Uint8Array, local: Uint8Array = NOWHERE): boolean {
     const { u32, u8 } = this.#arena;
     const from = local.length === 0 ? NOWHERE : local;
-    const word = peerWord(this.#arena, peer);
     if (sameBytes(this.endpoint(peer), sockaddr) && sameBytes(this.local(peer), from)) {
       this.forgetHeard(peer);
-      return;
+      return true;
     }
+    if (!this.#admits(sockaddr, from)) {
+      this.forgetHeard(peer);
+      return false;
+    }
+    const word = peerWord(this.#arena, peer);
     Atomics.add(u32, word + PEER_FIELD.endpointLock, 1);
     u8.set(sockaddr.subarray(0, PEER.fields.endpoint.bytes), (word + PEER_FIELD.endpoint) * 4);
     u8.set(from.subarray(0, PEER.fields.local.bytes), (word + PEER_FIELD.local) * 4);
     Atomics.add(u32, word + PEER_FIELD.endpointLock, 1);
+    return true;
   }
 
   /**

@@ -124,8 +124,10 @@ export interface RouteValue {
   readonly wireguardPublicKey: string;
   /** 0 for a static peer. */
   readonly metric: number;
-  /** The data path uses it. */
+  /** The kernel leads its packets into the tunnel. */
   readonly active: boolean;
+  /** A clause: why not. Null: it does. */
+  readonly reason: string | null;
 }
 
 /** A part of the routes. */
@@ -139,6 +141,13 @@ export interface RoutesPage {
 export interface ReloadValue {
   readonly changed: readonly string[];
   readonly needsRestart: readonly string[];
+  /** Sentences: what the kernel's routes are not, against the configuration. */
+  readonly warnings: readonly string[];
+}
+
+/** What a change did not bring about, though it was made: sentences. */
+export interface ChangeValue {
+  readonly warnings: readonly string[];
 }
 
 /** Every setting by "section.key", as it is now. */
@@ -169,7 +178,7 @@ export interface ControlValues {
   readonly "routes.get": RoutesPage;
   readonly "stats.get": StatsValue;
   readonly "config.get": ConfigValue;
-  readonly "change.apply": null;
+  readonly "change.apply": ChangeValue;
   readonly "engine.reload": ReloadValue;
   /** Handshakes that were begun. */
   readonly "peers.rekey": number;

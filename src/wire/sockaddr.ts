@@ -44,11 +44,30 @@ export const sockaddrHost = (sockaddr: Uint8Array): Uint8Array => {
   return isMapped(host) ? host.subarray(12) : host;
 };
 
+/** A copy with another port. Of family 0 too: any address, this port. */
+export const withPort = (sockaddr: Uint8Array, port: number): Uint8Array => {
+  const out = new Uint8Array(SOCKADDR_BYTES);
+  out.set(sockaddr.subarray(0, SOCKADDR_BYTES));
+  new DataView(out.buffer).setUint16(2, port, false);
+  return out;
+};
+
 export const sockaddrPort = (sockaddr: Uint8Array): number => (sockaddr[2]! << 8) | sockaddr[3]!;
 
 /** Scope id of an IPv6 address: the interface of a link-local one. */
 export const sockaddrScope = (sockaddr: Uint8Array): number =>
   (sockaddr[24]! | (sockaddr[25]! << 8) | (sockaddr[26]! << 16) | (sockaddr[27]! << 24)) >>> 0;
+
+/**
+/**
+ * Interface at which a datagram arrived, of a local address as the addon gives it; 0: not known.
+ * An IPv4 address has it behind itself, where the kernel keeps nothing.
+ */
+export const sockaddrInterface = (local: Uint8Array): number => {
+  const family = local.length < SOCKADDR_BYTES ? 0 : sockaddrFamily(local);
+  if (family === 0) return 0;
+  return new DataView(local.buffer, local.byteOffset).getUint32(family === 4 ? 8 : 24, true);
+};
 
 /**
  * "203.0.113.7:51820", "[fd00::1]:51820", "[fe80::1%eth0]:51820", or null for none. `linkName`

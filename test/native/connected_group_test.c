@@ -1,4 +1,4 @@
-/* sources: udp.c udp_connected.c */
+/* sources: udp.c udp_connected.c udp_own.c */
 /*
  * connected_group_test.c — connected sockets beside a reuseport group with a program, on the real
  * kernel: none takes a stranger's datagram at any time, and none moves a member by coming or going.

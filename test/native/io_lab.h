@@ -60,6 +60,7 @@ static inline void lay_out(struct arena *arena)
         { REGION_SOURCES, SOURCE_SIZE, JOB_SEGMENTS },
         { REGION_COUNTERS, 8u * COUNTERS_PER_THREAD, 2 },
         { REGION_LOCALS, LOCAL_SIZE, 4 },      { REGION_PEERS, PEER_SIZE, PEERS },
+        { REGION_HOSTS, LOCAL_SIZE, 4 },
         { REGION_SESSIONS, SESSION_SIZE, SESSIONS }, { REGION_SLOT_GENERATIONS, 4, SLOTS },
         { REGION_SLOTS, SLOT_BYTES, SLOTS },
     };

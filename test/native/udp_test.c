@@ -1,4 +1,4 @@
-/* sources: udp.c */
+/* sources: udp.c udp_own.c */
 /* udp_test.c — UDP sockets over loopback: segmenting, merging, long and short datagrams. */
 #define _GNU_SOURCE
 #include "udp.h"

@@ -13,12 +13,15 @@ import { IoThread } from "../../src/io/thread.ts";
 import { Counters } from "../../src/memory/counters.ts";
 import { COUNT, IO } from "../../src/memory/layout.ts";
 import { type Arena, doubleAt, fieldWord, shareOf, wordOf } from "../../src/memory/region.ts";
+import { setTunIndex } from "../../src/memory/underlay.ts";
 import { Holdings } from "./holdings.ts";
 import type { Random } from "./random.ts";
 import type { Schedule } from "./schedule.ts";
 import type { Path, Place, Port } from "./stage.ts";
 
 export const MTU = 1_420;
+/** Stands for the device while a turn takes what comes out of the tunnel, and nothing else. */
+export const LOOPBACK_INDEX = addon.linkIndex("lo");
 
 /** Frames and datagrams that wait for a turn at most: no more fit the stand-in for a TUN. */
 const INPUTS_A_TURN = 8;
@@ -62,6 +65,8 @@ export class IoActor {
   readonly #clock: number;
   readonly #loops: number;
   readonly #datagrams: { datagram: Buffer; path: Path }[] = [];
+  /** What comes out of the tunnel itself, to the port. */
+  readonly #inside: { datagram: Buffer; path: Path }[] = [];
   readonly #frames: Buffer[] = [];
   readonly #frame = Buffer.alloc(FRAME_BYTES);
   readonly #bytes = new Uint8Array(32 * RECEIVED_BYTES);
@@ -114,6 +119,12 @@ export class IoActor {
     this.#planSoon();
   }
 
+  /** A datagram came to its socket by way of the TUN device. */
+  takeInside(datagram: Buffer, path: Path): void {
+    this.#inside.push({ datagram, path });
+    this.#planSoon();
+  }
+
   wake(): void {
     addon.eventSignal(this.#port.wake);
     this.#planSoon();
@@ -155,7 +166,7 @@ export class IoActor {
     this.#step();
     this.#holdings.checkUse();
     if (!alive()) return;
-    const left = this.#frames.length + this.#datagrams.length > 0;
+    const left = this.#frames.length + this.#datagrams.length + this.#inside.length > 0;
     this.plan(this.#ready !== 0 || left ? random.fraction() : IDLE_MS);
     if (random.chance(lasts)) after(LASTS_MS * random.fraction(), () => this.#endTurn());
     else this.#endTurn();
@@ -176,12 +187,15 @@ export class IoActor {
     const wrote = writes();
     const sent = counters.get(COUNT.sentDatagrams);
     const received = counters.get(COUNT.receivedDatagrams);
-    const given = this.#give();
+    const inside = this.#inside.length > 0;
+    setTunIndex(this.#keeper.arena, inside ? LOOPBACK_INDEX : 0);
+    const given = inside ? this.#giveDatagrams(this.#inside) : this.#give();
     for (let looks = 0; ; looks++) {
       if (!this.#io.step(0)) throw new Error("the stand-in for a TUN device is gone");
       if (counters.get(COUNT.receivedDatagrams) - received >= given) break;
       if (looks === LOOKS_MAX) throw new Error("loopback lost a datagram");
     }
+    setTunIndex(this.#keeper.arena, 0);
     const { onWritten, onBell, place } = this.#keeper;
     for (let i = writes() - wrote; i > 0; i--) {
       const bytes = readSync(this.#port.host, this.#frame);
@@ -194,7 +208,11 @@ export class IoActor {
   /** Hands frames and datagrams to the kernel. Returns the number of datagrams. */
   #give(): number {
     for (const frame of this.#frames.splice(0, INPUTS_A_TURN)) writeSync(this.#port.host, frame);
-    const datagrams = this.#datagrams.splice(0, INPUTS_A_TURN);
+    return this.#giveDatagrams(this.#datagrams);
+  }
+
+  #giveDatagrams(waiting: { datagram: Buffer; path: Path }[]): number {
+    const datagrams = waiting.splice(0, INPUTS_A_TURN);
     for (const { datagram, path } of datagrams) {
       const result = addon.datagramSend(
         path.fd,

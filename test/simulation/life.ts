@@ -24,8 +24,10 @@ import { writeMtu } from "../../src/memory/mtu.ts";
 import { PEER_FIELD, peerWord } from "../../src/memory/peers.ts";
 import { type Arena, fieldWord, makeArena, regionTables, wordOf } from "../../src/memory/region.ts";
 import { SESSION_FIELD, sessionWord } from "../../src/memory/sessions.ts";
+import { setTunIndex } from "../../src/memory/underlay.ts";
 import type { Change } from "../../src/schema/change.ts";
-import { IoActor, type Keeper, LASTS_MS, MTU } from "./io-actor.ts";
+import { makeSockaddr } from "../../src/wire/sockaddr.ts";
+import { IoActor, type Keeper, LASTS_MS, LOOPBACK_INDEX, MTU } from "./io-actor.ts";
 import { Violation } from "./ledger.ts";
 import type { Path } from "./stage.ts";
 import { watchStores } from "./stores.ts";
@@ -154,6 +156,21 @@ export class Life {
       return;
     }
     this.#later(3, () => this.#receive(datagram, path.address));
+  }
+
+  /** One that comes out of the tunnel itself, to the port. */
+  takeInside(datagram: Buffer, path: Path): void {
+    const data = datagram.length >= 8 && DATA.includes(datagram.readUInt32LE(0));
+    if (data) {
+      const owner = (datagram.readUInt32LE(4) & 7) % this.#ios.length;
+      this.#ios[owner]!.takeInside(datagram, path);
+      return;
+    }
+    const local = makeSockaddr(path.family === 4 ? new Uint8Array(4) : new Uint8Array(16), 0);
+    new DataView(local.buffer).setUint32(path.family === 4 ? 8 : 24, LOOPBACK_INDEX, true);
+    setTunIndex(this.arena, LOOPBACK_INDEX);
+    this.control.receive(datagram, path.address, local);
+    setTunIndex(this.arena, 0);
   }
 
   #receive(datagram: Uint8Array, from: Uint8Array): void {

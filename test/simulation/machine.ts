@@ -287,6 +287,7 @@ export class Machine implements Receiver {
             ? "no answer"
             : network.pathTo(this.id, Number(host.slice("machine-".length))).address,
         ),
+      inside: () => false,
       listen: (port) => promise(0, () => port ?? 0),
       setMark: () => {},
       setMtu: () => {},
@@ -332,6 +333,10 @@ export class Machine implements Receiver {
   arrive(datagram: Buffer, path: Path): void {
     if (this.#life === null || !this.awake) this.#options.count("arrived at nobody");
     else this.#life.takeDatagram(datagram, path);
+  }
+
+  arriveInside(datagram: Buffer, path: Path): void {
+    if (this.#life !== null && this.awake) this.#life.takeInside(datagram, path);
   }
 
   #onWritten(frame: Buffer): void {

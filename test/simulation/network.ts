@@ -2,6 +2,7 @@
  * network — what lies between the machines: it loses, delays, reorders, doubles and damages
  * datagrams, keeps some and brings them again much later, and moves machines to other addresses.
  */
+import { Violation } from "./ledger.ts";
 import type { Random } from "./random.ts";
 import type { Schedule } from "./schedule.ts";
 import { type Path, type Place, WAYS } from "./stage.ts";
@@ -41,11 +42,15 @@ const KEPT_MAX = 256;
 export interface Receiver {
   /** A datagram arrives from a path's address. */
   arrive(datagram: Buffer, path: Path): void;
+  /** The same, but out of its own tunnel: a peer has put it into an inner packet to its port. */
+  arriveInside(datagram: Buffer, path: Path): void;
 }
 
 export class Network {
   readonly #schedule: Schedule;
   readonly #random: Random;
+  /** For what is to change nothing. */
+  readonly #inner: Random;
   readonly #places: readonly Place[];
   readonly #links: Link[][];
   readonly #kept: Kept[] = [];
@@ -55,11 +60,13 @@ export class Network {
   constructor(options: {
     readonly schedule: Schedule;
     readonly random: Random;
+    readonly inner: Random;
     readonly places: readonly Place[];
     readonly count: (what: string) => void;
   }) {
     this.#schedule = options.schedule;
     this.#random = options.random;
+    this.#inner = options.inner;
     this.#places = options.places;
     this.#count = options.count;
     this.#links = options.places.map(() =>
@@ -96,7 +103,9 @@ export class Network {
   /** A machine sends over a path of its own. */
   send(path: Path, datagram: Buffer): void {
     const { owner: from, peer: to, way } = path;
+    if (to > this.#places.length) throw new Violation(`${from} sends into its own tunnel`);
     if (this.#random.chance(0.2)) this.#keep({ from, to, datagram });
+    if (to < this.#places.length) this.#sendInside(to, way, datagram);
     const fate = this.#fate(from, to, way);
     if (fate !== null) {
       this.#count(fate);
@@ -109,6 +118,15 @@ export class Network {
       const damaged = this.#random.chance(weather.damage);
       this.#carry(from, to, damaged ? this.#damage(datagram) : datagram, weather);
     }
+  }
+
+  /** Sometimes a datagram comes by the tunnel, too, and may be there first. */
+  #sendInside(to: number, way: number, datagram: Buffer): void {
+    if (!this.#inner.chance(0.02)) return;
+    this.#count("sent inside");
+    const path = this.#places[to]!.paths[this.#places.length + 1]![way]!;
+    const delayMs = 40 * this.#inner.fraction();
+    this.#schedule.after(delayMs, () => this.#receivers[to]!.arriveInside(datagram, path));
   }
 
   /** Why a datagram gets no further; null: it does. */

@@ -37,6 +37,7 @@ const REACHED = [
   "sessionExpired",
   "stagedExpired",
   "unknownIndex",
+  "ownTunnel",
   "keepalives",
   "hellosTaken",
   "probesTaken",

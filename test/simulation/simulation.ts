@@ -111,7 +111,8 @@ class Simulation {
     };
     const schedule = this.#schedule;
     const random = new Random(seed, 1_000);
-    this.#network = new Network({ schedule, random, places, count });
+    const inner = new Random(seed, 1_001);
+    this.#network = new Network({ schedule, random, inner, places, count });
     this.#ledger = new Ledger(engines);
     this.#machines = places.map(
       (place, id) =>

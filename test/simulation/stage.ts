@@ -42,7 +42,7 @@ export interface Place {
   readonly controlWake: number;
   /** Handshake messages that came to I/O threads: their end, and control's. */
   readonly passOn: readonly [io: number, control: number];
-  /** By peer, then by way. The last peer is a stranger. */
+  /** By peer, then by way. Then come a stranger, and who speaks through the tunnel itself. */
   readonly paths: readonly (readonly Path[])[];
 }
 
@@ -69,7 +69,7 @@ export class Stage {
       ports: Array.from({ length: ioThreads }, () => this.#port()),
       controlWake: this.#keep(addon.eventOpen()),
       passOn: this.#pair(),
-      paths: Array.from({ length: machines + 1 }, (_row, peer) =>
+      paths: Array.from({ length: machines + 2 }, (_row, peer) =>
         peer === machine ? [] : WAYS.map((family, way) => this.#path(machine, peer, way, family)),
       ),
     }));

@@ -15,7 +15,7 @@ import type { Change } from "../../src/schema/change.ts";
 import type { LogLevel } from "../../src/schema/config.ts";
 import type { PeerValue, RouteValue, StatsValue, StatusValue } from "../../src/schema/control.ts";
 import { EngineError } from "../../src/schema/errors.ts";
-import { parseCidr } from "../../src/wire/cidr.ts";
+import { formatCidr, parseCidr } from "../../src/wire/cidr.ts";
 
 const cli = fileURLToPath(new URL(`../../src/cli${extname(import.meta.url)}`, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-live-"));
@@ -78,6 +78,7 @@ const ROUTES: readonly RouteValue[] = OFFICE.addresses.map((prefix, i) => ({
   wireguardPublicKey: OFFICE.wireguardPublicKey,
   metric: 0,
   active: i === 0,
+  reason: i === 0 ? null : "eth0 has it",
 }));
 const STATS: StatsValue = {
   threads: [{ name: "io0", counters: { loops: 7 } }],
@@ -102,14 +103,21 @@ const called = (peer: PeerValue): PeerValue =>
 const handlers: ControlHandlers = {
   "status.get": () => STATUS,
   "peers.get": () => [OFFICE, called(OTHER), called(TWIN)],
-  "routes.get": () => ROUTES,
+  "routes.get": () => ({ routes: ROUTES, next: null }),
   "stats.get": () => STATS,
   "config.get": () => ({ "interface.mtu": asked.mtu, "interface.addresses": ["10.66.0.1/24"] }),
   "change.apply": (change) => {
     asked.changes.push(change);
     asked.mtu = change.mtu ?? asked.mtu;
+    const prefix = change.peers?.[0]?.allowedIps?.[0];
+    const left = prefix?.prefixLength === 0 && `${formatCidr(prefix)} gets no kernel route.`;
+    return { warnings: left ? [left] : [] };
   },
-  "engine.reload": () => ({ changed: ["interface.mtu"], needsRestart: ["engine.threads"] }),
+  "engine.reload": () => ({
+    changed: ["interface.mtu"],
+    needsRestart: ["engine.threads"],
+    warnings: [],
+  }),
   "peers.rekey": (key) => {
     asked.rekeyed.push(key);
     return key === null ? 3 : 1;
@@ -185,7 +193,7 @@ test("routes", async () => {
   assert.deepEqual(await json("routes"), ROUTES);
   const text = await good("routes", "-i", "cli0");
   assert.match(text, /10\.66\.0\.2\/32 +office +0 +active\n/);
-  assert.match(text, /10\.5\.0\.0\/16 +office +0 +not in use\n/);
+  assert.match(text, /10\.5\.0\.0\/16 +office +0 +eth0 has it\n/);
 });
 
 test("stats", async () => {
@@ -194,7 +202,8 @@ test("stats", async () => {
 });
 
 test("reload tells what changed and what waits", async () => {
-  const value = { interface: "cli0", changed: ["interface.mtu"], needsRestart: ["engine.threads"] };
+  const [changed, needsRestart] = [["interface.mtu"], ["engine.threads"]];
+  const value = { interface: "cli0", changed, needsRestart, warnings: [] };
   assert.deepEqual(await json("reload"), value);
   const text = "cli0: 1 change\n  interface.mtu\nnot before the engine is started again:\n";
   assert.equal(await good("reload"), `${text}  engine.threads\n`);
@@ -279,6 +288,16 @@ test("route add moves a prefix, and says from whom", async () => {
   assert.deepEqual(asked.changes, [{ peers: [peer] }]);
   const value = { interface: "cli0", prefix: "fd67::/64", wireguardPublicKey: textOf(1) };
   assert.deepEqual(await json("route", "add", "fd67::/64", "--peer", "office"), value);
+});
+
+test("what the kernel does not route is said on stderr, and the change is made", async () => {
+  for (const json of [[], ["--json"]]) {
+    const add = ["route", "add", "0.0.0.0/0", "--peer", "office", ...json];
+    const { status, stderr } = await run(...add);
+    assert.equal(status, 0);
+    assert.equal(stderr, "p2pvpn-engine: 0.0.0.0/0 gets no kernel route.\n");
+  }
+  assert.match(await good("routes"), /10\.5\.0\.0\/16 +office +0 +eth0 has it\n/);
 });
 
 test("route remove takes a prefix from whoever has it, or from the one that is named", async () => {

@@ -256,10 +256,7 @@ test("check says that a default route is left to others", () => {
     writeFileSync(join(folder, "default.toml"), `${text}${lines.join("\n")}\n`);
     return run("check", "-c", "default.toml").stdout;
   };
-  assert.match(
-    config("install"),
-    /^warning .* 0\.0\.0\.0\/0 in allowed_ips gets no kernel route; /m,
-  );
+  assert.match(config("install"), /^warning +routes +0\.0\.0\.0\/0 gets no kernel route; /m);
   assert.doesNotMatch(config("leave"), /no kernel route/);
 });
 

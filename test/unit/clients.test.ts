@@ -23,6 +23,7 @@ const ROUTES = Array.from(
     wireguardPublicKey: Buffer.alloc(32).toString("base64"),
     metric: 0,
     active: true,
+    reason: null,
   }),
 );
 
@@ -39,7 +40,7 @@ const open = (name: string, more: Partial<ControlHandlers> = {}) =>
       "status.get": refuse,
       "peers.get": refuse,
       "stats.get": refuse,
-      "routes.get": () => ROUTES,
+      "routes.get": (from, most) => ({ routes: ROUTES.slice(from, from + most), next: null }),
       "config.get": () => CONFIG,
       "change.apply": refuse,
       "engine.reload": refuse,
@@ -74,7 +75,7 @@ test("while the engine is at work for all, one more is told so; then there is ro
   const socket = await open("t4", {
     "engine.reload": () => {
       asked++;
-      return reloading.then(() => ({ changed: [], needsRestart: [] }));
+      return reloading.then(() => ({ changed: [], needsRestart: [], warnings: [] }));
     },
   });
   const clients = await crowd(socket.file, (client) => {

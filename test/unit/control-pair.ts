@@ -119,6 +119,7 @@ export class End {
         forget: () => {},
         close: () => {},
       }),
+      inside: (to) => pair.isInside(to),
       send: (datagram) => {
         const copy = Uint8Array.from(datagram);
         this.sent.push(copy);
@@ -149,6 +150,8 @@ export class Pair {
   nowMs = START_MS;
   /** Which messages get through. */
   carries: (datagram: Uint8Array) => boolean = () => true;
+  /** What the kernel leads into the tunnel. */
+  isInside: (to: Uint8Array) => boolean = () => false;
 
   static async make(a: EndOptions, b: EndOptions): Promise<Pair> {
     const pair = new Pair();

@@ -97,10 +97,10 @@ const handlers: ControlHandlers = {
   "stats.get": () => {
     throw new Error("no figures");
   },
-  "routes.get": () => [],
+  "routes.get": () => ({ routes: [], next: null }),
   "config.get": () => ({ "interface.mtu": 1_420 }),
-  "change.apply": () => {},
-  "engine.reload": () => ({ changed: [], needsRestart: [] }),
+  "change.apply": () => ({ warnings: [] }),
+  "engine.reload": () => ({ changed: [], needsRestart: [], warnings: [] }),
   "peers.rekey": () => 2,
   "log.level": (level) => level ?? "info",
   "engine.stop": () => {
@@ -272,10 +272,15 @@ test("routes come in pages that fit a frame", async () => {
       wireguardPublicKey: Buffer.alloc(32, i & 0xff).toString("base64"),
       metric: 2 ** 31 + i,
       active: i % 2 === 0,
+      reason: "r".repeat(150),
     }),
   );
   for (const all of [routes, routes.slice(0, 3_000), []]) {
-    const socket = await open("t9", { "routes.get": () => all });
+    const page = (from: number, most: number) => {
+      const next = from + most < all.length ? from + most : null;
+      return { routes: all.slice(from, from + most), next };
+    };
+    const socket = await open("t9", { "routes.get": page });
     try {
       assert.deepEqual(await askRoutes("t9", { folder }), all);
     } finally {
@@ -286,10 +291,15 @@ test("routes come in pages that fit a frame", async () => {
 
 test("what changes an engine reaches it whole; what is wrong is refused by its place", async () => {
   const changes: Change[] = [];
-  const socket = await open("ta", { "change.apply": (change) => void changes.push(change) });
+  const apply = (change: Change) => {
+    changes.push(change);
+    return { warnings: ["one"] };
+  };
+  const socket = await open("ta", { "change.apply": apply });
   const change: Change = { mtu: 1_400, peers: [{ publicKey: new Uint8Array(32).fill(1) }] };
   try {
-    assert.equal(await ask("ta", { type: "change.apply", change }, { folder }), null);
+    const value = await ask("ta", { type: "change.apply", change }, { folder });
+    assert.deepEqual(value, { warnings: ["one"] });
     assert.deepEqual(changes, [change]);
     const wrong = { type: "change.apply", change: { mtu: 1 } } as const;
     await assert.rejects(

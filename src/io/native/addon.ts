@@ -145,7 +145,7 @@ export interface Addon {
   linkDelete(index: number): number;
   addressAdd(index: number, address: Uint8Array, prefixLength: number): number;
   addressRemove(index: number, address: Uint8Array, prefixLength: number): number;
-  /** Addresses of a link as "10.0.0.1/24" texts. */
+  /** Addresses of a link as "10.0.0.1/24" texts; 0: the first 1,024 of all links. */
   addressList(index: number): string[];
   routeAdd(index: number, address: Uint8Array, prefixLength: number, metric: number): number;
   routeRemove(index: number, address: Uint8Array, prefixLength: number, metric: number): number;
@@ -165,6 +165,18 @@ export interface Addon {
   /** Entries that stay until the link is set down; 4 or 16 bytes. */
   neighbourAdd(fd: number, index: number, address: Uint8Array): number;
   neighbourRemove(fd: number, index: number, address: Uint8Array): number;
+  /**
+   * Which way a UDP datagram takes between two sockaddrs (`from` may be empty) with this firewall
+   * mark. `result`, four u32: index of the link, 0 when it stays on this host; prefix length,
+   * table and metric of the route, where `match` asks for the route. 0, or -errno: it goes nowhere.
+   */
+  routeFind(
+    to: Uint8Array,
+    from: Uint8Array,
+    mark: number,
+    match: boolean,
+    result: Uint8Array,
+  ): number;
   /** A socket that receives link, address and route events. */
   netlinkOpen(): number;
   netlinkRead(fd: number): LinkEvent[];

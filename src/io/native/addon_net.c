@@ -12,11 +12,14 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #include "addon_throw.h"
 #include "names.h"
 #include "netlink.h"
 #include "notify.h"
+#include "udp.h"
 
 /* Events given at once; those that follow stay in the socket. */
 #define EVENTS_MAX 64
@@ -186,15 +189,16 @@ static napi_value make_prefix(napi_env env, const struct netlink_address *addres
     return make_text(env, text);
 }
 
-/* addressList(index): texts; none for a link without addresses or one that is not there. */
+/* addressList(index): texts; none for a link without addresses or one that is not there; 0: all. */
 static napi_value call_address_list(napi_env env, napi_callback_info info)
 {
     napi_value args[ARGS_MAX], list;
     uint32_t index;
-    struct netlink_address addresses[NETLINK_ADDRESSES_MAX];
+    struct netlink_address addresses[NETLINK_HOST_ADDRESSES_MAX];
     if (!get_args(env, info, 1, args) || !get_u32(env, args[0], "index", &index))
         return NULL;
-    int count = netlink_address_list(index, addresses, NETLINK_ADDRESSES_MAX);
+    size_t room = index == 0 ? NETLINK_HOST_ADDRESSES_MAX : NETLINK_ADDRESSES_MAX;
+    int count = netlink_address_list(index, addresses, room);
     if (count < 0)
         return throw_errno(env, count);
     if (napi_create_array_with_length(env, (size_t)count, &list) != napi_ok)
@@ -239,6 +243,53 @@ static napi_value call_route_remove(napi_env env, napi_callback_info info)
     if (result == 0)
         result = netlink_route_remove(index, &to, metric);
     return make_i32(env, result);
+}
+
+/* One end of a flow: address and port of a sockaddr, or none. False with a TypeError. */
+static bool get_end(napi_env env, napi_value value, const char *name, struct netlink_flow *flow,
+                    bool to)
+{
+    uint8_t *bytes;
+    size_t length;
+    union address address = { 0 };
+    if (!get_bytes(env, value, name, &bytes, &length))
+        return false;
+    memcpy(address.bytes, bytes, length < SOCKADDR_BYTES ? length : SOCKADDR_BYTES);
+    bool v6 = address.any.sa_family == AF_INET6;
+    struct netlink_address *end = to ? &flow->to : &flow->from;
+    if (address_length(&address) != 0)
+        (void)netlink_address_make(end, v6 ? address.v6.sin6_addr.s6_addr
+                                           : (const uint8_t *)&address.v4.sin_addr,
+                                   v6 ? 16 : 4, 0);
+    *(to ? &flow->to_port : &flow->from_port) =
+        ntohs(v6 ? address.v6.sin6_port : address.v4.sin_port);
+    if (to && v6 && IN6_IS_ADDR_LINKLOCAL(&address.v6.sin6_addr))
+        flow->link = address.v6.sin6_scope_id;
+    return true;
+}
+
+/* routeFind(to, from, mark, match, result): see netlink_route_find(). */
+static napi_value call_route_find(napi_env env, napi_callback_info info)
+{
+    napi_value args[ARGS_MAX];
+    struct netlink_flow flow = { 0 };
+    struct netlink_way way;
+    bool match;
+    uint8_t *result;
+    size_t room;
+    if (!get_args(env, info, 5, args))
+        return NULL;
+    if (!get_end(env, args[0], "to", &flow, true) || !get_end(env, args[1], "from", &flow, false))
+        return NULL;
+    if (!get_u32(env, args[2], "mark", &flow.mark) || !get_bool(env, args[3], "match", &match) ||
+        !get_bytes(env, args[4], "result", &result, &room))
+        return NULL;
+    if (flow.to.family == AF_UNSPEC || room < sizeof way ||
+        (flow.from.family != AF_UNSPEC && flow.from.family != flow.to.family))
+        return make_i32(env, -EINVAL);
+    int error = netlink_route_find(&flow, match, &way);
+    memcpy(result, &way, sizeof way);
+    return make_i32(env, error);
 }
 
 // --- Events
@@ -336,6 +387,7 @@ static const struct call CALLS[] = {
     {"linkName", call_link_name},
     {"linkMtu", call_link_mtu},
     {"linkFlags", call_link_flags},
+    {"linkName", call_link_name},
     {"linkSet", call_link_set},
     {"linkDelete", call_link_delete},
     {"addressAdd", call_address_add},
@@ -343,6 +395,7 @@ static const struct call CALLS[] = {
     {"addressList", call_address_list},
     {"routeAdd", call_route_add},
     {"routeRemove", call_route_remove},
+    {"routeFind", call_route_find},
     {"netlinkOpen", call_netlink_open},
     {"netlinkRead", call_netlink_read},
     {"notify", call_notify},

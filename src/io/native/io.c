@@ -28,10 +28,20 @@ int io_watch_side(struct io *io, int fd, size_t side)
     return watch(io, fd, WATCH_UDP + (uint32_t)side);
 }
 
+/* Read once: sockets keep it. */
+static void read_hops(struct io *io)
+{
+    for (size_t side = 0; side < SOCKETS; side++) {
+        int hops = io->udp[side].fd < 0 ? 0 : udp_hops(io->udp[side].fd, side == 1);
+        io->hops[side] = hops < 0 ? 0 : (uint32_t)hops;
+    }
+}
+
 int io_rebind(struct io *io)
 {
     int result = 0;
 
+    read_hops(io);
     io_leave_all(io);
     for (uint32_t side = 0; side < SOCKETS && result == 0; side++) {
         int fd = io->udp[side].fd;
@@ -79,6 +89,7 @@ int io_open(const struct arena *arena, const struct io_options *options, struct 
     io->merge.locals = entry(arena, REGION_LOCALS, LOCAL_SIZE, 0);
     io->counters = entry(arena, REGION_COUNTERS, 8u * COUNTERS_PER_THREAD, options->thread);
     io->shared = entry(arena, REGION_IOS, IO_SIZE, options->thread);
+    read_hops(io);
     int result = io->merge.locals == NULL || io->counters == NULL || io->shared == NULL
                      ? -EINVAL
                      : set_up(io, options);

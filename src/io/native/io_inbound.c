@@ -130,13 +130,16 @@ static bool sort_message(struct io *io, struct harvest *harvest, uint32_t slot, 
     return own != NULL;
 }
 
+static uint32_t datagrams_in(size_t bytes, size_t stride)
+{
+    return bytes == 0 ? 1 : (uint32_t)((bytes + stride - 1) / stride);
+}
+
 /* What the kernel gave, whatever becomes of it: every datagram of it has a drop or a count. */
 static void count_message(struct io *io, size_t bytes, size_t stride)
 {
-    size_t datagrams = bytes == 0 ? 1 : (bytes + stride - 1) / stride;
-
     count(io->counters, COUNT_RECEIVES, 1);
-    count(io->counters, COUNT_RECEIVED_DATAGRAMS, (uint32_t)datagrams);
+    count(io->counters, COUNT_RECEIVED_DATAGRAMS, datagrams_in(bytes, stride));
     count(io->counters, COUNT_RECEIVED_BYTES, (uint32_t)bytes);
 }
 
@@ -276,9 +279,12 @@ int io_receive(struct io *io, uint32_t job, uint32_t offered)
         struct udp_arrival *arrival = &io->in_arrival[i];
         udp_arrived(&io->in[i].msg_hdr, bytes, arrival);
         count_message(io, bytes, cut ? bytes : arrival->stride);
-        if (io->in_side[i] >= SOCKETS)
+        bool inside = io_came_inside(io, arrival);
+        if (io->in_side[i] >= SOCKETS && !inside)
             came_connected(io, io->in_side[i], slot_bytes(io, harvest.slots[i]), bytes);
-        if (cut)
+        if (inside)
+            count(io->counters, DROP_OWN_TUNNEL, datagrams_in(bytes, arrival->stride));
+        else if (cut)
             count(io->counters, DROP_BAD_TYPE, 1);
         else if (bytes == 0)
             count(io->counters, DROP_TOO_SHORT, 1);

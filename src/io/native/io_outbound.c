@@ -9,8 +9,15 @@
 /* Reads gathered into one run at most: beyond it, sealing should begin. */
 #define READS_PER_RUN 64u
 
-/* Reads a packet of at most `mtu` into the splitter. 1, 0 when there is none, or -errno. */
-static int read_packet(struct io *io, uint32_t mtu)
+/* Packets that a read one stands for. */
+static uint32_t packets_of(const struct splitter *split)
+{
+    size_t payload = split->bytes - split->header_bytes, each = split->vnet.gso_size;
+    return split->vnet.gso_type == VNET_GSO_NONE ? 1 : (uint32_t)((payload + each - 1) / each);
+}
+
+/* Reads a packet of at most the MTU into the splitter. 1, 0 when there is none, or -errno. */
+static int read_packet(struct io *io, const uint8_t *engine, uint32_t mtu)
 {
     ssize_t got = read(io->tun, io->read_buffer, sizeof io->read_buffer);
     if (got < 0)
@@ -22,6 +29,9 @@ static int read_packet(struct io *io, uint32_t mtu)
     if ((size_t)got < header ||
         split_begin(&io->split, io->read_buffer + header, (size_t)got - header, vnet, mtu) < 0) {
         count(io->counters, DROP_TUN_INVALID, 1);
+        io->split.pending = false;
+    } else if (io_is_own(io, engine, io->split.packet, io->split.bytes)) {
+        count(io->counters, DROP_OWN_DATAGRAM, packets_of(&io->split));
         io->split.pending = false;
     }
     return 1;
@@ -60,7 +70,7 @@ int io_tun_read(struct io *io, uint32_t job_index)
         if (!io->split.pending) {
             if (reads == READS_PER_RUN)
                 break;
-            result = read_packet(io, mtu);
+            result = read_packet(io, engine, mtu);
             if (result <= 0)
                 break;
         }

@@ -94,6 +94,7 @@ struct io {
     struct connection connections[CONNECTED_MAX];
     struct traffic *traffic; /* by peer */
     uint32_t peers;
+    uint32_t hops[2]; /* with which what we send begins, IPv4 and IPv6; 0: not known */
     struct merge_options merge;
     uint8_t *counters;
     uint8_t *shared; /* this thread's entry of the ios region */
@@ -124,6 +125,15 @@ struct io {
  */
 bool is_data(struct io *io, const uint8_t *datagram, size_t bytes,
              const struct udp_arrival *arrival);
+
+/*
+ * io_own.c: is a packet from the device a datagram of this engine? Of a super-packet, all of it.
+ * `engine`: the engine's entry; the packet was checked by split_begin().
+ */
+bool io_is_own(const struct io *io, const uint8_t *engine, const uint8_t *packet, size_t bytes);
+
+/* io_own.c: did a message come through the tunnel itself? */
+bool io_came_inside(const struct io *io, const struct udp_arrival *arrival);
 
 /* io_deliver.c: did the job's run come on the way that the peer's entry names? */
 bool came_as_named(const uint8_t *job, const uint8_t *peer);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -52,7 +53,7 @@ static void begin(struct request *request, uint16_t type, uint16_t flags, const 
 
 /*
  * Adds an attribute of at most 16 bytes. The largest request has a header of 16, a fixed header
- * of 16 and five attributes of 20 bytes: 132 of REQUEST_BYTES.
+ * of 16 and seven attributes of 20 bytes: 172 of REQUEST_BYTES.
  */
 static void put(struct request *request, uint16_t type, const void *value, size_t bytes)
 {
@@ -273,7 +274,7 @@ static int visit_address(void *context, uint16_t type, struct netlink_bytes body
         return 0;
     if (!netlink_take(&body, &info, sizeof info))
         return -EPROTO;
-    if (info.ifa_index != list->index)
+    if (list->index != 0 && info.ifa_index != list->index)
         return 0;
     if (info.ifa_family != AF_INET && info.ifa_family != AF_INET6)
         return 0;
@@ -289,7 +290,7 @@ static int visit_address(void *context, uint16_t type, struct netlink_bytes body
     if (address.left != (info.ifa_family == AF_INET ? 4u : 16u))
         return -EPROTO;
     if (list->count == list->room)
-        return -EOVERFLOW;
+        return list->index == 0 ? 0 : -EOVERFLOW;
     return netlink_address_make(&list->out[list->count++], address.at, address.left,
                                 info.ifa_prefixlen);
 }
@@ -339,4 +340,58 @@ int netlink_route_add(uint32_t index, const struct netlink_address *to, uint32_t
 int netlink_route_remove(uint32_t index, const struct netlink_address *to, uint32_t metric)
 {
     return change_route(RTM_DELROUTE, 0, index, to, metric);
+}
+
+static void put_address(struct request *request, uint16_t type, const struct netlink_address *one)
+{
+    if (one->family != AF_UNSPEC)
+        put(request, type, one->bytes, address_bytes(one));
+}
+
+static int visit_way(void *context, uint16_t type, struct netlink_bytes body)
+{
+    struct netlink_way *out = context;
+    struct rtmsg info;
+    struct netlink_bytes value;
+    uint16_t attribute;
+    if (type != RTM_NEWROUTE)
+        return 0;
+    if (!netlink_take(&body, &info, sizeof info))
+        return -EPROTO;
+    *out = (struct netlink_way){.prefix_bits = info.rtm_dst_len, .table = info.rtm_table};
+    while (netlink_next_attribute(&body, &attribute, &value)) {
+        /* A match names the link of a local address where the datagram itself stays here. */
+        if (attribute == RTA_OIF && info.rtm_type == RTN_UNICAST)
+            out->index = netlink_u32(value);
+        if (attribute == RTA_TABLE)
+            out->table = netlink_u32(value);
+        if (attribute == RTA_PRIORITY)
+            out->metric = netlink_u32(value);
+    }
+    return 0;
+}
+
+int netlink_route_find(const struct netlink_flow *flow, bool match, struct netlink_way *out)
+{
+    const struct rtmsg info = {
+        .rtm_family = flow->to.family,
+        .rtm_dst_len = (uint8_t)(8 * address_bytes(&flow->to)),
+        .rtm_src_len = flow->from.family == AF_UNSPEC ? 0 : (uint8_t)(8 * address_bytes(&flow->to)),
+        .rtm_flags = RTM_F_LOOKUP_TABLE | (match ? RTM_F_FIB_MATCH : 0),
+    };
+    const uint8_t protocol = IPPROTO_UDP;
+    const uint16_t from_port = htons(flow->from_port), to_port = htons(flow->to_port);
+    struct request request;
+    begin(&request, RTM_GETROUTE, NLM_F_ACK, &info, sizeof info);
+    put_address(&request, RTA_DST, &flow->to);
+    put_address(&request, RTA_SRC, &flow->from);
+    if (flow->link != 0)
+        put_u32(&request, RTA_OIF, flow->link);
+    put_u32(&request, RTA_MARK, flow->mark);
+    /* For rules that tell by them (Linux 4.19). */
+    put(&request, RTA_IP_PROTO, &protocol, sizeof protocol);
+    put(&request, RTA_SPORT, &from_port, sizeof from_port);
+    put(&request, RTA_DPORT, &to_port, sizeof to_port);
+    *out = (struct netlink_way){0};
+    return ask(&request, visit_way, out);
 }

@@ -17,8 +17,9 @@
 
 /* Room for any datagram of the kernel: dumps come in pieces of at most 32 KiB. */
 #define NETLINK_DATAGRAM_BYTES 32768
-/* Most addresses of one link that netlink_address_list() gives. */
+/* Most addresses that netlink_address_list() gives, of a link and of all. */
 #define NETLINK_ADDRESSES_MAX 256
+#define NETLINK_HOST_ADDRESSES_MAX 1024
 /* Longest interface name, with its terminator: IFNAMSIZ of net/if.h. */
 #define NETLINK_NAME_BYTES 16
 
@@ -62,8 +63,8 @@ int netlink_address_add(uint32_t index, const struct netlink_address *address);
 /* Errors: -EADDRNOTAVAIL. */
 int netlink_address_remove(uint32_t index, const struct netlink_address *address);
 /*
- * Addresses of a link.   Errors: -EOVERFLOW when there are more than `room`, -EAGAIN when they
- * kept changing.   Returns how many.
+ * Addresses of a link; of all for index 0, the first `room` of them.   Errors: -EOVERFLOW when a
+ * link has more than `room`, -EAGAIN when they kept changing.   Returns how many.
  */
 int netlink_address_list(uint32_t index, struct netlink_address *out, size_t room);
 
@@ -72,6 +73,30 @@ int netlink_address_list(uint32_t index, struct netlink_address *out, size_t roo
  * writes 1024).   Errors: -EEXIST, -ENETDOWN, -EINVAL for bits beyond an IPv4 prefix.
  */
 int netlink_route_add(uint32_t index, const struct netlink_address *to, uint32_t metric);
+/* A datagram whose way is asked for. */
+struct netlink_flow {
+    struct netlink_address to, from; /* family 0: the kernel chooses it */
+    uint32_t link;                   /* it has to leave by this one; 0: any */
+    uint32_t mark;
+    uint16_t from_port, to_port;
+};
+
+/* The way that the kernel takes. */
+struct netlink_way {
+    uint32_t index;       /* of the link; 0: it stays here, or takes one of several */
+    uint32_t prefix_bits; /* of the route, where a match was asked for */
+    uint32_t table;
+    uint32_t metric;
+};
+
+/*
+ * Which way a UDP datagram of ours takes, by all rules and tables. `match`: the route is wanted,
+ * not what became of it (Linux 4.13; before, every route looks like one for its address alone).
+ * Errors: -ENETUNREACH, -EHOSTUNREACH, -EACCES and what else a route says; -EINVAL or -ENETUNREACH
+ * when `from` is no address of this host.   Returns 0.
+ */
+int netlink_route_find(const struct netlink_flow *flow, bool match, struct netlink_way *out);
+
 /* Errors: -ESRCH. */
 int netlink_route_remove(uint32_t index, const struct netlink_address *to, uint32_t metric);
 

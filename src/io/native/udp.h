@@ -69,6 +69,14 @@ int udp_mark(int fd, uint32_t mark);
 /* Bits: 1 UDP_SEGMENT can be sent, 2 UDP_GRO can be received; it is on then, on this socket. */
 int udp_probe(int fd);
 int udp_gro(int fd, bool on);
+
+/*
+ * udp_own.c: the hop limit of what a socket sends, or -errno; and has it stay what the system says
+ * now, whatever way a datagram takes. 0 or -errno.
+ */
+int udp_hops(int fd, bool v6);
+int udp_fix_hops(int fd, bool v6);
+
 int udp_connect(int fd, const union address *address);
 
 /*
@@ -93,6 +101,9 @@ struct udp_arrival {
     size_t stride;       /* all of the bytes, unless the kernel merged datagrams */
     uint32_t ecn;        /* ECN bits of the outer header */
 };
+
+/* The interface at which a message arrived that has this local address; 0: not known. */
+uint32_t udp_interface(const union address *local);
 
 /* Room for the control messages of one datagram, in either direction and family. */
 #define UDP_CONTROL_BYTES 96u

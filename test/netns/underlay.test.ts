@@ -1,0 +1,275 @@
+/**
+ * underlay — our own tunnel is not the network that carries it: no route of ours leads a peer's
+ * endpoint into it, what others' routes lead there is cut, and what comes through it is nobody's.
+ */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  cli,
+  cliJson,
+  interfaceOf,
+  type Keys,
+  makeKeys,
+  PORT,
+  runCli,
+  writeConfig,
+} from "../../bench/engines.ts";
+import { cannotRun, Lab, LINK, type Program } from "../../bench/lab.ts";
+import { firstPing, ping } from "../../bench/measure.ts";
+import type { PeerValue, RouteValue, StatusValue } from "../../src/schema/control.ts";
+
+/** On b, reached by a's default route. Protocol: documentation addresses. */
+const FAR4 = "203.0.113.7";
+const FAR6 = "2001:db8:ffff::7";
+const HALVES = ["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"];
+/** What a quiet tunnel sends while it is looked at; a loop sends a hundred times as much. */
+const QUIET_BYTES = 200_000;
+const LOOK_MS = 1_500;
+const MARK = 7;
+
+const skip = cannotRun(["wg"]);
+let lab: Lab;
+let keys: { readonly a: Keys; readonly b: Keys };
+let a: Program;
+let b: Program;
+let config: string;
+before(async () => {
+  if (skip !== false) return;
+  lab = await Lab.make();
+  keys = { a: makeKeys(lab, lab.a, "wireguard"), b: makeKeys(lab, lab.b, "wireguard") };
+  for (const far of [`${FAR4}/32`, `${FAR6}/128`]) {
+    await lab.must(lab.b, ["ip", "address", "add", far, "dev", "lo"]);
+  }
+  await lab.must(lab.a, ["ip", "route", "add", "default", "via", lab.b.under4]);
+  await lab.must(lab.a, ["ip", "-6", "route", "add", "default", "via", lab.b.under6]);
+  config = writeConfig(lab, lab.a, keys.a, keys.b.publicKey, {
+    endpoint: `${FAR4}:${PORT}`,
+    allowedIps: [`${lab.b.inner4}/32`, `${lab.b.inner6}/128`, ...HALVES],
+  });
+  writeFileSync(config, readFileSync(config, "utf8").replace('"error"', '"warn"'));
+  const other = writeConfig(lab, lab.b, keys.b, keys.a.publicKey, { knowsEndpoint: false });
+  b = await runCli(lab, lab.b, other);
+});
+after(async () => {
+  for (const engine of [a, b]) assert.equal((await engine?.stop()) ?? 0, 0, engine?.errors);
+  lab?.remove();
+});
+
+const ask = (...words: string[]) => cli(lab, lab.a, ...words, "-i", interfaceOf(lab.a));
+
+const status = (): Promise<StatusValue> => cliJson(lab, lab.a, "status");
+
+const routes = async (): Promise<Map<string, RouteValue>> => {
+  const all = JSON.parse((await ask("routes", "--json")).output) as RouteValue[];
+  return new Map(all.map((route) => [route.prefix, route]));
+};
+
+const ip = (...words: string[]): Promise<string> => lab.must(lab.a, ["ip", ...words]);
+
+const endpoint = async (): Promise<string | null> =>
+  (await cliJson<PeerValue[]>(lab, lab.a, "peers"))[0]!.endpoint;
+
+/** a's peer is there from now on; what b sent before it heard of that may move it back. */
+const reachAt = async (host: string): Promise<void> => {
+  const there = `${host}:${PORT}`;
+  for (let tries = 0; tries < 20; tries++) {
+    const peer = ["peer", keys.b.publicKey, "endpoint", there];
+    await lab.must(lab.a, ["wg", "set", interfaceOf(lab.a), ...peer]);
+    await ping(lab, lab.a, lab.b.inner4, 2, 10);
+    if ((await endpoint()) === there) return;
+  }
+  assert.fail(`b is at ${await endpoint()}, not ${there}`);
+};
+
+/** What happens while it is looked at. */
+const look = async (work: () => Promise<unknown>): Promise<{ sent: number; cut: number }> => {
+  const before = await status();
+  await work();
+  await sleep(LOOK_MS);
+  const now = await status();
+  return {
+    sent: now.counters.sentBytes! - before.counters.sentBytes!,
+    cut: now.drops.ownDatagram! - before.drops.ownDatagram!,
+  };
+};
+
+test("check says which prefixes get no route, in a wg-quick file too", { skip }, async () => {
+  const file = join(lab.folder, "halves.conf");
+  const lines = ["[Interface]", `PrivateKey = ${readFileSync(keys.a.file, "utf8").trim()}`];
+  const peer = ["[Peer]", `PublicKey = ${keys.b.publicKey}`, `Endpoint = [${FAR6}]:${PORT}`];
+  const allowed = `AllowedIPs = ${[...HALVES, "::/0", "192.0.2.0/24"].join(", ")}`;
+  writeFileSync(file, [...lines, ...peer, allowed, ""].join("\n"), { mode: 0o600 });
+  const { output } = await cli(lab, lab.a, "check", "-c", file);
+  const said = output.split("\n").filter((line) => line.includes("gets no kernel route"));
+  assert.equal(said.length, 3, output);
+  assert.match(output, /^warning +routes +::\/1 gets .* reached at 2001:db8:ffff::7, inside it; /m);
+  assert.match(output, /^warning +routes +::\/0 gets no kernel route; set it yourself/m);
+  assert.match(output, new RegExp(`192\\.0\\.2\\.0/24 gets .*, since ${LINK} has it; `));
+  const toml = (await cli(lab, lab.a, "check", "-c", config)).output;
+  assert.match(toml, /^warning +routes +128\.0\.0\.0\/1 gets .* at 203\.0\.113\.7, inside it; /m);
+});
+
+test("a prefix that covers an endpoint is left to the user", { skip }, async () => {
+  a = await runCli(lab, lab.a, config);
+  assert.match(a.errors, /128\.0\.0\.0\/1 gets no kernel route, since /);
+  await firstPing(lab, lab.a, lab.b.inner4);
+  const { sent, cut } = await look(() => ask("rekey"));
+  assert.ok(sent < QUIET_BYTES, `${sent} bytes`);
+  assert.equal(cut, 0);
+  const known = await routes();
+  assert.deepEqual(
+    HALVES.map((prefix) => known.get(prefix)!.active),
+    [true, false, true, true],
+  );
+  const { reason } = known.get("128.0.0.0/1")!;
+  assert.match(reason!, /^left to you: .+ is reached at 203\.0\.113\.7, inside it$/);
+  assert.equal(known.get(`${lab.b.inner4}/32`)!.reason, null);
+  assert.equal((await lab.run(lab.a, ["ip", "route", "show", "128.0.0.0/1"])).output, "");
+});
+
+test("what a route of others leads into the tunnel is cut, and said", { skip }, async () => {
+  for (const [far, inner, half] of [
+    [FAR4, lab.b.inner4, "128.0.0.0/1"],
+    [`[${FAR6}]`, lab.b.inner6, "2000::/4"],
+  ] as const) {
+    await reachAt(far);
+    assert.equal((await ping(lab, lab.a, inner, 5, 10)).lost, 0);
+    await ip("route", "add", half, "dev", interfaceOf(lab.a));
+    const { sent, cut } = await look(() => ping(lab, lab.a, inner, 3, 10));
+    assert.ok(sent < QUIET_BYTES, `${sent} bytes for three pings`);
+    assert.ok(
+      cut >= 3,
+      `${cut} cut on the way to ${far}; ${(await status()).drops.noRoute} ${a.errors}`,
+    );
+    await ip("route", "delete", half, "dev", interfaceOf(lab.a));
+    assert.equal((await ping(lab, lab.a, inner, 5, 10)).lost, 0);
+  }
+  for (let waited = 0; !a.errors.includes("into the tunnel: they") && waited < 120; waited++) {
+    await sleep(100);
+  }
+  assert.match(a.errors, /a route leads our own datagrams into the tunnel: they are dropped/);
+});
+
+test("routes: what the kernel does with each is told, and why", { skip }, async () => {
+  await reachAt(FAR4);
+  const add = (prefix: string) => ask("route", "add", prefix, "--peer", keys.b.publicKey);
+  assert.match((await add("0.0.0.0/0")).errors, /^p2pvpn-engine: 0\.0\.0\.0\/0 gets no kernel /);
+  const { network4, network6 } = { network4: "192.0.2.0/24", network6: "2001:db8::/64" };
+  assert.match((await add(network4)).errors, new RegExp(`since ${LINK} has it; `));
+  assert.match((await add(network6)).errors, new RegExp(`since ${LINK} has it; `));
+  assert.equal((await add("198.51.100.0/24")).errors, "");
+  const known = await routes();
+  const told = (prefix: string) => [known.get(prefix)!.active, known.get(prefix)!.reason];
+  assert.deepEqual(told("0.0.0.0/0"), [false, "left to you: a default route"]);
+  assert.deepEqual(told(network4), [false, `${LINK} has it`]);
+  assert.deepEqual(told(network6), [false, `${LINK} has it`]);
+  assert.deepEqual(told("198.51.100.0/24"), [true, null]);
+  // The network goes away, and comes back: the route follows.
+  await ip("route", "delete", network4, "dev", LINK);
+  for (let tries = 0; !(await routes()).get(network4)!.active && tries < 30; tries++) {
+    await sleep(100);
+  }
+  assert.equal((await routes()).get(network4)!.active, true);
+  await ask("route", "remove", network4);
+  await ip("route", "add", network4, "dev", LINK, "src", lab.a.under4);
+  // What others do to it is seen.
+  await ip("route", "delete", "198.51.100.0/24", "dev", interfaceOf(lab.a));
+  assert.deepEqual((await routes()).get("198.51.100.0/24")!.active, false);
+  for (const prefix of ["0.0.0.0/0", network6, "198.51.100.0/24"]) {
+    await ask("route", "remove", prefix);
+  }
+});
+
+test("with a rule for our firewall mark, the halves are routes like others", { skip }, async () => {
+  await ip("route", "add", "default", "via", lab.b.under4, "table", String(MARK));
+  await ip("rule", "add", "fwmark", String(MARK), "lookup", String(MARK));
+  await reachAt(FAR4);
+  const set = await ask("config", "set", "interface.fwmark", String(MARK));
+  assert.equal(set.errors, "");
+  const { sent, cut } = await look(() => ping(lab, lab.a, lab.b.inner4, 5, 10));
+  assert.ok(sent < QUIET_BYTES && cut === 0, `${sent} bytes, ${cut} cut`);
+  const { active, reason } = (await routes()).get("128.0.0.0/1")!;
+  assert.ok(active, `${reason}`);
+  // Without the mark they would catch our datagrams: the one that does is taken away, and said.
+  const unset = await ask("config", "set", "interface.fwmark", "0");
+  assert.match(unset.errors, /128\.0\.0\.0\/1 gets no kernel route, since /);
+  assert.equal((await routes()).get("128.0.0.0/1")!.active, false);
+  assert.equal((await ping(lab, lab.a, lab.b.inner4, 5, 10)).lost, 0);
+});
+
+/**
+ * On b, between its engine and a: passes datagrams on, both ways, until it is told to send the next
+ * one of its engine's through the tunnel, from b's inner address to a's port. Then it passes on
+ * what carries that one, which is longer, and no more, so that nothing moves a's peer back.
+ */
+const RELAY = `
+const { createSocket } = require("node:dgram");
+const [to, from, inside, port] = process.argv.slice(1);
+const [near, far] = [createSocket("udp4"), createSocket("udp4")];
+const inner = createSocket(inside.includes(":") ? "udp6" : "udp4");
+let engine = 0, tunnel = false, least = 0;
+near.on("message", (bytes, { port: of }) => {
+  engine = of;
+  if (bytes.length < least) return;
+  if (!tunnel || bytes[0] < 4 || bytes.length <= 32) return far.send(bytes, port, to);
+  [tunnel, least] = [false, bytes.length + 50];
+  inner.send(bytes, port, inside, () => process.send("inside"));
+});
+far.on("message", (bytes) => near.send(bytes, engine, "127.0.0.1"));
+process.on("message", (word) => { [tunnel, least] = [word === "inside", 0]; });
+inner.bind({ address: from }, () => near.bind(40000, "127.0.0.1", () => process.send("up")));
+`;
+
+test("an inner packet to our port moves no endpoint, and starts no loop", { skip }, async () => {
+  for (const [from, to] of [
+    [lab.b.inner4, lab.a.inner4],
+    [lab.b.inner6, lab.a.inner6],
+  ] as const) {
+    const words = [process.execPath, "-e", RELAY, lab.a.under4, from, to, String(PORT)];
+    const relay = lab.start(lab.b, words, { ipc: true });
+    const told = (word: string): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const late = setTimeout(() => reject(new Error(`the relay never said ${word}`)), 10_000);
+        relay.child.on("message", (said) => {
+          if (said !== word) return;
+          clearTimeout(late);
+          resolve();
+        });
+      });
+    await told("up");
+    const peer = ["peer", keys.a.publicKey, "endpoint", "127.0.0.1:40000"];
+    // What a has sent before it heard of the relay may move b's endpoint back.
+    for (let tries = 0; tries < 20 && (await endpoint())!.endsWith(`:${PORT}`); tries++) {
+      await lab.must(lab.b, ["wg", "set", interfaceOf(lab.b), ...peer]);
+      await ping(lab, lab.b, lab.a.inner4, 2, 10);
+    }
+    const before = await endpoint();
+    assert.ok(before!.startsWith(lab.b.under4), `${before}`);
+    const dropped = (await status()).drops.ownTunnel!;
+    const { sent, cut } = await look(async () => {
+      const inside = told("inside");
+      relay.child.send("inside");
+      let done = false;
+      void inside.finally(() => {
+        done = true;
+      });
+      for (let tries = 0; !done && tries < 20; tries++) {
+        await lab.must(lab.b, ["wg", "set", interfaceOf(lab.b), ...peer]);
+        await lab.run(lab.b, ["ping", "-c", "1", "-W", "1", lab.a.inner4]);
+      }
+      await inside;
+      await ping(lab, lab.a, lab.b.inner4, 3, 10);
+    });
+    assert.ok(sent < QUIET_BYTES, `${sent} bytes after one datagram`);
+    assert.equal(cut, 0);
+    assert.equal((await status()).drops.ownTunnel! - dropped, 1);
+    assert.equal(await endpoint(), before);
+    relay.child.send("speak");
+    assert.equal((await ping(lab, lab.a, lab.b.inner4, 5, 10)).lost, 0);
+    assert.equal(await relay.stop(), "SIGTERM");
+    await reachAt(FAR4);
+  }
+});

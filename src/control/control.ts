@@ -17,6 +17,7 @@ import { cameInside } from "../memory/underlay.ts";
 import type { Change, DeviceState } from "../schema/change.ts";
 import { makeIndexKey } from "../wire/index.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
+import { act, type Doers } from "./actions.ts";
 import { admitsOutside } from "./admits.ts";
 import { Alarm } from "./alarm.ts";
 import { Changes } from "./changes.ts";
@@ -32,7 +33,7 @@ import { Roster } from "./roster.ts";
 import { SessionKeeper } from "./sessions.ts";
 import { peerStates } from "./states.ts";
 import { type AesFound, type Cipher, Suites } from "./suites.ts";
-import { type Action, PeerTimers, type Timing } from "./timers.ts";
+import { PeerTimers, type Timing } from "./timers.ts";
 import type { World } from "./world.ts";
 
 export interface ControlOptions {
@@ -66,6 +67,7 @@ export class Control {
   readonly #frames: Frames;
   readonly #alarm: Alarm;
   readonly #news: News;
+  readonly #doers: Doers;
   readonly roster: Roster;
   readonly suites: Suites;
   #up = false;
@@ -95,20 +97,7 @@ export class Control {
       peer.timers.renewAt(dueMs);
       this.#alarm.wakeBy(dueMs);
     });
-    this.#exchange = new Exchange({
-      mac,
-      suites: this.suites,
-      keeper: this.#keeper,
-      entries: this.#entries,
-      counters: this.#counters,
-      find: (publicKey) => this.roster.find(publicKey),
-      seed: () => world.randomBytes(32),
-      unixMs: world.unixMs,
-      send: world.send,
-      command: (peer, kind) => this.#command(peer, kind),
-      logKeys: world.logKeys,
-      tell: (peer, text) => this.#news.handshake(peer, text),
-    });
+    this.#exchange = this.#makeExchange();
     this.#endpoints = new Endpoints(world, this.#entries, timing.askEveryMs, (peer) => {
       if (peer.timers.attempting) this.#exchange.initiate(peer, world.bootMs());
     });
@@ -133,6 +122,9 @@ export class Control {
     this.#commands = new Commands(arena, this.#counters, world.signal);
     const shared = { arena, entries: this.#entries, counters: this.#counters };
     const { suites } = this;
+    const command = (peer: Peer, kind: number): void => this.#command(peer, kind);
+    const [endpoints, exchange, keeper] = [this.#endpoints, this.#exchange, this.#keeper];
+    this.#doers = { endpoints, exchange, keeper, suites, command };
     const { say } = world;
     this.#frames = new Frames({ ...shared, commands: this.#commands, suites, random32, say });
     this.#events = new Events({
@@ -144,6 +136,24 @@ export class Control {
       },
       wanted: (peer, nowMs) => this.#step(peer, nowMs),
       tooLarge: (peer, nowMs) => this.#alarm.wakeBy(this.#frames.refused(peer, nowMs)),
+    });
+  }
+
+  #makeExchange(): Exchange {
+    const world = this.#world;
+    return new Exchange({
+      mac: world.mac,
+      suites: this.suites,
+      keeper: this.#keeper,
+      entries: this.#entries,
+      counters: this.#counters,
+      find: (publicKey) => this.roster.find(publicKey),
+      seed: () => world.randomBytes(32),
+      unixMs: world.unixMs,
+      send: world.send,
+      command: (peer, kind) => this.#command(peer, kind),
+      logKeys: world.logKeys,
+      tell: (peer, text) => this.#news.handshake(peer, text),
     });
   }
 
@@ -367,38 +377,9 @@ export class Control {
     const persistentKeepaliveMs = peer.persistentKeepaliveS * 1_000;
     const times = this.#entries.times(peer.index);
     const actions = peer.timers.step({ ...times, session, persistentKeepaliveMs }, nowMs);
-    for (const action of actions) this.#do(peer, action, nowMs);
+    for (const action of actions) act(this.#doers, peer, action, nowMs);
     this.#frames.step(peer, nowMs);
     this.#news.look(peer, nowMs);
-  }
-
-  #do(peer: Peer, action: Action, nowMs: number): void {
-    switch (action) {
-      case "initiate":
-        this.#endpoints.ask(peer);
-        this.#exchange.initiate(peer, nowMs);
-        break;
-      case "renew":
-        if (!this.suites.upgrades(peer)) break;
-        this.#exchange.initiate(peer, nowMs);
-        peer.timers.handshakeSent(nowMs);
-        break;
-      case "keepalive":
-        this.#command(peer, COMMAND.keepalive);
-        break;
-      case "expire":
-        this.#keeper.stopUsing(peer);
-        break;
-      case "giveUp":
-        this.#exchange.forget(peer);
-        this.#command(peer, COMMAND.discard);
-        this.#endpoints.reset(peer);
-        break;
-      case "zero":
-        this.#exchange.forget(peer);
-        this.#keeper.forget(peer, nowMs);
-        break;
-    }
   }
 
   /** Ends what is under way with a peer. */

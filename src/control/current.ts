@@ -4,6 +4,7 @@
  * `config get` tells it, and `reload` compares the file with it. Thread: control.
  */
 
+import type { Change } from "../schema/change.ts";
 import type { EngineConfig, PeerConfig } from "../schema/config.ts";
 import { type Identity, identityFromKey, sameKey } from "../schema/identity.ts";
 import type { Cidr } from "../wire/cidr.ts";
@@ -50,3 +51,9 @@ export const currentConfig = (
     peers,
   };
 };
+
+/** The configuration's peers and key, as a change to an engine that has none. */
+export const firstChange = ({ interface: link, peers }: EngineConfig): Change => ({
+  privateKey: link.identity?.privateKey ?? null,
+  peers,
+});

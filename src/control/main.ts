@@ -9,32 +9,32 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { addon, type WatchHandle } from "../io/native/addon.ts";
-import { NameThreads } from "../io/native/names.ts";
 import { Kinds, type Log, makeLog, Recent } from "../log.ts";
 import { connectedSockets, setPortOpen } from "../memory/connected.ts";
 import { COMMAND } from "../memory/layout.ts";
 import { setLocals } from "../memory/locals.ts";
 import { writeMtu } from "../memory/mtu.ts";
 import { type Arena, type ArenaShare, openArena, regionTables } from "../memory/region.ts";
-import type { Change } from "../schema/change.ts";
 import type { EngineConfig } from "../schema/config.ts";
 import { SentClock } from "./clock.ts";
 import { Control } from "./control.ts";
+import { firstChange } from "./current.ts";
 import { Datagrams } from "./datagrams.ts";
 import type { OnLost } from "./door.ts";
 import { makeHandlers } from "./handlers.ts";
 import { mac, makeSourceHash } from "./hashes.ts";
 import { Host } from "./host.ts";
 import { KeyLog, keyLogSentence } from "./key-log.ts";
+import { type NameService, openNames } from "./name-service.ts";
 import { Neighbours } from "./neighbours.ts";
 import { reachedPeers } from "./reached.ts";
 import { Reloads } from "./reloads.ts";
 import { type Opened, upFacts } from "./report.ts";
-import { Names } from "./resolve.ts";
 import { type ControlSocket, openControlSocket } from "./socket.ts";
 import { hasAddress, type OpenPort, type PortOptions, Sockets } from "./sockets.ts";
 import { Sources } from "./sources.ts";
 import type { AesFound } from "./suites.ts";
+import { BootTimer, every, later } from "./timer.ts";
 import type { Timing } from "./timers.ts";
 import { openUapiSocket, type UapiSocket } from "./uapi.ts";
 import type { World } from "./world.ts";
@@ -74,35 +74,6 @@ export type ControlReport =
 const NAMES_MS = 1_000;
 /** Tuning: I/O threads close sockets in a turn; one that is being replaced takes longer. */
 const DISCONNECT_MS = 500;
-/**
- * Tuning: an alarm rings at least this often, since node's timers stand still in a suspend and the
- * boot clock does not: what became due meanwhile is done this long after it at the latest.
- */
-const ALARM_MAX_MS = 10_000;
-
-/** Calls back once, at a time of the boot clock. */
-class Alarm {
-  readonly #ring: () => void;
-  #timer: NodeJS.Timeout | null = null;
-
-  constructor(ring: () => void) {
-    this.#ring = ring;
-  }
-
-  set(dueMs: number): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    if (dueMs === Number.POSITIVE_INFINITY) return;
-    const delay = Math.min(ALARM_MAX_MS, Math.max(1, Math.ceil(dueMs - addon.bootMs())));
-    this.#timer = setTimeout(this.#ring, delay);
-  }
-}
-
-/** The configuration's peers and key, as a change to an engine that has none. */
-const firstChange = ({ interface: link, peers }: EngineConfig): Change => ({
-  privateKey: link.identity?.privateKey ?? null,
-  peers,
-});
 
 class ControlThread {
   readonly #task: ControlTask;
@@ -114,7 +85,7 @@ class ControlThread {
   /** What others can cause again and again is said a few times, then seldom. */
   readonly #kinds: Kinds;
   readonly #control: Control;
-  readonly #alarm: Alarm;
+  readonly #alarm: BootTimer;
   readonly #sockets: Sockets;
   readonly #datagrams: Datagrams;
   readonly #neighbours: Neighbours;
@@ -130,8 +101,7 @@ class ControlThread {
   #uapi: UapiSocket | null = null;
   /** The last renaming; each follows the one before. */
   #renamed: Promise<void> = Promise.resolve();
-  readonly #nameThreads = new NameThreads((id, answer) => this.#names.onAnswer(id, answer));
-  readonly #names: Names;
+  readonly #names: NameService;
 
   constructor(
     task: ControlTask,
@@ -144,7 +114,6 @@ class ControlThread {
     this.#report = report;
     this.#log = log;
     this.#recent = recent;
-    const later = (ms: number, call: () => void): void => void setTimeout(call, ms).unref();
     this.#kinds = new Kinds(log, () => addon.bootMs(), later);
     for (const sentence of task.opened.warned) {
       // The one who started the engine has read them, but where its log is another.
@@ -159,17 +128,8 @@ class ControlThread {
     addon.attach(this.#arena.u8, bases, counts);
     const { interface: link } = task.config;
     const { udp4, udp6 } = task.port.pairs[0]!;
-    this.#names = new Names({
-      families: { v4: udp4 >= 0, v6: udp6 >= 0 },
-      ask: (id, name) => this.#nameThreads.ask(id, name),
-      errorText: (errno) => addon.errorText(errno),
-      linkIndex: (name) => addon.linkIndex(name),
-      after: (ms, call) => {
-        const timer = setTimeout(call, ms).unref();
-        return () => clearTimeout(timer);
-      },
-    });
-    this.#alarm = new Alarm(() => {
+    this.#names = openNames({ v4: udp4 >= 0, v6: udp6 >= 0 });
+    this.#alarm = new BootTimer(() => {
       this.#control.tick();
       this.#host.underlay.look(this.#control);
     });
@@ -191,7 +151,17 @@ class ControlThread {
     );
     this.#datagrams = new Datagrams(task.port.pairs.at(-1)!, task.passOn, this.#control);
     this.#sources = new Sources(this.#control, hasAddress);
-    this.#host = new Host({
+    this.#host = this.#makeHost();
+    this.#eventWatch = addon.watch(task.wake, () => {
+      addon.eventClear(task.wake);
+      this.#control.hear();
+    });
+  }
+
+  #makeHost(): Host {
+    const task = this.#task;
+    const { interface: link } = task.config;
+    return new Host({
       index: task.index,
       name: task.opened.name,
       mtu: link.mtu,
@@ -204,14 +174,8 @@ class ControlThread {
       mark: () => this.#control.fwmark,
       say: (...words) => this.#kinds.say(...words),
       tun: task.tun,
-      every: (ms, call) => {
-        const timer = setInterval(call, ms);
-        return () => clearInterval(timer);
-      },
-      later: (ms, call) => {
-        const timer = setTimeout(call, ms);
-        return () => clearTimeout(timer);
-      },
+      every,
+      later,
       onName: () => this.#rename(),
       onMtu: (mtu) => {
         this.#control.growMtu(mtu);
@@ -223,10 +187,6 @@ class ControlThread {
       onAddresses: (addresses) => setLocals(this.#arena, addresses),
       onHostAddresses: () => this.#sources.look(),
       onNetwork: () => this.#setRoutes(true),
-    });
-    this.#eventWatch = addon.watch(task.wake, () => {
-      addon.eventClear(task.wake);
-      this.#control.hear();
     });
   }
 
@@ -248,7 +208,7 @@ class ControlThread {
       signal: (thread) => void addon.eventSignal(ioWakes[thread]!),
       wakeAt: (dueMs) => this.#alarm.set(dueMs),
       pause: (ms) => sleep(ms),
-      resolve: (endpoint, asking) => this.#names.resolve(endpoint, asking),
+      resolve: (endpoint, asking) => this.#names.names.resolve(endpoint, asking),
       listen: (listenPort) => this.#listen(listenPort),
       inside: (to, local) => this.#host.underlay.inside(to, local),
       setMark: (fwmark) => {
@@ -270,10 +230,8 @@ class ControlThread {
       this.#host.bringUp();
       await this.#control.setUp(true);
       this.#keepNeighbours();
-    }
-    // A route must not lead to where a peer is; a dead name server holds nothing up for long.
-    if (config.host.bringUp) {
-      await Promise.race([this.#names.quiet(), sleep(NAMES_MS, undefined, { ref: false })]);
+      // A route must not lead to where a peer is; a dead name server holds nothing up for long.
+      await Promise.race([this.#names.names.quiet(), sleep(NAMES_MS, undefined, { ref: false })]);
       this.#installRoutes();
     }
     const handlers = makeHandlers({
@@ -338,7 +296,7 @@ class ControlThread {
     this.#log.info("engine stops", { why });
     this.#datagrams.close();
     this.#host.close();
-    this.#nameThreads.close();
+    this.#names.close();
     this.#neighbours.close();
     addon.unwatch(this.#eventWatch);
     this.#control.stop();

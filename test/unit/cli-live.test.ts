@@ -1,7 +1,7 @@
 /** cli, live — commands that speak with an engine, as a user runs them, over a real socket. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
@@ -13,9 +13,10 @@ import {
 } from "../../src/control/socket.ts";
 import type { Change } from "../../src/schema/change.ts";
 import type { LogLevel } from "../../src/schema/config.ts";
-import type { PeerValue, RouteValue, StatsValue, StatusValue } from "../../src/schema/control.ts";
+import type { PeerValue } from "../../src/schema/control.ts";
 import { EngineError } from "../../src/schema/errors.ts";
-import { formatCidr, parseCidr } from "../../src/wire/cidr.ts";
+import { formatCidr } from "../../src/wire/cidr.ts";
+import { cidr, keyOf, OFFICE, OTHER, ROUTES, STATS, STATUS, TWIN, textOf } from "./cli-values.ts";
 
 const cli = fileURLToPath(new URL(`../../src/cli${extname(import.meta.url)}`, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-live-"));
@@ -40,51 +41,7 @@ const run = (...words: string[]): Promise<Run> =>
     child.once("close", (status) => resolve({ status, stdout, stderr }));
   });
 
-const keyOf = (n: number): Uint8Array => new Uint8Array(32).fill(n);
-const textOf = (n: number): string => Buffer.from(keyOf(n)).toString("base64");
-const cidr = (text: string) => parseCidr(text)!;
-
 const onLost = { removed: (): void => {} };
-
-// biome-ignore format: a table
-const STATUS: StatusValue = {
-  interface: "cli0", nodeId: null, wireguardPublicKey: textOf(9), listenPort: 51_820, mtu: 1_420, cipher: "chacha20poly1305", up: true,
-  network: statSync("/proc/self/ns/net").ino, threads: 1, ioThreads: 1, startedMs: 125_000, keyLog: false, pid: 17_294, addresses: ["10.66.0.2/24", "fd66::2/64"], warnings: [], defence: { state: "calm", rung: 0 },
-  features: { gso: true, gro: false, tunOffload: true, uso: false, mergeTcp: true, mergeUdp: false, connectedSockets: true, aesHardware: true, aes256gcm: true },
-  offBecause: { uso: "the kernel does not have it; Linux 6.2 has" },
-  counters: { tunPackets: 1_234_567, tunReads: 0 },
-  drops: { noRoute: 3, replayed: 0 },
-};
-// biome-ignore format: a table
-const OFFICE: PeerValue = {
-  name: "office", nodeId: null, wireguardPublicKey: textOf(1), addresses: ["10.66.0.2/32", "10.5.0.0/16"], endpoint: null, endpointName: "vpn.example.org:51820", endpointProblem: null,
-  path: "none", cipher: null, lastHandshakeMs: null, rxBytes: 0, txBytes: 1_536, rttMs: null, mtu: 1_420, state: "waiting", silentMs: null,
-};
-const OTHER: PeerValue = {
-  ...OFFICE,
-  name: null,
-  wireguardPublicKey: textOf(2),
-  addresses: [],
-  endpoint: "192.0.2.1:51820",
-};
-const TWIN: PeerValue = {
-  ...OTHER,
-  wireguardPublicKey: `${textOf(2).slice(0, 8)}${"B".repeat(35)}=`,
-};
-const ROUTES: readonly RouteValue[] = OFFICE.addresses.map((prefix, i) => ({
-  prefix,
-  nodeId: null,
-  name: "office",
-  wireguardPublicKey: OFFICE.wireguardPublicKey,
-  metric: 0,
-  active: i === 0,
-  reason: i === 0 ? null : "eth0 has it",
-}));
-const STATS: StatsValue = {
-  threads: [{ name: "io0", counters: { loops: 7 } }],
-  workers: [{ name: "worker0", state: "asleep", jobs: 12 }],
-  memory: { arenaBytes: 1_048_576, rssBytes: 2_097_152 },
-};
 
 /** What the engine was asked. */
 const asked: { changes: Change[]; rekeyed: (Uint8Array | null)[]; level: LogLevel; mtu: number } = {

@@ -30,7 +30,12 @@ const serve = async () => {
   const config = loadConfig(file);
   const { a } = await Pair.make({ cipher: "auto" }, { cipher: "auto" });
   await a.control.apply({ privateKey: keyOf(1), listenPort: 0, replacePeers: true });
-  const kernel = { setAddresses: () => {}, look: () => {}, restore: () => [] };
+  const kernel = {
+    setAddresses: () => {},
+    look: () => {},
+    restore: () => [],
+    routes: { news: [] },
+  };
   const host = { name: "p2p0", mtu: 1_420, addresses: [], ...kernel };
   const handlers = makeHandlers({
     task: { config },
@@ -52,7 +57,8 @@ test("a port that UAPI sets is told, and 0 where the kernel chose", async () => 
   await handlers["change.apply"]({ listenPort: 5_556 });
   assert.equal((await value())["interface.listen_port"], 5_556);
   // The file says 0: a new port of the kernel's choice.
-  assert.deepEqual((await handlers["engine.reload"]()).changed, ["interface.listen_port"]);
+  const { changed } = await handlers["engine.reload"]();
+  assert.deepEqual(changed, ["interface.listen_port: 5556 → 0"]);
   assert.equal((await value())["interface.listen_port"], 0);
   await control.apply({ listenPort: 5_557 });
   await control.apply({ listenPort: 0 });

@@ -75,7 +75,7 @@ test("no endpoint is taken that a route leads into the tunnel, whoever says it",
   assert.equal(entries.setEndpoint(index, INNER), false);
   assert.deepEqual(entries.endpoint(index), before);
   const refused = new Counters(b.arena, controlBlock(b.arena)).get(COUNT.insideRefused);
-  assert.ok(refused >= 2, `${refused}`);
+  assert.ok(refused >= 1, `${refused}`);
   pair.isInside = () => false;
   assert.equal(entries.setEndpoint(index, INNER), true);
   assert.deepEqual(entries.endpoint(index), INNER);

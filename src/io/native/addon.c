@@ -344,6 +344,7 @@ NAPI_MODULE_INIT()
     register_process(env, exports);
     register_watch(env, exports);
     register_net(env, exports);
+    register_names(env, exports);
     register_neighbour(env, exports);
     register_udp(env, exports);
     register_io(env, exports);

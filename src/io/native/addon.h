@@ -34,6 +34,7 @@ struct call {
 void register_calls(napi_env env, napi_value exports, const struct call *calls, size_t count);
 
 void register_net(napi_env env, napi_value exports);   /* addon_net.c: links, routes, notify */
+void register_names(napi_env env, napi_value exports); /* addon_names.c */
 void register_neighbour(napi_env env, napi_value exports); /* addon_neighbour.c */
 void register_udp(napi_env env, napi_value exports);   /* addon_udp.c: sockets, datagrams */
 void register_io(napi_env env, napi_value exports);    /* addon_io.c: the packet path */

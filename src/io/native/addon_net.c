@@ -1,5 +1,5 @@
 /*
- * addon_net.c — names, links, addresses, routes and the service manager, for JavaScript.
+ * addon_net.c — links, addresses, routes and the service manager, for JavaScript.
  *
  * Each call reads its arguments, asks netlink.c and gives back its result. The two calls that give
  * arrays have no room for an errno and throw it as an Error with a `code`.
@@ -16,7 +16,6 @@
 #include <sys/socket.h>
 
 #include "addon_throw.h"
-#include "names.h"
 #include "netlink.h"
 #include "notify.h"
 #include "udp.h"
@@ -29,24 +28,6 @@
 static int32_t as_i32(uint32_t value)
 {
     return value > INT32_MAX ? INT32_MAX : (int32_t)value;
-}
-
-// --- Names
-
-/* nameAsk(fd, id, name): the answer comes to fd; see names.h. */
-static napi_value call_name_ask(napi_env env, napi_callback_info info)
-{
-    napi_value args[ARGS_MAX];
-    char name[NAMES_NAME_BYTES];
-    int32_t fd;
-    uint32_t id;
-    if (!get_args(env, info, 3, args) || !get_i32(env, args[0], "fd", &fd))
-        return NULL;
-    if (!get_u32(env, args[1], "id", &id))
-        return NULL;
-    if (!get_text(env, args[2], "name", name, sizeof name))
-        return NULL;
-    return make_i32(env, names_ask(name, id, fd));
 }
 
 // --- Links
@@ -382,12 +363,10 @@ static napi_value call_notify(napi_env env, napi_callback_info info)
 }
 
 static const struct call CALLS[] = {
-    {"nameAsk", call_name_ask},
     {"linkIndex", call_link_index},
     {"linkName", call_link_name},
     {"linkMtu", call_link_mtu},
     {"linkFlags", call_link_flags},
-    {"linkName", call_link_name},
     {"linkSet", call_link_set},
     {"linkDelete", call_link_delete},
     {"addressAdd", call_address_add},

@@ -9,7 +9,8 @@ import { cannotRun, Lab, LINK, type Program } from "../../bench/lab.ts";
 
 const skip = cannotRun([]);
 const ADDON = new URL("../../src/io/native/addon.js", import.meta.url).href;
-const RESOLVE = new URL("../../src/control/resolve.js", import.meta.url).href;
+const SOCKADDR = new URL("../../src/wire/sockaddr.js", import.meta.url).href;
+const CIDR = new URL("../../src/wire/cidr.js", import.meta.url).href;
 let lab: Lab;
 let engine: Program | null = null;
 before(async () => {
@@ -26,14 +27,17 @@ const ip = (...words: string[]): Promise<string> => lab.must(lab.a, ["ip", ...wo
 const ask = async (mark: number, addresses: readonly string[]): Promise<number[]> => {
   const script = `
     const { addon } = await import(${JSON.stringify(ADDON)});
-    const { resolveEndpoint } = await import(${JSON.stringify(RESOLVE)});
+    const { makeSockaddr } = await import(${JSON.stringify(SOCKADDR)});
+    const { parseAddress } = await import(${JSON.stringify(CIDR)});
     const [mark, ...hosts] = process.argv.slice(1);
     const fd = addon.neighbourOpen();
-    const say = async (host) => {
-      const to = await resolveEndpoint({ host, port: 9 }, { v4: true, v6: true });
+    const say = (text) => {
+      const [host, zone] = text.split("%");
+      const scope = zone === undefined ? 0 : addon.linkIndex(zone);
+      const to = makeSockaddr(parseAddress(host), 9, scope);
       return addon.neighbourUnknown(fd, to, new Uint8Array(0), Number(mark), false);
     };
-    process.stdout.write(JSON.stringify(await Promise.all(hosts.map(say))));
+    process.stdout.write(JSON.stringify(hosts.map(say)));
   `;
   const words = [process.execPath, "--input-type=module", "-e", script, String(mark)];
   return JSON.parse(await lab.must(lab.a, [...words, ...addresses])) as number[];

@@ -25,7 +25,7 @@ test("the verdict names what grew, what is held and what was dropped", () => {
   const calm = SECONDS.map(
     (second): Look => ({
       ...{ second, rssMb: 90, fds: 40, sessions: 2, jobsInFlight: 0, slotsHeld: 0 },
-      ...{ indexes: [], counters: {}, drops: { noRoute: 4, replayed: 0 } },
+      ...{ indexes: [], counters: {}, drops: { linkOnly: 4, replayed: 0 } },
     }),
   );
   const end = (last: Partial<Look>): Look[] => [...calm.slice(0, -1), { ...calm.at(-1)!, ...last }];

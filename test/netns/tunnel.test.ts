@@ -118,6 +118,7 @@ const assertPeers = async (host: Host, peerKeys: Keys, outer: 4 | 6): Promise<vo
     addresses: [`${other.inner4}/32`, `${other.inner6}/128`],
     endpoint,
     endpointName: endpoint,
+    endpointProblem: null,
     state: "connected",
     silentMs: null,
     path: "direct",

@@ -71,6 +71,9 @@ export class Control {
   readonly roster: Roster;
   readonly suites: Suites;
   #up = false;
+  /** COMMAND to the peer's I/O thread. */
+  readonly #command = (peer: Peer, kind: number): void =>
+    this.#commands.tell(peer.owner, kind, peer.index);
 
   constructor(options: ControlOptions, world: World) {
     const { arena, timing, listenPort, wantedPort, fwmark, keyFixed } = options;
@@ -111,7 +114,10 @@ export class Control {
         forget: (peer) => this.#forget(peer, world.bootMs()),
         hear: () => this.#events.take(world.bootMs()),
         settle: () => this.#settle(world.bootMs()),
-        onLoad: () => this.#onLoad(),
+        onLoad: () => {
+          this.#counters.add(COUNT.underLoad, 1);
+          world.say("warn", "under load: handshakes come faster than can be answered");
+        },
       },
       listenPort,
       ...(wantedPort === undefined ? {} : { wantedPort }),
@@ -121,11 +127,9 @@ export class Control {
     });
     this.#commands = new Commands(arena, this.#counters, world.signal);
     const shared = { arena, entries: this.#entries, counters: this.#counters };
-    const { suites } = this;
-    const command = (peer: Peer, kind: number): void => this.#command(peer, kind);
+    const [{ suites }, { say }] = [this, world];
     const [endpoints, exchange, keeper] = [this.#endpoints, this.#exchange, this.#keeper];
-    this.#doers = { endpoints, exchange, keeper, suites, command };
-    const { say } = world;
+    this.#doers = { endpoints, exchange, keeper, suites, command: this.#command };
     this.#frames = new Frames({ ...shared, commands: this.#commands, suites, random32, say });
     this.#events = new Events({
       ...shared,
@@ -151,7 +155,7 @@ export class Control {
       seed: () => world.randomBytes(32),
       unixMs: world.unixMs,
       send: world.send,
-      command: (peer, kind) => this.#command(peer, kind),
+      command: this.#command,
       logKeys: world.logKeys,
       tell: (peer, text) => this.#news.handshake(peer, text),
     });
@@ -223,7 +227,8 @@ export class Control {
   async setUp(up: boolean): Promise<void> {
     if (up === this.#up) return;
     this.#up = up;
-    if (!up) for (const peer of this.roster.peers()) this.#forget(peer, this.#world.bootMs());
+    // What is staged stays: it may have come after an "up" that the kernel has still to tell.
+    if (!up) for (const peer of this.roster.peers()) this.#end(peer, this.#world.bootMs());
     try {
       await this.#changes.listen(up);
     } finally {
@@ -339,11 +344,6 @@ export class Control {
     this.#command(peer, COMMAND.release);
   }
 
-  #onLoad(): void {
-    this.#counters.add(COUNT.underLoad, 1);
-    this.#world.say("warn", "under load: handshakes come faster than can be answered");
-  }
-
   // -------------------------------------------------------------------------------------------
   // What it does
 
@@ -382,17 +382,18 @@ export class Control {
     this.#news.look(peer, nowMs);
   }
 
-  /** Ends what is under way with a peer. */
+  /** Ends what is under way with a peer, what waits for it included. */
   #forget(peer: Peer, nowMs: number): void {
+    this.#end(peer, nowMs);
+    this.#command(peer, COMMAND.discard);
+  }
+
+  /** Ends sessions and handshakes with a peer. */
+  #end(peer: Peer, nowMs: number): void {
     this.#exchange.forget(peer);
     this.#keeper.forget(peer, nowMs);
     this.#frames.forget(peer);
-    this.#command(peer, COMMAND.discard);
     peer.timers = new PeerTimers(this.#world.random, this.#timing);
     peer.told = null;
-  }
-
-  #command(peer: Peer, kind: number): void {
-    this.#commands.tell(peer.owner, kind, peer.index);
   }
 }

@@ -120,7 +120,8 @@ const checkInterface = ({ draft, words, lineOf }: Told, mistakes: Mistakes): voi
     if (address.version === 6) seen.add(bare);
   }
   if (draft.interface.bind_device === draft.interface.name) {
-    const what = "bind_device in [interface] is the tunnel itself; write what leads to the network.";
+    const what =
+      "bind_device in [interface] is the tunnel itself; write what leads to the network.";
     mistakes.add(lineOf(["interface", "bind_device"]), what);
   }
   const six = addresses.some(({ version }) => version === 6);

@@ -8,8 +8,10 @@ import { cli, interfaceOf, makeKeys, runCli, writeConfig } from "../../bench/eng
 import { cannotRun, Lab, LINK, type Program } from "../../bench/lab.ts";
 
 const skip = cannotRun([]);
-const ADDON = new URL("../../src/io/native/addon.js", import.meta.url).href;
-const RESOLVE = new URL("../../src/control/resolve.js", import.meta.url).href;
+const moduleAt = (path: string): string => new URL(`../../src/${path}.js`, import.meta.url).href;
+const ADDON = moduleAt("io/native/addon");
+const CIDR = moduleAt("wire/cidr");
+const SOCKADDR = moduleAt("wire/sockaddr");
 let lab: Lab;
 let engine: Program | null = null;
 before(async () => {
@@ -26,14 +28,17 @@ const ip = (...words: string[]): Promise<string> => lab.must(lab.a, ["ip", ...wo
 const ask = async (mark: number, addresses: readonly string[]): Promise<number[]> => {
   const script = `
     const { addon } = await import(${JSON.stringify(ADDON)});
-    const { resolveEndpoint } = await import(${JSON.stringify(RESOLVE)});
+    const { parseAddress } = await import(${JSON.stringify(CIDR)});
+    const { makeSockaddr } = await import(${JSON.stringify(SOCKADDR)});
     const [mark, ...hosts] = process.argv.slice(1);
     const fd = addon.neighbourOpen();
-    const say = async (host) => {
-      const to = await resolveEndpoint({ host, port: 9 }, { v4: true, v6: true });
+    const say = (text) => {
+      const [host, zone] = text.split("%");
+      const scope = zone === undefined ? 0 : addon.linkIndex(zone);
+      const to = makeSockaddr(parseAddress(host), 9, scope);
       return addon.neighbourUnknown(fd, to, new Uint8Array(0), Number(mark), false);
     };
-    process.stdout.write(JSON.stringify(await Promise.all(hosts.map(say))));
+    process.stdout.write(JSON.stringify(hosts.map(say)));
   `;
   const words = [process.execPath, "--input-type=module", "-e", script, String(mark)];
   return JSON.parse(await lab.must(lab.a, [...words, ...addresses])) as number[];
@@ -110,6 +115,13 @@ test("entries of our own device stay, follow the peers, and come back with the l
   await ip("link", "set", name, "down");
   await eventually([""]);
   await ip("link", "set", name, "up");
+  await eventually(["0.0.0.0", b.inner6, "fd66::9"]);
+  // Down and up before the engine looks.
+  const engines = await lab.programs(a);
+  for (const pid of engines) process.kill(pid, "SIGSTOP");
+  await ip("link", "set", name, "down");
+  await ip("link", "set", name, "up");
+  for (const pid of engines) process.kill(pid, "SIGCONT");
   await eventually(["0.0.0.0", b.inner6, "fd66::9"]);
   assert.equal((await cli(lab, a, "peer", "remove", key, "-i", name)).code, 0);
   await eventually(["0.0.0.0", b.inner6]);

@@ -18,14 +18,16 @@ import {
   reachedInside,
   routeFor,
   unreachedSentence,
+  type Way,
   wouldCatch,
+  wouldKeep,
 } from "../schema/kernel-routes.ts";
 import { type Cidr, formatCidr } from "../wire/cidr.ts";
 import { makeSockaddr } from "../wire/sockaddr.ts";
 import type { Underlay } from "./underlay.ts";
 
 const EEXIST = -17;
-/** Tuning: routes of one call that are looked at again after they were set; `routes` sees all. */
+/** Tuning: IPv6 routes of one call that are looked at before they are set; `routes` sees all. */
 const LOOKS_MAX = 1_024;
 /** Tuning: sentences of one call. */
 const NEWS_MAX = 16;
@@ -198,16 +200,18 @@ export class HostRoutes {
   /** 0: it is there; or why not; or what the kernel said. */
   #add(cidr: Cidr, inside: readonly ReachedAt[]): Left | number {
     const { index } = this.#options;
+    // Of two IPv6 routes for one prefix, that of a device's own network goes before ours. Adding
+    // ours and taking it away again would be a change of the network, which has this done again.
+    if (cidr.version === 6 && this.#looks++ < LOOKS_MAX) {
+      const way = this.#wayOf(cidr) ?? null;
+      if (way !== null && way.index !== index && way.index > 0 && wouldKeep(way, cidr)) {
+        return { kind: "taken", link: nameOf(way.index) };
+      }
+    }
     const result = addon.routeAdd(index, cidr.bytes, cidr.prefixLength, 0);
     if (result < 0 && result !== EEXIST) return result;
-    // Of two IPv6 routes for one prefix, that of a device's own network goes before ours.
-    const there = result === EEXIST;
-    const doubt = there || (cidr.version === 6 && this.#looks++ < LOOKS_MAX);
-    const taken = doubt ? this.#takenBy(cidr) : null;
-    if (taken !== null && taken !== index && (there || taken > 0)) {
-      if (!there) addon.routeRemove(index, cidr.bytes, cidr.prefixLength, 0);
-      return { kind: "taken", link: nameOf(taken) };
-    }
+    const taken = result === EEXIST ? this.#takenBy(cidr) : null;
+    if (taken !== null && taken !== index) return { kind: "taken", link: nameOf(taken) };
     // Where the kernel tells no prefix lengths (before Linux 4.13), trying tells.
     const reached = inside.find(({ sockaddr }) => this.#options.underlay.inside(sockaddr));
     if (reached === undefined) return 0;
@@ -220,12 +224,17 @@ export class HostRoutes {
     this.#installed.delete(prefix);
   }
 
+  /** As routeFor(): the kernel's route for the prefix, whoever sends. */
+  #wayOf(cidr: Cidr): Way | null | undefined {
+    return routeFor(cidr, (host) => findWay(makeSockaddr(host, 0), NOWHERE, 0, true));
+  }
+
   /**
    * The link that the kernel's route for the prefix leads to, 0: none; null: parts of it lead
    * elsewhere.
    */
   #takenBy(cidr: Cidr): number | null {
-    const found = routeFor(cidr, (host) => findWay(makeSockaddr(host, 0), NOWHERE, 0, true));
+    const found = this.#wayOf(cidr);
     if (found === undefined) return null;
     if (found?.index === this.#options.index) return found.index;
     return found?.prefixLength === cidr.prefixLength ? found.index : 0;

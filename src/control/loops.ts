@@ -13,13 +13,18 @@ import type { World } from "./world.ts";
 
 /** Tuning: peers that are asked about for one sentence. */
 const PEERS_MAX = 256;
+/** Tuning: each of them costs a question to the kernel, so they are asked about this often. */
+export const LOOK_EVERY_MS = 1_000;
+
+type LoopsWorld = Pick<World, "bootMs" | "inside" | "say">;
 
 export class Loops {
   readonly #arena: Arena;
-  readonly #world: Pick<World, "inside" | "say">;
+  readonly #world: LoopsWorld;
   #cut = 0;
+  #lookedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(arena: Arena, world: Pick<World, "inside" | "say">) {
+  constructor(arena: Arena, world: LoopsWorld) {
     this.#arena = arena;
     this.#world = world;
   }
@@ -27,8 +32,10 @@ export class Loops {
   /** Says who is meant, if something was cut since the last look. */
   look(peers: Iterable<Peer>, entries: PeerEntries): void {
     const cut = sumCounter(this.#arena, DROP.ownDatagram);
-    if (cut === this.#cut) return;
+    const nowMs = this.#world.bootMs();
+    if (cut === this.#cut || nowMs - this.#lookedMs < LOOK_EVERY_MS) return;
     this.#cut = cut;
+    this.#lookedMs = nowMs;
     const text = "a route leads our own datagrams into the tunnel: they are dropped";
     this.#world.say("warn", text, this.#whose(peers, entries));
   }

@@ -181,7 +181,11 @@ class ControlThread {
         this.#control.growMtu(mtu);
         writeMtu(this.#arena, mtu);
       },
-      onUp: (up) => void this.#setUp(up),
+      onUp: (up) => {
+        // The kernel removes them with the link, which may be up again when the rest is done.
+        if (!up) this.#neighbours.forget();
+        void this.#setUp(up);
+      },
       onFailure: ({ message: reason }) =>
         this.#log.warn("an address or a route is missing", { reason }),
       onAddresses: (addresses) => setLocals(this.#arena, addresses),
@@ -316,10 +320,8 @@ class ControlThread {
     this.#setRoutes();
   }
 
-  /** They go with the link, when it is set down. */
   #keepNeighbours(): void {
     if (this.#host.up) this.#neighbours.keep(this.#control.roster.prefixes());
-    else this.#neighbours.forget();
   }
 
   /** Errors: EngineError ROUTE_FAILED. */

@@ -56,8 +56,11 @@ export class Underlay {
 
   constructor(options: UnderlayOptions) {
     this.#options = options;
-    this.#listen = parseCidr(options.listenAddress);
+    const listen = parseCidr(options.listenAddress);
+    // 0.0.0.0 and :: are any, too: datagrams leave from all addresses of the host.
+    this.#listen = listen?.bytes.some((byte) => byte !== 0) ? listen : null;
     this.#loops = new Loops(options.arena, {
+      bootMs: () => addon.bootMs(),
       inside: (to, local) => this.inside(to, local),
       say: options.say,
     });

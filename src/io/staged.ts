@@ -22,7 +22,7 @@ export class Staged {
 
   constructor(station: Station) {
     this.#station = station;
-    this.#ofPeer = new Uint8Array(station.arena.limits.peers);
+    this.#ofPeer = new Uint8Array(station.arena.layout.count.peers);
   }
 
   get count(): number {

@@ -195,8 +195,12 @@ static void test_inside(struct lab *lab, uint16_t port)
     /* A busy peer's own socket knows as much: its address may be forged inside. */
     union address to = make_address("10.9.0.2", 2000), none = { 0 }, name;
     static struct far own;
+    /* What it sends is known by the same hop limit, whatever the system's is by now. */
+    int hops = HOPS + 13;
+    CHECK_EQUAL(setsockopt(lab->udp, IPPROTO_IP, IP_TTL, &hops, sizeof hops), 0);
     own.fd = udp_connected(lab->udp, &to, &none, &name);
     CHECK(own.fd >= 0);
+    CHECK_EQUAL(udp_hops(own.fd, false), hops);
     write_inner(lab, port);
     CHECK_EQUAL(hear(&own), 32u);
     CHECK_EQUAL(udp_interface(&own.last.local), index);

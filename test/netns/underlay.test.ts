@@ -167,6 +167,10 @@ test("routes: what the kernel does with each is told, and why", { skip }, async 
   assert.deepEqual(told(network4), [false, `${LINK} has it`]);
   assert.deepEqual(told(network6), [false, `${LINK} has it`]);
   assert.deepEqual(told("198.51.100.0/24"), [true, null]);
+  // Prefixes that wait for the network to change change nothing there themselves.
+  await sleep(LOOK_MS / 2);
+  const monitor = ["timeout", String(LOOK_MS / 1_000), "ip", "-6", "monitor", "route"];
+  assert.equal((await lab.run(lab.a, monitor)).output, "");
   // The network goes away, and comes back: the route follows.
   await ip("route", "delete", network4, "dev", LINK);
   for (let tries = 0; !(await routes()).get(network4)!.active && tries < 30; tries++) {

@@ -8,7 +8,7 @@ import { Jobs } from "../../src/io/jobs.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { Send } from "../../src/io/send.ts";
 import { F, openStation } from "../../src/io/station.ts";
-import { RING_JOBS, SEGMENT_OVERHEAD_BYTES } from "../../src/memory/layout.ts";
+import { ENTRIES_PER_PEER, RING_JOBS, SEGMENT_OVERHEAD_BYTES } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";
 import { PeerEntries } from "../../src/memory/peers.ts";
 import { makeArena, regionTables, shareOf } from "../../src/memory/region.ts";
@@ -25,13 +25,15 @@ const PEERS = 2;
 const LATE = 0;
 const READY = 1;
 const ALL = -1;
+/** The last entry that a peer may have: a peer that replaces another has one beyond the most. */
+const LAST = PEERS * ENTRIES_PER_PEER - 1;
 
-const setUp = () => {
+const setUp = (late = LATE) => {
   const arena = makeArena({ ioThreads: 1, workers: 1, peers: PEERS, routes: 4 });
   const { bases, counts } = regionTables(arena);
   addon.attach(arena.u8, bases, counts);
   writeMtu(arena, 1_420);
-  const routes = [LATE, READY].map((index): RouteEntry => {
+  const routes = [late, READY].map((index): RouteEntry => {
     const bytes = Uint8Array.of(10, index, 0, 0);
     return { cidr: { version: 4, bytes, prefixLength: 16 }, owner: { index } };
   });
@@ -46,7 +48,7 @@ const setUp = () => {
   // Numbers of the late peer's runs, in the order in which they are sent.
   const sent: number[] = [];
   const noteSent = (word: number): void => {
-    if (arena.u32[word + F.peer] === LATE) sent.push(arena.u32[word + F.tunBytes]!);
+    if (arena.u32[word + F.peer] === late) sent.push(arena.u32[word + F.tunBytes]!);
     send.retire(word);
   };
   const retirer = { retire: noteSent, abandon: noteSent };
@@ -114,23 +116,25 @@ test("the ring is full when the session comes: all go, in order, what is newer b
   }
 });
 
-test("a packet for a peer whose session has come releases what waits, without being told", () => {
-  const { jobs, send, sent, connect, read, close } = setUp();
-  try {
-    for (let number = 1; number <= WAITING; number++) read(LATE, number);
-    assert.ok(!send.owes);
-    connect(LATE);
-    read(LATE, WAITING + 1);
-    assert.ok(send.owes);
-    send.release(ALL);
-    jobs.settle();
-    send.flush();
-    assert.deepEqual(sent.length, WAITING + 1);
-    assert.deepEqual(
-      sent,
-      [...sent].sort((a, b) => a - b),
-    );
-  } finally {
-    close();
-  }
-});
+for (const late of [LATE, LAST]) {
+  test(`a packet for peer ${late}, whose session has come, releases what waits, untold`, () => {
+    const { jobs, send, sent, connect, read, close } = setUp(late);
+    try {
+      for (let number = 1; number <= WAITING; number++) read(late, number);
+      assert.ok(!send.owes);
+      connect(late);
+      read(late, WAITING + 1);
+      assert.ok(send.owes);
+      send.release(ALL);
+      jobs.settle();
+      send.flush();
+      assert.deepEqual(sent.length, WAITING + 1);
+      assert.deepEqual(
+        sent,
+        [...sent].sort((a, b) => a - b),
+      );
+    } finally {
+      close();
+    }
+  });
+}

@@ -89,7 +89,7 @@ static int set_options(int fd, const struct udp_options *options)
         result = v6 ? set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1)
                     : set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
     if (result == 0)
-        result = udp_fix_hops(fd, v6);
+        result = udp_fix_hops(fd, fd, v6);
     if (result == 0)
         result = udp_cutting(fd, v6, v6 ? UDP_CUT_AS_TOLD : UDP_CUT);
     if (result == 0 && options->mark != 0)

@@ -71,11 +71,11 @@ int udp_probe(int fd);
 int udp_gro(int fd, bool on);
 
 /*
- * udp_own.c: the hop limit of what a socket sends, or -errno; and has it stay what the system says
- * now, whatever way a datagram takes. 0 or -errno.
+ * udp_own.c: the hop limit of what a socket sends, or -errno; and has it stay what that of `like`
+ * is now, whatever way a datagram takes and whatever the system says later. 0 or -errno.
  */
 int udp_hops(int fd, bool v6);
-int udp_fix_hops(int fd, bool v6);
+int udp_fix_hops(int fd, int like, bool v6);
 
 int udp_connect(int fd, const union address *address);
 

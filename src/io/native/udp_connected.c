@@ -77,7 +77,11 @@ static int open_like(int fd, const union address *name)
     int opened = udp_open(&options);
     if (opened >= 0 && gro != 0)
         (void)udp_gro(opened, true);
-    return opened;
+    /* By it our own datagrams are known (io_own.c), and the system's may be another by now. */
+    int result = opened < 0 ? opened : udp_fix_hops(opened, fd, v6);
+    if (opened >= 0 && result < 0)
+        close(opened);
+    return result < 0 ? result : opened;
 }
 
 static int refuse(int fd, int error)

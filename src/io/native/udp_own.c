@@ -15,9 +15,9 @@ int udp_hops(int fd, bool v6)
     return result < 0 ? -errno : hops;
 }
 
-int udp_fix_hops(int fd, bool v6)
+int udp_fix_hops(int fd, int like, bool v6)
 {
-    int hops = udp_hops(fd, v6);
+    int hops = udp_hops(like, v6);
     if (hops < 0)
         return hops;
     int result = v6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &hops, sizeof hops)

@@ -132,7 +132,7 @@ export const checkAgreement = (told: Told, mistakes: Mistakes): void => {
   checkPeers(told, mistakes);
 };
 
-/** Tuning: so many doubts of a kind are told. */
+/** Tuning: so many doubts are told. */
 const DOUBTS_MAX = 10;
 
 type Doubt = readonly [path: Path, text: string];
@@ -160,27 +160,13 @@ function* prefixDoubts(told: Told): Generator<Doubt> {
   }
 }
 
-/** Kernel routes that nobody sets: a default route would carry the engine's own datagrams too. */
-function* routeDoubts({ draft, words }: Told): Generator<Doubt> {
-  if (draft.interface.routes !== "install") return;
-  for (const peer of draft.peers) {
-    for (const [item, allowed] of peer.allowed_ips.entries()) {
-      const prefix = formatCidr(allowed);
-      if (!prefix.endsWith("/0")) continue;
-      const what = `${prefix} in ${words.allowedIps} gets no kernel route`;
-      yield [prefixPath(peer, item), `${what}; set it yourself, or use wg-quick.`];
-    }
-  }
-}
-
 /** Sentences about what may stand there and is likely not meant, each with its line. */
-export const doubtsOf = (told: Told): string[] =>
-  [prefixDoubts(told), routeDoubts(told)].flatMap((doubts) => {
-    const found: string[] = [];
-    for (const [path, text] of doubts) {
-      if (found.length === DOUBTS_MAX) break;
-      const line = told.lineOf(path);
-      found.push(line === 0 ? text : `line ${line}: ${text}`);
-    }
-    return found;
-  });
+export const doubtsOf = (told: Told): string[] => {
+  const found: string[] = [];
+  for (const [path, text] of prefixDoubts(told)) {
+    if (found.length === DOUBTS_MAX) break;
+    const line = told.lineOf(path);
+    found.push(line === 0 ? text : `line ${line}: ${text}`);
+  }
+  return found;
+};

@@ -388,7 +388,8 @@ export class Control {
     this.#keeper.forget(peer, nowMs);
     this.#frames.forget(peer);
     this.#command(peer, COMMAND.discard);
-    peer.timers = new PeerTimers(this.#world.random, this.#timing);
+    const { handshakeDoneMs } = peer.timers;
+    peer.timers = new PeerTimers(this.#world.random, this.#timing, handshakeDoneMs);
     peer.told = null;
   }
 

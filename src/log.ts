@@ -185,10 +185,11 @@ class Lines {
   }
 }
 
-/** A sentence with its facts, for people: "a route is missing (reason: …)". */
+/** A sentence with its facts, for people, in one line: "a route is missing (reason: …)". */
 const sentence = (message: string, facts: Facts): string => {
   const parts = Object.entries(cleanFacts(facts)).map(([name, value]) => `${name}: ${value}`);
-  return withoutKeys(parts.length === 0 ? message : `${message} (${parts.join(", ")})`);
+  const text = parts.length === 0 ? message : `${message} (${parts.join(", ")})`;
+  return withoutKeys(text.replaceAll("\n", " "));
 };
 
 /**

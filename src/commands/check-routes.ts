@@ -3,8 +3,8 @@
  * control/host-routes.ts finds it out while the engine runs.
  */
 import type { Addon } from "../io/native/addon.ts";
+import { shortKey } from "../log.ts";
 import type { EngineConfig, PeerConfig } from "../schema/config.ts";
-import { formatWireguardKey } from "../schema/identity.ts";
 import {
   contains,
   type Left,
@@ -23,7 +23,7 @@ const NOWHERE = new Uint8Array(0);
 /** Endpoints that are addresses; names are asked for when the engine runs. */
 const reachedOf = ({ name, publicKey, endpoint }: PeerConfig): Reached[] => {
   const host = endpoint === null ? null : parseAddress(endpoint.host);
-  return host === null ? [] : [{ host, peer: name ?? formatWireguardKey(publicKey) }];
+  return host === null ? [] : [{ host, peer: name ?? shortKey(publicKey) }];
 };
 
 /** Sentences, one for each prefix that gets no route. Thread: main. */

@@ -254,13 +254,18 @@ const checkForwarding = (): Result[] => {
 /** Negative errno of `udpTaken`. Source: errno(3). */
 const EADDRINUSE = -98;
 
-/** Binds the port for a moment: alone, as `start` does first, and then as the engine would. */
+/**
+ * Binds the port for a moment: alone, as `start` does first, and then as the engine would. An
+ * engine that runs may have another than its file has now.
+ */
 const checkPort = async (addon: Addon, config: EngineConfig, running: boolean): Promise<Result> => {
   const { listenPort: port, listenAddress: address, bindDevice, name } = config.interface;
-  if (running) return result("UDP port", "ok", `${port}, held by the engine on ${name}`);
   if (port > 0 && addon.udpTaken(address, port, bindDevice) === EADDRINUSE) {
-    const advice = "stop what uses it or set another listen_port";
     const holder = await portHolder(port);
+    if (running && holder?.name === name) {
+      return result("UDP port", "ok", `${port}, held by the engine on ${name}`);
+    }
+    const advice = "stop what uses it or set another listen_port";
     const by = holder === null ? "" : ` by the engine on ${holder.name} (process ${holder.pid})`;
     return result("UDP port", "wrong", `${port} is in use${by}; ${advice}`);
   }

@@ -29,6 +29,8 @@ interface Place {
   readonly words: readonly string[];
   /** A file may stand as an argument. */
   readonly files: boolean;
+  /** A running engine may. */
+  readonly engines: boolean;
 }
 
 /** Placeholders in help that say what a value is. */
@@ -60,12 +62,15 @@ const placesOf = (command: Command, path: string): Place[] => {
   const choices = command.registeredArguments.flatMap((argument) => argument.argChoices ?? []);
   // After `help` come the same words as without it.
   const commands = command.commands.filter((one) => one.name() !== "help");
+  const takes = (name: string): boolean =>
+    command.registeredArguments.some((argument) => argument.name() === name);
   const place: Place = {
     path,
     commands: commands.map((one) => ({ name: one.name(), help: one.description() })),
     flags: [...command.options.map(flagOf), HELP],
     words: [...choices, ...(SETTING_WORDS[path] ?? [])],
-    files: command.registeredArguments.some((argument) => argument.name() === "FILE"),
+    files: takes("FILE"),
+    engines: takes("IFACE"),
   };
   return [place, ...commands.flatMap((one) => placesOf(one, below(one.name())))];
 };
@@ -106,7 +111,8 @@ const bashValue = (value: Value): string => {
 
 const bash = (places: readonly Place[]): string => {
   const words = places.map((place) => {
-    const names = [...place.commands.map((one) => one.name), ...place.words];
+    const engines = place.engines ? ["$(_p2pvpn_engine_names)"] : [];
+    const names = [...place.commands.map((one) => one.name), ...place.words, ...engines];
     const flags = place.flags.flatMap((flag) => flag.spellings);
     const files = place.files ? "; files=1" : "";
     const lists = `words="${names.join(" ")}"; flags="${flags.join(" ")}"`;
@@ -154,7 +160,8 @@ const entry = (word: string, help: string): string =>
 const zsh = (places: readonly Place[]): string => {
   const lists = places.map((place) => {
     const named = place.commands.map((one) => entry(one.name, one.help));
-    const words = [...named, ...place.words.map((word) => quoted(word))];
+    const engines = place.engines ? [`\${(f)"$(_p2pvpn_engine_names)"}`] : [];
+    const words = [...named, ...place.words.map((word) => quoted(word)), ...engines];
     const flags = place.flags.flatMap((flag) =>
       flag.spellings.map((spelling) => entry(spelling, flag.help)),
     );
@@ -209,6 +216,7 @@ const fish = (places: readonly Place[]): string => {
       ...place.commands.map((one) => `${start} -a ${one.name} -d ${fishText(one.help)}`),
       ...place.words.map((word) => `${start} -a ${fishText(word)}`),
       ...(place.files ? [`${start} -F`] : []),
+      ...(place.engines ? [`${start} -a '(__p2pvpn_engine_names)'`] : []),
       ...place.flags.map((flag) => {
         const spellings = flag.spellings.map((one) =>
           one.startsWith("--") ? ` -l ${one.slice(2)}` : ` -s ${one.slice(1)}`,

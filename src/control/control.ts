@@ -393,7 +393,8 @@ export class Control {
     this.#exchange.forget(peer);
     this.#keeper.forget(peer, nowMs);
     this.#frames.forget(peer);
-    peer.timers = new PeerTimers(this.#world.random, this.#timing);
+    const { handshakeDoneMs } = peer.timers;
+    peer.timers = new PeerTimers(this.#world.random, this.#timing, handshakeDoneMs);
     peer.told = null;
   }
 }

@@ -6,10 +6,10 @@
  * the peer where it roamed to; when nobody answers there for a while, both places are called in
  * turn: somebody on the path can make a peer seem to have roamed, once. Thread: control.
  */
-import { shortKey } from "../log.ts";
 import type { PeerEntries } from "../memory/peers.ts";
 import { type Endpoint, formatEndpoint } from "../schema/config.ts";
 import { SOCKADDR_BYTES, sameSockaddr, sockaddrFamily } from "../wire/sockaddr.ts";
+import { peerCalled } from "./news.ts";
 import type { Peer } from "./peer.ts";
 import type { World } from "./world.ts";
 
@@ -132,7 +132,7 @@ export class Endpoints {
     const before = peer.nameProblem;
     peer.nameProblem = problem;
     if ((before === null) === (problem === null)) return;
-    const facts = { peer: shortKey(peer.publicKey), endpoint: formatEndpoint(endpoint) };
+    const facts = { peer: peerCalled(peer), endpoint: formatEndpoint(endpoint) };
     if (problem === null) this.#world.say("info", "an endpoint's name resolves again", facts);
     else {
       this.#world.say("warn", "an endpoint's name does not resolve", { ...facts, why: problem });

@@ -12,7 +12,6 @@
  *
  * Source: security.md 11 to 13; docs/PROTOCOL.md, "Control frames".
  */
-import { shortKey } from "../log.ts";
 import type { Counters } from "../memory/counters.ts";
 import { FrameEntries } from "../memory/frames.ts";
 import { COMMAND, COUNT, DROP, PADDING_BYTES, SEGMENT_OVERHEAD_BYTES } from "../memory/layout.ts";
@@ -25,6 +24,7 @@ import type { Commands } from "./commands.ts";
 import type { PassedFrame } from "./datagrams.ts";
 import { Hellos } from "./hello.ts";
 import { Bucket } from "./limiter.ts";
+import { peerCalled } from "./news.ts";
 import { FLOOR_BYTES, PathMtu } from "./path-mtu.ts";
 import { holds, type Peer, type SessionRef } from "./peer.ts";
 import type { Suites } from "./suites.ts";
@@ -246,7 +246,7 @@ export class Frames {
     const mtu = entries.mtu(peer.index);
     if (mtu === before) return;
     counters.add(COUNT.pathMtuChanges, 1);
-    say("info", "the path to a peer takes another MTU", { peer: shortKey(peer.publicKey), mtu });
+    say("info", "the path to a peer takes another MTU", { peer: peerCalled(peer), mtu });
   }
 
   /** Has the peer's I/O thread send a frame. False: it has no room, which is counted. */

@@ -54,6 +54,17 @@ interface Reloading {
   readonly adopt: (next: EngineConfig) => void;
 }
 
+/** Sets what the host has lost again, and tells it; what cannot be set is said. */
+const restore = (host: Host, warn: (sentence: string) => void): string[] => {
+  try {
+    return host.restore().map((what) => `${what}: was missing, is there again`);
+  } catch (error) {
+    // All else is done: this takes nothing of it back.
+    warn((error as Error).message);
+    return [];
+  }
+};
+
 /** Makes the engine what its file says now. */
 const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> => {
   const { host, log } = served;
@@ -63,30 +74,41 @@ const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> =>
   const { source } = now;
   log.reopen();
   if (source === undefined) throw new EngineError("NO_CONFIG");
-  const next = loadConfig(source.file, source.flags, (text) => log.warn(text));
-  for (const problem of ipv6Problems(next, host.name)) log.warn(problem);
+  const said: string[] = [];
+  const warn = (sentence: string): void => {
+    said.push(sentence);
+    log.warn(sentence);
+  };
+  const next = loadConfig(source.file, source.flags, warn);
+  for (const problem of ipv6Problems(next, host.name)) warn(problem);
   const { change, addresses, logLevel, changed, needsRestart } = difference(now, next);
   const readdress = addresses.add.length + addresses.remove.length > 0;
-  if (readdress) host.setAddresses(next.interface.addresses);
+  const { mtu: before } = now.interface;
+  // Below its least MTU the kernel takes no IPv6 address.
+  const grows = change.mtu !== undefined && change.mtu > before;
+  if (grows) await apply({ mtu: change.mtu });
   let warnings: readonly string[];
   try {
+    if (readdress) host.setAddresses(next.interface.addresses);
     ({ warnings } = await apply(change));
   } catch (error) {
     if (readdress) host.setAddresses(now.interface.addresses);
+    if (grows) await apply({ mtu: before }).catch(() => {}); // the first reason is the one to tell
     throw error;
   }
   if (logLevel !== null) setLevel(logLevel);
   adopt(next);
-  const missing = host.restore().map((what) => `${what}: was missing, is there again`);
+  const missing = restore(host, warn);
   log.info("configuration was read again", {
     changes: changed.length + missing.length,
     ...(readdress ? { addresses: next.interface.addresses.map(formatCidr).join(" ") } : {}),
-    needsRestart: needsRestart.join(" "),
+    ...(missing.length > 0 ? { restored: missing.length } : {}),
+    ...(needsRestart.length > 0 ? { needsRestart: needsRestart.join(" ") } : {}),
   });
   return {
     changed: [...changed, ...missing],
     needsRestart: [...needsRestart],
-    warnings: [...warnings],
+    warnings: [...said, ...warnings],
   };
 };
 

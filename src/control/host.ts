@@ -94,12 +94,14 @@ export class Host {
     if (mtu < IPV6_MTU_MIN && this.addresses.some(({ version }) => version === 6)) {
       throw new EngineError("MTU_TOO_SMALL", { name: this.#name, least: IPV6_MTU_MIN });
     }
+    const wasLow = this.#mtu < IPV6_MTU_MIN;
     // The device may hold packets of either size: raised here before, lowered after.
     if (mtu > this.#mtu) this.#options.onMtu(mtu);
     const result = addon.linkSet(this.#options.index, mtu, -1, -1, -1, -1);
     this.#options.onMtu(result < 0 ? this.#mtu : mtu);
     this.#must(result);
     this.#mtu = mtu;
+    if (wasLow && mtu >= IPV6_MTU_MIN) this.#tryRestore(); // IPv6 had gone, if there was any
   }
 
   /** Errors: EngineError ADDRESS_FAILED; nothing has changed then. */

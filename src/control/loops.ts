@@ -2,12 +2,12 @@
  * loops — tells people when datagrams of ours came back out of the device, which C has cut
  * (io_own.c): some route, of whomever, leads a peer's endpoint into the tunnel. Thread: control.
  */
-import { shortKey } from "../log.ts";
 import { sumCounter } from "../memory/counters.ts";
 import { DROP } from "../memory/layout.ts";
 import type { PeerEntries } from "../memory/peers.ts";
 import type { Arena } from "../memory/region.ts";
 import { formatSockaddr } from "../wire/sockaddr.ts";
+import { peerCalled } from "./news.ts";
 import type { Peer } from "./peer.ts";
 import type { World } from "./world.ts";
 
@@ -42,11 +42,11 @@ export class Loops {
 
   #whose(peers: Iterable<Peer>, entries: PeerEntries): Record<string, string> {
     let asked = 0;
-    for (const { index, publicKey } of peers) {
+    for (const peer of peers) {
       if (asked++ === PEERS_MAX) break;
-      const to = entries.endpoint(index);
-      if (!this.#world.inside(to, entries.local(index))) continue;
-      return { peer: shortKey(publicKey), endpoint: formatSockaddr(to) ?? "" };
+      const to = entries.endpoint(peer.index);
+      if (!this.#world.inside(to, entries.local(peer.index))) continue;
+      return { peer: peerCalled(peer), endpoint: formatSockaddr(to) ?? "" };
     }
     return {};
   }

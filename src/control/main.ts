@@ -252,7 +252,7 @@ class ControlThread {
       log: this.#log,
       stop: () => this.#report({ type: "stop", why: "`p2pvpn-engine stop` asked for it" }),
     });
-    this.#reloads = new Reloads(handlers["engine.reload"], this.#log);
+    this.#reloads = new Reloads(handlers["engine.reload"]);
     this.#socket = await openControlSocket({ name: opened.name, handlers, onLost: this.#onLost });
     this.#uapi = await this.#openUapi();
     this.#rename(); // it may have happened meanwhile

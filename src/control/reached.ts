@@ -1,15 +1,12 @@
 /**
  * reached — where peers are reached: in use now, or configured as an address. Thread: control.
  */
-import { shortKey } from "../log.ts";
 import type { PeerEntries } from "../memory/peers.ts";
 import { parseAddress } from "../wire/cidr.ts";
 import { makeSockaddr, sockaddrFamily, sockaddrHost } from "../wire/sockaddr.ts";
 import type { ReachedAt } from "./host-routes.ts";
+import { peerCalled } from "./news.ts";
 import type { Peer } from "./peer.ts";
-
-/** As people call the peer. */
-export const calledPeer = ({ name, publicKey }: Peer): string => name ?? shortKey(publicKey);
 
 /** All of them; of a peer none, one or two. */
 export function* reachedPeers(
@@ -17,7 +14,7 @@ export function* reachedPeers(
   entries: PeerEntries,
 ): Generator<ReachedAt, void, undefined> {
   for (const one of peers) {
-    const peer = calledPeer(one);
+    const peer = peerCalled(one);
     const inUse = entries.endpoint(one.index);
     if (sockaddrFamily(inUse) !== 0) {
       yield { peer, sockaddr: inUse, host: sockaddrHost(inUse) };

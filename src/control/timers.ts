@@ -103,7 +103,7 @@ export class PeerTimers {
   #sentMs = 0;
   #receivedMs = 0;
   #handshakeSentMs = Number.NEGATIVE_INFINITY;
-  #handshakeDoneMs = 0;
+  #handshakeDoneMs: number;
   #gaveUpMs = 0;
   #lookedMs = 0;
   /** The last look that found a usable session; requests from before it are answered. */
@@ -118,8 +118,12 @@ export class PeerTimers {
   #expiredBornMs = Number.NaN;
   #dueMs = 0;
 
-  /** `random` gives numbers from 0 up to 1, for jitter. */
-  constructor(random: () => number, timing: Timing = TIMING) {
+  /**
+   * `random` gives numbers from 0 up to 1, for jitter. `doneMs`: when the newest session was made,
+   * of a peer whose sessions are all ended.
+   */
+  constructor(random: () => number, timing: Timing = TIMING, doneMs = 0) {
+    this.#handshakeDoneMs = doneMs;
     this.#timing = timing;
     this.#random = random;
     this.#watchMs = timing.keepaliveTimeoutMs / 4;

@@ -4,6 +4,7 @@
  *   node echo.js answer ADDRESS            prints {"port"} when it listens; runs until it is ended
  *   node echo.js ask ADDRESS PORT COUNT    prints {"times"} in milliseconds, of those that came
  */
+import "../doors.ts";
 import { createSocket } from "node:dgram";
 import { setTimeout as sleep } from "node:timers/promises";
 

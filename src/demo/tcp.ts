@@ -4,6 +4,7 @@
  *   node tcp.js receive ADDRESS            prints {"port"}, and {"bytes","seconds"} at the end
  *   node tcp.js send ADDRESS PORT SECONDS
  */
+import "../doors.ts";
 import { connect, createServer } from "node:net";
 
 /** Tuning: large enough that system calls do not count. */

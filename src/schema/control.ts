@@ -141,7 +141,7 @@ export interface RoutesPage {
 export interface ReloadValue {
   readonly changed: readonly string[];
   readonly needsRestart: readonly string[];
-  /** Sentences: what the kernel's routes are not, against the configuration. */
+  /** Sentences: what is doubtful in the file, and what the kernel's routes are not, against it. */
   readonly warnings: readonly string[];
 }
 

@@ -7,7 +7,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
-  cliJson,
   interfaceOf,
   type NodeEngine,
   PORT,
@@ -19,7 +18,6 @@ import {
 import { type Host, wireguardName } from "../../bench/lab.ts";
 import { firstPing } from "../../bench/measure.ts";
 import type { NodeOptions } from "../../bench/node.ts";
-import type { StatusValue } from "../../src/schema/control.ts";
 import { measured, Scene } from "./scene.ts";
 import { FULL, rowsOf, WIREGUARDS } from "./versions.ts";
 
@@ -28,10 +26,6 @@ const ROUNDS = FULL ? 100 : 6;
 /** A TCP whose first answer is lost asks again after a second. Source: RFC 6298 2.1. */
 const CONNECT_MS = 900;
 const TCP_PORT = 4_711;
-/** Every WireGuard drops an initiation that comes within 20 ms of the one before. */
-const APART_MS = 25;
-/** Looks whether an engine has heard of its interface. */
-const LOOKS_MAX = 50;
 
 /** How jobs are done, and by how many threads. */
 const WAYS: Readonly<Record<string, NodeOptions>> = {
@@ -77,14 +71,10 @@ const connectMs = async (from: Host, to: Host, forget: () => Promise<unknown>): 
   }
 };
 
-/** An interface that is set down forgets its sessions, as soon as the engine has heard of it. */
+/** An interface that is set down forgets its sessions. */
 const downUp = async (host: Host): Promise<void> => {
-  const { lab } = scene;
-  for (const up of [false, true]) {
-    await lab.must(host, ["ip", "link", "set", interfaceOf(host), up ? "up" : "down"]);
-    for (let looks = 0; looks < LOOKS_MAX; looks++) {
-      if ((await cliJson<StatusValue>(lab, host, "status")).up === up) break;
-    }
+  for (const state of ["down", "up"]) {
+    await scene.lab.must(host, ["ip", "link", "set", interfaceOf(host), state]);
   }
 };
 

@@ -107,6 +107,39 @@ test("addresses, routes and MTU are what the file says", { skip }, async () => {
     await ask("reload");
     await assertAsWritten(FIRST);
     assert.match(await ask("reload"), /nothing has changed/);
+    // IPv6 comes with the MTU that it needs.
+    const small = text.replace(JSON.stringify(FIRST), '["10.66.0.2/24"]');
+    writeFileSync(file, small.replace("[interface]", "[interface]\nmtu = 1000"));
+    await ask("reload");
+    await reload(FIRST);
+    await assertAsWritten(FIRST);
+    // Others had lowered it.
+    await ip("link", "set", name, "mtu", "1000");
+    await until(
+      "it is seen",
+      async () => (await cliJson<StatusValue>(lab, lab.a, "status")).mtu === 1_000,
+    );
+    await ask("config", "set", "interface.mtu", "1400");
+    await assertAsWritten(FIRST);
+  });
+});
+
+test("check looks at the port that the file has now, beside the engine that runs", {
+  skip,
+}, async () => {
+  await withEngine(async (file) => {
+    const port = async (): Promise<string> => {
+      const { output } = await lab.run(lab.a, [
+        "env",
+        `P2PVPN_RUN_DIR=${lab.runFolder}`,
+        ...cliWords(["check", "-c", file]),
+      ]);
+      return /^\w+ +UDP port +.*$/m.exec(output)![0];
+    };
+    assert.match(await port(), new RegExp(`^ok .*, held by the engine on ${name}$`));
+    const text = readFileSync(file, "utf8");
+    writeFileSync(file, text.replace(/listen_port = \d+/, "listen_port = 51999"));
+    assert.match(await port(), /^ok +UDP port +51999 is free$/);
   });
 });
 

@@ -64,6 +64,8 @@ const OFFERS: readonly (readonly [readonly string[], readonly string[]])[] = [
   [["pubkey", "--j"], ["--json"]],
   [["start", "-c", "peer", "--dae"], ["--daemon"]],
   [["status", "-i", ""], ["p2p0"]],
+  [["status", ""], ["p2p0"]],
+  [["status", "--a"], ["--all"]],
   [["config", "set", ""], ["interface.mtu", "interface.listen_port", "interface.fwmark", "engine.log_level"]],
   [["config", "get", "engine.g"], ["engine.gso", "engine.gro"]],
   [["log-level", ""], ["silent", "error", "warn", "info", "debug"]],

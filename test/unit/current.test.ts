@@ -1,10 +1,11 @@
 /** current — `config get` and `reload` know what UAPI, commands and the kernel have changed. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { makeHandlers, type Served } from "../../src/control/handlers.ts";
+import { Reloads } from "../../src/control/reloads.ts";
 import type { ConfigValue } from "../../src/schema/control.ts";
 import { formatWireguardKey, identityFromKey } from "../../src/schema/identity.ts";
 import { loadConfig } from "../../src/schema/load.ts";
@@ -37,16 +38,17 @@ const serve = async () => {
     routes: { news: [] },
   };
   const host = { name: "p2p0", mtu: 1_420, addresses: [], ...kernel };
+  const warned: string[] = [];
   const handlers = makeHandlers({
     task: { config },
     arena: a.arena,
     control: a.control,
     host,
     nowMs: () => 0,
-    log: { warn: () => {}, info: () => {}, reopen: () => {} },
+    log: { warn: (text: string) => warned.push(text), info: () => {}, reopen: () => {} },
   } as unknown as Served);
   const value = async (): Promise<ConfigValue> => (await handlers["config.get"]()) as ConfigValue;
-  return { control: a.control, host, handlers, value };
+  return { control: a.control, host, handlers, value, warned };
 };
 
 test("a port that UAPI sets is told, and 0 where the kernel chose", async () => {
@@ -84,6 +86,38 @@ test("a key that reload brought is told, and the first one comes back by reload"
     assert.deepEqual(control.publicKey, identityFromKey(keyOf(n)).publicKey);
     assert.equal((await value())["interface.private_key_file"], join(folder, `${n}.key`));
   }
+});
+
+test("what a reload cannot restore is told, and takes nothing back", async () => {
+  const { host, handlers, value, warned } = await serve();
+  const restore = (): never => {
+    throw new Error("The route 10.5.0.0/16 cannot be set on p2p0.");
+  };
+  Object.assign(host, { restore });
+  appendFileSync(file, "fwmark = 7\n");
+  const { changed, warnings } = await handlers["engine.reload"]();
+  assert.deepEqual(changed, ["interface.fwmark: 0 → 7"]);
+  assert.deepEqual(warnings, ["The route 10.5.0.0/16 cannot be set on p2p0."]);
+  assert.deepEqual(warned, warnings);
+  assert.equal((await value())["interface.fwmark"], 7);
+});
+
+test("what is doubtful in the file is told to whoever reloads it", async () => {
+  const { handlers } = await serve();
+  const key = formatWireguardKey(identityFromKey(new Uint8Array(32).fill(3)).publicKey);
+  appendFileSync(file, `[[peer]]\npublic_key = "${key}"\nallowed_ips = ["10.5.1.2/16"]\n`);
+  const { warnings } = await handlers["engine.reload"]();
+  assert.match(
+    warnings.join(),
+    /line 6: 10\.5\.1\.2\/16 in allowed_ips is taken as 10\.5\.0\.0\/16;/,
+  );
+});
+
+test("a reload that a signal asks for and that is refused is one line of the log", async () => {
+  const { handlers, warned } = await serve();
+  appendFileSync(file, "nonsense");
+  await new Reloads(handlers["engine.reload"]).ask();
+  assert.deepEqual(warned, ["reload was refused, nothing has changed"]);
 });
 
 test("mark, MTU, name and addresses are those of the moment", async () => {

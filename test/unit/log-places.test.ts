@@ -101,14 +101,14 @@ test("the last warnings are kept, whatever the level, without keys", async () =>
   log.info("no warning");
   for (nowMs = 1; nowMs <= 30; nowMs++)
     log.warn("a route is missing", { reason: `number ${nowMs}`, key: "A".repeat(43) });
-  log.error("the end");
+  log.error("the end", { reason: "two\nlines" });
   const values = recent.values(40);
   assert.equal(values.length, RECENT_MAX);
   assert.deepEqual(values.at(-2), {
     ageMs: 10,
     text: "a route is missing (reason: number 30, key: AAAA…)",
   });
-  assert.deepEqual(values.at(-1), { ageMs: 9, text: "the end" });
+  assert.deepEqual(values.at(-1), { ageMs: 9, text: "the end (reason: two lines)" });
 });
 
 test("a flood: 60 lines of each kind, then one a second; the rest is counted", async () => {

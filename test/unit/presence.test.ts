@@ -139,8 +139,11 @@ test("quiet is no silence: a session that is over, an interface that is down", a
   pair.call(b);
   assert.equal(seen(pair, a).state, "connected");
   assert.equal(seen(pair, b).state, "connected");
+  const { lastHandshakeMs } = seen(pair, a);
+  assert.equal(typeof lastHandshakeMs, "number");
   await a.control.setUp(false);
   assert.equal(seen(pair, a).state, "idle");
+  assert.equal(seen(pair, a).lastHandshakeMs, lastHandshakeMs, "it was, whatever is now");
   assert.deepEqual(lines(a), ["peer is connected", "peer is connected"]);
 });
 

@@ -233,7 +233,7 @@ class ControlThread {
     if (config.host.bringUp) {
       this.#host.bringUp();
       await this.#control.setUp(true);
-      this.#keepNeighbours();
+      this.#neighbours.keep(this.#control.roster.prefixes());
       // A route must not lead to where a peer is; a dead name server holds nothing up for long.
       await Promise.race([this.#names.names.quiet(), sleep(NAMES_MS, undefined, { ref: false })]);
       this.#installRoutes();
@@ -320,14 +320,10 @@ class ControlThread {
     this.#setRoutes();
   }
 
-  #keepNeighbours(): void {
-    if (this.#host.up) this.#neighbours.keep(this.#control.roster.prefixes());
-  }
-
   /** Errors: EngineError ROUTE_FAILED. */
   #installRoutes(keep = false): void {
-    this.#keepNeighbours();
     const { roster, entries } = this.#control;
+    if (this.#host.up) this.#neighbours.keep(roster.prefixes());
     try {
       this.#host.setRoutes(roster.prefixes(), reachedPeers(roster.peers(), entries), keep);
     } finally {

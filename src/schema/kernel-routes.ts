@@ -66,7 +66,10 @@ export const reachedInside = <One extends Reached>(
     const version = one.host.length === 4 ? 4 : 6;
     for (const prefixLength of lengths[version]) {
       const text = formatCidr(maskCidr({ version, bytes: one.host, prefixLength }));
-      if (prefixes.has(text)) inside.set(text, [...(inside.get(text) ?? []), one]);
+      if (!prefixes.has(text)) continue;
+      const known = inside.get(text);
+      if (known === undefined) inside.set(text, [one]);
+      else known.push(one);
     }
   }
   return inside;

@@ -93,3 +93,21 @@ test("people are told what is not done, why, and what to do", () => {
   assert.match(leftSentence("192.168.1.0/24", taken), /since eth0 has it; leave it out/);
   assert.equal(leftReason(taken), "eth0 has it");
 });
+
+test("eight times as many peers in one prefix take about eight times as long", () => {
+  const prefixes = new Map([["0.0.0.0/1", cidr("0.0.0.0/1")]]);
+  const shortestMs = (count: number): number => {
+    const reached = Array.from({ length: count }, (_, i) => {
+      return { peer: "one", host: Uint8Array.of(10, 0, i >> 8, i) };
+    });
+    const times = Array.from({ length: 3 }, () => {
+      const begunMs = performance.now();
+      assert.equal(reachedInside(prefixes, reached).get("0.0.0.0/1")!.length, count);
+      return performance.now() - begunMs;
+    });
+    return Math.min(...times);
+  };
+  shortestMs(2_000); // compiled now
+  const ratio = shortestMs(16_000) / shortestMs(2_000);
+  assert.ok(ratio < 24, `${ratio.toFixed(0)} times as long`);
+});

@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Keys, makeKeys, PORT } from "../../bench/engines.ts";
 import { cannotRun, type Host, Lab, LINK, wireguardName } from "../../bench/lab.ts";
 import { firstPing, flow } from "../../bench/measure.ts";
@@ -145,6 +146,8 @@ for (const roles of rolesOf(0)) {
   });
 }
 
+/** The other end has been told where we are now. */
+const TOLD_MS = 100;
 const OTHER = { 4: "192.0.2.10", 6: "2001:db8::10" } as const;
 
 /** Gives a's link one address for another. */
@@ -179,6 +182,8 @@ for (const roles of rolesOf(1)) {
               ] as const) {
                 if (busy) await flow(lab, lab.b, lab.a.inner4, { seconds: 1 });
                 await replace(was, is);
+                // Who is told of it cannot know before.
+                if (pinger === "b") await sleep(TOLD_MS);
                 const how = `${pinger} pings${busy ? " after a stream" : ""}, ours is ${is} now`;
                 assert.ok(await (pinger === "a" ? once(a, b) : once(b, a)), `${how}: no answer`);
                 assert.equal(await shown(b), endpointText(is), how);

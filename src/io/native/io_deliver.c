@@ -106,9 +106,12 @@ static void use_next(const struct io *io, const uint8_t *job, const uint8_t *ses
             return;
 }
 
-/* Times and bytes of a run in which `authentic` bytes arrived. ACCEPT_ bits. */
+/*
+ * Times and bytes of a run in which `authentic` bytes arrived. What is not the `newest` of its
+ * session was on its way when the peer moved, and moves nobody back. ACCEPT_ bits.
+ */
 static int account(struct io *io, const uint8_t *job, uint8_t *session, uint64_t authentic,
-                   bool data)
+                   bool data, bool newest)
 {
     uint8_t *peer = entry(io->arena, REGION_PEERS, PEER_SIZE, load32(session + SESSION_PEER));
     if (peer == NULL || authentic == 0)
@@ -120,7 +123,7 @@ static int account(struct io *io, const uint8_t *job, uint8_t *session, uint64_t
                        __ATOMIC_RELAXED);
     if (load32(peer + PEER_LOCAL_REFUSED) != 0)
         store32(peer + PEER_LOCAL_REFUSED, 0);
-    if (has_roamed(io, job, peer))
+    if (newest && has_roamed(io, job, peer))
         return ACCEPT_AUTHENTIC | ACCEPT_ROAMED;
     io_note_received(io, load32(session + SESSION_PEER));
     return ACCEPT_AUTHENTIC;
@@ -156,7 +159,7 @@ int io_accept(struct io *io, uint32_t job_index)
     uint64_t failed = load32(job + JOB_FAILED_LOW) | (uint64_t)load32(job + JOB_FAILED_HIGH) << 32;
     uint64_t *last = (uint64_t *)(void *)(session + SESSION_LAST_COUNTER);
     uint64_t *window = (uint64_t *)(void *)(session + SESSION_WINDOW);
-    uint64_t authentic = 0;
+    uint64_t authentic = 0, before = *last;
     uint32_t known = 0, ecn = load32(job + JOB_ECN);
     bool data = false;
 
@@ -187,7 +190,7 @@ int io_accept(struct io *io, uint32_t job_index)
         else if (take_ecn(io, ecn, packet))
             known = note_source(sources, known, packet, i);
     }
-    return (int)known | account(io, job, session, authentic, data);
+    return (int)known | account(io, job, session, authentic, data, *last > before);
 }
 
 /*

@@ -210,6 +210,7 @@ export class Exchange {
     const replayed = last !== null && compareTai64n(finished.timestamp, last) <= 0;
     if (replayed || nowMs - peer.lastInitiationMs < INITIATION_EVERY_MS) {
       counters.add(replayed ? DROP.handshakeReplayed : DROP.handshakeRate, 1);
+      this.#world.suites.metLate(peer, finished.state.suite);
       wipe(finished.state);
       return null;
     }

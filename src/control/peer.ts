@@ -56,9 +56,11 @@ export interface Peer {
   /** Last timestamp sent to the peer; the next one is later. */
   lastSentTimestamp: Uint8Array | null;
   lastInitiationMs: number;
-  /** What is known of its suites; control/suites.ts alone writes these four. */
+  /** What is known of its suites; control/suites.ts alone writes these five. */
   /** Suites that it takes, a mask of 1 << SUITE; 0: not known to be an engine. */
   suites: number;
+  /** A message 5 of it came that is old: it was an engine once, and may be one. */
+  wasEngine: boolean;
   /** Initiations since the last answer. */
   unanswered: number;
   /** ChaCha20 handshakes in a row of a peer that is to take AES. */

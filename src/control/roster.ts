@@ -198,6 +198,7 @@ export class Roster {
       lastSentTimestamp: null,
       lastInitiationMs: Number.NEGATIVE_INFINITY,
       suites: 0,
+      wasEngine: false,
       unanswered: 0,
       plainRow: 0,
       mayUpgrade: false,

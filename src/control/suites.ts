@@ -9,6 +9,9 @@
  * An engine is who said hello, or who authenticated in a message 5 or 6. A peer that was an engine
  * and is a plain WireGuard now costs an unanswered initiation a handshake, until it is forgotten.
  *
+ * Whose message 5 is old may be an engine that takes AES alone and lost its clock and its disk: it
+ * is called in both, message 1 first, until it answers.
+ *
  * Source: security.md 9 and 10; docs/PROTOCOL.md, "Suites". Times are boot-clock milliseconds.
  */
 import { SUITE } from "../memory/layout.ts";
@@ -61,7 +64,9 @@ export class Suites {
   /** The suite of the initiation that is made now: the preferred one, retries in turn. */
   next(peer: Peer): Suite {
     const retry = peer.unanswered++ % 2 === 1;
-    if (this.#preferred(peer) === CHACHA20_POLY1305) return CHACHA20_POLY1305;
+    if (this.#preferred(peer) === CHACHA20_POLY1305) {
+      return retry && peer.wasEngine ? AES_256_GCM : CHACHA20_POLY1305;
+    }
     if (retry && this.#auto) return CHACHA20_POLY1305;
     peer.mayUpgrade = false;
     return AES_256_GCM;
@@ -80,6 +85,7 @@ export class Suites {
 
   /** A handshake message of the peer authenticated in this suite. */
   met(peer: Peer, suite: Suite): void {
+    peer.wasEngine = false;
     if (suite === AES_256_GCM) {
       peer.suites |= AES_BIT;
       peer.plainRow = 0;
@@ -87,6 +93,11 @@ export class Suites {
       peer.suites = 0;
       peer.plainRow = 0;
     }
+  }
+
+  /** An initiation in this suite is the peer's, but of another time: it may be a copy. */
+  metLate(peer: Peer, suite: Suite): void {
+    if (suite === AES_256_GCM) peer.wasEngine = true;
   }
 
   /** A session came into use. */

@@ -200,6 +200,26 @@ test("one TAI64N for both suites: an old initiation of the other one is a replay
   assert.equal(pair.b.types().length, 0);
 });
 
+test("whose message 5 is old may take AES alone: it is called in both", async () => {
+  const pair = await Pair.make(AUTO, AES);
+  pair.carries = () => false;
+  pair.call(pair.b);
+  const [old] = pair.b.sent.splice(0);
+  pair.carries = () => true;
+  pair.call(pair.b);
+  assert.deepEqual(suitesOf(pair), [1, 1]);
+  pair.b.types();
+  pair.a.types();
+  // `a` starts anew as one that has heard of `b`'s time, and not of its suite.
+  pair.a.peer.suites = 0;
+  pair.inject(pair.a, old!);
+  assert.equal(pair.a.count("handshakeReplayed"), 1);
+  pair.call(pair.a);
+  pair.run(RETRY_MS);
+  assert.deepEqual(pair.a.types(), [1, 5]);
+  assert.equal(pair.a.peer.suites & 2, 2);
+});
+
 test("one handshake in flight: a late answer in the other suite finds nothing", async () => {
   const pair = await Pair.make(AUTO, AUTO);
   pair.hello(pair.a, pair.b);

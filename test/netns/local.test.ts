@@ -51,8 +51,7 @@ test("an address that goes away is not sent from any more", { skip }, async () =
     await firstPing(lab, lab.a, lab.b.inner4);
     await lab.must(lab.b, ["ip", "addr", "del", `${SECOND4}/24`, "dev", LINK]);
     try {
-      // From b: its own sending tells it, or the kernel, whichever is first. The first answer may go
-      // where it was before.
+      // Its own sending tells it, or the kernel first. The first answer may go where it was before.
       const { lost } = await ping(lab, lab.b, lab.a.inner4, 10, 10);
       assert.ok(lost <= 1, `${lost} pings were lost`);
       const [peer] = await cliJson<PeerValue[]>(lab, lab.a, "peers");

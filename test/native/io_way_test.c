@@ -1,4 +1,4 @@
-/* sources: PACKET_PATH netlink.c netlink_read.c */
+/* sources: PACKET_PATH NETLINK */
 /*
  * io_way_test.c — how a datagram travels: from and to which local address, with which ECN bits.
  */

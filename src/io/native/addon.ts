@@ -167,8 +167,9 @@ export interface Addon {
   neighbourRemove(fd: number, index: number, address: Uint8Array): number;
   /**
    * Which way a UDP datagram takes between two sockaddrs (`from` may be empty) with this firewall
-   * mark. `result`, four u32: index of the link, 0 when it stays on this host; prefix length,
-   * table and metric of the route, where `match` asks for the route. 0, or -errno: it goes nowhere.
+   * mark. `result`, five u32: index of the link, 0 when it stays on this host; prefix length,
+   * table and metric of the route, where `match` asks for the route; 1 when the next one is a
+   * router. 0, or -errno: it goes nowhere.
    */
   routeFind(
     to: Uint8Array,

@@ -269,7 +269,10 @@ export interface Addon {
    * came and there may be more; or -errno.
    */
   receive(io: IoHandle, job: number, count: number): number;
-  /** Takes nonces, writes headers and accounts. 0, or -EOVERFLOW: the counter is exhausted. */
+  /**
+   * Takes nonces, writes headers and accounts. 0, or -EOVERFLOW: the counter is exhausted, or
+   * -ESTALE: the session's entry has been given up.
+   */
   prepare(job: number): number;
   /** AEAD over a job with the node binary's OpenSSL; result in the job's claimer fields. */
   seal(job: number): number;

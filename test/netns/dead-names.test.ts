@@ -6,11 +6,11 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { cli, cliJson, makeKeys, PORT, runCli, writeConfig } from "../../bench/engines.ts";
 import { cannotRun, Lab } from "../../bench/lab.ts";
 import { firstPing } from "../../bench/measure.ts";
 import type { PeerValue } from "../../src/schema/control.ts";
+import { until } from "./drop-in.ts";
 import { measured } from "./scene.ts";
 
 const DEAD = 60;
@@ -20,8 +20,6 @@ const FIRST_PING_MAX_S = 3;
 const STOP_MAX_MS = 2_000;
 /** Five seconds for names, and all else. */
 const CHECK_MAX_MS = 9_000;
-/** A name without an answer does not resolve after five seconds. */
-const SAID_MS = 6_000;
 /** Takes what comes to port 53 and says nothing. */
 const SILENT = `require("node:dgram").createSocket("udp4").bind(53, "127.0.0.1", () => {
   process.stdout.write("silent");
@@ -68,13 +66,22 @@ test("names that DNS never answers hold nobody up", {
     const engine = await runCli(lab, a, file, ["--log-level", "info"]);
     const upMs = performance.now() - begunMs;
     const first = await firstPing(lab, a, b.inner4, 60);
-    await sleep(SAID_MS);
-    const peers = await cliJson<PeerValue[]>(lab, a, "peers");
-    const problems = peers.filter(({ endpointProblem }) => endpointProblem !== null);
-    const lines = engine.errors.split("\n").filter((line) => line.includes("does not resolve"));
     const checkedMs = performance.now();
-    const checked = await cli(lab, a, "check", "-c", file);
-    const checkMs = performance.now() - checkedMs;
+    const checking = cli(lab, a, "check", "-c", file).then((result) => ({
+      ...result,
+      tookMs: performance.now() - checkedMs,
+    }));
+    // A name without an answer does not resolve after five seconds.
+    let peers: PeerValue[] = [];
+    let problems: PeerValue[] = [];
+    await until("every dead name is said", async () => {
+      peers = await cliJson<PeerValue[]>(lab, a, "peers");
+      problems = peers.filter(({ endpointProblem }) => endpointProblem !== null);
+      return problems.length === DEAD;
+    });
+    const checked = await checking;
+    const { tookMs } = checked;
+    const lines = engine.errors.split("\n").filter((line) => line.includes("does not resolve"));
     const stopMs = performance.now();
     assert.equal(await engine.stop(), 0);
     const stoppedMs = performance.now() - stopMs;
@@ -82,12 +89,12 @@ test("names that DNS never answers hold nobody up", {
     measured(
       context,
       `up after ${upMs.toFixed(0)} ms, first ping ${first.toFixed(2)} s, ` +
-        `stop ${stoppedMs.toFixed(0)} ms, check ${checkMs.toFixed(0)} ms, ${lines.length} lines`,
+        `stop ${stoppedMs.toFixed(0)} ms, check ${tookMs.toFixed(0)} ms, ${lines.length} lines`,
     );
     assert.ok(upMs < UP_MAX_MS, `it was up after ${upMs} ms`);
     assert.ok(first < FIRST_PING_MAX_S, `the first answer came after ${first} s`);
     assert.ok(stoppedMs < STOP_MAX_MS, `it ended after ${stoppedMs} ms`);
-    assert.ok(checkMs < CHECK_MAX_MS, `check took ${checkMs} ms`);
+    assert.ok(tookMs < CHECK_MAX_MS, `check took ${tookMs} ms`);
     assert.match(checked.output, new RegExp(`${GOOD} is ${b.under4}`));
     assert.match(checked.output, /dead0\.example does not resolve/);
     assert.equal(problems.length, DEAD);

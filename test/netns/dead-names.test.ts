@@ -15,11 +15,12 @@ import { measured } from "./scene.ts";
 
 const DEAD = 60;
 const GOOD = "b.tunnel.example";
-const UP_MAX_MS = 5_000;
-const FIRST_PING_MAX_S = 3;
+/** A name that held anybody up would cost five seconds; what the machine costs is measured. */
+const UP_MAX_MS = 4_000;
+const FIRST_PING_MAX_MS = 3_000;
 const STOP_MAX_MS = 2_000;
 /** Five seconds for names, and all else. */
-const CHECK_MAX_MS = 9_000;
+const CHECK_MAX_MS = 8_000;
 /** Takes what comes to port 53 and says nothing. */
 const SILENT = `require("node:dgram").createSocket("udp4").bind(53, "127.0.0.1", () => {
   process.stdout.write("silent");
@@ -43,6 +44,12 @@ const addDead = (file: string, count: number): void => {
   writeFileSync(file, `${head}${first}[[peer]]${good}${last}`);
 };
 
+const timed = async <Value>(work: () => Promise<Value>): Promise<readonly [Value, number]> => {
+  const startMs = performance.now();
+  const value = await work();
+  return [value, performance.now() - startMs];
+};
+
 test("names that DNS never answers hold nobody up", {
   skip: cannotRun([]),
 }, async (context) => {
@@ -57,20 +64,11 @@ test("names that DNS never answers hold nobody up", {
     const [ours, theirs] = [makeKeys(lab, a, "identity"), makeKeys(lab, b, "identity")];
     const file = writeConfig(lab, a, ours, theirs.publicKey, { endpoint: `${GOOD}:${PORT}` });
     addDead(file, DEAD);
-    const other = await runCli(
-      lab,
-      b,
-      writeConfig(lab, b, theirs, ours.publicKey, { knowsEndpoint: false }),
-    );
-    const begunMs = performance.now();
-    const engine = await runCli(lab, a, file, ["--log-level", "info"]);
-    const upMs = performance.now() - begunMs;
+    const called = writeConfig(lab, b, theirs, ours.publicKey, { knowsEndpoint: false });
+    const [other, otherMs] = await timed(() => runCli(lab, b, called));
+    const [engine, upMs] = await timed(() => runCli(lab, a, file, ["--log-level", "info"]));
     const first = await firstPing(lab, a, b.inner4, 60);
-    const checkedMs = performance.now();
-    const checking = cli(lab, a, "check", "-c", file).then((result) => ({
-      ...result,
-      tookMs: performance.now() - checkedMs,
-    }));
+    const checking = timed(() => cli(lab, a, "check", "-c", file));
     // A name without an answer does not resolve after five seconds.
     let peers: PeerValue[] = [];
     let problems: PeerValue[] = [];
@@ -79,22 +77,22 @@ test("names that DNS never answers hold nobody up", {
       problems = peers.filter(({ endpointProblem }) => endpointProblem !== null);
       return problems.length === DEAD;
     });
-    const checked = await checking;
-    const { tookMs } = checked;
+    const [checked, checkMs] = await checking;
     const lines = engine.errors.split("\n").filter((line) => line.includes("does not resolve"));
-    const stopMs = performance.now();
-    assert.equal(await engine.stop(), 0);
-    const stoppedMs = performance.now() - stopMs;
+    const [code, stoppedMs] = await timed(() => engine.stop());
+    assert.equal(code, 0);
     await other.stop();
     measured(
       context,
-      `up after ${upMs.toFixed(0)} ms, first ping ${first.toFixed(2)} s, ` +
-        `stop ${stoppedMs.toFixed(0)} ms, check ${tookMs.toFixed(0)} ms, ${lines.length} lines`,
+      `up after ${upMs.toFixed(0)} ms, another one after ${otherMs.toFixed(0)} ms, ` +
+        `first ping ${first.toFixed(2)} s, stop ${stoppedMs.toFixed(0)} ms, ` +
+        `check ${checkMs.toFixed(0)} ms, ${lines.length} lines`,
     );
-    assert.ok(upMs < UP_MAX_MS, `it was up after ${upMs} ms`);
-    assert.ok(first < FIRST_PING_MAX_S, `the first answer came after ${first} s`);
-    assert.ok(stoppedMs < STOP_MAX_MS, `it ended after ${stoppedMs} ms`);
-    assert.ok(tookMs < CHECK_MAX_MS, `check took ${tookMs} ms`);
+    const busyMs = 2 * otherMs;
+    assert.ok(upMs < UP_MAX_MS + busyMs, `it was up after ${upMs} ms`);
+    assert.ok(1_000 * first < FIRST_PING_MAX_MS + busyMs, `the first answer came after ${first} s`);
+    assert.ok(stoppedMs < STOP_MAX_MS + busyMs, `it ended after ${stoppedMs} ms`);
+    assert.ok(checkMs < CHECK_MAX_MS + busyMs, `check took ${checkMs} ms`);
     assert.match(checked.output, new RegExp(`${GOOD} is ${b.under4}`));
     assert.match(checked.output, /dead0\.example does not resolve/);
     assert.equal(problems.length, DEAD);

@@ -11,10 +11,10 @@
  * Exit code 1 when a thread allocated over a byte for each job in the last half of the windows.
  */
 import { parseArgs } from "node:util";
-import type { HeapWindow } from "./heap-io.ts";
-import type { Reading } from "./heap-meter.ts";
-import { type HeapOptions, measureHeap } from "./heaping.ts";
-import { describeMachine } from "./machine.ts";
+import { describeMachine } from "../test/lab/machine.ts";
+import type { HeapWindow } from "../test/threads/heap-io.ts";
+import type { Reading } from "../test/threads/heap-meter.ts";
+import { type HeapOptions, measureHeap } from "../test/threads/heaping.ts";
 
 const PACKETS = 10_000_000;
 /** Windows that all packets are cut into. */

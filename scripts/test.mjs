@@ -16,7 +16,7 @@ import { parseArgs } from "node:util";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** In this order: what fails soonest tells most. */
-const FOLDERS = ["unit", "property", "tidy", "native", "simulation", "threads", "netns"];
+const FOLDERS = ["unit", "property", "tidy", "native", "simulation", "threads", "bench", "netns"];
 /** One test may take this long; the longest, in threads, takes half a minute. */
 const TEST_MS = 240_000;
 

@@ -2,8 +2,8 @@
  * rival — what a benchmark needs to know of a VPN, and what it gets when it starts one.
  */
 import { spawnSync } from "node:child_process";
-import type { Field } from "../field.ts";
-import { type Host, LabError, namespaceOf, type Program } from "../lab.ts";
+import type { Field } from "../../test/lab/field.ts";
+import { type Host, LabError, namespaceOf, type Program } from "../../test/lab/lab.ts";
 import type { SchemeFacts } from "../report.ts";
 
 /** Where a program that is not there comes from. */

@@ -10,8 +10,8 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Field } from "../field.ts";
-import { type Host, LabError, type Program } from "../lab.ts";
+import type { Field } from "../../test/lab/field.ts";
+import { type Host, LabError, type Program } from "../../test/lab/lab.ts";
 import { DATA_TYPE, kernelTakes, type Rival, type Tunnel, versionOf } from "./rival.ts";
 
 const CHARON = "/usr/lib/ipsec/charon";

@@ -11,9 +11,9 @@ import {
   PORT,
   runWireguardGo,
   setWireguardPeer,
-} from "../engines.ts";
-import type { Field } from "../field.ts";
-import { type Host, type Program, wireguardName } from "../lab.ts";
+} from "../../test/lab/engines.ts";
+import type { Field } from "../../test/lab/field.ts";
+import { type Host, type Program, wireguardName } from "../../test/lab/lab.ts";
 import { DATA_TYPE, kernelTakes, type Rival, type Tunnel, versionOf } from "./rival.ts";
 
 const NET = "10.66.0.0/24";

@@ -5,14 +5,14 @@
  * tunnel that a flood has silenced is a result and no failure: nothing carried, all pings lost.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { arrived, Field, type Links } from "../../test/lab/field.ts";
+import { type Flood, startFlood, type Target } from "../../test/lab/floods.ts";
+import { type Host, LabError, type Program } from "../../test/lab/lab.ts";
+import { busySeconds, firstPing, ping, programSeconds } from "../../test/lab/measure.ts";
+import { quantile } from "../../test/lab/statistics.ts";
 import type { Figures } from "../cells.ts";
-import { arrived, Field, type Links } from "../field.ts";
-import { type Flood, startFlood, type Target } from "../floods.ts";
-import { type Host, LabError, type Program } from "../lab.ts";
-import { busySeconds, firstPing, ping, programSeconds } from "../measure.ts";
 import type { WorkFacts } from "../report.ts";
 import { checkPrograms, type Rival, type Tunnel } from "../rivals/rival.ts";
-import { quantile } from "../statistics.ts";
 
 const PING_INTERVAL_MS = 10;
 /** TCP's first second does not count. */

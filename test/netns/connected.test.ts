@@ -15,10 +15,10 @@ import {
   runFlood,
   runNode,
   writeConfig,
-} from "../../bench/engines.ts";
-import { cannotRun, Lab, LINK, type Peer } from "../../bench/lab.ts";
-import { firstPing, type Pings } from "../../bench/measure.ts";
-import { type UdpSocket, udpSockets } from "../../bench/udp-queues.ts";
+} from "../lab/engines.ts";
+import { cannotRun, Lab, LINK, type Peer } from "../lab/lab.ts";
+import { firstPing, type Pings } from "../lab/measure.ts";
+import { type UdpSocket, udpSockets } from "../lab/udp-queues.ts";
 import { measured } from "./scene.ts";
 
 const skip = cannotRun([]);

@@ -7,10 +7,10 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { cli, cliJson, makeKeys, PORT, runCli, writeConfig } from "../../bench/engines.ts";
-import { cannotRun, Lab } from "../../bench/lab.ts";
-import { firstPing } from "../../bench/measure.ts";
 import type { PeerValue } from "../../src/schema/control.ts";
+import { cli, cliJson, makeKeys, PORT, runCli, writeConfig } from "../lab/engines.ts";
+import { cannotRun, Lab } from "../lab/lab.ts";
+import { firstPing } from "../lab/measure.ts";
 import { measured } from "./scene.ts";
 
 const DEAD = 60;

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type HeapOptions, measureHeap } from "../../bench/heaping.ts";
+import { type HeapOptions, measureHeap } from "./heaping.ts";
 
 /** V8 needs 16 bytes for one boxed number, and a window has 5,000 jobs or more. */
 const NOISE_BYTES = 32_768;

@@ -8,12 +8,12 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { INITIATION } from "../src/wire/handshake.ts";
+import { DATA_TYPE, type Tunnel } from "../../bench/rivals/rival.ts";
+import { INITIATION } from "../../src/wire/handshake.ts";
 import { compile } from "./compile.ts";
 import { ATTACKER_PREFIX, type Field, LINK_PREFIX6 } from "./field.ts";
 import { makeInitiations } from "./initiations.ts";
 import { type Host, LabError, LINK, type Program } from "./lab.ts";
-import { DATA_TYPE, type Tunnel } from "./rivals/rival.ts";
 
 const JUNK_BYTES = 1_400;
 const SMALL_BYTES = 64;

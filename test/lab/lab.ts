@@ -21,7 +21,7 @@ import {
 } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { inside, runTool, type ToolResult } from "../src/demo/tools.ts";
+import { inside, runTool, type ToolResult } from "../../src/demo/tools.ts";
 
 /** Protocol: documentation addresses (RFC 5737, RFC 3849) under, private ones in the tunnel. */
 // biome-ignore format: a table

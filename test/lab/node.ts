@@ -8,15 +8,15 @@
  * Stops at SIGTERM and when its parent goes away.
  */
 import type { Worker } from "node:worker_threads";
-import { TIMING, type Timing } from "../src/control/timers.ts";
-import { createEngine } from "../src/engine.ts";
-import { sumCounters } from "../src/memory/counters.ts";
-import { IO, SLOTS_PER_IO } from "../src/memory/layout.ts";
-import { PeerEntries } from "../src/memory/peers.ts";
-import { type Arena, fieldWord, wordOf } from "../src/memory/region.ts";
-import { SESSION_FIELD, sessionWord } from "../src/memory/sessions.ts";
-import type { EngineConfig, EngineSettings, HostConfig } from "../src/schema/config.ts";
-import { loadConfig } from "../src/schema/load.ts";
+import { TIMING, type Timing } from "../../src/control/timers.ts";
+import { createEngine } from "../../src/engine.ts";
+import { sumCounters } from "../../src/memory/counters.ts";
+import { IO, SLOTS_PER_IO } from "../../src/memory/layout.ts";
+import { PeerEntries } from "../../src/memory/peers.ts";
+import { type Arena, fieldWord, wordOf } from "../../src/memory/region.ts";
+import { SESSION_FIELD, sessionWord } from "../../src/memory/sessions.ts";
+import type { EngineConfig, EngineSettings, HostConfig } from "../../src/schema/config.ts";
+import { loadConfig } from "../../src/schema/load.ts";
 
 export interface NodeOptions {
   /** In place of the configuration's `cipher`. */

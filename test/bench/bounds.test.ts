@@ -8,11 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { exitCode, figureTable, isKept } from "../../bench/bounds.ts";
-import { addIdlePeers } from "../../bench/engines.ts";
 import { addressIn, makePrefix, SHAPES } from "../../bench/prefixes.ts";
-import { residentIn, switches, switchesBetween } from "../../bench/process.ts";
 import { loadConfig } from "../../src/schema/load.ts";
 import { type Cidr, maskCidr } from "../../src/wire/cidr.ts";
+import { addIdlePeers } from "../lab/engines.ts";
+import { residentIn, switches, switchesBetween } from "../lab/process.ts";
 
 test("a figure keeps its bound or the check fails; no number keeps none", () => {
   const figure = { name: "x", value: 20, unit: "a second" };

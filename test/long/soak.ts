@@ -11,9 +11,9 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { Lab, LabError, missingTools } from "./lab.ts";
-import { describeMachine } from "./machine.ts";
-import { runMain } from "./main.ts";
+import { Lab, LabError, missingTools } from "../lab/lab.ts";
+import { describeMachine } from "../lab/machine.ts";
+import { runMain } from "../lab/main.ts";
 import { type Look, soak } from "./soaking.ts";
 
 /** One line per sample: both engines. */

@@ -5,9 +5,9 @@
  * a cookie.
  */
 import { randomFillSync } from "node:crypto";
-import { mac1Key } from "../src/control/noise.ts";
-import { addon } from "../src/io/native/addon.ts";
-import { before, field, INITIATION, writeU32 } from "../src/wire/handshake.ts";
+import { mac1Key } from "../../src/control/noise.ts";
+import { addon } from "../../src/io/native/addon.ts";
+import { before, field, INITIATION, writeU32 } from "../../src/wire/handshake.ts";
 
 /**
  * So many of them, for whom the key belongs to; `type` is that of its suite.

@@ -9,11 +9,11 @@
  */
 import assert from "node:assert";
 import { parentPort, workerData } from "node:worker_threads";
-import { addon } from "../src/io/native/addon.ts";
-import { IoThread } from "../src/io/thread.ts";
-import { Counters, sumCounters } from "../src/memory/counters.ts";
-import { COUNT, IO, WORKER } from "../src/memory/layout.ts";
-import { PeerEntries } from "../src/memory/peers.ts";
+import { addon } from "../../src/io/native/addon.ts";
+import { IoThread } from "../../src/io/thread.ts";
+import { Counters, sumCounters } from "../../src/memory/counters.ts";
+import { COUNT, IO, WORKER } from "../../src/memory/layout.ts";
+import { PeerEntries } from "../../src/memory/peers.ts";
 import {
   type Arena,
   type ArenaShare,
@@ -21,8 +21,8 @@ import {
   openArena,
   regionTables,
   wordOf,
-} from "../src/memory/region.ts";
-import { makeSockaddr } from "../src/wire/sockaddr.ts";
+} from "../../src/memory/region.ts";
+import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import { Meter, type Reading } from "./heap-meter.ts";
 import { ANSWER_WORD, ORDER_WORD, READING, READING_DOUBLE } from "./heap-worker.ts";
 

@@ -3,7 +3,7 @@
  *
  * The friend has 10.66.0.3 and fd66::3, and sends to host b of a lab, to discard (port 9).
  */
-import type { Chance } from "./chance.ts";
+import type { Chance } from "../lab/chance.ts";
 
 const TCP = 6;
 const UDP = 17;

@@ -10,8 +10,8 @@
  */
 import { randomFillSync } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { addon } from "../src/io/native/addon.ts";
-import { makeSockaddr } from "../src/wire/sockaddr.ts";
+import { addon } from "../../src/io/native/addon.ts";
+import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import { makeInitiations } from "./initiations.ts";
 import { LabError } from "./lab.ts";
 import { runMain } from "./main.ts";

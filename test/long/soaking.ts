@@ -3,10 +3,10 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { interfaceOf, makeKeys, type NodeEngine, runNode, writeConfig } from "./engines.ts";
-import type { Host, Lab } from "./lab.ts";
-import { firstPing, flow, ping } from "./measure.ts";
-import type { NodeOptions, Sample } from "./node.ts";
+import { interfaceOf, makeKeys, type NodeEngine, runNode, writeConfig } from "../lab/engines.ts";
+import type { Host, Lab } from "../lab/lab.ts";
+import { firstPing, flow, ping } from "../lab/measure.ts";
+import type { NodeOptions, Sample } from "../lab/node.ts";
 import { rise } from "./trend.ts";
 
 /** In the paper's proportions, but for the rekey: well before the end of a session. */

@@ -9,10 +9,10 @@ import { appendFileSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { ToolResult } from "../src/demo/tools.ts";
-import { formatWireguardKey, makeIdentity, writeSecret } from "../src/schema/identity.ts";
+import type { ToolResult } from "../../src/demo/tools.ts";
+import { formatWireguardKey, makeIdentity, writeSecret } from "../../src/schema/identity.ts";
+import type { FuzzerOptions } from "../long/fuzzer.ts";
 import type { FloodOptions } from "./flood.ts";
-import type { FuzzerOptions } from "./fuzzer.ts";
 import { type Host, type Lab, LabError, type Program, wireguardName } from "./lab.ts";
 import type { NodeOptions, NodeReport, NodeRequest, Sample } from "./node.ts";
 
@@ -25,10 +25,10 @@ const POLL_MS = 20;
 export const ours = (path: string): string =>
   fileURLToPath(new URL(`${path}${extname(fileURLToPath(import.meta.url))}`, import.meta.url));
 
-const CLI = ours("../src/cli");
+const CLI = ours("../../src/cli");
 const NODE = ours("./node");
 const FLOOD = ours("./flood");
-const FUZZER = ours("./fuzzer");
+const FUZZER = ours("../long/fuzzer");
 
 export interface Keys {
   /** Path of the secret. */

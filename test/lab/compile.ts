@@ -1,5 +1,5 @@
 /**
- * compile — small C programs of bench/ that a lab runs on its hosts.
+ * compile — small C programs that a lab runs on its hosts.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Lab, LabError } from "./lab.ts";
 
-/** Compiles bench/NAME.c into the lab's folder; returns the program. Errors: LabError. */
+/** Compiles test/lab/NAME.c into the lab's folder; returns the program. Errors: LabError. */
 export const compile = (lab: Pick<Lab, "folder">, name: string): string => {
   const binary = join(lab.folder, name);
   // Sources lie beside this file, or beside dist/ when this is built.
-  const places = [`./${name}.c`, `../../bench/${name}.c`];
+  const places = [`./${name}.c`, `../../../test/lab/${name}.c`];
   const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
   const source = paths.find(existsSync) ?? `${name}.c`;
   const built = spawnSync("cc", ["-O2", "-o", binary, source], { encoding: "utf8" });

@@ -34,9 +34,9 @@ const commit = (): string => {
   return lineOf("git", "status", "--porcelain", "--", ...sources) === "" ? id : `${id}+`;
 };
 
-/** package.json lies beside bench/, or one folder further up when this is built. */
+/** package.json lies above test/, or one folder further up when this is built. */
 const version = (): string => {
-  for (const place of ["../package.json", "../../package.json"]) {
+  for (const place of ["../../package.json", "../../../package.json"]) {
     try {
       const text = readFileSync(new URL(place, import.meta.url), "utf8");
       return (JSON.parse(text) as { version: string }).version;

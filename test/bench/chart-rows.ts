@@ -1,8 +1,9 @@
 /**
  * chart-rows — made-up rows for tests of charts and pages. NOBODY MEASURED THESE FIGURES.
  */
-import { FLOOD_CLASSES } from "../../bench/floods.ts";
+
 import type { Row } from "../../bench/report.ts";
+import { FLOOD_CLASSES } from "../lab/floods.ts";
 
 const LOADS = [0, 100, 500, 1_000];
 const NODES = ["20.20.2", "24.21.0"];

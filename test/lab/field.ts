@@ -12,7 +12,7 @@
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { inside } from "../src/demo/tools.ts";
+import { inside } from "../../src/demo/tools.ts";
 import {
   cleanUpAtExit,
   type Host,

@@ -3,8 +3,8 @@
  *
  * Nonces repeat and both keys are equal: what is sealed here is nobody's secret.
  */
-import { Segments } from "../src/crypto/segments.ts";
-import { addon } from "../src/io/native/addon.ts";
+import { Segments } from "../../src/crypto/segments.ts";
+import { addon } from "../../src/io/native/addon.ts";
 import {
   JOB,
   JOB_KIND,
@@ -12,8 +12,8 @@ import {
   SEGMENT_OVERHEAD_BYTES,
   SLOTS_PER_IO,
   SUITE,
-} from "../src/memory/layout.ts";
-import { writeMtu } from "../src/memory/mtu.ts";
+} from "../../src/memory/layout.ts";
+import { writeMtu } from "../../src/memory/mtu.ts";
 import {
   type Arena,
   type ArenaShare,
@@ -22,8 +22,8 @@ import {
   openArena,
   regionTables,
   wordOf,
-} from "../src/memory/region.ts";
-import { Sessions } from "../src/memory/sessions.ts";
+} from "../../src/memory/region.ts";
+import { Sessions } from "../../src/memory/sessions.ts";
 
 /** Bytes of a full packet at the default MTU. */
 export const FULL_BYTES = 1_420;

@@ -10,7 +10,7 @@ import { choose, readOptions, UsageError } from "../../bench/options.ts";
 import { absentRow, makeRows, markdownTable, workTable } from "../../bench/report.ts";
 import { GOALS, judge } from "../../bench/scenario/goals.ts";
 import { LOSS_MAX_PCT, searchRate, type Trial } from "../../bench/scenario/rate.ts";
-import { quantile, ratioOf, spreadOf } from "../../bench/statistics.ts";
+import { quantile, ratioOf, spreadOf } from "../lab/statistics.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-bench-test-"));
 after(() => rmSync(folder, { recursive: true, force: true }));

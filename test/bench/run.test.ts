@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { makeKeys, ours, runNode, writeConfig } from "../../bench/engines.ts";
-import { cannotRun, Lab } from "../../bench/lab.ts";
 import { benchRunning } from "../../bench/lock.ts";
+import { makeKeys, ours, runNode, writeConfig } from "../lab/engines.ts";
+import { cannotRun, Lab } from "../lab/lab.ts";
 
 const BENCH = fileURLToPath(new URL("../../bench/bench.js", import.meta.url));
 const FIELDS =
@@ -88,7 +88,7 @@ test("nothing sealed is nothing sealed: an engine that opens drops all of it", {
 }, async () => {
   const lab = await Lab.make();
   const [a, b] = [makeKeys(lab, lab.a, "wireguard"), makeKeys(lab, lab.b, "wireguard")];
-  const imports = [ours("./unsealed")];
+  const imports = [ours("../../bench/unsealed")];
   const configs = [
     writeConfig(lab, lab.a, a, b.publicKey),
     writeConfig(lab, lab.b, b, a.publicKey),

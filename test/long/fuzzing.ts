@@ -10,16 +10,23 @@
  */
 import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { publicKeyOf } from "../src/control/transcript.ts";
-import { Chance } from "./chance.ts";
-import { makeKeys, type NodeEngine, PORT, runFuzzer, runNode, writeConfig } from "./engines.ts";
+import { publicKeyOf } from "../../src/control/transcript.ts";
+import { Chance } from "../lab/chance.ts";
+import {
+  makeKeys,
+  type NodeEngine,
+  PORT,
+  runFuzzer,
+  runNode,
+  writeConfig,
+} from "../lab/engines.ts";
+import { type Host, type Lab, LabError, type Program } from "../lab/lab.ts";
+import { firstPing, flow, type Pings, ping } from "../lab/measure.ts";
+import type { NodeOptions } from "../lab/node.ts";
+import { type UdpTotals, udpQueues, udpTotals } from "../lab/udp-queues.ts";
 import type { FuzzerOrder, FuzzerReport } from "./fuzzer.ts";
-import { type Host, type Lab, LabError, type Program } from "./lab.ts";
-import { firstPing, flow, type Pings, ping } from "./measure.ts";
-import type { NodeOptions } from "./node.ts";
 import { type Look, lookAt } from "./soaking.ts";
 import { rise } from "./trend.ts";
-import { type UdpTotals, udpQueues, udpTotals } from "./udp-queues.ts";
 
 export interface FuzzOptions {
   readonly seed: number;

@@ -5,7 +5,7 @@
  * is nothing to do, and there it is asked.
  */
 import { getEnvironmentData } from "node:worker_threads";
-import serve, { type WorkerTask } from "../src/workers/main.ts";
+import serve, { type WorkerTask } from "../../src/workers/main.ts";
 import { Meter, type Reading } from "./heap-meter.ts";
 
 /** Words of the shared memory that orders and answers go through; then f64 values, as READING. */

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { cannotRun } from "../../bench/lab.ts";
 import { readOptions } from "../../bench/options.ts";
 import { directScenario } from "../../bench/scenario/direct.ts";
+import { cannotRun } from "../lab/lab.ts";
 
 const skip = cannotRun(["iperf3", "wg", "ethtool", "tc", "cc"]);
-const FIELD = new URL("../../bench/field.js", import.meta.url).href;
+const FIELD = new URL("../lab/field.js", import.meta.url).href;
 const LAY = `
   const { Field } = await import(${JSON.stringify(FIELD)});
   await Field.lay("all");

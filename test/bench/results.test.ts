@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { LabError } from "../../bench/lab.ts";
-import type { Machine } from "../../bench/machine.ts";
 import { type Part, Results } from "../../bench/results.ts";
+import { LabError } from "../lab/lab.ts";
+import type { Machine } from "../lab/machine.ts";
 import { paperRows, speedRows } from "./chart-rows.ts";
 
 const root = mkdtempSync(join(tmpdir(), "p2pvpn-results-test-"));

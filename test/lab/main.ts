@@ -1,5 +1,5 @@
 /** main — how a benchmark's main function ends: with its exit code, or with one sentence. */
-import { EngineError } from "../src/schema/errors.ts";
+import { EngineError } from "../../src/schema/errors.ts";
 import { LabError } from "./lab.ts";
 
 /** Errors that are the user's to mend: their message is enough. */

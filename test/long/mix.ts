@@ -4,7 +4,7 @@
  * Nothing but `friend*` kinds may be accepted: they are made with the keys of a peer that the
  * engine knows. Buffers are used again: send a datagram before asking for the next one.
  */
-import { createInitiation, mac1Key, staticKeys } from "../src/control/noise.ts";
+import { createInitiation, mac1Key, staticKeys } from "../../src/control/noise.ts";
 import {
   before,
   COOKIE,
@@ -14,9 +14,9 @@ import {
   type Range,
   RESPONSE,
   writeU32,
-} from "../src/wire/handshake.ts";
-import { tai64n } from "../src/wire/tai64n.ts";
-import type { Chance } from "./chance.ts";
+} from "../../src/wire/handshake.ts";
+import { tai64n } from "../../src/wire/tai64n.ts";
+import type { Chance } from "../lab/chance.ts";
 import { type Friend, mac } from "./friend.ts";
 import { innerPacket } from "./inner.ts";
 

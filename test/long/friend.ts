@@ -5,7 +5,7 @@
  *
  * It answers cookie replies, so that its handshakes go on under load.
  */
-import { CookieHolder } from "../src/control/cookie.ts";
+import { CookieHolder } from "../../src/control/cookie.ts";
 import {
   consumeResponse,
   createInitiation,
@@ -14,12 +14,12 @@ import {
   type StaticKeys,
   staticKeys,
   staticStatic,
-} from "../src/control/noise.ts";
-import { seal } from "../src/crypto/sodium.ts";
-import { addon } from "../src/io/native/addon.ts";
-import { COOKIE, messageKind, RESPONSE } from "../src/wire/handshake.ts";
-import { nextTai64n } from "../src/wire/tai64n.ts";
-import type { Chance } from "./chance.ts";
+} from "../../src/control/noise.ts";
+import { seal } from "../../src/crypto/sodium.ts";
+import { addon } from "../../src/io/native/addon.ts";
+import { COOKIE, messageKind, RESPONSE } from "../../src/wire/handshake.ts";
+import { nextTai64n } from "../../src/wire/tai64n.ts";
+import type { Chance } from "../lab/chance.ts";
 
 const DATA = 4;
 const HEADER_BYTES = 16;

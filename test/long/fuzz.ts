@@ -9,11 +9,11 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { Lab, LabError, missingTools } from "../lab/lab.ts";
+import { describeMachine } from "../lab/machine.ts";
+import { runMain } from "../lab/main.ts";
+import { median } from "../lab/statistics.ts";
 import { type FuzzResult, fuzz } from "./fuzzing.ts";
-import { Lab, LabError, missingTools } from "./lab.ts";
-import { describeMachine } from "./machine.ts";
-import { runMain } from "./main.ts";
-import { median } from "./statistics.ts";
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 

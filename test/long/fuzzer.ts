@@ -10,16 +10,16 @@
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { addon } from "../src/io/native/addon.ts";
-import { loadIdentity } from "../src/schema/identity.ts";
-import { parseAddress } from "../src/wire/cidr.ts";
-import { makeSockaddr } from "../src/wire/sockaddr.ts";
-import { Chance } from "./chance.ts";
+import { addon } from "../../src/io/native/addon.ts";
+import { loadIdentity } from "../../src/schema/identity.ts";
+import { parseAddress } from "../../src/wire/cidr.ts";
+import { makeSockaddr } from "../../src/wire/sockaddr.ts";
+import { Chance } from "../lab/chance.ts";
+import { LabError } from "../lab/lab.ts";
+import { runMain } from "../lab/main.ts";
+import { udpQueues } from "../lab/udp-queues.ts";
 import { Friend } from "./friend.ts";
-import { LabError } from "./lab.ts";
-import { runMain } from "./main.ts";
 import { Mix } from "./mix.ts";
-import { udpQueues } from "./udp-queues.ts";
 
 export interface FuzzerOptions {
   /** Addresses of the engine, IPv4 and IPv6. */

@@ -8,9 +8,9 @@
  * event of it.
  */
 import { parseArgs } from "node:util";
-import { openTheatre, type Run, SimulationError, simulate } from "../test/simulation/simulation.ts";
-import { LabError } from "./lab.ts";
-import { runMain } from "./main.ts";
+import { LabError } from "../lab/lab.ts";
+import { runMain } from "../lab/main.ts";
+import { openTheatre, type Run, SimulationError, simulate } from "../simulation/simulation.ts";
 
 /** A run that was seen to fail is enough; more are for the summary. */
 const FAILURES_MAX = 10;

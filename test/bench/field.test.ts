@@ -8,14 +8,13 @@ import { after, test } from "node:test";
 import type { Done } from "../../bench/cells.ts";
 import { readOptions } from "../../bench/options.ts";
 import { openvpn } from "../../bench/rivals/openvpn.ts";
-import type { Tunnel } from "../../bench/rivals/rival.ts";
 import { paperScenario } from "../../bench/scenario/paper.ts";
-import { meanBetween } from "../../bench/scenario/under-flood.ts";
 import { mac1Key } from "../../src/control/noise.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { compile } from "../lab/compile.ts";
 import { arrived, type Counters, type Field, receiveDrops } from "../lab/field.ts";
-import { FLOOD_CLASSES, pack, unpack } from "../lab/floods.ts";
+import { FLOOD_CLASSES, pack, type Tunnel, unpack } from "../lab/floods.ts";
+import { meanBetween } from "../lab/measure.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-field-test-"));
 after(() => rmSync(folder, { recursive: true, force: true }));

@@ -11,7 +11,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ToolResult } from "../../src/demo/tools.ts";
 import { formatWireguardKey, makeIdentity, writeSecret } from "../../src/schema/identity.ts";
-import type { FuzzerOptions } from "../long/fuzzer.ts";
 import type { FloodOptions } from "./flood.ts";
 import { type Host, type Lab, LabError, type Program, wireguardName } from "./lab.ts";
 import type { NodeOptions, NodeReport, NodeRequest, Sample } from "./node.ts";
@@ -28,7 +27,6 @@ export const ours = (path: string): string =>
 const CLI = ours("../../src/cli");
 const NODE = ours("./node");
 const FLOOD = ours("./flood");
-const FUZZER = ours("../long/fuzzer");
 
 export interface Keys {
   /** Path of the secret. */
@@ -319,7 +317,3 @@ export const runFlood = async (lab: Lab, host: Host, options: FloodOptions): Pro
   await program.says("flooding");
   return program;
 };
-
-/** Starts the fuzzer on a host; it talks over its IPC channel. */
-export const runFuzzer = (lab: Lab, host: Host, options: FuzzerOptions): Program =>
-  lab.start(host, [process.execPath, FUZZER, JSON.stringify(options)], { ipc: true });

@@ -8,12 +8,33 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DATA_TYPE, type Tunnel } from "../../bench/rivals/rival.ts";
 import { INITIATION } from "../../src/wire/handshake.ts";
 import { compile } from "./compile.ts";
 import { ATTACKER_PREFIX, type Field, LINK_PREFIX6 } from "./field.ts";
 import { makeInitiations } from "./initiations.ts";
 import { type Host, LabError, LINK, type Program } from "./lab.ts";
+
+/** From a to b of a field. */
+export interface Tunnel {
+  readonly from: Host;
+  /** Inner address of b. */
+  readonly to: string;
+  /** The same of IPv6; left out: it carries none. */
+  readonly to6?: string;
+  /** UDP port of the tunnel at a and at b, if they have one of their own. */
+  readonly port: number;
+  /** Port at s that rivals need open, and that is flooded in scenario `paper`. */
+  readonly serverPort: number;
+  /** Base64, of b; null when it is no WireGuard. */
+  readonly publicKey: string | null;
+  /** Types of data that WireGuard's ends take; for others, what floods have. */
+  readonly dataTypes: readonly number[];
+  /** All ends; processor time and life are watched. */
+  readonly programs: readonly Program[];
+}
+
+/** Type of WireGuard's data. Source: WireGuard, 5.4.6. */
+export const DATA_TYPE = 4;
 
 const JUNK_BYTES = 1_400;
 const SMALL_BYTES = 64;

@@ -198,3 +198,16 @@ const readReport = (output: string): IperfReport => {
   if (report.error !== undefined) throw new LabError(`iperf3 failed: ${report.error}.`);
   return report;
 };
+
+/** What an iperf3 that receives says of each second. */
+const SECOND = /^\[ *\d+\] +([\d.]+)-([\d.]+) +sec +[\d.]+ \w*Bytes +([\d.]+) Mbits\/sec *$/gm;
+
+/** Mean of what came between two moments of an iperf3's time; silence counts. Units: Mbit/s. */
+export const meanBetween = (output: string, from: number, to: number): number => {
+  let megabits = 0;
+  for (const [, begin, end, rate] of output.matchAll(SECOND)) {
+    const overlap = Math.min(Number(end), to) - Math.max(Number(begin), from);
+    if (overlap > 0) megabits += Number(rate) * overlap;
+  }
+  return megabits / (to - from);
+};

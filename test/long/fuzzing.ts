@@ -12,19 +12,12 @@ import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { publicKeyOf } from "../../src/control/transcript.ts";
 import { Chance } from "../lab/chance.ts";
-import {
-  makeKeys,
-  type NodeEngine,
-  PORT,
-  runFuzzer,
-  runNode,
-  writeConfig,
-} from "../lab/engines.ts";
+import { makeKeys, type NodeEngine, ours, PORT, runNode, writeConfig } from "../lab/engines.ts";
 import { type Host, type Lab, LabError, type Program } from "../lab/lab.ts";
 import { firstPing, flow, type Pings, ping } from "../lab/measure.ts";
 import type { NodeOptions } from "../lab/node.ts";
 import { type UdpTotals, udpQueues, udpTotals } from "../lab/udp-queues.ts";
-import type { FuzzerOrder, FuzzerReport } from "./fuzzer.ts";
+import type { FuzzerOptions, FuzzerOrder, FuzzerReport } from "./fuzzer.ts";
 import { type Look, lookAt } from "./soaking.ts";
 import { rise } from "./trend.ts";
 
@@ -119,6 +112,12 @@ export const balance = (from: Moment, to: Moment): Books => {
     byReason,
   };
 };
+
+/** Starts the fuzzer on a host; it talks over its IPC channel. */
+const runFuzzer = (lab: Lab, host: Host, options: FuzzerOptions): Program =>
+  lab.start(host, [process.execPath, ours("../long/fuzzer"), JSON.stringify(options)], {
+    ipc: true,
+  });
 
 /** The lab's two engines, and a friend of b's that only the fuzzer is. */
 const startEngines = async (lab: Lab, options: FuzzOptions) => {

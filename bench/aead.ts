@@ -10,7 +10,14 @@ import { Bench } from "tinybench";
 import { openChaCha } from "../src/crypto/open.ts";
 import { sealChaCha } from "../src/crypto/seal.ts";
 import { addon } from "../src/io/native/addon.ts";
-import { FULL_BYTES, FULL_RUN, makeBenchArena, makeRun, type Run, setSuite } from "./runs.ts";
+import {
+  FULL_BYTES,
+  FULL_RUN,
+  makeBenchArena,
+  makeRun,
+  type Run,
+  setSuite,
+} from "../test/lab/runs.ts";
 
 /** Length of one measurement. */
 const TIME_MS = 400;

@@ -11,6 +11,10 @@ import { loadavg } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "../src/schema/errors.ts";
+import { LabError, missingTools } from "../test/lab/lab.ts";
+import { describeMachine, type Machine } from "../test/lab/machine.ts";
+import { runMain } from "../test/lab/main.ts";
+import { median } from "../test/lab/statistics.ts";
 import {
   type Cell,
   cellKey,
@@ -20,17 +24,13 @@ import {
   Store,
   secondsLeft,
 } from "./cells.ts";
-import { LabError, missingTools } from "./lab.ts";
 import { lockBench } from "./lock.ts";
-import { describeMachine, type Machine } from "./machine.ts";
-import { runMain } from "./main.ts";
 import { HELP, type Options, readOptions, type ScenarioName, UsageError } from "./options.ts";
 import { type Part, Results } from "./results.ts";
 import { directScenario } from "./scenario/direct.ts";
 import { paperScenario } from "./scenario/paper.ts";
 import type { Scenario, ScenarioMaker } from "./scenario/scenario.ts";
 import { speedScenario } from "./scenario/speed.ts";
-import { median } from "./statistics.ts";
 
 /** Options whose word is a path of one machine: not for a page that others read. */
 const PATHS = ["--node", "--wireguard-go", "--out"];

@@ -9,7 +9,7 @@
  *                     {"scenario": "speed", "scheme": …, "work": …, "run": 1, "figures": {…}}
  */
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { LabError } from "./lab.ts";
+import { LabError } from "../test/lab/lab.ts";
 
 /** What stands in a plan once; each run of it is a cell. */
 export interface Task {

@@ -7,7 +7,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runTool } from "../src/demo/tools.ts";
-import { LabError } from "./lab.ts";
+import { LabError } from "../test/lab/lab.ts";
 
 /** The first release that batches: GSO, GRO and TUN offloads. */
 export const WIREGUARD_GO_VERSION = "0.0.20231211";

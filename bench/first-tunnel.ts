@@ -12,15 +12,22 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { compile } from "./compile.ts";
-import { type Keys, makeKeys, runNode, runWireguardGo, writeConfig } from "./engines.ts";
+import { compile } from "../test/lab/compile.ts";
+import { type Keys, makeKeys, runNode, runWireguardGo, writeConfig } from "../test/lab/engines.ts";
+import {
+  type Host,
+  Lab,
+  LabError,
+  missingTools,
+  type Program,
+  wireguardName,
+} from "../test/lab/lab.ts";
+import { describeMachine, type Machine } from "../test/lab/machine.ts";
+import { runMain } from "../test/lab/main.ts";
+import { firstPing, flow, ping } from "../test/lab/measure.ts";
+import type { NodeOptions } from "../test/lab/node.ts";
+import { median } from "../test/lab/statistics.ts";
 import { fetchWireguardGo, WIREGUARD_GO_VERSION } from "./fetch.ts";
-import { type Host, Lab, LabError, missingTools, type Program, wireguardName } from "./lab.ts";
-import { describeMachine, type Machine } from "./machine.ts";
-import { runMain } from "./main.ts";
-import { firstPing, flow, ping } from "./measure.ts";
-import type { NodeOptions } from "./node.ts";
-import { median } from "./statistics.ts";
 
 const PINGS = 200;
 const BARE_UP_MS = 5_000;

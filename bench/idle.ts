@@ -9,13 +9,13 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { addIdlePeers, makeKeys, runCli, writeConfig } from "../test/lab/engines.ts";
+import { Lab, LabError, missingTools } from "../test/lab/lab.ts";
+import { describeMachine } from "../test/lab/machine.ts";
+import { runMain } from "../test/lab/main.ts";
+import { firstPing } from "../test/lab/measure.ts";
+import { type Switches, switches, switchesBetween } from "../test/lab/process.ts";
 import { exitCode, type Figure, figureTable } from "./bounds.ts";
-import { addIdlePeers, makeKeys, runCli, writeConfig } from "./engines.ts";
-import { Lab, LabError, missingTools } from "./lab.ts";
-import { describeMachine } from "./machine.ts";
-import { runMain } from "./main.ts";
-import { firstPing } from "./measure.ts";
-import { type Switches, switches, switchesBetween } from "./process.ts";
 
 /** Issue 4: idle wake-ups a second of the whole process. */
 const MOST = 20;

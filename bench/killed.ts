@@ -11,7 +11,7 @@ import { WORKER, WORKER_STATE } from "../src/memory/layout.ts";
 import { type Arena, fieldWord, wordOf } from "../src/memory/region.ts";
 import { openRing, Poster, STATUS, workerTag } from "../src/memory/ring.ts";
 import { WorkerPool } from "../src/workers/pool.ts";
-import { FULL_BYTES, FULL_RUN, makeBenchArena, makeRun } from "./runs.ts";
+import { FULL_BYTES, FULL_RUN, makeBenchArena, makeRun } from "../test/lab/runs.ts";
 
 const WORKERS = 2;
 /** Pools made one after the other; each loses its first worker once. */

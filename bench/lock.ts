@@ -3,7 +3,7 @@
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { LabError } from "./lab.ts";
+import { LabError } from "../test/lab/lab.ts";
 
 /** Only root writes there. Source: hier(7). */
 const LOCK = "/run/p2pvpn-bench.pid";

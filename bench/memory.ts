@@ -10,13 +10,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { addIdlePeers, makeKeys, runCli, writeConfig } from "../test/lab/engines.ts";
+import { Lab, LabError, missingTools } from "../test/lab/lab.ts";
+import { describeMachine } from "../test/lab/machine.ts";
+import { runMain } from "../test/lab/main.ts";
+import { firstPing, flow, ping } from "../test/lab/measure.ts";
+import { type Resident, resident } from "../test/lab/process.ts";
 import { exitCode, type Figure, figureTable, formatValue } from "./bounds.ts";
-import { addIdlePeers, makeKeys, runCli, writeConfig } from "./engines.ts";
-import { Lab, LabError, missingTools } from "./lab.ts";
-import { describeMachine } from "./machine.ts";
-import { runMain } from "./main.ts";
-import { firstPing, flow, ping } from "./measure.ts";
-import { type Resident, resident } from "./process.ts";
 
 /** Issue 4: MB above an empty set of the same threads, by peers. */
 const MOST: Readonly<Record<number, number>> = { 1: 60, 1000: 80, 10000: 250 };

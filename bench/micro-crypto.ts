@@ -7,8 +7,8 @@ import { sealChaCha } from "../src/crypto/seal.ts";
 import { addon, type IoHandle } from "../src/io/native/addon.ts";
 import { JOB, JOB_KIND } from "../src/memory/layout.ts";
 import { type Arena, fieldWord } from "../src/memory/region.ts";
+import { FULL_BYTES, FULL_RUN, makeRun, type Run, setSuite } from "../test/lab/runs.ts";
 import type { MicroTask } from "./micro.ts";
-import { FULL_BYTES, FULL_RUN, makeRun, type Run, setSuite } from "./runs.ts";
 
 /** Inner bytes of a ping. */
 const PING_BYTES = 84;

@@ -7,8 +7,8 @@ import { addon, type IoHandle } from "../src/io/native/addon.ts";
 import { JOB } from "../src/memory/layout.ts";
 import { type Arena, fieldWord } from "../src/memory/region.ts";
 import { makeSockaddr } from "../src/wire/sockaddr.ts";
+import { FULL_RUN } from "../test/lab/runs.ts";
 import type { MicroTask } from "./micro.ts";
-import { FULL_RUN } from "./runs.ts";
 
 const VNET_BYTES = 16;
 const IP_BYTES = 20;

@@ -10,14 +10,14 @@
  */
 import { parseArgs } from "node:util";
 import { Bench } from "tinybench";
+import { LabError } from "../test/lab/lab.ts";
+import { describeMachine } from "../test/lab/machine.ts";
+import { runMain } from "../test/lab/main.ts";
+import { makeBenchArena } from "../test/lab/runs.ts";
 import { exitCode, type Figure, figureTable } from "./bounds.ts";
-import { LabError } from "./lab.ts";
-import { describeMachine } from "./machine.ts";
-import { runMain } from "./main.ts";
 import { aeadTasks, replayTasks } from "./micro-crypto.ts";
 import { openStandIn, splitTasks } from "./micro-io.ts";
 import { parseTasks, ringTasks, routeTasks } from "./micro-memory.ts";
-import { makeBenchArena } from "./runs.ts";
 
 /** Issue 4: a look-up among 100,000 prefixes, in nanoseconds. */
 const ROUTE_MOST_NS = 100;

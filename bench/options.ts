@@ -2,7 +2,7 @@
  * options — the command line of `npm run bench`. Pure: what is said, checked, as one object.
  */
 import { parseArgs } from "node:util";
-import { LabError } from "./lab.ts";
+import { LabError } from "../test/lab/lab.ts";
 
 /** A command line that says something wrong; one sentence. */
 export class UsageError extends LabError {

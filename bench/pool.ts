@@ -25,12 +25,12 @@ import {
 import { type Arena, fieldWord, regionTables, shareOf, wordOf } from "../src/memory/region.ts";
 import { jobIndex, jobWord } from "../src/memory/ring.ts";
 import { WorkerPool } from "../src/workers/pool.ts";
+import { LabError } from "../test/lab/lab.ts";
+import { describeMachine } from "../test/lab/machine.ts";
+import { runMain } from "../test/lab/main.ts";
+import { FULL_BYTES, FULL_RUN, makeBenchArena } from "../test/lab/runs.ts";
+import { median } from "../test/lab/statistics.ts";
 import { exitCode, type Figure, figureTable } from "./bounds.ts";
-import { LabError } from "./lab.ts";
-import { describeMachine } from "./machine.ts";
-import { runMain } from "./main.ts";
-import { FULL_BYTES, FULL_RUN, makeBenchArena } from "./runs.ts";
-import { median } from "./statistics.ts";
 
 /** Issue 4: `--threads 2` against `--threads 0`. */
 const LEAST = 1.7;

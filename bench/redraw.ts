@@ -2,8 +2,8 @@
  * redraw — `npm run bench:redraw -- FOLDER`: a folder's report and charts anew, from its parts.
  */
 import { existsSync } from "node:fs";
-import { LabError } from "./lab.ts";
-import { runMain } from "./main.ts";
+import { LabError } from "../test/lab/lab.ts";
+import { runMain } from "../test/lab/main.ts";
 import { Results } from "./results.ts";
 
 await runMain(async () => {

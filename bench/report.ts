@@ -1,8 +1,9 @@
 /**
  * report — what a run is written as: rows for programs, a page of Markdown for people.
  */
+
+import { type Spread, spreadOf } from "../test/lab/statistics.ts";
 import type { Done } from "./cells.ts";
-import { type Spread, spreadOf } from "./statistics.ts";
 
 /** A scheme, as rows tell of it. */
 export interface SchemeFacts {

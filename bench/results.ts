@@ -10,9 +10,9 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { LabError } from "../test/lab/lab.ts";
+import type { Machine } from "../test/lab/machine.ts";
 import { drawCharts } from "./charts.ts";
-import { LabError } from "./lab.ts";
-import type { Machine } from "./machine.ts";
 import type { ScenarioName } from "./options.ts";
 import { leadOf } from "./page/lead.ts";
 import { HOW_TO_READ, METHOD } from "./page/text.ts";

@@ -12,9 +12,9 @@ import { SLOT_BYTES } from "../src/memory/layout.ts";
 import { type Arena, makeArena, wordOf } from "../src/memory/region.ts";
 import { publishRoutes, RouteLookup } from "../src/memory/routes.ts";
 import type { Cidr } from "../src/wire/cidr.ts";
-import { describeMachine } from "./machine.ts";
+import { describeMachine } from "../test/lab/machine.ts";
+import { median } from "../test/lab/statistics.ts";
 import { addressIn, makePrefix, randomWord, SHAPES, type Shape, type Version } from "./prefixes.ts";
-import { median } from "./statistics.ts";
 
 const SIZES = [1_000, 10_000, 100_000, 262_144] as const;
 const ADDRESSES = 65_536;

@@ -11,7 +11,14 @@ import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { addon } from "../src/io/native/addon.ts";
 import { type ArenaShare, shareOf } from "../src/memory/region.ts";
-import { FULL_BYTES, FULL_RUN, makeBenchArena, makeRun, openBenchArena, setSuite } from "./runs.ts";
+import {
+  FULL_BYTES,
+  FULL_RUN,
+  makeBenchArena,
+  makeRun,
+  openBenchArena,
+  setSuite,
+} from "../test/lab/runs.ts";
 
 const THREADS = [1, 2, 4, 8] as const;
 const SEAL_MS = 1_000;

@@ -21,7 +21,7 @@ import {
   openBenchArena,
   type Run,
   setSuite,
-} from "./runs.ts";
+} from "../test/lab/runs.ts";
 
 const ROUNDS = 2_000;
 /** Between two rounds, so that both threads are asleep. */

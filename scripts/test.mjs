@@ -20,7 +20,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** In this order: what fails soonest tells most. */
 const STAGES = [
   { folders: ["unit", "property", "tidy", "native", "simulation"], concurrency: 2 },
-  { folders: ["threads", "netns"], concurrency: 1 },
+  { folders: ["threads", "bench", "netns"], concurrency: 1 },
 ];
 const FOLDERS = STAGES.flatMap(({ folders }) => folders);
 /** One file may take this long; the longest take half a minute. */

@@ -3,7 +3,7 @@
  *
  * "No VPN" is the limit: what the same hosts carry under the same flood without a tunnel.
  */
-import { FLOOD_CLASSES } from "../floods.ts";
+import { FLOOD_CLASSES } from "../../test/lab/floods.ts";
 import type { Row } from "../report.ts";
 import { none } from "../rivals/none.ts";
 import type { Drawing } from "./drawing.ts";

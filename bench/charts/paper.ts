@@ -3,7 +3,7 @@
  *
  * Loads stand at equal steps, as in the paper's Table 3, and schemes side by side within a step.
  */
-import { FLOOD_CLASSES } from "../floods.ts";
+import { FLOOD_CLASSES } from "../../test/lab/floods.ts";
 import type { Row } from "../report.ts";
 import { PAPER_NAMES, PUBLISHED } from "../scenario/paper.ts";
 import type { Drawing } from "./drawing.ts";

@@ -5,9 +5,10 @@
  * edge's host is told that there is no way to the other: datagrams then keep going through s.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Field } from "../field.ts";
-import type { Host, Program } from "../lab.ts";
-import { DATA_TYPE, type Rival, type Tunnel, versionOf } from "./rival.ts";
+import type { Field } from "../../test/lab/field.ts";
+import { DATA_TYPE, type Tunnel } from "../../test/lab/floods.ts";
+import type { Host, Program } from "../../test/lab/lab.ts";
+import { type Rival, versionOf } from "./rival.ts";
 
 const SUPERNODE_PORT = 7_654;
 const EDGE_PORT = 50_001;

@@ -3,8 +3,9 @@
  *
  * Nothing listens on the flooded port, and nothing has to be decided about what comes to it.
  */
-import { PORT } from "../engines.ts";
-import { DATA_TYPE, type Rival, versionOf } from "./rival.ts";
+import { PORT } from "../../test/lab/engines.ts";
+import { DATA_TYPE } from "../../test/lab/floods.ts";
+import { type Rival, versionOf } from "./rival.ts";
 
 export const none: Rival = {
   id: "none",

@@ -8,9 +8,10 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Field } from "../field.ts";
-import type { Host, Program } from "../lab.ts";
-import { DATA_TYPE, type Rival, type Tunnel, versionOf } from "./rival.ts";
+import type { Field } from "../../test/lab/field.ts";
+import { DATA_TYPE, type Tunnel } from "../../test/lab/floods.ts";
+import type { Host, Program } from "../../test/lab/lab.ts";
+import { type Rival, versionOf } from "./rival.ts";
 
 const PORT = 1_194;
 const MTU = 1_420;

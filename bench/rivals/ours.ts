@@ -6,11 +6,12 @@
 import { join } from "node:path";
 import { formatWireguardKey, loadIdentity } from "../../src/schema/identity.ts";
 import { AES_TYPE_OFFSET } from "../../src/wire/handshake.ts";
-import { PORT } from "../engines.ts";
-import type { Field } from "../field.ts";
+import { PORT } from "../../test/lab/engines.ts";
+import type { Field } from "../../test/lab/field.ts";
+import { DATA_TYPE } from "../../test/lab/floods.ts";
 import type { OursOptions } from "../scenario/schemes.ts";
 import { oursScheme } from "../scenario/schemes.ts";
-import { DATA_TYPE, type Rival } from "./rival.ts";
+import type { Rival } from "./rival.ts";
 
 /** Base64, of the key file that a host of the field has. */
 const keyOf = (field: Field, name: "a" | "b"): string =>

@@ -2,8 +2,9 @@
  * rival — what a benchmark needs to know of a VPN, and what it gets when it starts one.
  */
 import { spawnSync } from "node:child_process";
-import type { Field } from "../field.ts";
-import { type Host, LabError, namespaceOf, type Program } from "../lab.ts";
+import type { Field } from "../../test/lab/field.ts";
+import type { Tunnel } from "../../test/lab/floods.ts";
+import { LabError, namespaceOf } from "../../test/lab/lab.ts";
 import type { SchemeFacts } from "../report.ts";
 
 /** Where a program that is not there comes from. */
@@ -17,28 +18,6 @@ export interface Rival extends Omit<SchemeFacts, "version"> {
   /** Starts all ends; the tunnel may still need its first packet. Errors: LabError. */
   readonly start: (field: Field) => Promise<Tunnel>;
 }
-
-/** From a to b of a field. */
-export interface Tunnel {
-  readonly from: Host;
-  /** Inner address of b. */
-  readonly to: string;
-  /** The same of IPv6; left out: it carries none. */
-  readonly to6?: string;
-  /** UDP port of the tunnel at a and at b, if they have one of their own. */
-  readonly port: number;
-  /** Port at s that rivals need open, and that is flooded in scenario `paper`. */
-  readonly serverPort: number;
-  /** Base64, of b; null when it is no WireGuard. */
-  readonly publicKey: string | null;
-  /** Types of data that WireGuard's ends take; for others, what floods have. */
-  readonly dataTypes: readonly number[];
-  /** All ends; processor time and life are watched. */
-  readonly programs: readonly Program[];
-}
-
-/** Type of WireGuard's data. Source: WireGuard, 5.4.6. */
-export const DATA_TYPE = 4;
 
 /** First match of a pattern in what a program says to some words; null: it is not there. */
 export const versionOf = (words: readonly string[], pattern: RegExp): string | null => {

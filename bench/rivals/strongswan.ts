@@ -10,9 +10,10 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Field } from "../field.ts";
-import { type Host, LabError, type Program } from "../lab.ts";
-import { DATA_TYPE, kernelTakes, type Rival, type Tunnel, versionOf } from "./rival.ts";
+import type { Field } from "../../test/lab/field.ts";
+import { DATA_TYPE, type Tunnel } from "../../test/lab/floods.ts";
+import { type Host, LabError, type Program } from "../../test/lab/lab.ts";
+import { kernelTakes, type Rival, versionOf } from "./rival.ts";
 
 const CHARON = "/usr/lib/ipsec/charon";
 const LIBIPSEC = "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so";

@@ -11,10 +11,11 @@ import {
   PORT,
   runWireguardGo,
   setWireguardPeer,
-} from "../engines.ts";
-import type { Field } from "../field.ts";
-import { type Host, type Program, wireguardName } from "../lab.ts";
-import { DATA_TYPE, kernelTakes, type Rival, type Tunnel, versionOf } from "./rival.ts";
+} from "../../test/lab/engines.ts";
+import type { Field } from "../../test/lab/field.ts";
+import { DATA_TYPE, type Tunnel } from "../../test/lab/floods.ts";
+import { type Host, type Program, wireguardName } from "../../test/lab/lab.ts";
+import { kernelTakes, type Rival, versionOf } from "./rival.ts";
 
 const NET = "10.66.0.0/24";
 const MTU = "1420";

@@ -4,7 +4,7 @@
  * The attacker's link is 1 Gbit/s and the peers' are not shaped: else a row would show the shaper.
  * Beside each row stands the limit: the same without any VPN.
  */
-import { FLOOD_CLASSES } from "../floods.ts";
+import { FLOOD_CLASSES } from "../../test/lab/floods.ts";
 import { markdownTable, type Row, type SchemeFacts } from "../report.ts";
 import { none } from "../rivals/none.ts";
 import {

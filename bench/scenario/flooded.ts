@@ -3,8 +3,9 @@
  *
  * Each rival, work, kind and load is a cell; without a flood there is one cell for all kinds.
  */
+
+import { FLOOD_CLASSES, type FloodClass } from "../../test/lab/floods.ts";
 import type { Done, Figures, Task } from "../cells.ts";
-import { FLOOD_CLASSES, type FloodClass } from "../floods.ts";
 import { choose, type Options } from "../options.ts";
 import { absentRow, failureText, makeRows, type Row, type SchemeFacts } from "../report.ts";
 import { type Rival, whyMissing } from "../rivals/rival.ts";

@@ -2,7 +2,7 @@
  * glance — the shortest form of what floods did: one figure a cell, for a page that people open
  * first. Medians; whole tables stand below it in a report.
  */
-import { FLOOD_CLASSES } from "../floods.ts";
+import { FLOOD_CLASSES } from "../../test/lab/floods.ts";
 import { markdownTable, type Row, type SchemeFacts } from "../report.ts";
 import type { FloodLine } from "./flood-tables.ts";
 import { reached } from "./flooded.ts";

@@ -4,8 +4,9 @@
  * A goal compares two series of runs: of a scheme and of a reference, which is wireguard-go in the
  * same work unless it says otherwise.
  */
+
+import { type Measured, type Ratio, ratioOf, spreadOf } from "../../test/lab/statistics.ts";
 import type { Done } from "../cells.ts";
-import { type Measured, type Ratio, ratioOf, spreadOf } from "../statistics.ts";
 
 /** A series: what one scheme showed in one work. */
 interface Series {

@@ -3,7 +3,7 @@
  *
  * A rung is a setting of `[engine]`, or a cipher.
  */
-import type { NodeOptions } from "../node.ts";
+import type { NodeOptions } from "../../test/lab/node.ts";
 import { type Cipher, type Node, oursScheme, type Scheme } from "./schemes.ts";
 
 interface Rung {

@@ -4,7 +4,7 @@
  * Every link is 1 Gbit/s. What passes through the server shares its link with the flood; what goes
  * direct does not meet it.
  */
-import { FLOOD_CLASSES } from "../floods.ts";
+import { FLOOD_CLASSES } from "../../test/lab/floods.ts";
 import { markdownTable, type Row, type SchemeFacts } from "../report.ts";
 import { n2nDirect, n2nSupernode } from "../rivals/n2n.ts";
 import { none } from "../rivals/none.ts";

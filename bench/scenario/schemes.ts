@@ -8,10 +8,17 @@ import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Keys, makeKeys, ours, runNode, runWireguardGo, writeConfig } from "../engines.ts";
+import {
+  type Keys,
+  makeKeys,
+  ours,
+  runNode,
+  runWireguardGo,
+  writeConfig,
+} from "../../test/lab/engines.ts";
+import { type Host, type Lab, LabError, type Program, wireguardName } from "../../test/lab/lab.ts";
+import type { NodeOptions } from "../../test/lab/node.ts";
 import { WIREGUARD_GO_VERSION } from "../fetch.ts";
-import { type Host, type Lab, LabError, type Program, wireguardName } from "../lab.ts";
-import type { NodeOptions } from "../node.ts";
 import { UsageError } from "../options.ts";
 
 export type Cipher = "aes256gcm" | "chacha20poly1305";
@@ -95,7 +102,7 @@ export const oursScheme = (given: OursOptions): Scheme => {
   const major = node.version.split(".")[0];
   const what = cipher === null ? "unsealed" : CIPHER_IDS[cipher];
   const named = cipher === null ? "nothing sealed" : CIPHER_WORDS[cipher];
-  const imports = cipher === null ? [ours("./unsealed")] : [];
+  const imports = cipher === null ? [ours("../../bench/unsealed")] : [];
   return {
     id: given.id ?? `p2pvpn-${what}-node${major}`,
     title: given.title ?? `ours, ${named}, Node ${major}`,

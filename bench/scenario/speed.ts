@@ -6,9 +6,9 @@
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { EngineError } from "../../src/schema/errors.ts";
+import { Lab, LabError } from "../../test/lab/lab.ts";
 import type { Done, Figures, Task } from "../cells.ts";
 import { fetchWireguardGo, WIREGUARD_GO_VERSION } from "../fetch.ts";
-import { Lab, LabError } from "../lab.ts";
 import { choose, type Options, UsageError } from "../options.ts";
 import {
   absentRow,

@@ -5,14 +5,20 @@
  * tunnel that a flood has silenced is a result and no failure: nothing carried, all pings lost.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { arrived, Field, type Links } from "../../test/lab/field.ts";
+import { type Flood, startFlood, type Target, type Tunnel } from "../../test/lab/floods.ts";
+import { type Host, LabError, type Program } from "../../test/lab/lab.ts";
+import {
+  busySeconds,
+  firstPing,
+  meanBetween,
+  ping,
+  programSeconds,
+} from "../../test/lab/measure.ts";
+import { quantile } from "../../test/lab/statistics.ts";
 import type { Figures } from "../cells.ts";
-import { arrived, Field, type Links } from "../field.ts";
-import { type Flood, startFlood, type Target } from "../floods.ts";
-import { type Host, LabError, type Program } from "../lab.ts";
-import { busySeconds, firstPing, ping, programSeconds } from "../measure.ts";
 import type { WorkFacts } from "../report.ts";
-import { checkPrograms, type Rival, type Tunnel } from "../rivals/rival.ts";
-import { quantile } from "../statistics.ts";
+import { checkPrograms, type Rival } from "../rivals/rival.ts";
 
 const PING_INTERVAL_MS = 10;
 /** TCP's first second does not count. */
@@ -38,19 +44,6 @@ const latency = async (field: Field, { from, to }: Tunnel, seconds: number): Pro
   const lossPct = (100 * lost) / sent;
   if (times.length === 0) return { lossPct };
   return { lossPct, latencyMs: quantile(times, 0.5), latencyP99Ms: quantile(times, 0.99) };
-};
-
-/** What an iperf3 that receives says of each second. */
-const SECOND = /^\[ *\d+\] +([\d.]+)-([\d.]+) +sec +[\d.]+ \w*Bytes +([\d.]+) Mbits\/sec *$/gm;
-
-/** Mean of what came between two moments of an iperf3's time; silence counts. Units: Mbit/s. */
-export const meanBetween = (output: string, from: number, to: number): number => {
-  let megabits = 0;
-  for (const [, begin, end, rate] of output.matchAll(SECOND)) {
-    const overlap = Math.min(Number(end), to) - Math.max(Number(begin), from);
-    if (overlap > 0) megabits += Number(rate) * overlap;
-  }
-  return megabits / (to - from);
 };
 
 /** Processor time per gigabyte of payload; next to nothing carried has no such figure. */

@@ -5,9 +5,8 @@
  * is that of the whole machine, and, where others work on it, that of the lab's programs alone.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Figures } from "../cells.ts";
-import { compile } from "../compile.ts";
-import { type Lab, LabError, type Program } from "../lab.ts";
+import { compile } from "../../test/lab/compile.ts";
+import { type Lab, LabError, type Program } from "../../test/lab/lab.ts";
 import {
   type Flow,
   firstPing,
@@ -16,8 +15,9 @@ import {
   ping,
   programSeconds,
   residentMb,
-} from "../measure.ts";
-import { quantile } from "../statistics.ts";
+} from "../../test/lab/measure.ts";
+import { quantile } from "../../test/lab/statistics.ts";
+import type { Figures } from "../cells.ts";
 import { searchRate, type Trial } from "./rate.ts";
 
 const OMIT_SECONDS = 1;

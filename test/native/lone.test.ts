@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { Chance } from "../../bench/chance.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { F } from "../../src/io/station.ts";
 import { Counters } from "../../src/memory/counters.ts";
@@ -15,6 +14,7 @@ import { jobIndex, jobWord, openRing } from "../../src/memory/ring.ts";
 import { publishRoutes, type RouteEntry, RouteLookup } from "../../src/memory/routes.ts";
 import { SESSION_FIELD, Sessions, sessionWord } from "../../src/memory/sessions.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
+import { Chance } from "../lab/chance.ts";
 
 const LOOPBACK = Uint8Array.of(127, 0, 0, 1);
 const OURS = 0x0a00_0001;

@@ -7,9 +7,9 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Keys, makeKeys, PORT } from "../../bench/engines.ts";
-import { cannotRun, type Host, Lab, LINK, wireguardName } from "../../bench/lab.ts";
-import { firstPing, flow } from "../../bench/measure.ts";
+import { type Keys, makeKeys, PORT } from "../lab/engines.ts";
+import { cannotRun, type Host, Lab, LINK, wireguardName } from "../lab/lab.ts";
+import { firstPing, flow } from "../lab/measure.ts";
 import { runDropIn, socketOf, until, untilGone } from "./drop-in.ts";
 import { FULL, inTurn, type Wireguard } from "./versions.ts";
 

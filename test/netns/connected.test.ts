@@ -15,10 +15,10 @@ import {
   runFlood,
   runNode,
   writeConfig,
-} from "../../bench/engines.ts";
-import { cannotRun, Lab, LINK, type Peer } from "../../bench/lab.ts";
-import { firstPing, type Pings, ping } from "../../bench/measure.ts";
-import { type UdpSocket, udpSockets } from "../../bench/udp-queues.ts";
+} from "../lab/engines.ts";
+import { cannotRun, Lab, LINK, type Peer } from "../lab/lab.ts";
+import { firstPing, type Pings, ping } from "../lab/measure.ts";
+import { type UdpSocket, udpSockets } from "../lab/udp-queues.ts";
 import { until } from "./drop-in.ts";
 import { measured } from "./scene.ts";
 

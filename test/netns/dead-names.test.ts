@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { cli, cliJson, makeKeys, PORT, runCli, writeConfig } from "../../bench/engines.ts";
-import { cannotRun, Lab } from "../../bench/lab.ts";
-import { firstPing } from "../../bench/measure.ts";
 import type { PeerValue } from "../../src/schema/control.ts";
+import { cli, cliJson, makeKeys, PORT, runCli, writeConfig } from "../lab/engines.ts";
+import { cannotRun, Lab } from "../lab/lab.ts";
+import { firstPing } from "../lab/measure.ts";
 import { until } from "./drop-in.ts";
 import { measured } from "./scene.ts";
 

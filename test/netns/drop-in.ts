@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type Host, type Lab, LabError } from "../../bench/lab.ts";
 import type { ToolResult } from "../../src/demo/tools.ts";
+import { type Host, type Lab, LabError } from "../lab/lab.ts";
 
 const PROGRAM = fileURLToPath(
   new URL(`../../src/wireguard${extname(import.meta.url)}`, import.meta.url),

@@ -14,10 +14,10 @@ import {
   runNode,
   setWireguardPeer,
   writeConfig,
-} from "../../bench/engines.ts";
-import { type Host, wireguardName } from "../../bench/lab.ts";
-import { firstPing } from "../../bench/measure.ts";
-import type { NodeOptions } from "../../bench/node.ts";
+} from "../lab/engines.ts";
+import { type Host, wireguardName } from "../lab/lab.ts";
+import { firstPing } from "../lab/measure.ts";
+import type { NodeOptions } from "../lab/node.ts";
 import { measured, Scene } from "./scene.ts";
 import { FULL, rowsOf, WIREGUARDS } from "./versions.ts";
 

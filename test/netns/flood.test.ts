@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
+import type { StatusValue } from "../../src/schema/control.ts";
 import {
   cliJson,
   type Keys,
@@ -14,10 +15,9 @@ import {
   runNode,
   runWireguardGo,
   writeConfig,
-} from "../../bench/engines.ts";
-import { cannotRun, Lab, type Program } from "../../bench/lab.ts";
-import { firstPing, ping } from "../../bench/measure.ts";
-import type { StatusValue } from "../../src/schema/control.ts";
+} from "../lab/engines.ts";
+import { cannotRun, Lab, type Program } from "../lab/lab.ts";
+import { firstPing, ping } from "../lab/measure.ts";
 import { measured } from "./scene.ts";
 import { inTurn } from "./versions.ts";
 

@@ -7,10 +7,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { cliJson, makeKeys, type NodeEngine, runNode, writeConfig } from "../../bench/engines.ts";
-import type { Host } from "../../bench/lab.ts";
-import { flow, ping, pingWhole } from "../../bench/measure.ts";
 import type { PeerValue } from "../../src/schema/control.ts";
+import { cliJson, makeKeys, type NodeEngine, runNode, writeConfig } from "../lab/engines.ts";
+import type { Host } from "../lab/lab.ts";
+import { flow, ping, pingWhole } from "../lab/measure.ts";
 import { insertRouter } from "./router.ts";
 import { calledBy, measured, Scene, SHORT } from "./scene.ts";
 import { FULL, WIREGUARDS } from "./versions.ts";

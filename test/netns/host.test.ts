@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import type { StatusValue } from "../../src/schema/control.ts";
 import {
   cli,
   cliJson,
@@ -15,10 +16,9 @@ import {
   makeKeys,
   runCli,
   writeConfig,
-} from "../../bench/engines.ts";
-import { cannotRun, Lab, type Program } from "../../bench/lab.ts";
-import { firstPing } from "../../bench/measure.ts";
-import type { StatusValue } from "../../src/schema/control.ts";
+} from "../lab/engines.ts";
+import { cannotRun, Lab, type Program } from "../lab/lab.ts";
+import { firstPing } from "../lab/measure.ts";
 import { until } from "./drop-in.ts";
 
 const skip = cannotRun([]);

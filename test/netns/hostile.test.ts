@@ -10,6 +10,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { QUEUE_ENTRIES } from "../../src/memory/layout.ts";
 import {
   cli,
   type Keys,
@@ -18,10 +19,9 @@ import {
   PORT,
   runNode,
   writeConfig,
-} from "../../bench/engines.ts";
-import { cannotRun, type Host, Lab, type Peer, wireguardName } from "../../bench/lab.ts";
-import { firstPing, ping } from "../../bench/measure.ts";
-import { QUEUE_ENTRIES } from "../../src/memory/layout.ts";
+} from "../lab/engines.ts";
+import { cannotRun, type Host, Lab, type Peer, wireguardName } from "../lab/lab.ts";
+import { firstPing, ping } from "../lab/measure.ts";
 import { controlSocketOf, socketOf, until } from "./drop-in.ts";
 
 const skip = cannotRun([]);

@@ -8,6 +8,7 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { runTool } from "../../src/demo/tools.ts";
 import {
   type Keys,
   makeKeys,
@@ -16,10 +17,9 @@ import {
   runNode,
   runWireguardGo,
   writeConfig,
-} from "../../bench/engines.ts";
-import { cannotRun, Lab, LabError, type Program } from "../../bench/lab.ts";
-import { firstPing, ping } from "../../bench/measure.ts";
-import { runTool } from "../../src/demo/tools.ts";
+} from "../lab/engines.ts";
+import { cannotRun, Lab, LabError, type Program } from "../lab/lab.ts";
+import { firstPing, ping } from "../lab/measure.ts";
 
 const skip = cannotRun(["wg", "wireguard-go", "dumpcap", "tshark"]);
 let lab: Lab;

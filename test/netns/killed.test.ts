@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { cliJson, interfaceOf, runCli } from "../../bench/engines.ts";
-import type { Program } from "../../bench/lab.ts";
-import { firstPing, ping } from "../../bench/measure.ts";
 import type { StatusValue } from "../../src/schema/control.ts";
+import { cliJson, interfaceOf, runCli } from "../lab/engines.ts";
+import type { Program } from "../lab/lab.ts";
+import { firstPing, ping } from "../lab/measure.ts";
 import { calledBy, measured, Scene, SHORT } from "./scene.ts";
 import { rowsOf, WIREGUARDS } from "./versions.ts";
 

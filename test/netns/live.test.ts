@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
 import {
   cli,
   cliJson,
@@ -15,10 +16,9 @@ import {
   PORT,
   runCli,
   writeConfig,
-} from "../../bench/engines.ts";
-import { cannotRun, Lab, type Program } from "../../bench/lab.ts";
-import { firstPing, ping, pingWhole } from "../../bench/measure.ts";
-import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
+} from "../lab/engines.ts";
+import { cannotRun, Lab, type Program } from "../lab/lab.ts";
+import { firstPing, ping, pingWhole } from "../lab/measure.ts";
 
 const skip = cannotRun(["wg"]);
 const PORT_AFTER = 51_999;

@@ -1,10 +1,10 @@
 /** local — two engines, one with two addresses: answers leave from the one that was asked. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { cliJson, PORT } from "../../bench/engines.ts";
-import { cannotRun, type Host, Lab } from "../../bench/lab.ts";
-import { firstPing, flow, ping } from "../../bench/measure.ts";
 import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
+import { cliJson, PORT } from "../lab/engines.ts";
+import { cannotRun, type Host, Lab } from "../lab/lab.ts";
+import { firstPing, flow, ping } from "../lab/measure.ts";
 import { withTunnel } from "./tunnels.ts";
 
 const skip = cannotRun(["iperf3"]);

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { cli, cliJson, cliWords, makeKeys, runCli, writeConfig } from "../../bench/engines.ts";
-import { cannotRun, Lab } from "../../bench/lab.ts";
-import { firstPing } from "../../bench/measure.ts";
 import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
+import { cli, cliJson, cliWords, makeKeys, runCli, writeConfig } from "../lab/engines.ts";
+import { cannotRun, Lab } from "../lab/lab.ts";
+import { firstPing } from "../lab/measure.ts";
 
 const skip = cannotRun([]);
 let lab: Lab;

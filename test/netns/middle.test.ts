@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PORT } from "../../bench/engines.ts";
-import { flow, pingWhole } from "../../bench/measure.ts";
+import { PORT } from "../lab/engines.ts";
+import { flow, pingWhole } from "../lab/measure.ts";
 import { INNER, insertMiddle } from "./middle.ts";
 import { measured, Scene } from "./scene.ts";
 import { WIREGUARDS } from "./versions.ts";

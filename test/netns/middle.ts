@@ -6,8 +6,9 @@
  *
  * The router takes a's addresses towards b. Its namespace goes with the lab.
  */
-import { type Lab, LINK, namespaceOf, type Place } from "../../bench/lab.ts";
+
 import { mustRun } from "../../src/demo/tools.ts";
+import { type Lab, LINK, namespaceOf, type Place } from "../lab/lab.ts";
 
 /** Source: RFC 5737, RFC 3849. */
 export const INNER = { a4: "198.51.100.2", a6: "2001:db8:1::2" } as const;

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LINK } from "../../bench/lab.ts";
-import { pingWhole } from "../../bench/measure.ts";
+import { LINK } from "../lab/lab.ts";
+import { pingWhole } from "../lab/measure.ts";
 import { calledBy, measured, Scene } from "./scene.ts";
 import { rowsOf, WIREGUARDS } from "./versions.ts";
 

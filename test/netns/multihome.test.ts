@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PORT } from "../../bench/engines.ts";
-import { LINK } from "../../bench/lab.ts";
-import { ping } from "../../bench/measure.ts";
+import { PORT } from "../lab/engines.ts";
+import { LINK } from "../lab/lab.ts";
+import { ping } from "../lab/measure.ts";
 import { measured, Scene } from "./scene.ts";
 import { inTurn } from "./versions.ts";
 

@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cliJson, type NodeEngine, type Plan, PORT, runNode } from "../../bench/engines.ts";
-import { LINK } from "../../bench/lab.ts";
-import { firstPing, ping } from "../../bench/measure.ts";
 import type { PeerValue } from "../../src/schema/control.ts";
+import { cliJson, type NodeEngine, type Plan, PORT, runNode } from "../lab/engines.ts";
+import { LINK } from "../lab/lab.ts";
+import { firstPing, ping } from "../lab/measure.ts";
 import { measured, Scene, SHORT } from "./scene.ts";
 import { WIREGUARDS } from "./versions.ts";
 

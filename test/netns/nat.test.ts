@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Plan } from "../../bench/engines.ts";
-import { ping } from "../../bench/measure.ts";
+import type { Plan } from "../lab/engines.ts";
+import { ping } from "../lab/measure.ts";
 import { insertRouter } from "./router.ts";
 import { calledBy, measured, type Pair, Scene } from "./scene.ts";
 import { rowsOf, WIREGUARDS } from "./versions.ts";

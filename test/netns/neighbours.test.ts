@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { cli, interfaceOf, makeKeys, runCli, writeConfig } from "../../bench/engines.ts";
-import { cannotRun, Lab, LINK, type Program } from "../../bench/lab.ts";
+import { cli, interfaceOf, makeKeys, runCli, writeConfig } from "../lab/engines.ts";
+import { cannotRun, Lab, LINK, type Program } from "../lab/lab.ts";
 import { until } from "./drop-in.ts";
 
 const skip = cannotRun([]);

@@ -1,11 +1,11 @@
 /** offloads — a tunnel works with each of them switched off, and the device is as it should be. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { cli, cliJson, interfaceOf, makeKeys, runCli, writeConfig } from "../../bench/engines.ts";
-import { cannotRun, type Host, Lab } from "../../bench/lab.ts";
-import { firstPing, flow, ping } from "../../bench/measure.ts";
 import { OFFLOADS, type OffloadName } from "../../src/offloads.ts";
 import type { StatusValue } from "../../src/schema/control.ts";
+import { cli, cliJson, interfaceOf, makeKeys, runCli, writeConfig } from "../lab/engines.ts";
+import { cannotRun, type Host, Lab } from "../lab/lab.ts";
+import { firstPing, flow, ping } from "../lab/measure.ts";
 
 const skip = cannotRun(["iperf3", "ethtool"]);
 let lab: Lab;

@@ -7,13 +7,12 @@ import assert from "node:assert/strict";
 import { appendFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { cliJson, makeKeys, PORT, runCli, writeConfig } from "../../bench/engines.ts";
-import { Field } from "../../bench/field.ts";
-import { FLOOD_CLASSES, startFlood } from "../../bench/floods.ts";
-import { cannotRun, type Host, LINK, type Program } from "../../bench/lab.ts";
-import { firstPing } from "../../bench/measure.ts";
-import { meanBetween } from "../../bench/scenario/under-flood.ts";
 import type { StatusValue } from "../../src/schema/control.ts";
+import { cliJson, makeKeys, PORT, runCli, writeConfig } from "../lab/engines.ts";
+import { Field } from "../lab/field.ts";
+import { FLOOD_CLASSES, startFlood } from "../lab/floods.ts";
+import { cannotRun, type Host, LINK, type Program } from "../lab/lab.ts";
+import { firstPing, meanBetween } from "../lab/measure.ts";
 import { measured } from "./scene.ts";
 
 const skip = cannotRun(["iperf3", "ethtool", "tc", "cc"]);

@@ -16,7 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { cannotRun } from "../../bench/lab.ts";
+import { cannotRun } from "../lab/lab.ts";
 import { root } from "../tidy/tree.ts";
 
 const skip = cannotRun([]);

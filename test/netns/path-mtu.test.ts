@@ -7,10 +7,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { cliJson } from "../../bench/engines.ts";
-import { type Lab, namespaceOf, type Place, wireguardName } from "../../bench/lab.ts";
 import { mustRun } from "../../src/demo/tools.ts";
 import type { PeerValue } from "../../src/schema/control.ts";
+import { cliJson } from "../lab/engines.ts";
+import { type Lab, namespaceOf, type Place, wireguardName } from "../lab/lab.ts";
 import { until } from "./drop-in.ts";
 import { calledBy, measured, type Pair, Scene } from "./scene.ts";
 import { WIREGUARDS } from "./versions.ts";

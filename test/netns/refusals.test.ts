@@ -13,8 +13,8 @@ import {
   PORT,
   runCli,
   writeConfig,
-} from "../../bench/engines.ts";
-import { cannotRun, Lab } from "../../bench/lab.ts";
+} from "../lab/engines.ts";
+import { cannotRun, Lab } from "../lab/lab.ts";
 
 const skip = cannotRun([]);
 let lab: Lab;

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { PORT } from "../../bench/engines.ts";
-import { type Host, LINK, wireguardName } from "../../bench/lab.ts";
-import { ping } from "../../bench/measure.ts";
+import { PORT } from "../lab/engines.ts";
+import { type Host, LINK, wireguardName } from "../lab/lab.ts";
+import { ping } from "../lab/measure.ts";
 import { calledBy, measured, type Pair, Scene } from "./scene.ts";
 import { inTurn } from "./versions.ts";
 

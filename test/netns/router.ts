@@ -7,9 +7,9 @@
  * so that the outer host finds it where it was. Each new mapping has a random port. IPv4 only. The
  * router's namespace goes with the lab.
  */
-import { type Lab, LINK, namespaceOf, type Peer, type Place } from "../../bench/lab.ts";
 
 import { mustRun } from "../../src/demo/tools.ts";
+import { type Lab, LINK, namespaceOf, type Peer, type Place } from "../lab/lab.ts";
 
 /** Documentation addresses. Source: RFC 5737. */
 const OUTSIDE = { a: "192.0.2.1", b: "192.0.2.2" } as const;

@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, type TestContext } from "node:test";
+import type { PeerValue } from "../../src/schema/control.ts";
 import {
   cliJson,
   interfaceOf,
@@ -16,11 +17,10 @@ import {
   runNode,
   runWireguardGo,
   writeConfig,
-} from "../../bench/engines.ts";
-import { cannotRun, Lab, type Program, wireguardName } from "../../bench/lab.ts";
-import { firstPing, flow, ping } from "../../bench/measure.ts";
-import type { NodeOptions } from "../../bench/node.ts";
-import type { PeerValue } from "../../src/schema/control.ts";
+} from "../lab/engines.ts";
+import { cannotRun, Lab, type Program, wireguardName } from "../lab/lab.ts";
+import { firstPing, flow, ping } from "../lab/measure.ts";
+import type { NodeOptions } from "../lab/node.ts";
 import type { Wireguard } from "./versions.ts";
 
 /** A tunnel that moves less than this does not work; how fast it is, benchmarks tell. */

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { PeerValue } from "../../src/schema/control.ts";
 import {
   cli,
   cliJson,
@@ -15,10 +16,9 @@ import {
   makeKeys,
   runCli,
   writeConfig,
-} from "../../bench/engines.ts";
-import { cannotRun, Lab, missingTools, wireguardName } from "../../bench/lab.ts";
-import { ping } from "../../bench/measure.ts";
-import type { PeerValue } from "../../src/schema/control.ts";
+} from "../lab/engines.ts";
+import { cannotRun, Lab, missingTools, wireguardName } from "../lab/lab.ts";
+import { ping } from "../lab/measure.ts";
 import { endDropIn, onlyProgram, runDropIn, until } from "./drop-in.ts";
 
 const skip = cannotRun([]);

@@ -1,9 +1,9 @@
 /** soak — half a minute: many rekeys under changing traffic, nothing grows, nothing is lost. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { cannotRun, Lab } from "../../bench/lab.ts";
-import { judge, type Look, soak } from "../../bench/soaking.ts";
-import { rise } from "../../bench/trend.ts";
+import { cannotRun, Lab } from "../lab/lab.ts";
+import { judge, type Look, soak } from "../long/soaking.ts";
+import { rise } from "../long/trend.ts";
 
 const skip = cannotRun(["iperf3"]);
 let lab: Lab;

@@ -1,8 +1,8 @@
 /** sources — what wireguard-go sends from addresses that are not its own is dropped and counted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Plan } from "../../bench/engines.ts";
-import { ping } from "../../bench/measure.ts";
+import type { Plan } from "../lab/engines.ts";
+import { ping } from "../lab/measure.ts";
 import { calledBy, measured, Scene } from "./scene.ts";
 import { inTurn } from "./versions.ts";
 

@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { cliJson, PORT, runCli, writeConfig } from "../../bench/engines.ts";
-import type { Host, Lab } from "../../bench/lab.ts";
-import { firstPing, ping } from "../../bench/measure.ts";
 import type { EngineConfig } from "../../src/schema/config.ts";
 import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
+import { cliJson, PORT, runCli, writeConfig } from "../lab/engines.ts";
+import type { Host, Lab } from "../lab/lab.ts";
+import { firstPing, ping } from "../lab/measure.ts";
 import { until } from "./drop-in.ts";
 import { measured, Scene, SHORT } from "./scene.ts";
 import { WIREGUARDS } from "./versions.ts";

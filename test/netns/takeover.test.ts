@@ -8,9 +8,9 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { cli, interfaceOf, type Plan } from "../../bench/engines.ts";
-import { type Program, wireguardName } from "../../bench/lab.ts";
-import { firstPing, ping } from "../../bench/measure.ts";
+import { cli, interfaceOf, type Plan } from "../lab/engines.ts";
+import { type Program, wireguardName } from "../lab/lab.ts";
+import { firstPing, ping } from "../lab/measure.ts";
 import { calledBy, measured, Scene } from "./scene.ts";
 import { inTurn, type Wireguard } from "./versions.ts";
 

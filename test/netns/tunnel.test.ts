@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
+import type { PeerValue, StatsValue, StatusValue } from "../../src/schema/control.ts";
 import {
   cli,
   cliJson,
@@ -13,10 +14,9 @@ import {
   PORT,
   runCli,
   writeConfig,
-} from "../../bench/engines.ts";
-import { cannotRun, type Host, Lab, type Program } from "../../bench/lab.ts";
-import { firstPing, flow, ping } from "../../bench/measure.ts";
-import type { PeerValue, StatsValue, StatusValue } from "../../src/schema/control.ts";
+} from "../lab/engines.ts";
+import { cannotRun, type Host, Lab, type Program } from "../lab/lab.ts";
+import { firstPing, flow, ping } from "../lab/measure.ts";
 
 const skip = cannotRun(["iperf3"]);
 let lab: Lab;

@@ -1,6 +1,6 @@
 /** tunnels — two engines of ours, one on each host of a lab, for as long as a test needs them. */
-import { makeKeys, type Plan, runCli, writeConfig } from "../../bench/engines.ts";
-import type { Lab, Program } from "../../bench/lab.ts";
+import { makeKeys, type Plan, runCli, writeConfig } from "../lab/engines.ts";
+import type { Lab, Program } from "../lab/lab.ts";
 
 /** All inline, with keys of their own. */
 export const withTunnel = async (

@@ -4,16 +4,10 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type Keys,
-  makeKeys,
-  makePresharedKey,
-  PORT,
-  runWireguardGo,
-} from "../../bench/engines.ts";
-import { cannotRun, type Host, Lab, type Program, wireguardName } from "../../bench/lab.ts";
-import { firstPing, flow, ping } from "../../bench/measure.ts";
 import { inside, mustRun, runTool, type ToolResult } from "../../src/demo/tools.ts";
+import { type Keys, makeKeys, makePresharedKey, PORT, runWireguardGo } from "../lab/engines.ts";
+import { cannotRun, type Host, Lab, type Program, wireguardName } from "../lab/lab.ts";
+import { firstPing, flow, ping } from "../lab/measure.ts";
 import {
   bestMs,
   controlSocketOf,

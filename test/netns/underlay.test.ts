@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { PeerValue, RouteValue, StatusValue } from "../../src/schema/control.ts";
 import {
   cli,
   cliJson,
@@ -16,10 +17,9 @@ import {
   PORT,
   runCli,
   writeConfig,
-} from "../../bench/engines.ts";
-import { cannotRun, Lab, LINK, type Program } from "../../bench/lab.ts";
-import { firstPing, ping } from "../../bench/measure.ts";
-import type { PeerValue, RouteValue, StatusValue } from "../../src/schema/control.ts";
+} from "../lab/engines.ts";
+import { cannotRun, Lab, LINK, type Program } from "../lab/lab.ts";
+import { firstPing, ping } from "../lab/measure.ts";
 
 /** On b, reached by a's default route. Protocol: documentation addresses. */
 const FAR4 = "203.0.113.7";

@@ -1,10 +1,10 @@
 /** way — two engines: congestion marks, and packets as large as they get. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { cliJson, PORT } from "../../bench/engines.ts";
-import { cannotRun, type Host, Lab } from "../../bench/lab.ts";
-import { firstPing, flow, ping } from "../../bench/measure.ts";
 import type { StatusValue } from "../../src/schema/control.ts";
+import { cliJson, PORT } from "../lab/engines.ts";
+import { cannotRun, type Host, Lab } from "../lab/lab.ts";
+import { firstPing, flow, ping } from "../lab/measure.ts";
 import { withTunnel } from "./tunnels.ts";
 
 const skip = cannotRun(["iperf3", "nft"]);

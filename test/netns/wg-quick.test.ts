@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { type Keys, makeKeys, PORT, runWireguardGo } from "../../bench/engines.ts";
-import { cannotRun, Lab, type Program, wireguardName } from "../../bench/lab.ts";
-import { firstPing, flow, ping } from "../../bench/measure.ts";
+import { type Keys, makeKeys, PORT, runWireguardGo } from "../lab/engines.ts";
+import { cannotRun, Lab, type Program, wireguardName } from "../lab/lab.ts";
+import { firstPing, flow, ping } from "../lab/measure.ts";
 import { dropInFile, untilGone } from "./drop-in.ts";
 
 /** On b, and reached through the tunnel only. Protocol: documentation addresses. */

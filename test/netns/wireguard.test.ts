@@ -1,9 +1,9 @@
 /** wireguard — ours with wireguard-go as its peer: both roles, both IP versions, rekeys. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makePresharedKey, removeWireguardPeer, setWireguardPeer } from "../../bench/engines.ts";
-import { ping } from "../../bench/measure.ts";
-import type { NodeOptions } from "../../bench/node.ts";
+import { makePresharedKey, removeWireguardPeer, setWireguardPeer } from "../lab/engines.ts";
+import { ping } from "../lab/measure.ts";
+import type { NodeOptions } from "../lab/node.ts";
 import { calledBy, measured, Scene } from "./scene.ts";
 import { FULL, rowsOf, WIREGUARDS } from "./versions.ts";
 

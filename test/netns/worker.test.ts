@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { makeKeys, type NodeEngine, runNode, writeConfig } from "../../bench/engines.ts";
-import { cannotRun, Lab } from "../../bench/lab.ts";
-import { firstPing, flow, ping } from "../../bench/measure.ts";
-import type { NodeOptions } from "../../bench/node.ts";
+import { makeKeys, type NodeEngine, runNode, writeConfig } from "../lab/engines.ts";
+import { cannotRun, Lab } from "../lab/lab.ts";
+import { firstPing, flow, ping } from "../lab/measure.ts";
+import type { NodeOptions } from "../lab/node.ts";
 
 const skip = cannotRun(["iperf3"]);
 let lab: Lab;

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import type { PeerValue } from "../../src/schema/control.ts";
 import {
   cli,
   cliJson,
@@ -17,10 +18,9 @@ import {
   runCli,
   runWireguardGo,
   writeConfig,
-} from "../../bench/engines.ts";
-import { cannotRun, type Host, Lab, LINK, type Program, wireguardName } from "../../bench/lab.ts";
-import { firstPing } from "../../bench/measure.ts";
-import type { PeerValue } from "../../src/schema/control.ts";
+} from "../lab/engines.ts";
+import { cannotRun, type Host, Lab, LINK, type Program, wireguardName } from "../lab/lab.ts";
+import { firstPing } from "../lab/measure.ts";
 import { dropInFile, untilGone } from "./drop-in.ts";
 import { WIREGUARDS } from "./versions.ts";
 

@@ -1,6 +1,7 @@
 /** frames — control frames that are damaged in one way or another, for the fuzz tests. */
-import type { Chance } from "../../bench/chance.ts";
+
 import { CONTROL_VERSION, encodeFrame, FRAME_BYTES_MAX } from "../../src/schema/control.ts";
+import type { Chance } from "../lab/chance.ts";
 
 const HEADER_BYTES = 4;
 

@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { stringify } from "smol-toml";
-import { Chance } from "../../bench/chance.ts";
 import { parseEndpoint } from "../../src/schema/config.ts";
 import {
   CONTROL_VERSION,
@@ -20,6 +19,7 @@ import { identityFromSeed, loadIdentity, parseWireguardKey } from "../../src/sch
 import { Mistakes } from "../../src/schema/mistakes.ts";
 import { readToml } from "../../src/schema/toml.ts";
 import { parseCidr } from "../../src/wire/cidr.ts";
+import { Chance } from "../lab/chance.ts";
 import { damagedStream, someRequest } from "./frames.ts";
 import { mutatedText, runs } from "./fuzzing.ts";
 

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Chance } from "../../bench/chance.ts";
 import { EngineError } from "../../src/schema/errors.ts";
 import { Mistakes } from "../../src/schema/mistakes.ts";
 import { readWgQuick, type WgQuick } from "../../src/schema/wg-quick.ts";
+import { Chance } from "../lab/chance.ts";
 import { runs } from "./fuzzing.ts";
 
 const PRIVATE = Buffer.alloc(32, 0x41).toString("base64");

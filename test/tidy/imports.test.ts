@@ -7,6 +7,7 @@ import {
   PACKAGES,
   ROOMS,
   roomOf,
+  wrongBeside,
   wrongExports,
   wrongImports,
 } from "./imports.ts";
@@ -17,6 +18,13 @@ const sources = filesIn(["src"], [".ts"]);
 test("rooms and packages are imported only where the tables say", () => {
   assert(sources.length > 50, `only ${sources.length} sources below ${root}`);
   const findings = wrongImports(sources);
+  assert.equal(findings.length, 0, report(findings));
+});
+
+test("tests know nothing of the benchmark, which measures with their laboratory", () => {
+  const files = filesIn(["test", "bench"], [".ts"]);
+  assert(files.length > 200);
+  const findings = wrongBeside(files);
   assert.equal(findings.length, 0, report(findings));
 });
 
@@ -68,6 +76,24 @@ for (const [path, text, says] of BAD) {
     const findings = wrongImports([sourceFile(path, text)]);
     assert.equal(findings.length, 1);
     assert.match(findings[0]!.text, says);
+  });
+}
+
+// biome-ignore format: a table
+const BESIDE: readonly (readonly [path: string, target: string, wrong: number])[] = [
+  ["test/unit/x.test.ts", "../../bench/cells.ts", 1],
+  ["test/bench/x.test.ts", "../../bench/cells.ts", 0],
+  ["test/lab/x.ts", "../../bench/cells.ts", 1],
+  ["test/lab/x.ts", "../netns/scene.ts", 1],
+  ["test/netns/x.test.ts", "../lab/lab.ts", 0],
+  ["bench/scenario/x.ts", "../../test/lab/lab.ts", 0],
+  ["bench/x.ts", "../test/long/trend.ts", 1],
+  ["bench/x.ts", "../src/engine.ts", 0],
+];
+
+for (const [path, target, wrong] of BESIDE) {
+  test(`${path} ${wrong > 0 ? "may not" : "may"} import ${target}`, () => {
+    assert.equal(wrongBeside([sourceFile(path, `import { a } from "${target}";`)]).length, wrong);
   });
 }
 

@@ -1,5 +1,6 @@
 /**
- * imports — who may import what: the rooms of src/, and the one home of each package.
+ * imports — who may import what: the rooms of src/, the folders beside it, and the one home of each
+ * package.
  *
  * A room is a folder of src/; files directly in src/ are the room "top", which may import anything,
  * but for src/log.ts, the room "log".
@@ -23,6 +24,18 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   log: ["schema"],
   types: [],
 };
+
+/**
+ * Beside src/: what a folder may import of ours; the first row that fits counts. The benchmark
+ * measures with the tests' laboratory, and no test but its own knows of it.
+ */
+// biome-ignore format: a table
+export const BESIDE: readonly (readonly [folder: string, mayImport: readonly string[]])[] = [
+  ["test/lab/", ["src/", "test/lab/"]],
+  ["test/bench/", ["src/", "test/", "bench/"]],
+  ["test/", ["src/", "test/", "scripts/"]],
+  ["bench/", ["src/", "bench/", "test/lab/"]],
+];
 
 /** A package's files; a trailing "/" means the room. */
 // biome-ignore format: a table
@@ -112,6 +125,17 @@ export const wrongImports = (files: readonly SourceFile[]): Finding[] =>
       return text === null ? [] : [{ path: file.path, line, text }];
     }),
   );
+
+/** Imports by files beside src/ that the table does not allow. */
+export const wrongBeside = (files: readonly SourceFile[]): Finding[] =>
+  files.flatMap((file) => {
+    const mayImport = BESIDE.find(([folder]) => file.path.startsWith(folder))?.[1] ?? [];
+    return importsOf(file)
+      .filter(({ target }) => target.startsWith("."))
+      .map(({ line, target }) => ({ line, path: resolved(file, target) }))
+      .filter(({ path }) => !inHome(path, mayImport))
+      .map(({ line, path }) => ({ path: file.path, line, text: `may not import ${path}` }));
+  });
 
 /** Cycles of imports that remain at run time, each once, as "a -> b -> a". */
 export const cycles = (files: readonly SourceFile[]): string[] => {

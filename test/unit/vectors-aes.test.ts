@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeBenchArena, makeRun, setSuite } from "../../bench/runs.ts";
 import { CookieChecker, CookieHolder } from "../../src/control/cookie.ts";
 import {
   consumeInitiation,
@@ -18,6 +17,7 @@ import { addon } from "../../src/io/native/addon.ts";
 import { JOB, SESSION } from "../../src/memory/layout.ts";
 import { fieldWord, wordOf } from "../../src/memory/region.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
+import { makeBenchArena, makeRun, setSuite } from "../lab/runs.ts";
 import { type AesVectors, makeAesVectors } from "./aes-vectors.ts";
 import { hex, mac } from "./noise-parties.ts";
 import { bytesOf, ownVectors } from "./vectors.ts";

@@ -5,7 +5,7 @@
  *
  * It answers cookie replies, so that its handshakes go on under load.
  */
-import { CookieHolder } from "../src/control/cookie.ts";
+import { CookieHolder } from "../src/control/strangers/cookie.ts";
 import {
   consumeResponse,
   createInitiation,
@@ -14,7 +14,7 @@ import {
   type StaticKeys,
   staticKeys,
   staticStatic,
-} from "../src/control/noise.ts";
+} from "../src/control/handshake/noise.ts";
 import { seal } from "../src/crypto/sodium.ts";
 import { addon } from "../src/io/native/addon.ts";
 import { COOKIE, messageKind, RESPONSE } from "../src/wire/handshake.ts";

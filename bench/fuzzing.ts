@@ -10,7 +10,7 @@
  */
 import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { publicKeyOf } from "../src/control/transcript.ts";
+import { publicKeyOf } from "../src/control/handshake/transcript.ts";
 import { Chance } from "./chance.ts";
 import { makeKeys, type NodeEngine, PORT, runFuzzer, runNode, writeConfig } from "./engines.ts";
 import type { FuzzerOrder, FuzzerReport } from "./fuzzer.ts";

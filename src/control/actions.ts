@@ -2,12 +2,12 @@
  * actions — what is done when a peer's timers say so. Thread: control.
  */
 import { COMMAND } from "../memory/layout.ts";
-import type { Endpoints } from "./endpoints.ts";
-import type { Exchange } from "./exchange.ts";
-import type { Peer } from "./peer.ts";
-import type { SessionKeeper } from "./sessions.ts";
-import type { Suites } from "./suites.ts";
-import type { Action } from "./timers.ts";
+import type { Endpoints } from "./reach/endpoints.ts";
+import type { Exchange } from "./handshake/exchange.ts";
+import type { Peer } from "./peers/peer.ts";
+import type { SessionKeeper } from "./sessions/sessions.ts";
+import type { Suites } from "./handshake/suites.ts";
+import type { Action } from "./sessions/timers.ts";
 
 /** Those who do it. */
 export interface Doers {

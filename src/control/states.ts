@@ -1,8 +1,8 @@
 /** states — the peers as UAPI shows them, read from shared memory and the roster. */
 import type { PeerEntries } from "../memory/peers.ts";
 import type { PeerState } from "../schema/change.ts";
-import { endpointText } from "./endpoint-text.ts";
-import type { Roster } from "./roster.ts";
+import { endpointText } from "./reach/endpoint-text.ts";
+import type { Roster } from "./peers/roster.ts";
 
 /** Good until the next change. Thread: control. */
 export function* peerStates(roster: Roster, entries: PeerEntries): Iterable<PeerState> {

@@ -5,10 +5,10 @@
  * milliseconds of the boot clock unless called Unix time.
  */
 import type { Endpoint } from "../schema/config.ts";
-import type { HandshakeSecrets } from "./key-log.ts";
-import type { SourceHash } from "./limiter.ts";
-import type { Mac } from "./noise.ts";
-import type { Asking } from "./resolve.ts";
+import type { HandshakeSecrets } from "./handshake/key-log.ts";
+import type { SourceHash } from "./strangers/limiter.ts";
+import type { Mac } from "./handshake/noise.ts";
+import type { Asking } from "./reach/resolve.ts";
 
 /** Words for the log; never keys, never what strangers sent. */
 export type Say = (

@@ -2,8 +2,8 @@
  * machine — a host in a simulation: keys, clocks, a disk, and one life of the engine after another.
  */
 import type { ControlOptions } from "../../src/control/control.ts";
-import { staticKeys } from "../../src/control/noise.ts";
-import type { Peer } from "../../src/control/peer.ts";
+import { staticKeys } from "../../src/control/handshake/noise.ts";
+import type { Peer } from "../../src/control/peers/peer.ts";
 import type { World } from "../../src/control/world.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import type { Change, PeerChange } from "../../src/schema/change.ts";

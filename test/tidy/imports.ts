@@ -33,7 +33,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   piscina: ["src/workers/pool.ts"],
   pino: ["src/log.ts"],
   "smol-toml": ["src/schema/toml.ts", "src/schema/toml-loose.ts"],
-  "sodium-native": ["src/crypto/sodium.ts", "src/control/transcript.ts", "src/control/cookie.ts"],
+  "sodium-native": ["src/crypto/sodium.ts", "src/control/handshake/transcript.ts", "src/control/strangers/cookie.ts"],
   valibot: ["src/schema/"],
   vega: ["bench/charts/render.ts"],
   "vega-lite": ["bench/charts/render.ts"],

@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { Control } from "../../src/control/control.ts";
-import { type Mac, staticKeys } from "../../src/control/noise.ts";
-import type { Peer, SessionRef } from "../../src/control/peer.ts";
-import type { AesFound, Cipher } from "../../src/control/suites.ts";
-import { TIMING } from "../../src/control/timers.ts";
+import { type Mac, staticKeys } from "../../src/control/handshake/noise.ts";
+import type { Peer, SessionRef } from "../../src/control/peers/peer.ts";
+import type { AesFound, Cipher } from "../../src/control/handshake/suites.ts";
+import { TIMING } from "../../src/control/sessions/timers.ts";
 import type { Say, World } from "../../src/control/world.ts";
 import { Counters, controlBlock } from "../../src/memory/counters.ts";
 import { DROP, EVENT } from "../../src/memory/layout.ts";

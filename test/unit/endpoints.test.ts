@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Endpoints } from "../../src/control/endpoints.ts";
-import { Roster } from "../../src/control/roster.ts";
-import { ASK_EVERY_MS, TIMING } from "../../src/control/timers.ts";
+import { Endpoints } from "../../src/control/reach/endpoints.ts";
+import { Roster } from "../../src/control/peers/roster.ts";
+import { ASK_EVERY_MS, TIMING } from "../../src/control/sessions/timers.ts";
 import { PeerEntries } from "../../src/memory/peers.ts";
 import { makeArena } from "../../src/memory/region.ts";
 

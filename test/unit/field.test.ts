@@ -14,7 +14,7 @@ import { openvpn } from "../../bench/rivals/openvpn.ts";
 import type { Tunnel } from "../../bench/rivals/rival.ts";
 import { paperScenario } from "../../bench/scenario/paper.ts";
 import { meanBetween } from "../../bench/scenario/under-flood.ts";
-import { mac1Key } from "../../src/control/noise.ts";
+import { mac1Key } from "../../src/control/handshake/noise.ts";
 import { addon } from "../../src/io/native/addon.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-field-test-"));

@@ -1,12 +1,12 @@
 /** indices — receiver indices and session entries: no peer's behaviour takes what others need. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { INDEX_REST_MS, INDICES_PER_OWNER, RESTING_PER_PEER } from "../../src/control/indices.ts";
-import { consumeResponse } from "../../src/control/noise.ts";
-import type { Peer } from "../../src/control/peer.ts";
-import { Roster } from "../../src/control/roster.ts";
-import { SessionKeeper } from "../../src/control/sessions.ts";
-import { TIMING } from "../../src/control/timers.ts";
+import { INDEX_REST_MS, INDICES_PER_OWNER, RESTING_PER_PEER } from "../../src/control/sessions/indices.ts";
+import { consumeResponse } from "../../src/control/handshake/noise.ts";
+import type { Peer } from "../../src/control/peers/peer.ts";
+import { Roster } from "../../src/control/peers/roster.ts";
+import { SessionKeeper } from "../../src/control/sessions/sessions.ts";
+import { TIMING } from "../../src/control/sessions/timers.ts";
 import { Counters, controlBlock } from "../../src/memory/counters.ts";
 import { IO, SESSIONS_PER_PEER } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";

@@ -10,8 +10,8 @@ import {
   finishInitiation,
   mac1Key,
   staticStatic,
-} from "../../src/control/noise.ts";
-import { AES_256_GCM, blake2s, CHACHA20_POLY1305, kdf } from "../../src/control/transcript.ts";
+} from "../../src/control/handshake/noise.ts";
+import { AES_256_GCM, blake2s, CHACHA20_POLY1305, kdf } from "../../src/control/handshake/transcript.ts";
 import * as oracle from "./noise-oracle.ts";
 import { A, B, hex, initiate, mac, PSK, TIMESTAMP } from "./noise-parties.ts";
 

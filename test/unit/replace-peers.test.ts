@@ -1,9 +1,9 @@
 /** replace peers — what fits when a change is made is taken, whatever it replaces. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALLOWED_IPS_MAX } from "../../src/control/allowed-ips.ts";
-import { Roster } from "../../src/control/roster.ts";
-import { TIMING } from "../../src/control/timers.ts";
+import { ALLOWED_IPS_MAX } from "../../src/control/peers/allowed-ips.ts";
+import { Roster } from "../../src/control/peers/roster.ts";
+import { TIMING } from "../../src/control/sessions/timers.ts";
 import { IO } from "../../src/memory/layout.ts";
 import { PEER_FIELD, PeerEntries, peerWord } from "../../src/memory/peers.ts";
 import { fieldWord, makeArena, wordOf } from "../../src/memory/region.ts";

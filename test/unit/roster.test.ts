@@ -1,9 +1,9 @@
 /** roster — how many entries and prefixes a change takes before it gives any back. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALLOWED_IPS_MAX } from "../../src/control/allowed-ips.ts";
-import { Roster } from "../../src/control/roster.ts";
-import { TIMING } from "../../src/control/timers.ts";
+import { ALLOWED_IPS_MAX } from "../../src/control/peers/allowed-ips.ts";
+import { Roster } from "../../src/control/peers/roster.ts";
+import { TIMING } from "../../src/control/sessions/timers.ts";
 import { PeerEntries } from "../../src/memory/peers.ts";
 import { makeArena } from "../../src/memory/region.ts";
 import type { Cidr } from "../../src/wire/cidr.ts";

@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Peer, SessionRef } from "../../src/control/peer.ts";
-import { SessionKeeper } from "../../src/control/sessions.ts";
+import type { Peer, SessionRef } from "../../src/control/peers/peer.ts";
+import { SessionKeeper } from "../../src/control/sessions/sessions.ts";
 import { Counters, controlBlock } from "../../src/memory/counters.ts";
 import { IO } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";

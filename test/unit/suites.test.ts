@@ -1,7 +1,7 @@
 /** suites — which handshakes two controls make of each other's settings, kinds and losses. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PLAIN_ROW, UPGRADE_AFTER_MS } from "../../src/control/suites.ts";
+import { PLAIN_ROW, UPGRADE_AFTER_MS } from "../../src/control/handshake/suites.ts";
 import { SESSION } from "../../src/memory/layout.ts";
 import { doubleAt } from "../../src/memory/region.ts";
 import { sessionWord } from "../../src/memory/sessions.ts";

@@ -2,11 +2,11 @@
  * actions — what is done when a peer's timers say so. Thread: control.
  */
 import { COMMAND } from "../memory/layout.ts";
-import type { Endpoints } from "./reach/endpoints.ts";
 import type { Exchange } from "./handshake/exchange.ts";
-import type { Peer } from "./peers/peer.ts";
-import type { SessionKeeper } from "./sessions/sessions.ts";
 import type { Suites } from "./handshake/suites.ts";
+import type { Peer } from "./peers/peer.ts";
+import type { Endpoints } from "./reach/endpoints.ts";
+import type { SessionKeeper } from "./sessions/sessions.ts";
 import type { Action } from "./sessions/timers.ts";
 
 /** Those who do it. */
@@ -29,7 +29,7 @@ export const act = (doers: Doers, peer: Peer, action: Action, nowMs: number): vo
     case "renew":
       if (!suites.upgrades(peer)) break;
       exchange.initiate(peer, nowMs);
-      peer.timers.handshakeSent(nowMs);
+      keeper.of(peer).timers.handshakeSent(nowMs);
       break;
     case "keepalive":
       command(peer, COMMAND.keepalive);

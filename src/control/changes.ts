@@ -11,15 +11,15 @@ import type { Change, PeerChange } from "../schema/change.ts";
 import { changeWords } from "../schema/change-words.ts";
 import { EngineError } from "../schema/errors.ts";
 import { sameKey } from "../schema/identity.ts";
-import { CookieChecker } from "./strangers/cookie.ts";
-import type { Endpoints } from "./reach/endpoints.ts";
 import type { Exchange } from "./handshake/exchange.ts";
-import { Limiter } from "./strangers/limiter.ts";
-import { Load } from "./strangers/load.ts";
 import { staticKeys } from "./handshake/noise.ts";
+import type { Self } from "./handshake/self.ts";
 import type { Peer } from "./peers/peer.ts";
 import type { Roster } from "./peers/roster.ts";
-import type { Self } from "./handshake/self.ts";
+import type { Endpoints } from "./reach/endpoints.ts";
+import { CookieChecker } from "./strangers/cookie.ts";
+import { Limiter } from "./strangers/limiter.ts";
+import { Load } from "./strangers/load.ts";
 import type { World } from "./world.ts";
 
 /** A change waits for entries of removed peers: milliseconds; in all this often and long. */
@@ -213,8 +213,7 @@ export class Changes {
     if (sameKey(privateKey, this.#self?.keys.privateKey ?? null)) return;
     for (const peer of roster.peers()) {
       hands.forget(peer);
-      peer.staticStatic?.fill(0);
-      peer.staticStatic = null;
+      exchange.forgetProduct(peer);
     }
     this.#wipeSelf();
     if (privateKey === null) return;

@@ -9,31 +9,34 @@
  * `apply` and `setUp`. Thread: control.
  */
 import { Counters, controlBlock } from "../memory/counters.ts";
+import type { PassedFrame } from "../memory/frames.ts";
 import { COMMAND, COUNT, DROP } from "../memory/layout.ts";
 import { readMtu } from "../memory/mtu.ts";
 import { PeerEntries } from "../memory/peers.ts";
 import type { Arena } from "../memory/region.ts";
 import { cameInside } from "../memory/underlay.ts";
 import type { Change, DeviceState } from "../schema/change.ts";
+import { HANDSHAKE_TYPES } from "../wire/handshake.ts";
 import { makeIndexKey } from "../wire/index.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
 import { act, type Doers } from "./actions.ts";
-import { admitsOutside } from "./reach/admits.ts";
 import { Alarm } from "./alarm.ts";
 import { Changes } from "./changes.ts";
-import { Commands } from "./sessions/commands.ts";
-import type { PassedFrame } from "./host/datagrams.ts";
-import { Endpoints } from "./reach/endpoints.ts";
-import { Events } from "./sessions/events.ts";
-import { Exchange } from "./handshake/exchange.ts";
+import { Due } from "./due.ts";
 import { Frames } from "./frames/frames.ts";
-import { News } from "./peers/news.ts";
+import { Exchange } from "./handshake/exchange.ts";
+import { type AesFound, type Cipher, Suites } from "./handshake/suites.ts";
+import { Inbox } from "./inbox.ts";
 import type { Peer } from "./peers/peer.ts";
 import { Roster } from "./peers/roster.ts";
-import { SessionKeeper } from "./sessions/sessions.ts";
+import { admitsOutside } from "./reach/admits.ts";
+import { Endpoints } from "./reach/endpoints.ts";
+import { Commands } from "./sessions/commands.ts";
+import { Events } from "./sessions/events.ts";
+import { News } from "./sessions/news.ts";
+import { type Held, SessionKeeper } from "./sessions/sessions.ts";
+import type { Timing } from "./sessions/timers.ts";
 import { peerStates } from "./states.ts";
-import { type AesFound, type Cipher, Suites } from "./handshake/suites.ts";
-import { PeerTimers, type Timing } from "./sessions/timers.ts";
 import type { World } from "./world.ts";
 
 export interface ControlOptions {
@@ -49,13 +52,22 @@ export interface ControlOptions {
   readonly keyFixed: boolean;
 }
 
+export interface PeerFacts {
+  readonly held: Held;
+  /** It said hello. */
+  readonly isEngine: boolean;
+  /** Milliseconds to the peer and back; null: not known. */
+  readonly rttMs: number | null;
+  /** Why its endpoint's name gives no address; null: it does, or is none. */
+  readonly nameProblem: string | null;
+}
+
 /** How often what waits for I/O threads is looked at: entries, routes, commands, frames. */
 const SETTLE_MS = 20;
 
 export class Control {
   readonly #arena: Arena;
   readonly #world: World;
-  readonly #timing: Timing;
   readonly #counters: Counters;
   readonly #entries: PeerEntries;
   readonly #keeper: SessionKeeper;
@@ -65,6 +77,8 @@ export class Control {
   readonly #events: Events;
   readonly #commands: Commands;
   readonly #frames: Frames;
+  readonly #inbox: Inbox;
+  readonly #due = new Due<Peer>();
   readonly #alarm: Alarm;
   readonly #news: News;
   readonly #doers: Doers;
@@ -77,12 +91,10 @@ export class Control {
 
   constructor(options: ControlOptions, world: World) {
     const { arena, timing, listenPort, wantedPort, fwmark, keyFixed } = options;
-    const { mac, random } = world;
     const random32 = (): number => Buffer.from(world.randomBytes(4)).readUInt32LE();
     this.#arena = arena;
     this.#world = world;
     this.#alarm = new Alarm(world);
-    this.#timing = timing;
     this.#counters = new Counters(arena, controlBlock(arena));
     this.#entries = new PeerEntries(arena, admitsOutside(world, this.#counters));
     this.#keeper = new SessionKeeper({
@@ -90,19 +102,38 @@ export class Control {
       entries: this.#entries,
       counters: this.#counters,
       indexKey: makeIndexKey(world.randomBytes(8)),
-      rejectAfterMs: timing.rejectAfterTimeMs,
+      timing,
+      random: world.random,
       random32,
       confirmed: (peer, nowMs) => this.#inUse(peer, nowMs),
     });
-    this.#news = new News(this.#entries, world.say);
-    this.roster = new Roster({ arena, entries: this.#entries, mac, timing, random });
-    this.suites = new Suites(options.cipher, options.aes, (peer, dueMs) => {
-      peer.timers.renewAt(dueMs);
-      this.#alarm.wakeBy(dueMs);
+    this.#news = new News(this.#entries, this.#keeper, world.say);
+    this.roster = new Roster({ arena, entries: this.#entries });
+    this.suites = new Suites({
+      cipher: options.cipher,
+      aes: options.aes,
+      sessionOf: (peer) => this.#keeper.of(peer).current,
+      renewAt: (peer, dueMs) => {
+        this.#keeper.of(peer).timers.renewAt(dueMs);
+        this.#dueBy(peer, dueMs);
+      },
+    });
+    this.#endpoints = new Endpoints({
+      world,
+      entries: this.#entries,
+      askEveryMs: timing.askEveryMs,
+      calledMs: (peer, nowMs) => this.#keeper.of(peer).timers.attemptedMs(nowMs),
+      onKnown: (peer) => {
+        if (!this.#keeper.of(peer).timers.attempting) return;
+        this.#exchange.initiate(peer, world.bootMs());
+      },
     });
     this.#exchange = this.#makeExchange();
-    this.#endpoints = new Endpoints(world, this.#entries, timing.askEveryMs, (peer) => {
-      if (peer.timers.attempting) this.#exchange.initiate(peer, world.bootMs());
+    this.#inbox = new Inbox(this.#counters);
+    this.#inbox.give(HANDSHAKE_TYPES, (datagram, from, local, nowMs) => {
+      const peer = this.#exchange.receive(datagram, from, local, nowMs);
+      // What strangers send changes no timer, and puts none off.
+      if (peer !== null) this.#dueBy(peer, nowMs);
     });
     this.#changes = new Changes({
       world,
@@ -130,16 +161,25 @@ export class Control {
     const [{ suites }, { say }] = [this, world];
     const [endpoints, exchange, keeper] = [this.#endpoints, this.#exchange, this.#keeper];
     this.#doers = { endpoints, exchange, keeper, suites, command: this.#command };
-    this.#frames = new Frames({ ...shared, commands: this.#commands, suites, random32, say });
+    this.#frames = new Frames({
+      ...shared,
+      keeper,
+      commands: this.#commands,
+      suites,
+      random32,
+      say,
+    });
     this.#events = new Events({
       ...shared,
+      endpoints,
+      keeper,
       news: this.#news,
       roster: this.roster,
       confirmed: (peer, session, generation, nowMs) => {
         if (this.#keeper.confirm(peer, session, generation, nowMs)) this.#step(peer, nowMs);
       },
       wanted: (peer, nowMs) => this.#step(peer, nowMs),
-      tooLarge: (peer, nowMs) => this.#alarm.wakeBy(this.#frames.refused(peer, nowMs)),
+      tooLarge: (peer, nowMs) => this.#dueBy(peer, this.#frames.refused(peer, nowMs)),
     });
   }
 
@@ -149,6 +189,7 @@ export class Control {
       mac: world.mac,
       suites: this.suites,
       keeper: this.#keeper,
+      endpoints: this.#endpoints,
       entries: this.#entries,
       counters: this.#counters,
       find: (publicKey) => this.roster.find(publicKey),
@@ -163,6 +204,10 @@ export class Control {
 
   // -------------------------------------------------------------------------------------------
   // What it is
+
+  get endpoints(): Endpoints {
+    return this.#endpoints;
+  }
 
   get entries(): PeerEntries {
     return this.#entries;
@@ -186,6 +231,16 @@ export class Control {
     return this.#changes.self?.keys.publicKey ?? null;
   }
 
+  /** What is going on with a peer. */
+  facts(peer: Peer): PeerFacts {
+    return {
+      held: this.#keeper.of(peer),
+      isEngine: this.#frames.knows(peer),
+      rttMs: this.#frames.rttMs(peer),
+      nameProblem: this.#endpoints.nameProblem(peer),
+    };
+  }
+
   underLoad(nowMs: number): boolean {
     return this.#changes.self?.load.under(nowMs) ?? false;
   }
@@ -197,7 +252,7 @@ export class Control {
       privateKey: this.#changes.self?.keys.privateKey ?? null,
       listenPort: this.listenPort,
       fwmark: this.fwmark,
-      peers: peerStates(this.roster, this.#entries),
+      peers: peerStates(this.roster, this.#entries, this.#keeper),
     };
   }
 
@@ -251,8 +306,9 @@ export class Control {
     for (const peer of peers) {
       if (sockaddrFamily(this.#entries.endpoint(peer.index)) === 0) continue;
       this.#exchange.initiate(peer, nowMs);
-      peer.timers.handshakeSent(nowMs);
-      this.#alarm.wakeBy(peer.timers.nextDueMs(nowMs));
+      const { timers } = this.#keeper.of(peer);
+      timers.handshakeSent(nowMs);
+      this.#dueBy(peer, timers.nextDueMs(nowMs));
       begun++;
     }
     return begun;
@@ -285,10 +341,8 @@ export class Control {
   /** A datagram that is no transport data. Borrows: all three. */
   receive(datagram: Uint8Array, from: Uint8Array, local: Uint8Array): void {
     if (!this.#up) return;
-    const nowMs = this.#world.bootMs();
-    // What strangers send changes no timer, and puts none off.
     if (cameInside(this.#arena, local)) this.#counters.add(DROP.ownTunnel, 1);
-    else if (this.#exchange.receive(datagram, from, local, nowMs)) this.#alarm.wakeBy(nowMs);
+    else this.#inbox.take(datagram, from, local, this.#world.bootMs());
   }
 
   /** A control frame, opened by an I/O thread. Borrows: `frame.bytes`. */
@@ -299,7 +353,8 @@ export class Control {
     this.#events.take(nowMs);
     const peer = this.roster.at(frame.peer);
     if (peer !== undefined) this.#keeper.follow(peer, nowMs);
-    this.#alarm.wakeBy(this.#frames.take(peer, frame, nowMs));
+    const dueMs = this.#frames.take(peer, frame, nowMs);
+    if (peer !== undefined) this.#dueBy(peer, Math.min(dueMs, this.#nextMs(peer, nowMs)));
     this.#settle(nowMs);
   }
 
@@ -320,27 +375,24 @@ export class Control {
     this.#settle(nowMs);
   }
 
-  /** The alarm: steps every peer that is due, then sleeps until the earliest next. */
+  /** The alarm: steps the peers that are due, then sleeps until the earliest next. */
   tick(): void {
     const nowMs = this.#world.bootMs();
-    if (this.#alarm.rung(nowMs)) this.#stepAll(nowMs);
-    this.#settle(nowMs);
-  }
-
-  #stepAll(nowMs: number): void {
-    let dueMs = Number.POSITIVE_INFINITY;
-    for (const peer of this.roster.peers()) {
-      if (this.#nextMs(peer, nowMs) <= nowMs) this.#act(peer, nowMs);
-      dueMs = Math.min(dueMs, this.#nextMs(peer, nowMs));
+    this.#alarm.rung();
+    for (const peer of this.#due.take(nowMs)) {
+      this.#act(peer, nowMs);
+      this.#due.set(peer, this.#nextMs(peer, nowMs));
     }
-    this.#alarm.wakeBy(dueMs);
+    this.#alarm.ringBy(this.#due.firstMs);
+    this.#settle(nowMs);
   }
 
   /** A session that we answered is used: something authentic came on it. */
   #inUse(peer: Peer, nowMs: number): void {
-    peer.timers.handshakeDone(nowMs);
+    const held = this.#keeper.of(peer);
+    held.timers.handshakeDone(nowMs);
     this.suites.used(peer, nowMs);
-    peer.lastHandshakeUnixMs = this.#world.unixMs();
+    held.lastHandshakeUnixMs = this.#world.unixMs();
     this.#command(peer, COMMAND.release);
   }
 
@@ -358,25 +410,34 @@ export class Control {
 
   #step(peer: Peer, nowMs: number): void {
     this.#act(peer, nowMs);
-    this.#alarm.wakeBy(this.#nextMs(peer, nowMs));
+    this.#due.set(peer, this.#nextMs(peer, nowMs));
+    this.#alarm.ringBy(this.#due.firstMs);
+  }
+
+  /** The peer is to be looked at then, at the latest. */
+  #dueBy(peer: Peer, dueMs: number): void {
+    this.#due.setBy(peer, dueMs);
+    this.#alarm.ringBy(dueMs);
   }
 
   /** When to look at the peer again. */
   #nextMs(peer: Peer, nowMs: number): number {
-    return Math.min(peer.timers.nextDueMs(nowMs), Math.max(nowMs, this.#frames.dueMs(peer)));
+    const { timers } = this.#keeper.of(peer);
+    return Math.min(timers.nextDueMs(nowMs), Math.max(nowMs, this.#frames.dueMs(peer)));
   }
 
   #act(peer: Peer, nowMs: number): void {
+    const held = this.#keeper.of(peer);
     if (!this.#up) {
-      peer.timers.rest();
+      held.timers.rest();
       return;
     }
     this.#keeper.follow(peer, nowMs);
-    const { current } = peer;
+    const { current, timers } = held;
     const session = current === null ? null : this.#keeper.seen(current);
     const persistentKeepaliveMs = peer.persistentKeepaliveS * 1_000;
     const times = this.#entries.times(peer.index);
-    const actions = peer.timers.step({ ...times, session, persistentKeepaliveMs }, nowMs);
+    const actions = timers.step({ ...times, session, persistentKeepaliveMs }, nowMs);
     for (const action of actions) act(this.#doers, peer, action, nowMs);
     this.#frames.step(peer, nowMs);
     this.#news.look(peer, nowMs);
@@ -393,8 +454,8 @@ export class Control {
     this.#exchange.forget(peer);
     this.#keeper.forget(peer, nowMs);
     this.#frames.forget(peer);
-    const { handshakeDoneMs } = peer.timers;
-    peer.timers = new PeerTimers(this.#world.random, this.#timing, handshakeDoneMs);
-    peer.told = null;
+    this.#keeper.rest(peer);
+    this.#news.forget(peer);
+    this.#due.set(peer, Number.POSITIVE_INFINITY);
   }
 }

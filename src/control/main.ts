@@ -16,27 +16,28 @@ import { setLocals } from "../memory/locals.ts";
 import { writeMtu } from "../memory/mtu.ts";
 import { type Arena, type ArenaShare, openArena, regionTables } from "../memory/region.ts";
 import type { EngineConfig } from "../schema/config.ts";
-import { SentClock } from "./handshake/timestamps.ts";
 import { Control } from "./control.ts";
 import { firstChange } from "./doors/current.ts";
-import { Datagrams } from "./host/datagrams.ts";
 import type { OnLost } from "./doors/door.ts";
 import { makeHandlers } from "./doors/handlers.ts";
-import { mac, makeSourceHash } from "./strangers/hashes.ts";
-import { Host } from "./host/host.ts";
-import { KeyLog, keyLogSentence } from "./handshake/key-log.ts";
-import { type NameService, openNames } from "./reach/name-service.ts";
-import { Neighbours } from "./host/neighbours.ts";
-import { reachedPeers } from "./reach/reached.ts";
 import { Reloads } from "./doors/reloads.ts";
 import { type Opened, upFacts } from "./doors/report.ts";
 import { type ControlSocket, openControlSocket } from "./doors/socket.ts";
-import { hasAddress, type OpenPort, type PortOptions, Sockets } from "./host/sockets.ts";
-import { Sources } from "./reach/sources.ts";
-import type { AesFound } from "./handshake/suites.ts";
-import { BootTimer, every, later } from "./timer.ts";
-import type { Timing } from "./sessions/timers.ts";
 import { openUapiSocket, type UapiSocket } from "./doors/uapi.ts";
+import { KeyLog, keyLogSentence } from "./handshake/key-log.ts";
+import type { AesFound } from "./handshake/suites.ts";
+import { SentClock } from "./handshake/timestamps.ts";
+import { Datagrams } from "./host/datagrams.ts";
+import { Host } from "./host/host.ts";
+import { Neighbours } from "./host/neighbours.ts";
+import { hasAddress, type OpenPort, type PortOptions, Sockets } from "./host/sockets.ts";
+import { Loops } from "./reach/loops.ts";
+import { type NameService, openNames } from "./reach/name-service.ts";
+import { reachedPeers } from "./reach/reached.ts";
+import { Sources } from "./reach/sources.ts";
+import type { Timing } from "./sessions/timers.ts";
+import { mac, makeSourceHash } from "./strangers/hashes.ts";
+import { BootTimer, every, later } from "./timer.ts";
 import type { World } from "./world.ts";
 
 /** What main gives control. */
@@ -90,6 +91,7 @@ class ControlThread {
   readonly #datagrams: Datagrams;
   readonly #neighbours: Neighbours;
   readonly #host: Host;
+  readonly #loops: Loops;
   readonly #sources: Sources;
   readonly #eventWatch: WatchHandle;
   readonly #onLost: OnLost = {
@@ -128,10 +130,12 @@ class ControlThread {
     addon.attach(this.#arena.u8, bases, counts);
     const { interface: link } = task.config;
     const { udp4, udp6 } = task.port.pairs[0]!;
-    this.#names = openNames({ v4: udp4 >= 0, v6: udp6 >= 0 });
+    this.#names = openNames({ v4: udp4 >= 0, v6: udp6 >= 0 }, later);
+    const world = this.#world();
+    this.#loops = new Loops(this.#arena, world);
     this.#alarm = new BootTimer(() => {
       this.#control.tick();
-      this.#host.underlay.look(this.#control);
+      this.#loops.look(this.#control.roster.peers(), this.#control.entries);
     });
     this.#sockets = new Sockets(task.port, task.portOptions);
     const { fwmark: mark, bindDevice } = task.portOptions;
@@ -147,10 +151,18 @@ class ControlThread {
         fwmark: link.fwmark,
         keyFixed: link.identity !== null && link.identity.nodeId !== null,
       },
-      this.#world(),
+      world,
     );
     this.#datagrams = new Datagrams(task.port.pairs.at(-1)!, task.passOn, this.#control);
-    this.#sources = new Sources(this.#control, hasAddress);
+    const { roster, entries, endpoints } = this.#control;
+    this.#sources = new Sources({
+      roster,
+      entries,
+      endpoints,
+      has: hasAddress,
+      announce: (peer) => this.#control.announce(peer),
+      disconnect: () => this.#control.broadcast(COMMAND.sockets),
+    });
     this.#host = this.#makeHost();
     this.#eventWatch = addon.watch(task.wake, () => {
       addon.eventClear(task.wake);
@@ -172,7 +184,6 @@ class ControlThread {
       bound: link.bindDevice !== "",
       port: task.port.port,
       mark: () => this.#control.fwmark,
-      say: (...words) => this.#kinds.say(...words),
       tun: task.tun,
       every,
       later,

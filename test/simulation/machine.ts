@@ -1,7 +1,7 @@
 /**
  * machine — a host in a simulation: keys, clocks, a disk, and one life of the engine after another.
  */
-import type { ControlOptions } from "../../src/control/control.ts";
+import type { ControlOptions, PeerFacts } from "../../src/control/control.ts";
 import { staticKeys } from "../../src/control/handshake/noise.ts";
 import type { Peer } from "../../src/control/peers/peer.ts";
 import type { World } from "../../src/control/world.ts";
@@ -114,8 +114,8 @@ export class Machine implements Receiver {
 
   /** Has it a session with an engine that said hello? */
   knows(other: Machine): boolean {
-    const peer = this.#life?.control.roster.find(other.publicKey);
-    return peer?.current != null && peer.talk?.hellos.heard != null;
+    const facts = this.factsOf(other);
+    return facts !== undefined && facts.held.current !== null && facts.isEngine;
   }
 
   get awake(): boolean {
@@ -217,6 +217,12 @@ export class Machine implements Receiver {
   /** What it knows of another machine. */
   peerOf(other: Machine): Peer | undefined {
     return this.#life?.control.roster.find(other.publicKey);
+  }
+
+  /** What is going on with another machine. */
+  factsOf(other: Machine): PeerFacts | undefined {
+    const peer = this.peerOf(other);
+    return peer && this.#life?.control.facts(peer);
   }
 
   /** Another setting, or another CPU: the next life has it. */

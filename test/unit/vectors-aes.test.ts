@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeBenchArena, makeRun, setSuite } from "../../bench/runs.ts";
-import { CookieChecker, CookieHolder } from "../../src/control/strangers/cookie.ts";
 import {
   consumeInitiation,
   consumeResponse,
@@ -14,6 +13,7 @@ import {
   staticKeys,
 } from "../../src/control/handshake/noise.ts";
 import { AES_256_GCM } from "../../src/control/handshake/transcript.ts";
+import { CookieChecker, CookieHolder } from "../../src/control/strangers/cookie.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { JOB, SESSION } from "../../src/memory/layout.ts";
 import { fieldWord, wordOf } from "../../src/memory/region.ts";

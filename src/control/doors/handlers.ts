@@ -14,8 +14,8 @@ import { loadConfig } from "../../schema/load.ts";
 import { configValue } from "../../schema/settings.ts";
 import { formatCidr } from "../../wire/cidr.ts";
 import type { Control } from "../control.ts";
-import { currentConfig } from "./current.ts";
 import type { Host } from "../host/host.ts";
+import { currentConfig } from "./current.ts";
 import { type Opened, peerValue, routesPage, statsValue, statusValue } from "./report.ts";
 import type { ControlHandlers } from "./socket.ts";
 

@@ -19,10 +19,10 @@ import type {
 import { formatWireguardKey } from "../../schema/identity.ts";
 import { type Cidr, formatCidr } from "../../wire/cidr.ts";
 import type { Control } from "../control.ts";
-import { endpointText } from "../reach/endpoint-text.ts";
 import type { Host } from "../host/host.ts";
-import { cipherOf, presenceAt } from "../peers/news.ts";
 import type { Peer } from "../peers/peer.ts";
+import { endpointText } from "../reach/endpoint-text.ts";
+import { cipherOf, presenceAt } from "../sessions/news.ts";
 
 /** What main found out when it opened device and sockets. */
 export interface Opened {
@@ -116,8 +116,9 @@ export const upFacts = (up: {
 export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValue => {
   const { entries } = control;
   const bytes = entries.bytes(peer.index);
-  const doneMs = peer.timers.handshakeDoneMs;
-  const presence = presenceAt(peer, entries, nowMs);
+  const { rttMs, nameProblem, held } = control.facts(peer);
+  const doneMs = held.timers.handshakeDoneMs;
+  const presence = presenceAt(peer, held, entries, nowMs);
   const connected = presence.state === "connected";
   const sealing = entries.current(peer.index) >= 0;
   return {
@@ -127,14 +128,14 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
     addresses: Array.from(control.roster.allowed.of(peer), formatCidr),
     endpoint: endpointText(entries.endpoint(peer.index)),
     endpointName: peer.endpoint === null ? null : formatEndpoint(peer.endpoint),
-    endpointProblem: peer.nameProblem,
+    endpointProblem: nameProblem,
     ...presence,
     path: connected ? "direct" : "none",
-    cipher: sealing ? cipherOf(peer.current) : null,
+    cipher: sealing ? cipherOf(held.current) : null,
     lastHandshakeMs: doneMs === 0 ? null : Math.max(0, nowMs - doneMs),
     rxBytes: bytes.received,
     txBytes: bytes.sent,
-    rttMs: connected ? (peer.talk?.path.rttMs ?? null) : null,
+    rttMs: connected ? rttMs : null,
     mtu: entries.mtu(peer.index),
   };
 };

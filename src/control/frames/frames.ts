@@ -12,23 +12,33 @@
  *
  * Source: security.md 11 to 13; docs/PROTOCOL.md, "Control frames".
  */
+import type { Say } from "../../log.ts";
 import type { Counters } from "../../memory/counters.ts";
-import { FrameEntries } from "../../memory/frames.ts";
-import { COMMAND, COUNT, DROP, PADDING_BYTES, SEGMENT_OVERHEAD_BYTES } from "../../memory/layout.ts";
+import { FrameEntries, type PassedFrame } from "../../memory/frames.ts";
+import {
+  COMMAND,
+  COUNT,
+  DROP,
+  PADDING_BYTES,
+  SEGMENT_OVERHEAD_BYTES,
+} from "../../memory/layout.ts";
 import { readMtu } from "../../memory/mtu.ts";
 import type { PeerEntries } from "../../memory/peers.ts";
 import type { Arena } from "../../memory/region.ts";
-import { decodeFrame, encodeHello, encodeProbe, type Hello, type Probe } from "../../wire/frames.ts";
+import {
+  decodeFrame,
+  encodeHello,
+  encodeProbe,
+  type Hello,
+  type Probe,
+} from "../../wire/frames.ts";
 import { sameSockaddr } from "../../wire/sockaddr.ts";
+import { type Peer, peerCalled } from "../peers/peer.ts";
 import type { Commands } from "../sessions/commands.ts";
-import type { PassedFrame } from "../host/datagrams.ts";
-import { Hellos } from "./hello.ts";
+import type { SessionKeeper, SessionRef } from "../sessions/sessions.ts";
 import { Bucket } from "../strangers/limiter.ts";
-import { peerCalled } from "../peers/news.ts";
+import { Hellos } from "./hello.ts";
 import { FLOOR_BYTES, PathMtu } from "./path-mtu.ts";
-import { holds, type Peer, type SessionRef } from "../peers/peer.ts";
-import type { Suites } from "../handshake/suites.ts";
-import type { Say } from "../world.ts";
 
 /** Tuning: how often one peer may send each kind of frame, and how many at once. */
 const RATES = {
@@ -55,12 +65,22 @@ export interface Talk {
   dueMs: number;
 }
 
+/** What hellos say of cipher suites is known elsewhere: masks of 1 << SUITE. */
+export interface SuitesKnown {
+  /** Ours. */
+  readonly offered: number;
+  /** A peer's; 0: not known to be an engine. */
+  of(peer: Peer): number;
+  learn(peer: Peer, mask: number, nowMs: number): void;
+}
+
 export interface FramesOptions {
   readonly arena: Arena;
   readonly entries: PeerEntries;
   readonly counters: Counters;
+  readonly keeper: SessionKeeper;
   readonly commands: Commands;
-  readonly suites: Suites;
+  readonly suites: SuitesKnown;
   readonly random32: () => number;
   readonly say: Say;
 }
@@ -69,6 +89,8 @@ export interface FramesOptions {
 export class Frames {
   readonly #options: FramesOptions;
   readonly #outgoing: FrameEntries;
+  /** Of a peer with which there was no session yet: none. */
+  readonly #talks = new WeakMap<Peer, Talk>();
   /** Peers that wait for a free entry, by I/O thread, oldest first. */
   readonly #waiting: readonly Set<Peer>[];
 
@@ -77,6 +99,16 @@ export class Frames {
     this.#options = options;
     this.#outgoing = new FrameEntries(arena);
     this.#waiting = Array.from({ length: arena.limits.ioThreads }, () => new Set<Peer>());
+  }
+
+  /** The peer has said hello: it is an engine. */
+  knows(peer: Peer): boolean {
+    return this.#talks.get(peer)?.hellos.heard != null;
+  }
+
+  /** Milliseconds to the peer and back, as probes found; null: not known. */
+  rttMs(peer: Peer): number | null {
+    return this.#talks.get(peer)?.path.rttMs ?? null;
   }
 
   /** Does any peer wait for an entry? */
@@ -103,24 +135,25 @@ export class Frames {
 
   /** When to call step() for the peer, at the latest; infinity: at any look at it. */
   dueMs(peer: Peer): number {
-    const { talk, index } = peer;
-    const hasSession = talk !== null && this.#options.entries.current(index) >= 0;
+    const talk = this.#talks.get(peer);
+    const hasSession = talk !== undefined && this.#options.entries.current(peer.index) >= 0;
     return hasSession ? talk.dueMs : Number.POSITIVE_INFINITY;
   }
 
   /** Says and asks what is due. */
   step(peer: Peer, nowMs: number): void {
-    const { entries } = this.#options;
+    const { entries, keeper } = this.#options;
     if (entries.current(peer.index) < 0) return;
     const mtu = readMtu(this.#options.arena);
-    peer.talk ??= this.#begin(peer);
-    const { hellos, path, session } = peer.talk;
-    if (session !== peer.current) hellos.renew();
-    peer.talk.session = peer.current;
-    const done = this.#say(peer, hellos, mtu, nowMs) && this.#measure(peer, peer.talk, mtu, nowMs);
+    const talk = this.#talk(peer);
+    const { hellos, path, session } = talk;
+    const { current } = keeper.of(peer);
+    if (session !== current) hellos.renew();
+    talk.session = current;
+    const done = this.#say(peer, hellos, mtu, nowMs) && this.#measure(peer, talk, mtu, nowMs);
     if (done) this.#waiting[peer.owner]!.delete(peer);
     else this.#waiting[peer.owner]!.add(peer);
-    peer.talk.dueMs = done ? Math.min(hellos.dueMs(mtu), path.dueMs) : Number.POSITIVE_INFINITY;
+    talk.dueMs = done ? Math.min(hellos.dueMs(mtu), path.dueMs) : Number.POSITIVE_INFINITY;
   }
 
   /** Says hello when that is due. False: it has to wait. */
@@ -138,7 +171,10 @@ export class Frames {
    * step(), at the latest. Borrows: `passed.bytes`.
    */
   take(peer: Peer | undefined, passed: PassedFrame, nowMs: number): number {
-    if (peer === undefined || !holds(peer, passed.session, passed.generation)) {
+    if (
+      peer === undefined ||
+      !this.#options.keeper.holds(peer, passed.session, passed.generation)
+    ) {
       this.#options.counters.add(DROP.frameUnexpected, 1);
       return Number.POSITIVE_INFINITY;
     }
@@ -154,26 +190,29 @@ export class Frames {
       counters.add(frame === null ? DROP.frameInvalid : DROP.controlFrame, 1);
       return false;
     }
-    peer.talk ??= this.#begin(peer);
-    if (!peer.talk.buckets[frame.kind].take(nowMs)) {
+    const talk = this.#talk(peer);
+    if (!talk.buckets[frame.kind].take(nowMs)) {
       counters.add(DROP.frameRate, 1);
       return false;
     }
-    if (frame.kind === "hello") this.#hello(peer, peer.talk, frame, nowMs);
-    else this.#probe(peer, peer.talk, frame, passed.datagramBytes, nowMs);
+    if (frame.kind === "hello") this.#hello(peer, talk, frame, nowMs);
+    else this.#probe(peer, talk, frame, passed.datagramBytes, nowMs);
     return true;
   }
 
   /** Our own link does not take a datagram to the peer. Returns when to call step(). */
   refused(peer: Peer, nowMs: number): number {
-    peer.talk?.path.refused(this.#options.entries.refusedBytes(peer.index), nowMs);
-    if (peer.talk !== null) this.step(peer, nowMs);
+    const talk = this.#talks.get(peer);
+    talk?.path.refused(this.#options.entries.refusedBytes(peer.index), nowMs);
+    if (talk !== undefined) this.step(peer, nowMs);
     return this.dueMs(peer);
   }
 
-  #begin(peer: Peer): Talk {
-    const { entries, random32 } = this.#options;
-    return {
+  #talk(peer: Peer): Talk {
+    const known = this.#talks.get(peer);
+    if (known !== undefined) return known;
+    const { entries, keeper, random32 } = this.#options;
+    const talk: Talk = {
       hellos: new Hellos(),
       path: new PathMtu(random32),
       buckets: {
@@ -181,11 +220,13 @@ export class Frames {
         probe: new Bucket(RATES.probe),
         answer: new Bucket(RATES.answer),
       },
-      session: peer.current,
+      session: keeper.of(peer).current,
       endpoint: entries.endpoint(peer.index),
       pathMtu: 0,
       dueMs: Number.POSITIVE_INFINITY,
     };
+    this.#talks.set(peer, talk);
+    return talk;
   }
 
   #hello(peer: Peer, { hellos, path }: Talk, hello: Hello, nowMs: number): void {
@@ -196,7 +237,7 @@ export class Frames {
     hellos.take(hello);
     // A hello that only says again what it said asks for no other suite again.
     const isNews = heard === null || !hello.heard || hello.suites !== heard.suites;
-    if (isNews || peer.suites === 0) suites.learn(peer, hello.suites, nowMs);
+    if (isNews || suites.of(peer) === 0) suites.learn(peer, hello.suites, nowMs);
   }
 
   /** A probe is answered with the size that arrived. */

@@ -8,41 +8,63 @@
  * Everything here comes from strangers until it has authenticated: each step is cheaper than the
  * next, and each refusal is counted. Thread: control.
  */
+
 import type { Counters } from "../../memory/counters.ts";
 import { COMMAND, COUNT, DROP } from "../../memory/layout.ts";
 import type { PeerEntries } from "../../memory/peers.ts";
 import { COOKIE, INITIATION, messageKind, RESPONSE, readU32 } from "../../wire/handshake.ts";
 import { sockaddrFamily } from "../../wire/sockaddr.ts";
 import { compareTai64n } from "../../wire/tai64n.ts";
-import type { HandshakeSecrets } from "./key-log.ts";
+import type { Peer } from "../peers/peer.ts";
+import { PerPeer } from "../peers/per-peer.ts";
+import type { Endpoints } from "../reach/endpoints.ts";
+import type { SessionKeeper } from "../sessions/sessions.ts";
+import { CookieHolder } from "../strangers/cookie.ts";
 import type { Verdict } from "../strangers/load.ts";
+import type { Mac } from "../strangers/mac.ts";
+import type { HandshakeSecrets } from "./key-log.ts";
 import {
   beginInitiation,
   consumeResponse,
   createInitiation,
   createResponse,
   finishInitiation,
-  type Mac,
+  type InitiatorState,
   macValid,
   type PendingInitiation,
   type ResponderState,
+  staticStatic,
   wipe,
   wipeKeys,
 } from "./noise.ts";
-import type { Peer } from "../peers/peer.ts";
-import { productOf, type Self } from "./self.ts";
-import type { SessionKeeper } from "../sessions/sessions.ts";
+import type { Self } from "./self.ts";
 import type { Suites } from "./suites.ts";
 import { CHACHA20_POLY1305, SUITES, type Suite } from "./transcript.ts";
 
 /** Initiations of one peer closer together than this are refused. Source: wireguard-go. */
 const INITIATION_EVERY_MS = 20;
 
+/** What is going on with a peer. */
+interface Talks {
+  /** Product of the two static keys, made at the first handshake; null: not made yet. */
+  staticStatic: Uint8Array | null;
+  /** Our initiation that waits for its answer. */
+  initiation: InitiatorState | null;
+  /** Greatest timestamp accepted from the peer (TAI64N), or null. */
+  lastTimestamp: Uint8Array | null;
+  /** Last timestamp sent to the peer; the next one is later. */
+  lastSentTimestamp: Uint8Array | null;
+  /** When its last initiation was accepted. */
+  lastInitiationMs: number;
+  readonly cookie: CookieHolder;
+}
+
 /** What exchange needs of the rest. */
 export interface Surroundings {
   readonly mac: Mac;
   readonly keeper: SessionKeeper;
   readonly suites: Suites;
+  readonly endpoints: Endpoints;
   readonly entries: PeerEntries;
   readonly counters: Counters;
   /** The peer with this public key. */
@@ -61,6 +83,7 @@ export interface Surroundings {
 
 export class Exchange {
   readonly #world: Surroundings;
+  readonly #talks: PerPeer<Talks>;
   #self: Self | null = null;
   /** Peers whose initiation is on its way, by its sender index. */
   readonly #bySender = new Map<number, Peer>();
@@ -69,6 +92,14 @@ export class Exchange {
 
   constructor(surroundings: Surroundings) {
     this.#world = surroundings;
+    this.#talks = new PerPeer(({ publicKey }) => ({
+      staticStatic: null,
+      initiation: null,
+      lastTimestamp: null,
+      lastSentTimestamp: null,
+      lastInitiationMs: Number.NEGATIVE_INFINITY,
+      cookie: new CookieHolder(publicKey, surroundings.mac),
+    }));
   }
 
   /** From now on with these keys; null: no handshake is possible. */
@@ -79,7 +110,22 @@ export class Exchange {
   /** Forgets the peer and all that was under way with it. */
   removePeer(peer: Peer): void {
     this.forget(peer);
-    this.#self?.clock.forget(peer.lastSentTimestamp);
+    this.forgetProduct(peer);
+    this.#self?.clock.forget(this.#talks.of(peer).lastSentTimestamp);
+  }
+
+  /** The product of our static keys: ours will be another. */
+  forgetProduct(peer: Peer): void {
+    const talks = this.#talks.of(peer);
+    talks.staticStatic?.fill(0);
+    talks.staticStatic = null;
+  }
+
+  /** The product of both static keys, made once; null: the peer's key is of small order. */
+  #product({ keys }: Self, peer: Peer): Uint8Array | null {
+    const talks = this.#talks.of(peer);
+    talks.staticStatic ??= staticStatic(keys, peer.publicKey);
+    return talks.staticStatic;
   }
 
   /** Sends a fresh initiation; the one before it is forgotten. */
@@ -87,7 +133,7 @@ export class Exchange {
     const world = this.#world;
     const self = this.#self;
     this.#forgetInitiation(peer);
-    const product = self === null ? null : productOf(self, peer);
+    const product = self === null ? null : this.#product(self, peer);
     if (self === null || product === null) {
       world.counters.add(DROP.noKey, 1);
       return;
@@ -102,7 +148,9 @@ export class Exchange {
       world.counters.add(DROP.noIndex, 1);
       return;
     }
-    peer.lastSentTimestamp = self.clock.next(peer.lastSentTimestamp, world.unixMs());
+    const talks = this.#talks.of(peer);
+    const timestamp = self.clock.next(talks.lastSentTimestamp, world.unixMs());
+    talks.lastSentTimestamp = timestamp;
     const suite = world.suites.next(peer);
     const ephemeralSeed = world.seed();
     const { datagram, state } = createInitiation({
@@ -112,12 +160,12 @@ export class Exchange {
       staticStatic: product,
       ephemeralSeed,
       senderIndex,
-      timestamp: peer.lastSentTimestamp,
+      timestamp,
       mac: world.mac,
     });
     this.#logKeys(self, peer, suite, ephemeralSeed);
     ephemeralSeed.fill(0);
-    peer.initiation = state;
+    talks.initiation = state;
     this.#bySender.set(senderIndex, peer);
     const local = world.entries.local(peer.index);
     this.#sign(peer, datagram, to, local, nowMs);
@@ -126,15 +174,15 @@ export class Exchange {
   }
 
   /**
-   * Takes one datagram from control's socket. True: a session was made, and timers have changed.
-   * Borrows: `datagram`, `from`, `local`.
+   * Takes one datagram from control's socket. Returns the peer with which a session was made, whose
+   * timers have changed. Borrows: `datagram`, `from`, `local`.
    */
-  receive(datagram: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): boolean {
+  receive(datagram: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): Peer | null {
     const message = messageKind(datagram);
     const { counters, suites } = this.#world;
     if (message === null || !suites.takes(message.suite)) {
       counters.add(message === null ? DROP.badType : DROP.suiteRefused, 1);
-      return false;
+      return null;
     }
     const self = this.#self;
     if (self === null) counters.add(DROP.noKey, 1);
@@ -143,7 +191,7 @@ export class Exchange {
     } else if (message.kind === "response") {
       return this.#response(self, datagram, from, local, nowMs);
     } else this.#cookie(datagram, nowMs);
-    return false;
+    return null;
   }
 
   /** Zeroes the state of an initiation that will not be answered any more. */
@@ -160,31 +208,32 @@ export class Exchange {
     from: Uint8Array,
     local: Uint8Array,
     nowMs: number,
-  ): boolean {
+  ): Peer | null {
     const { counters, mac } = this.#world;
     const { keys, load } = self;
     if (!macValid(datagram, INITIATION.fields.mac1, keys.mac1Key, mac)) {
       counters.add(DROP.macInvalid, 1);
-      return false;
+      return null;
     }
     const verdict = load.initiation(datagram, from, local, nowMs);
     if (verdict === "cookieAsked") {
       this.#world.send(self.cookies.reply(datagram, from, nowMs), from, local);
     }
-    if (!this.#admitted(verdict)) return false;
+    if (!this.#admitted(verdict)) return null;
     const begun = beginInitiation({ suite, local: keys, datagram, mac });
     if (!begun.ok) {
       counters.add(DROP[begun.reason], 1);
-      return false;
+      return null;
     }
     const peer = this.#world.find(begun.pending.remotePublicKey);
     if (peer === undefined) {
       wipe(begun.pending);
       counters.add(DROP.handshakeUnknownPeer, 1);
-      return false;
+      return null;
     }
     const state = this.#authenticate(self, peer, begun.pending, nowMs);
-    return state !== null && this.#respond(self, peer, state, from, local, nowMs);
+    const answered = state !== null && this.#respond(self, peer, state, from, local, nowMs);
+    return answered ? peer : null;
   }
 
   /** The second half of an initiation, and its timestamp. */
@@ -195,7 +244,7 @@ export class Exchange {
     nowMs: number,
   ): ResponderState | null {
     const { counters } = this.#world;
-    const product = productOf(self, peer);
+    const product = this.#product(self, peer);
     if (product === null) {
       counters.add(DROP.handshakeInvalid, 1);
       wipe(pending);
@@ -206,16 +255,17 @@ export class Exchange {
       counters.add(DROP[finished.reason], 1);
       return null;
     }
-    const last = peer.lastTimestamp;
+    const talks = this.#talks.of(peer);
+    const last = talks.lastTimestamp;
     const replayed = last !== null && compareTai64n(finished.timestamp, last) <= 0;
-    if (replayed || nowMs - peer.lastInitiationMs < INITIATION_EVERY_MS) {
+    if (replayed || nowMs - talks.lastInitiationMs < INITIATION_EVERY_MS) {
       counters.add(replayed ? DROP.handshakeReplayed : DROP.handshakeRate, 1);
       this.#world.suites.metLate(peer, finished.state.suite);
       wipe(finished.state);
       return null;
     }
-    peer.lastTimestamp = finished.timestamp;
-    peer.lastInitiationMs = nowMs;
+    talks.lastTimestamp = finished.timestamp;
+    talks.lastInitiationMs = nowMs;
     this.#world.suites.met(peer, finished.state.suite);
     return finished.state;
   }
@@ -258,7 +308,7 @@ export class Exchange {
       return false;
     }
     world.keeper.useAnswered(peer, made, nowMs);
-    peer.timers.handshakeReceived(nowMs);
+    keeper.of(peer).timers.handshakeReceived(nowMs);
     // It may be a copy: the peer is there when something came in the session (security.md 40).
     this.#sign(peer, datagram, from, local, nowMs);
     if (world.send(datagram, from, local)) world.counters.add(COUNT.handshakesAnswered, 1);
@@ -272,20 +322,26 @@ export class Exchange {
     from: Uint8Array,
     local: Uint8Array,
     nowMs: number,
-  ): boolean {
+  ): Peer | null {
     const world = this.#world;
     const index = readU32(datagram, RESPONSE.fields.receiverIndex);
     const peer = this.#bySender.get(index);
-    const state = peer?.initiation ?? null;
-    if (peer === undefined || state === null || state.senderIndex !== index) {
+    const talks = peer && this.#talks.of(peer);
+    const state = talks?.initiation ?? null;
+    if (
+      peer === undefined ||
+      talks === undefined ||
+      state === null ||
+      state.senderIndex !== index
+    ) {
       world.counters.add(DROP.handshakeInvalid, 1);
-      return false;
+      return null;
     }
     if (!macValid(datagram, RESPONSE.fields.mac1, self.keys.mac1Key, world.mac)) {
       world.counters.add(DROP.macInvalid, 1);
-      return false;
+      return null;
     }
-    if (!this.#admitted(self.load.response(datagram, from, nowMs))) return false;
+    if (!this.#admitted(self.load.response(datagram, from, nowMs))) return null;
     const result = consumeResponse({
       local: self.keys,
       state,
@@ -295,10 +351,10 @@ export class Exchange {
     });
     if (!result.ok) {
       world.counters.add(DROP[result.reason], 1);
-      return false;
+      return null;
     }
     this.#bySender.delete(index);
-    peer.initiation = null;
+    talks.initiation = null;
     this.#settle(peer);
     const { remoteIndex, keys } = result;
     const { suite } = state;
@@ -311,27 +367,27 @@ export class Exchange {
     if (made === null) {
       world.keeper.releaseIndex(index);
       world.counters.add(DROP.noIndex, 1);
-      return false;
+      return null;
     }
     world.counters.add(COUNT.responsesTaken, 1);
     // First where it is: what waits for the session goes there.
-    if (!world.entries.wasLeft(peer.index, from, nowMs)) {
-      world.entries.setEndpoint(peer.index, from, local);
-    }
+    world.endpoints.heard(peer, from, local, nowMs);
     world.keeper.useInitiated(peer, made, nowMs);
-    peer.timers.handshakeDone(nowMs);
+    const held = world.keeper.of(peer);
+    held.timers.handshakeDone(nowMs);
     world.suites.used(peer, nowMs);
-    peer.lastHandshakeUnixMs = world.unixMs();
+    held.lastHandshakeUnixMs = world.unixMs();
     world.command(peer, COMMAND.greet);
-    return true;
+    return peer;
   }
 
   /** A cookie reply: the message that it answers goes out again, once, with mac2. */
   #cookie(datagram: Uint8Array, nowMs: number): void {
     const world = this.#world;
     const peer = this.#byLastIndex.get(readU32(datagram, COOKIE.fields.receiverIndex));
-    const sent = peer?.cookie.sent ?? null;
-    if (peer === undefined || sent === null || !peer.cookie.take(datagram, nowMs)) {
+    const cookie = peer && this.#talks.of(peer).cookie;
+    const sent = cookie?.sent ?? null;
+    if (peer === undefined || sent === null || !cookie?.take(datagram, nowMs)) {
       world.counters.add(DROP.cookieUnexpected, 1);
       return;
     }
@@ -368,24 +424,27 @@ export class Exchange {
   /** Writes mac2 where there is a cookie, and waits for a cookie reply. Takes: `datagram`. */
   #sign(peer: Peer, datagram: Uint8Array, to: Uint8Array, local: Uint8Array, nowMs: number): void {
     this.#settle(peer);
-    const { index } = peer.cookie.sign(datagram, to, local, nowMs);
+    const { index } = this.#talks.of(peer).cookie.sign(datagram, to, local, nowMs);
     this.#byLastIndex.set(index, peer);
   }
 
   /** No cookie reply is waited for any more. */
   #settle(peer: Peer): void {
-    const index = peer.cookie.sent?.index;
+    const { cookie } = this.#talks.of(peer);
+    const index = cookie.sent?.index;
     if (index !== undefined && this.#byLastIndex.get(index) === peer) {
       this.#byLastIndex.delete(index);
     }
-    peer.cookie.settle();
+    cookie.settle();
   }
 
   #forgetInitiation(peer: Peer): void {
-    if (peer.initiation === null) return;
-    this.#bySender.delete(peer.initiation.senderIndex);
-    this.#world.keeper.releaseIndex(peer.initiation.senderIndex);
-    wipe(peer.initiation);
-    peer.initiation = null;
+    const talks = this.#talks.of(peer);
+    const { initiation } = talks;
+    if (initiation === null) return;
+    this.#bySender.delete(initiation.senderIndex);
+    this.#world.keeper.releaseIndex(initiation.senderIndex);
+    wipe(initiation);
+    talks.initiation = null;
   }
 }

@@ -13,6 +13,7 @@
  *
  * Source: WireGuard paper, section 5.4; Noise specification, revision 34, section 9.4.
  */
+
 import assert from "node:assert";
 import type { DropName } from "../../memory/layout.ts";
 import {
@@ -25,13 +26,13 @@ import {
   readU32,
   writeU32,
 } from "../../wire/handshake.ts";
+import type { TransportKeys } from "../sessions/keys.ts";
+import { blake2s, equal, type Mac, zero } from "../strangers/mac.ts";
 import {
   begin,
-  blake2s,
   CHACHA20_POLY1305,
   copyBytes,
   copyOf,
-  equal,
   KEY_BYTES,
   mixEphemeral,
   mixKey,
@@ -44,11 +45,7 @@ import {
   split,
   type Transcript,
   x25519,
-  zero,
 } from "./transcript.ts";
-
-/** Keyed BLAKE2s with 16 bytes of output; the addon's, in the engine. */
-export type Mac = (key: Uint8Array, data: Uint8Array) => Uint8Array;
 
 // ---------------------------------------------------------------------------------------------
 // Keys and states
@@ -59,12 +56,6 @@ export interface StaticKeys {
   readonly publicKey: Uint8Array;
   /** Checks mac1 of what arrives. */
   readonly mac1Key: Uint8Array;
-}
-
-/** Keys of a session, by direction as its holder sees it. */
-export interface TransportKeys {
-  readonly send: Uint8Array;
-  readonly receive: Uint8Array;
 }
 
 /** An initiation on its way; answered at most once. */

@@ -1,9 +1,9 @@
 /** self — our own static keys and what is made of them; another one for every private key. */
+
 import type { CookieChecker } from "../strangers/cookie.ts";
 import type { Load } from "../strangers/load.ts";
-import { type StaticKeys, staticStatic } from "./noise.ts";
-import type { Peer } from "../peers/peer.ts";
-import type { Timestamps } from "../world.ts";
+import type { StaticKeys } from "./noise.ts";
+import type { Timestamps } from "./timestamps.ts";
 
 /** Thread: control. */
 export interface Self {
@@ -12,9 +12,3 @@ export interface Self {
   readonly cookies: CookieChecker;
   readonly clock: Timestamps;
 }
-
-/** The product of both static keys, made once; null: the peer's key is of small order. */
-export const productOf = ({ keys }: Self, peer: Peer): Uint8Array | null => {
-  peer.staticStatic ??= staticStatic(keys, peer.publicKey);
-  return peer.staticStatic;
-};

@@ -1,5 +1,5 @@
 /**
- * clock — the timestamps that we send, which grow over crashes, restarts and clocks set back.
+ * timestamps — those that we send, which grow over crashes, restarts and clocks set back.
  *
  * A peer refuses an initiation whose timestamp is not newer than the last it took from us, so a
  * host that comes up with an older clock would be locked out without a word. What is on disk is a
@@ -56,6 +56,15 @@ const FILE_HEAD = "p2pvpn-clock-1";
 const FILE_BYTES_MAX = 256;
 /** A label beyond is from no clock: JavaScript's ends in the year 275,760. */
 const LABEL_MAX = 2n ** 62n + 2n ** 44n;
+
+/** TAI64N of what is sent under one key (security.md 28). */
+export interface Timestamps {
+  /** Later than `last` and than all that were sent before a restart. */
+  next(last: Uint8Array | null, unixMs: number): Uint8Array;
+  /** The peer to which `last` was sent is gone; should it come back, this one counts. */
+  forget(last: Uint8Array | null): void;
+  close(): void;
+}
 
 /** What the clock says of its file; each once until it changes. */
 export interface ClockLog {

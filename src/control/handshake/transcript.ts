@@ -6,11 +6,13 @@
  *
  * Source: WireGuard paper, section 5.4; Noise specification, revision 34, sections 5 and 12.
  */
+
 import assert from "node:assert";
-import { createCipheriv, createDecipheriv, createHash, createHmac } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
 import sodium from "sodium-native";
 import { SUITE } from "../../memory/layout.ts";
 import { AES_TYPE_OFFSET, INITIATION, RESPONSE } from "../../wire/handshake.ts";
+import { blake2s, zero } from "../strangers/mac.ts";
 
 export const KEY_BYTES = 32;
 const HANDSHAKE_TAG_BYTES = 16;
@@ -102,20 +104,8 @@ export interface Transcript {
 // ---------------------------------------------------------------------------------------------
 // Primitives
 
-/** Zeroes secrets in a way that no optimiser removes. */
-export const zero = (...secrets: readonly Uint8Array[]): void => {
-  for (const secret of secrets) sodium.sodium_memzero(secret);
-};
-
 /** Bytes of their own; slice() of a Buffer would share them. */
 export const copyBytes = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
-
-/** BLAKE2s-256 over the parts, one after the other. */
-export const blake2s = (...parts: readonly Uint8Array[]): Uint8Array => {
-  const hash = createHash("blake2s256");
-  for (const part of parts) hash.update(part);
-  return hash.digest();
-};
 
 const hmac = (key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array => {
   const mac = createHmac("blake2s256", key);
@@ -159,9 +149,6 @@ export const publicKeyOf = (privateKey: Uint8Array): Uint8Array => {
   sodium.crypto_scalarmult_base(publicKey, privateKey);
   return publicKey;
 };
-
-/** True when two byte strings of one length are equal; takes the same time wherever they differ. */
-export const equal = (a: Uint8Array, b: Uint8Array): boolean => sodium.sodium_memcmp(a, b);
 
 // ---------------------------------------------------------------------------------------------
 // Mixing

@@ -5,6 +5,7 @@
  * (control socket, timers) is never starved by a flood of handshakes. Thread: control.
  */
 import { addon, type WatchHandle } from "../../io/native/addon.ts";
+import type { PassedFrame } from "../../memory/frames.ts";
 import { PASSED } from "../../memory/layout.ts";
 import { SOCKADDR_BYTES, sockaddrFamily } from "../../wire/sockaddr.ts";
 
@@ -14,18 +15,6 @@ const META_BYTES = 64;
 const FROM_AT = 8;
 const LOCAL_AT = 36;
 const ANY = new Uint8Array(0);
-
-/** A control frame that an I/O thread opened and handed on; see io_pass.c. */
-export interface PassedFrame {
-  readonly peer: number;
-  readonly session: number;
-  /** Of the session, when the datagram was received. */
-  readonly generation: number;
-  /** UDP payload of its datagram. */
-  readonly datagramBytes: number;
-  /** The beginning of the plaintext. */
-  readonly bytes: Uint8Array;
-}
 
 /** Who takes datagrams: `Control`. */
 export interface Taker {

@@ -14,7 +14,7 @@ import {
   type Left,
   leftReason,
   leftSentence,
-  type Reached,
+  type ReachedAt,
   reachedInside,
   routeFor,
   unreachedSentence,
@@ -24,7 +24,7 @@ import {
 } from "../../schema/kernel-routes.ts";
 import { type Cidr, formatCidr } from "../../wire/cidr.ts";
 import { makeSockaddr } from "../../wire/sockaddr.ts";
-import type { Underlay } from "../reach/underlay.ts";
+import type { Underlay } from "./underlay.ts";
 
 const EEXIST = -17;
 /** Tuning: IPv6 routes of one call that are looked at before they are set; `routes` sees all. */
@@ -32,11 +32,6 @@ const LOOKS_MAX = 1_024;
 /** Tuning: sentences of one call. */
 const NEWS_MAX = 16;
 const NOWHERE = new Uint8Array(0);
-
-/** An address at which a peer is reached, as a sockaddr too. */
-export interface ReachedAt extends Reached {
-  readonly sockaddr: Uint8Array;
-}
 
 export interface HostRoutesOptions {
   /** Of the interface. */

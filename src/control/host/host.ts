@@ -10,10 +10,11 @@
 import { addon, type LinkEvent, type WatchHandle } from "../../io/native/addon.ts";
 import { IPV6_MTU_MIN } from "../../schema/config.ts";
 import { EngineError } from "../../schema/errors.ts";
+import type { ReachedAt } from "../../schema/kernel-routes.ts";
 import { type Cidr, formatCidr, parseCidr } from "../../wire/cidr.ts";
 import { Addresses } from "./addresses.ts";
-import { HostRoutes, type HostState, type ReachedAt } from "./host-routes.ts";
-import { Underlay, type UnderlayOptions } from "../reach/underlay.ts";
+import { HostRoutes, type HostState } from "./host-routes.ts";
+import { Underlay, type UnderlayOptions } from "./underlay.ts";
 
 export interface HostOptions extends UnderlayOptions {
   readonly name: string;

@@ -6,6 +6,7 @@
  * An entry of the peers region is used again only when no route names it any more and every I/O
  * thread has ended the turn and the jobs in which it may have seen it. Thread: control.
  */
+
 import assert from "node:assert";
 import { type Mark, mark, passed } from "../../memory/epochs.ts";
 import type { PeerEntries } from "../../memory/peers.ts";
@@ -15,10 +16,7 @@ import type { Change, PeerChange } from "../../schema/change.ts";
 import { EngineError } from "../../schema/errors.ts";
 import type { Cidr } from "../../wire/cidr.ts";
 import { ALLOWED_IPS_MAX, AllowedIps, type Owner } from "./allowed-ips.ts";
-import { CookieHolder } from "../strangers/cookie.ts";
-import type { Mac } from "../handshake/noise.ts";
 import type { Peer } from "./peer.ts";
-import { PeerTimers, type Timing } from "../sessions/timers.ts";
 
 interface Dying {
   readonly index: number;
@@ -28,10 +26,6 @@ interface Dying {
 export interface RosterOptions {
   readonly arena: Arena;
   readonly entries: PeerEntries;
-  readonly mac: Mac;
-  readonly timing: Timing;
-  /** 0 up to 1. */
-  readonly random: () => number;
 }
 
 const keyText = (key: Uint8Array): string => Buffer.from(key).toString("latin1");
@@ -177,39 +171,16 @@ export class Roster {
 
   /** A new peer without anything configured. The caller has made sure of the room. */
   add(publicKey: Uint8Array): Peer {
-    const { arena, mac, random, timing, entries } = this.#options;
+    const { arena, entries } = this.#options;
     const index = this.#free.pop() ?? this.#nextIndex++;
     const peer: Peer = {
       index,
       publicKey,
       owner: index % arena.limits.ioThreads,
-      cookie: new CookieHolder(publicKey, mac),
       name: null,
       presharedKey: null,
       endpoint: null,
       persistentKeepaliveS: 0,
-      timers: new PeerTimers(random, timing),
-      current: null,
-      previous: null,
-      next: null,
-      staticStatic: null,
-      initiation: null,
-      lastTimestamp: null,
-      lastSentTimestamp: null,
-      lastInitiationMs: Number.NEGATIVE_INFINITY,
-      suites: 0,
-      wasEngine: false,
-      unanswered: 0,
-      plainRow: 0,
-      mayUpgrade: false,
-      lastHandshakeUnixMs: 0,
-      resolved: null,
-      resolvedAtMs: Number.NEGATIVE_INFINITY,
-      nameProblem: null,
-      asking: null,
-      roamedTo: null,
-      told: null,
-      talk: null,
     };
     entries.begin(index);
     this.#byKey.set(keyText(publicKey), peer);
@@ -225,7 +196,6 @@ export class Roster {
     this.#leaving.push(peer.index);
     this.#options.entries.end(peer.index);
     peer.endpoint = null; // a look-up under way must not write into its entry
-    peer.staticStatic?.fill(0);
     peer.presharedKey?.fill(0);
   }
 

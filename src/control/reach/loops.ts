@@ -2,21 +2,25 @@
  * loops — tells people when datagrams of ours came back out of the device, which C has cut
  * (io_own.c): some route, of whomever, leads a peer's endpoint into the tunnel. Thread: control.
  */
+
 import { sumCounter } from "../../memory/counters.ts";
 import { DROP } from "../../memory/layout.ts";
 import type { PeerEntries } from "../../memory/peers.ts";
 import type { Arena } from "../../memory/region.ts";
 import { formatSockaddr } from "../../wire/sockaddr.ts";
-import { peerCalled } from "../peers/news.ts";
 import type { Peer } from "../peers/peer.ts";
-import type { World } from "../world.ts";
+import { peerCalled } from "../peers/peer.ts";
+import type { AdmitsWorld } from "./admits.ts";
 
 /** Tuning: peers that are asked about for one sentence. */
 const PEERS_MAX = 256;
 /** Tuning: each of them costs a question to the kernel, so they are asked about this often. */
 export const LOOK_EVERY_MS = 1_000;
 
-type LoopsWorld = Pick<World, "bootMs" | "inside" | "say">;
+export interface LoopsWorld extends AdmitsWorld {
+  /** Milliseconds. */
+  readonly bootMs: () => number;
+}
 
 export class Loops {
   readonly #arena: Arena;

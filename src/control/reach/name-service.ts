@@ -3,26 +3,22 @@
  */
 import { addon } from "../../io/native/addon.ts";
 import { NameThreads } from "../../io/native/names.ts";
-import { Names } from "./resolve.ts";
-import { later } from "../timer.ts";
+import { type After, type Families, Names } from "./resolve.ts";
 
 export interface NameService {
   readonly names: Names;
   readonly close: () => void;
 }
 
-/** `families`: those that our sockets have. Thread: control. */
-export const openNames = (families: {
-  readonly v4: boolean;
-  readonly v6: boolean;
-}): NameService => {
+/** `families`: those that our sockets have. `after`: calls once, later. Thread: control. */
+export const openNames = (families: Families, after: After): NameService => {
   const threads = new NameThreads((id, answer) => names.onAnswer(id, answer));
   const names = new Names({
     families,
     ask: (id, name) => threads.ask(id, name),
     errorText: (errno) => addon.errorText(errno),
     linkIndex: (name) => addon.linkIndex(name),
-    after: later,
+    after,
   });
   return { names, close: () => threads.close() };
 };

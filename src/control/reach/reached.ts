@@ -1,12 +1,13 @@
 /**
  * reached — where peers are reached: in use now, or configured as an address. Thread: control.
  */
+
 import type { PeerEntries } from "../../memory/peers.ts";
+import type { ReachedAt } from "../../schema/kernel-routes.ts";
 import { parseAddress } from "../../wire/cidr.ts";
 import { makeSockaddr, sockaddrFamily, sockaddrHost } from "../../wire/sockaddr.ts";
-import type { ReachedAt } from "../host/host-routes.ts";
-import { peerCalled } from "../peers/news.ts";
 import type { Peer } from "../peers/peer.ts";
+import { peerCalled } from "../peers/peer.ts";
 
 /** All of them; of a peer none, one or two. */
 export function* reachedPeers(

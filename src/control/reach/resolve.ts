@@ -38,6 +38,9 @@ export const SLOW_MS = 5_000;
 
 const NO_ADDRESS = "it has no address that this host can use";
 
+/** Calls once, later; returns what prevents it. */
+export type After = (ms: number, call: () => void) => () => void;
+
 /** What `Names` needs of the system. */
 export interface NameServices {
   readonly families: Families;
@@ -46,8 +49,7 @@ export interface NameServices {
   readonly errorText: (errno: number) => string;
   /** -errno: there is no such link. */
   readonly linkIndex: (name: string) => number;
-  /** Calls once, later; returns what prevents it. */
-  readonly after: (ms: number, call: () => void) => () => void;
+  readonly after: After;
 }
 
 /** One name, for everybody who asks for it meanwhile. */

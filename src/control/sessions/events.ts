@@ -8,9 +8,11 @@ import type { PeerEntries } from "../../memory/peers.ts";
 import { Consumer } from "../../memory/queue.ts";
 import type { Arena } from "../../memory/region.ts";
 import { sameSockaddr, sockaddrFamily } from "../../wire/sockaddr.ts";
-import type { News } from "../peers/news.ts";
-import { holds, type Peer } from "../peers/peer.ts";
+import type { Peer } from "../peers/peer.ts";
 import type { Roster } from "../peers/roster.ts";
+import type { Endpoints } from "../reach/endpoints.ts";
+import type { News } from "./news.ts";
+import type { SessionKeeper } from "./sessions.ts";
 
 /** Tuning: of one I/O thread at once; the others have their turn then. */
 const EVENTS_A_WAKE = 4_096;
@@ -20,6 +22,8 @@ export interface EventsOptions {
   readonly roster: Roster;
   readonly entries: PeerEntries;
   readonly counters: Counters;
+  readonly endpoints: Endpoints;
+  readonly keeper: SessionKeeper;
   readonly news: News;
   // What follows is control's
   readonly confirmed: (peer: Peer, session: number, generation: number, nowMs: number) => void;
@@ -61,15 +65,15 @@ export class Events {
   }
 
   #roamed(peer: Peer, event: Consumer, nowMs: number): void {
-    const { entries, counters, news } = this.#options;
+    const { entries, counters, news, endpoints, keeper } = this.#options;
     const { session, generation, address, local } = event;
     if (sockaddrFamily(address) === 0) return;
-    if (!holds(peer, session, generation) || entries.wasLeft(peer.index, address, nowMs)) {
-      entries.forgetHeard(peer.index);
+    if (!keeper.holds(peer, session, generation)) {
+      endpoints.disbelieve(peer);
       return;
     }
     const before = entries.endpoint(peer.index);
-    if (!entries.setEndpoint(peer.index, address, local)) return;
+    if (!endpoints.heard(peer, address, local, nowMs)) return;
     // It asks another address of ours, or was nowhere.
     if (sameSockaddr(before, address) || sockaddrFamily(before) === 0) return;
     counters.add(COUNT.roamed, 1);

@@ -18,14 +18,37 @@ import type { PeerEntries } from "../../memory/peers.ts";
 import type { Arena } from "../../memory/region.ts";
 import { Sessions } from "../../memory/sessions.ts";
 import type { IndexKey } from "../../wire/index.ts";
+import type { Peer } from "../peers/peer.ts";
+import { PerPeer } from "../peers/per-peer.ts";
 import { Indices } from "./indices.ts";
+import type { TransportKeys } from "./keys.ts";
 import { messageLimits } from "./limits.ts";
-import type { TransportKeys } from "../handshake/noise.ts";
-import type { Peer, SessionRef } from "../peers/peer.ts";
-import type { SessionSeen } from "./timers.ts";
+import { PeerTimers, type SessionSeen, type Timing } from "./timers.ts";
 
 /** An I/O thread changes what a peer's next session is once, by using it. */
 const OFFERS = 2;
+
+/** An entry of the sessions region that a peer holds. */
+export interface SessionRef {
+  readonly session: number;
+  readonly generation: number;
+  readonly localIndex: number;
+  readonly bornMs: number;
+  readonly initiator: boolean;
+  readonly suite: 0 | 1;
+  /** The tunnel's largest MTU while it lived: what a message may cost at most (limits.ts). */
+  mtu: number;
+}
+
+/** What is going on with a peer: its sessions, and what is due. */
+export interface Held {
+  timers: PeerTimers;
+  current: SessionRef | null;
+  previous: SessionRef | null;
+  next: SessionRef | null;
+  /** Unix time in milliseconds; 0: none yet. */
+  lastHandshakeUnixMs: number;
+}
 
 interface Dying {
   readonly session: number;
@@ -51,7 +74,9 @@ export class SessionKeeper {
   readonly #counters: Counters;
   readonly #table: Sessions;
   readonly #indices: Indices;
-  readonly #rejectAfterMs: number;
+  readonly #timing: Timing;
+  readonly #random: () => number;
+  readonly #held: PerPeer<Held>;
   readonly #confirmed: (peer: Peer, nowMs: number) => void;
   /** Entries of each peer, those among them that wait to be cleared. */
   readonly #taken: Uint8Array;
@@ -62,7 +87,9 @@ export class SessionKeeper {
     readonly entries: PeerEntries;
     readonly counters: Counters;
     readonly indexKey: IndexKey;
-    readonly rejectAfterMs: number;
+    readonly timing: Timing;
+    /** 0 up to 1. */
+    readonly random: () => number;
     readonly random32: () => number;
     /** A session that we answered is in use. */
     readonly confirmed: (peer: Peer, nowMs: number) => void;
@@ -70,7 +97,15 @@ export class SessionKeeper {
     this.#arena = options.arena;
     this.#entries = options.entries;
     this.#counters = options.counters;
-    this.#rejectAfterMs = options.rejectAfterMs;
+    this.#timing = options.timing;
+    this.#random = options.random;
+    this.#held = new PerPeer(() => ({
+      timers: new PeerTimers(options.random, options.timing),
+      current: null,
+      previous: null,
+      next: null,
+      lastHandshakeUnixMs: 0,
+    }));
     this.#confirmed = options.confirmed;
     this.#table = new Sessions(options.arena);
     this.#taken = new Uint8Array(options.arena.layout.count.peers);
@@ -80,6 +115,25 @@ export class SessionKeeper {
       random32: options.random32,
       free: (random) => this.#table.indexFree(random),
     });
+  }
+
+  /** What is going on with the peer. */
+  of(peer: Peer): Held {
+    return this.#held.of(peer);
+  }
+
+  /** Its timers begin anew; when its last session was made stays known. */
+  rest(peer: Peer): void {
+    const held = this.of(peer);
+    held.timers = new PeerTimers(this.#random, this.#timing, held.timers.handshakeDoneMs);
+  }
+
+  /** Is this session, in this generation, one of the peer's? */
+  holds(peer: Peer, session: number, generation: number): boolean {
+    const { current, next, previous } = this.of(peer);
+    return [current, next, previous].some(
+      (ref) => ref?.session === session && ref.generation === generation,
+    );
   }
 
   /** A receiver index that names `owner`, or -1 when none was found. */
@@ -113,7 +167,7 @@ export class SessionKeeper {
       suite,
       initiator: made.initiator,
       owner: made.peer.owner,
-      rejectAtMs: nowMs + this.#rejectAfterMs,
+      rejectAtMs: nowMs + this.#timing.rejectAfterTimeMs,
       rejectAt: messageLimits(suite, mtu).rejectAfter,
       sendKey: made.keys.send,
       receiveKey: made.keys.receive,
@@ -132,34 +186,37 @@ export class SessionKeeper {
 
   /** The session that we initiated is usable at once; what was there before steps back. */
   useInitiated(peer: Peer, made: SessionRef, nowMs: number): void {
-    const { previous, current, next } = peer;
+    const held = this.of(peer);
+    const { previous, current, next } = held;
     this.#use(peer, made);
     // A session that we answered and that was never confirmed is newer than the current one.
-    peer.previous = next ?? current;
+    held.previous = next ?? current;
     this.retire(previous, nowMs);
     if (next !== null) this.retire(current, nowMs);
   }
 
   /** The session that we answered waits for its first packet. */
   useAnswered(peer: Peer, made: SessionRef, nowMs: number): void {
+    const held = this.of(peer);
     for (let tries = 0; tries < OFFERS; tries++) {
       this.follow(peer, nowMs);
-      const before = peer.next?.session ?? -1;
+      const before = held.next?.session ?? -1;
       if (this.#entries.setNext(peer.index, before, made.session)) break;
     }
-    const { previous, next } = peer;
-    peer.previous = null;
-    peer.next = made;
+    const { previous, next } = held;
+    held.previous = null;
+    held.next = made;
     this.retire(next, nowMs);
     this.retire(previous, nowMs);
   }
 
   /** The first packet came on the session that we answered. False: it is not that one. */
   confirm(peer: Peer, session: number, generation: number, nowMs: number): boolean {
-    const { previous, current, next } = peer;
+    const held = this.of(peer);
+    const { previous, current, next } = held;
     if (next === null || next.session !== session || next.generation !== generation) return false;
     this.#use(peer, next);
-    peer.previous = current;
+    held.previous = current;
     this.retire(previous, nowMs);
     this.#confirmed(peer, nowMs);
     return true;
@@ -167,23 +224,25 @@ export class SessionKeeper {
 
   /** The same where an I/O thread has made it the current one and its event is still to come. */
   follow(peer: Peer, nowMs: number): void {
-    const { next } = peer;
+    const { next } = this.of(peer);
     if (next === null || this.#entries.current(peer.index) !== next.session) return;
     this.confirm(peer, next.session, next.generation, nowMs);
   }
 
   /** Stops sealing with the current session. */
   stopUsing(peer: Peer): void {
-    if (peer.current !== null) this.#entries.stopUsing(peer.index, peer.current.session);
+    const { current } = this.of(peer);
+    if (current !== null) this.#entries.stopUsing(peer.index, current.session);
   }
 
   /** Takes everything from the peer. */
   forget(peer: Peer, nowMs: number): void {
+    const held = this.of(peer);
     this.#entries.setCurrent(peer.index, -1);
-    for (const ref of [peer.previous, peer.current, peer.next]) this.retire(ref, nowMs);
-    peer.previous = null;
-    peer.current = null;
-    peer.next = null;
+    for (const ref of [held.previous, held.current, held.next]) this.retire(ref, nowMs);
+    held.previous = null;
+    held.current = null;
+    held.next = null;
   }
 
   /**
@@ -224,7 +283,8 @@ export class SessionKeeper {
    * has lived with a larger MTU keeps what followed from it.
    */
   growMtu(peer: Peer, mtu: number): void {
-    for (const ref of [peer.previous, peer.current, peer.next]) {
+    const { previous, current, next } = this.of(peer);
+    for (const ref of [previous, current, next]) {
       if (ref === null || mtu <= ref.mtu) continue;
       ref.mtu = mtu;
       this.#table.limit(ref.session, messageLimits(ref.suite, mtu).rejectAfter);
@@ -233,9 +293,10 @@ export class SessionKeeper {
 
   /** I/O threads seal with it; only then may another one be retired. */
   #use(peer: Peer, ref: SessionRef): void {
+    const held = this.of(peer);
     this.#entries.setCurrent(peer.index, ref.session);
-    peer.current = ref;
-    peer.next = null;
+    held.current = ref;
+    held.next = null;
     this.#counters.add(COUNT.sessionsMade, 1);
   }
 }

@@ -13,6 +13,7 @@
  *
  * Source: WireGuard paper, sections 5.4.4 and 5.4.7; security.md 27 and 30.
  */
+
 import sodium from "sodium-native";
 import {
   AES_TYPE_OFFSET,
@@ -27,8 +28,7 @@ import {
   writeU32,
 } from "../../wire/handshake.ts";
 import { SOCKADDR_BYTES, sockaddrHost, sockaddrPort, sockaddrScope } from "../../wire/sockaddr.ts";
-import type { Mac } from "../handshake/noise.ts";
-import { blake2s, equal, zero } from "../handshake/transcript.ts";
+import { blake2s, equal, type Mac, zero } from "./mac.ts";
 
 /** Protocol: a cookie may be used this long; a secret makes cookies this long. Paper 5.4.7. */
 export const COOKIE_AGE_MS = 120_000;

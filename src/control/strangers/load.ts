@@ -15,9 +15,9 @@
  *
  * Source: WireGuard paper, section 5.3; security.md 25 and 38. Times are boot-clock milliseconds.
  */
+
 import type { CookieChecker } from "./cookie.ts";
 import { Bucket, type Limiter, type Rate } from "./limiter.ts";
-import type { World } from "../world.ts";
 
 /** Tuning: load is measured over this long. */
 export const INTERVAL_MS = 100;
@@ -61,7 +61,11 @@ export const BUDGETS: Budgets = {
 export interface LoadOptions {
   readonly checker: CookieChecker;
   readonly limiter: Limiter;
-  readonly isUnknownNeighbour: World["isUnknownNeighbour"];
+  /**
+   * A datagram to this address makes the kernel look on a link for somebody whom it does not know,
+   * which costs an entry of its table for seconds (neighbours.ts). Both are sockaddrs.
+   */
+  readonly isUnknownNeighbour: (to: Uint8Array, local: Uint8Array) => boolean;
   /** Calm ends. */
   readonly onLoad: () => void;
 }

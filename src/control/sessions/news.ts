@@ -4,14 +4,14 @@
  * A line is written when something changes, so that a peer which nobody can reach is one line and
  * not one each five seconds; new keys of a session that lives are debug. Thread: control.
  */
-import { shortKey } from "../../log.ts";
+import type { Say } from "../../log.ts";
 import { SUITE } from "../../memory/layout.ts";
 import type { PeerEntries } from "../../memory/peers.ts";
 import { sameSockaddr, sockaddrFamily } from "../../wire/sockaddr.ts";
+import { type Peer, peerCalled } from "../peers/peer.ts";
 import { endpointText } from "../reach/endpoint-text.ts";
-import type { Peer, SessionRef } from "./peer.ts";
 import { type Presence, presenceOf } from "./presence.ts";
-import type { Say } from "../world.ts";
+import type { Held, SessionKeeper, SessionRef } from "./sessions.ts";
 
 /** What was said of a peer last. */
 export interface Told {
@@ -24,40 +24,52 @@ export interface Told {
 export const cipherOf = (session: SessionRef | null): string | null =>
   session === null ? null : session.suite === SUITE.aes256gcm ? "aes256gcm" : "chacha20poly1305";
 
-/** How lines call a peer: by its name, else by the beginning of its key. */
-export const peerCalled = (peer: Peer): string => peer.name ?? shortKey(peer.publicKey);
-
-export const presenceAt = (peer: Peer, entries: PeerEntries, nowMs: number): Presence =>
+/** `held`: the peer's. */
+export const presenceAt = (
+  peer: Peer,
+  { timers, lastHandshakeUnixMs }: Held,
+  entries: PeerEntries,
+  nowMs: number,
+): Presence =>
   presenceOf(
     {
       usable: entries.current(peer.index) >= 0,
-      attempting: peer.timers.attempting,
+      attempting: timers.attempting,
       callable: sockaddrFamily(entries.endpoint(peer.index)) !== 0,
-      met: peer.lastHandshakeUnixMs > 0,
-      owedSinceMs: peer.timers.owedSinceMs,
-      overdue: peer.timers.overdue(nowMs),
+      met: lastHandshakeUnixMs > 0,
+      owedSinceMs: timers.owedSinceMs,
+      overdue: timers.overdue(nowMs),
     },
     nowMs,
   );
 
 export class News {
   readonly #entries: PeerEntries;
+  readonly #keeper: SessionKeeper;
   readonly #say: Say;
+  readonly #told = new WeakMap<Peer, Told>();
 
-  constructor(entries: PeerEntries, say: Say) {
+  constructor(entries: PeerEntries, keeper: SessionKeeper, say: Say) {
     this.#entries = entries;
+    this.#keeper = keeper;
     this.#say = say;
+  }
+
+  /** What comes next is news, whatever was said before. */
+  forget(peer: Peer): void {
+    this.#told.delete(peer);
   }
 
   /** Says what has changed since the last look at the peer. */
   look(peer: Peer, nowMs: number): void {
-    const { state, silentMs } = presenceAt(peer, this.#entries, nowMs);
-    const session = state === "connected" ? peer.current : null;
+    const held = this.#keeper.of(peer);
+    const { state, silentMs } = presenceAt(peer, held, this.#entries, nowMs);
+    const session = state === "connected" ? held.current : null;
     const endpoint = this.#entries.endpoint(peer.index);
-    const told = peer.told;
+    const told = this.#told.get(peer) ?? null;
     if (told !== null && !sameSockaddr(told.endpoint, endpoint)) this.#moved(peer, told.endpoint);
     else if (told !== null && told.state === state && told.session === session) return;
-    peer.told = { state, session, endpoint };
+    this.#told.set(peer, { state, session, endpoint });
     if (state === "connected") this.#connected(peer, told, session);
     else if (state === told?.state) return;
     else if (state === "silent") {

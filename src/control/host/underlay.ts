@@ -4,18 +4,15 @@
  *
  * The kernel is asked each time: routes, rules and marks are others' too. Thread: control.
  */
+
 import { addon } from "../../io/native/addon.ts";
 import { findWay } from "../../io/native/ways.ts";
 import { setHosts } from "../../memory/locals.ts";
-import type { PeerEntries } from "../../memory/peers.ts";
 import type { Arena } from "../../memory/region.ts";
 import { setOwnPort, setTunIndex } from "../../memory/underlay.ts";
 import type { Way } from "../../schema/kernel-routes.ts";
 import { type Cidr, parseCidr } from "../../wire/cidr.ts";
 import { makeSockaddr, SOCKADDR_BYTES, sockaddrFamily, withPort } from "../../wire/sockaddr.ts";
-import { Loops } from "./loops.ts";
-import type { Peer } from "../peers/peer.ts";
-import type { Say } from "../world.ts";
 
 /** Tuning: changes of the network come in bursts. */
 const SETTLE_MS = 200;
@@ -32,23 +29,15 @@ export interface UnderlayOptions {
   readonly bound: boolean;
   readonly port: number;
   readonly mark: () => number;
-  readonly say: Say;
   /** Calls once, after a while; returns what ends that. */
   readonly later: (ms: number, call: () => void) => () => void;
   /** Addresses or routes of some interface have changed a moment ago, and a route waits. */
   readonly onNetwork: () => void;
 }
 
-/** What is looked at for loops: control's. */
-export interface Looked {
-  readonly roster: { peers(): Iterable<Peer> };
-  readonly entries: PeerEntries;
-}
-
 export class Underlay {
   readonly #options: UnderlayOptions;
   readonly #listen: Cidr | null;
-  readonly #loops: Loops;
   #here = true;
   #port = 0;
   /** Ends the waiting for the network to settle; null: nobody waits. */
@@ -59,11 +48,6 @@ export class Underlay {
     const listen = parseCidr(options.listenAddress);
     // 0.0.0.0 and :: are any, too: datagrams leave from all addresses of the host.
     this.#listen = listen?.bytes.some((byte) => byte !== 0) ? listen : null;
-    this.#loops = new Loops(options.arena, {
-      bootMs: () => addon.bootMs(),
-      inside: (to, local) => this.inside(to, local),
-      say: options.say,
-    });
     this.here = true;
     this.port = options.port;
     this.#readAddresses();
@@ -88,11 +72,6 @@ export class Underlay {
       this.#readAddresses();
       this.#options.onNetwork();
     });
-  }
-
-  /** Says where our datagrams come back from, if they do. */
-  look({ roster, entries }: Looked): void {
-    this.#loops.look(roster.peers(), entries);
   }
 
   close(): void {

@@ -14,62 +14,29 @@ import { connectedSockets, setPortOpen } from "../memory/connected.ts";
 import { COMMAND } from "../memory/layout.ts";
 import { setLocals } from "../memory/locals.ts";
 import { writeMtu } from "../memory/mtu.ts";
-import { type Arena, type ArenaShare, openArena, regionTables } from "../memory/region.ts";
-import type { EngineConfig } from "../schema/config.ts";
+import { type Arena, openArena, regionTables } from "../memory/region.ts";
 import { Control } from "./control.ts";
 import { firstChange } from "./doors/current.ts";
 import type { OnLost } from "./doors/door.ts";
 import { makeHandlers } from "./doors/handlers.ts";
 import { Reloads } from "./doors/reloads.ts";
-import { type Opened, upFacts } from "./doors/report.ts";
+import { upFacts } from "./doors/report.ts";
 import { type ControlSocket, openControlSocket } from "./doors/socket.ts";
 import { openUapiSocket, type UapiSocket } from "./doors/uapi.ts";
 import { KeyLog, keyLogSentence } from "./handshake/key-log.ts";
-import type { AesFound } from "./handshake/suites.ts";
 import { SentClock } from "./handshake/timestamps.ts";
 import { Datagrams } from "./host/datagrams.ts";
 import { Host } from "./host/host.ts";
 import { Neighbours } from "./host/neighbours.ts";
-import { hasAddress, type OpenPort, type PortOptions, Sockets } from "./host/sockets.ts";
+import { hasAddress, Sockets } from "./host/sockets.ts";
 import { Loops } from "./reach/loops.ts";
 import { type NameService, openNames } from "./reach/name-service.ts";
 import { reachedPeers } from "./reach/reached.ts";
 import { Sources } from "./reach/sources.ts";
-import type { Timing } from "./sessions/timers.ts";
 import { mac, makeSourceHash } from "./strangers/hashes.ts";
+import type { ControlReport, ControlTask, Order } from "./task.ts";
 import { BootTimer, every, later } from "./timer.ts";
 import type { World } from "./world.ts";
-
-/** What main gives control. */
-export interface ControlTask {
-  readonly share: ArenaShare;
-  readonly config: EngineConfig;
-  readonly opened: Opened;
-  readonly timing: Timing;
-  readonly aes: AesFound;
-  readonly port: OpenPort;
-  readonly portOptions: PortOptions;
-  /** Index of the interface, and a TUN queue. */
-  readonly index: number;
-  readonly tun: number;
-  /** What I/O threads hand on. */
-  readonly passOn: number;
-  /** Control's wake-up eventfd, and each I/O thread's. */
-  readonly wake: number;
-  readonly ioWakes: readonly number[];
-}
-
-/** What main tells control: to read the configuration again, or to stop, and why. */
-export type Order = "reload" | { readonly stop: string };
-
-/** What control tells main. */
-export type ControlReport =
-  | { readonly type: "ready" }
-  /** Somebody asks for it; `why` is a clause. */
-  | { readonly type: "stop"; readonly why: string }
-  /** Its work is done. */
-  | { readonly type: "ended" }
-  | { readonly type: "failed"; readonly message: string };
 
 /** Tuning: names that are resolved by then keep prefixes that contain them from being routed. */
 const NAMES_MS = 1_000;

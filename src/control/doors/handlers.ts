@@ -15,8 +15,9 @@ import { configValue } from "../../schema/settings.ts";
 import { formatCidr } from "../../wire/cidr.ts";
 import type { Control } from "../control.ts";
 import type { Host } from "../host/host.ts";
+import type { Opened } from "../task.ts";
 import { currentConfig } from "./current.ts";
-import { type Opened, peerValue, routesPage, statsValue, statusValue } from "./report.ts";
+import { peerValue, routesPage, statsValue, statusValue } from "./report.ts";
 import type { ControlHandlers } from "./socket.ts";
 
 export interface Served {

@@ -23,20 +23,7 @@ import type { Host } from "../host/host.ts";
 import type { Peer } from "../peers/peer.ts";
 import { endpointText } from "../reach/endpoint-text.ts";
 import { cipherOf, presenceAt } from "../sessions/news.ts";
-
-/** What main found out when it opened device and sockets. */
-export interface Opened {
-  /** As the kernel named it. */
-  readonly name: string;
-  readonly features: StatusValue["features"];
-  readonly offBecause: StatusValue["offBecause"];
-  readonly version: string;
-  /** What was said of the configuration when it was read. */
-  readonly warned: readonly string[];
-  /** Sentences about what is off and should not be; logged at the start. */
-  readonly surprises: readonly string[];
-  readonly startedMs: number;
-}
+import type { Opened } from "../task.ts";
 
 const STATE_NAMES = ["absent", "awake", "asleep"] as const;
 

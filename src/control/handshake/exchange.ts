@@ -12,16 +12,14 @@
 import type { Counters } from "../../memory/counters.ts";
 import { COMMAND, COUNT, DROP } from "../../memory/layout.ts";
 import type { PeerEntries } from "../../memory/peers.ts";
-import { COOKIE, INITIATION, messageKind, RESPONSE, readU32 } from "../../wire/handshake.ts";
+import { INITIATION, messageKind, RESPONSE, readU32 } from "../../wire/handshake.ts";
 import { sockaddrFamily } from "../../wire/sockaddr.ts";
-import { compareTai64n } from "../../wire/tai64n.ts";
 import type { Peer } from "../peers/peer.ts";
-import { PerPeer } from "../peers/per-peer.ts";
 import type { Endpoints } from "../reach/endpoints.ts";
 import type { SessionKeeper } from "../sessions/sessions.ts";
-import { CookieHolder } from "../strangers/cookie.ts";
 import type { Verdict } from "../strangers/load.ts";
 import type { Mac } from "../strangers/mac.ts";
+import { CookiesHeld } from "./cookies-held.ts";
 import type { HandshakeSecrets } from "./key-log.ts";
 import {
   beginInitiation,
@@ -33,31 +31,13 @@ import {
   macValid,
   type PendingInitiation,
   type ResponderState,
-  staticStatic,
   wipe,
   wipeKeys,
 } from "./noise.ts";
+import { Remembered } from "./remembered.ts";
 import type { Self } from "./self.ts";
 import type { Suites } from "./suites.ts";
 import { CHACHA20_POLY1305, SUITES, type Suite } from "./transcript.ts";
-
-/** Initiations of one peer closer together than this are refused. Source: wireguard-go. */
-const INITIATION_EVERY_MS = 20;
-
-/** What is going on with a peer. */
-interface Talks {
-  /** Product of the two static keys, made at the first handshake; null: not made yet. */
-  staticStatic: Uint8Array | null;
-  /** Our initiation that waits for its answer. */
-  initiation: InitiatorState | null;
-  /** Greatest timestamp accepted from the peer (TAI64N), or null. */
-  lastTimestamp: Uint8Array | null;
-  /** Last timestamp sent to the peer; the next one is later. */
-  lastSentTimestamp: Uint8Array | null;
-  /** When its last initiation was accepted. */
-  lastInitiationMs: number;
-  readonly cookie: CookieHolder;
-}
 
 /** What exchange needs of the rest. */
 export interface Surroundings {
@@ -83,23 +63,17 @@ export interface Surroundings {
 
 export class Exchange {
   readonly #world: Surroundings;
-  readonly #talks: PerPeer<Talks>;
+  readonly #remembered = new Remembered();
+  readonly #cookies: CookiesHeld;
+  /** Our initiations that wait for an answer. */
+  readonly #initiations = new WeakMap<Peer, InitiatorState>();
   #self: Self | null = null;
   /** Peers whose initiation is on its way, by its sender index. */
   readonly #bySender = new Map<number, Peer>();
-  /** Peers whose cookie reply would be ours, by the sender index of the last message to each. */
-  readonly #byLastIndex = new Map<number, Peer>();
 
   constructor(surroundings: Surroundings) {
     this.#world = surroundings;
-    this.#talks = new PerPeer(({ publicKey }) => ({
-      staticStatic: null,
-      initiation: null,
-      lastTimestamp: null,
-      lastSentTimestamp: null,
-      lastInitiationMs: Number.NEGATIVE_INFINITY,
-      cookie: new CookieHolder(publicKey, surroundings.mac),
-    }));
+    this.#cookies = new CookiesHeld(surroundings.mac);
   }
 
   /** From now on with these keys; null: no handshake is possible. */
@@ -110,22 +84,12 @@ export class Exchange {
   /** Forgets the peer and all that was under way with it. */
   removePeer(peer: Peer): void {
     this.forget(peer);
-    this.forgetProduct(peer);
-    this.#self?.clock.forget(this.#talks.of(peer).lastSentTimestamp);
+    this.#remembered.forget(this.#self, peer);
   }
 
   /** The product of our static keys: ours will be another. */
   forgetProduct(peer: Peer): void {
-    const talks = this.#talks.of(peer);
-    talks.staticStatic?.fill(0);
-    talks.staticStatic = null;
-  }
-
-  /** The product of both static keys, made once; null: the peer's key is of small order. */
-  #product({ keys }: Self, peer: Peer): Uint8Array | null {
-    const talks = this.#talks.of(peer);
-    talks.staticStatic ??= staticStatic(keys, peer.publicKey);
-    return talks.staticStatic;
+    this.#remembered.forgetProduct(peer);
   }
 
   /** Sends a fresh initiation; the one before it is forgotten. */
@@ -133,7 +97,7 @@ export class Exchange {
     const world = this.#world;
     const self = this.#self;
     this.#forgetInitiation(peer);
-    const product = self === null ? null : this.#product(self, peer);
+    const product = self === null ? null : this.#remembered.product(self, peer);
     if (self === null || product === null) {
       world.counters.add(DROP.noKey, 1);
       return;
@@ -148,9 +112,7 @@ export class Exchange {
       world.counters.add(DROP.noIndex, 1);
       return;
     }
-    const talks = this.#talks.of(peer);
-    const timestamp = self.clock.next(talks.lastSentTimestamp, world.unixMs());
-    talks.lastSentTimestamp = timestamp;
+    const timestamp = this.#remembered.nextTimestamp(self, peer, world.unixMs());
     const suite = world.suites.next(peer);
     const ephemeralSeed = world.seed();
     const { datagram, state } = createInitiation({
@@ -165,10 +127,10 @@ export class Exchange {
     });
     this.#logKeys(self, peer, suite, ephemeralSeed);
     ephemeralSeed.fill(0);
-    talks.initiation = state;
+    this.#initiations.set(peer, state);
     this.#bySender.set(senderIndex, peer);
     const local = world.entries.local(peer.index);
-    this.#sign(peer, datagram, to, local, nowMs);
+    this.#cookies.sign(peer, datagram, to, local, nowMs);
     if (world.send(datagram, to, local)) world.counters.add(COUNT.handshakesInitiated, 1);
     world.tell(peer, "handshake sent");
   }
@@ -198,7 +160,7 @@ export class Exchange {
   forget(peer: Peer): void {
     this.#world.suites.settled(peer);
     this.#forgetInitiation(peer);
-    this.#settle(peer);
+    this.#cookies.settle(peer);
   }
 
   #initiation(
@@ -244,7 +206,7 @@ export class Exchange {
     nowMs: number,
   ): ResponderState | null {
     const { counters } = this.#world;
-    const product = this.#product(self, peer);
+    const product = this.#remembered.product(self, peer);
     if (product === null) {
       counters.add(DROP.handshakeInvalid, 1);
       wipe(pending);
@@ -255,17 +217,13 @@ export class Exchange {
       counters.add(DROP[finished.reason], 1);
       return null;
     }
-    const talks = this.#talks.of(peer);
-    const last = talks.lastTimestamp;
-    const replayed = last !== null && compareTai64n(finished.timestamp, last) <= 0;
-    if (replayed || nowMs - talks.lastInitiationMs < INITIATION_EVERY_MS) {
-      counters.add(replayed ? DROP.handshakeReplayed : DROP.handshakeRate, 1);
+    const refused = this.#remembered.refusal(peer, finished.timestamp, nowMs);
+    if (refused !== null) {
+      counters.add(DROP[refused], 1);
       this.#world.suites.metLate(peer, finished.state.suite);
       wipe(finished.state);
       return null;
     }
-    talks.lastTimestamp = finished.timestamp;
-    talks.lastInitiationMs = nowMs;
     this.#world.suites.met(peer, finished.state.suite);
     return finished.state;
   }
@@ -310,7 +268,7 @@ export class Exchange {
     world.keeper.useAnswered(peer, made, nowMs);
     keeper.of(peer).timers.handshakeReceived(nowMs);
     // It may be a copy: the peer is there when something came in the session (security.md 40).
-    this.#sign(peer, datagram, from, local, nowMs);
+    this.#cookies.sign(peer, datagram, from, local, nowMs);
     if (world.send(datagram, from, local)) world.counters.add(COUNT.handshakesAnswered, 1);
     world.tell(peer, "handshake answered");
     return true;
@@ -326,14 +284,8 @@ export class Exchange {
     const world = this.#world;
     const index = readU32(datagram, RESPONSE.fields.receiverIndex);
     const peer = this.#bySender.get(index);
-    const talks = peer && this.#talks.of(peer);
-    const state = talks?.initiation ?? null;
-    if (
-      peer === undefined ||
-      talks === undefined ||
-      state === null ||
-      state.senderIndex !== index
-    ) {
+    const state = peer && this.#initiations.get(peer);
+    if (peer === undefined || state === undefined || state.senderIndex !== index) {
       world.counters.add(DROP.handshakeInvalid, 1);
       return null;
     }
@@ -354,8 +306,8 @@ export class Exchange {
       return null;
     }
     this.#bySender.delete(index);
-    talks.initiation = null;
-    this.#settle(peer);
+    this.#initiations.delete(peer);
+    this.#cookies.settle(peer);
     const { remoteIndex, keys } = result;
     const { suite } = state;
     world.suites.met(peer, suite);
@@ -384,13 +336,12 @@ export class Exchange {
   /** A cookie reply: the message that it answers goes out again, once, with mac2. */
   #cookie(datagram: Uint8Array, nowMs: number): void {
     const world = this.#world;
-    const peer = this.#byLastIndex.get(readU32(datagram, COOKIE.fields.receiverIndex));
-    const cookie = peer && this.#talks.of(peer).cookie;
-    const sent = cookie?.sent ?? null;
-    if (peer === undefined || sent === null || !cookie?.take(datagram, nowMs)) {
+    const taken = this.#cookies.take(datagram, nowMs);
+    if (taken === null) {
       world.counters.add(DROP.cookieUnexpected, 1);
       return;
     }
+    const { peer, sent } = taken;
     world.counters.add(COUNT.cookiesTaken, 1);
     world.tell(peer, "cookie taken");
     if (sent.again) return;
@@ -421,30 +372,12 @@ export class Exchange {
     return false;
   }
 
-  /** Writes mac2 where there is a cookie, and waits for a cookie reply. Takes: `datagram`. */
-  #sign(peer: Peer, datagram: Uint8Array, to: Uint8Array, local: Uint8Array, nowMs: number): void {
-    this.#settle(peer);
-    const { index } = this.#talks.of(peer).cookie.sign(datagram, to, local, nowMs);
-    this.#byLastIndex.set(index, peer);
-  }
-
-  /** No cookie reply is waited for any more. */
-  #settle(peer: Peer): void {
-    const { cookie } = this.#talks.of(peer);
-    const index = cookie.sent?.index;
-    if (index !== undefined && this.#byLastIndex.get(index) === peer) {
-      this.#byLastIndex.delete(index);
-    }
-    cookie.settle();
-  }
-
   #forgetInitiation(peer: Peer): void {
-    const talks = this.#talks.of(peer);
-    const { initiation } = talks;
-    if (initiation === null) return;
+    const initiation = this.#initiations.get(peer);
+    if (initiation === undefined) return;
+    this.#initiations.delete(peer);
     this.#bySender.delete(initiation.senderIndex);
     this.#world.keeper.releaseIndex(initiation.senderIndex);
     wipe(initiation);
-    talks.initiation = null;
   }
 }

@@ -7,7 +7,7 @@
  * `random` not, and `chained` random with each look-up waiting for the one before it.
  */
 import assert from "node:assert";
-import { AllowedIps, type Owner } from "../src/control/allowed-ips.ts";
+import { AllowedIps, type Owner } from "../src/control/peers/allowed-ips.ts";
 import { SLOT_BYTES } from "../src/memory/layout.ts";
 import { type Arena, makeArena, wordOf } from "../src/memory/region.ts";
 import { publishRoutes, RouteLookup } from "../src/memory/routes.ts";

@@ -5,7 +5,7 @@
  * the quickest round of each counts, since whatever else the machine does only makes one slower.
  * Takes some milliseconds. Thread: main, before it attaches the engine's memory.
  */
-import type { AesFound } from "./control/suites.ts";
+import type { AesFound } from "./control/handshake/suites.ts";
 import { openChaCha } from "./crypto/open.ts";
 import { sealChaCha } from "./crypto/seal.ts";
 import { Segments } from "./crypto/segments.ts";

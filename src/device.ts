@@ -2,7 +2,7 @@
  * device — the TUN queues, the UDP sockets and the eventfds of an engine, opened by main, which so
  * keeps them when a thread dies.
  */
-import { type OpenPort, openPort, type PortOptions } from "./control/sockets.ts";
+import { type OpenPort, openPort, type PortOptions } from "./control/host/sockets.ts";
 import { addon, type IoOptions } from "./io/native/addon.ts";
 import { chooseOffloads, type OffloadName, type Offloads } from "./offloads.ts";
 import { probe } from "./probes.ts";

@@ -39,6 +39,13 @@ export interface Log {
   level: LogLevel;
 }
 
+/** Says a line, with its facts; never keys, never what strangers sent. */
+export type Say = (
+  level: LogKind,
+  text: string,
+  facts?: Readonly<Record<string, string | number>>,
+) => void;
+
 export interface LogOptions {
   /** The thread's name. */
   readonly thread: string;

@@ -116,7 +116,7 @@ const configOf = (name: string): EngineConfig => ({
  * waits for it.
  */
 const waitForFormer = async (name: string): Promise<void> => {
-  const { isAlive } = await import("./control/unix.ts");
+  const { isAlive } = await import("./control/doors/unix.ts");
   const { uapiFile } = await import("./schema/uapi.ts");
   for (let waitedMs = 0; waitedMs < FORMER_MS; waitedMs += LOOK_MS) {
     if (!(await isAlive(uapiFile(name)))) return;

@@ -1,11 +1,6 @@
 /**
- * alarm — when control looks around again: one timer of the world for two reasons.
- *
- *     wakeBy ── a peer is due ──────────────────────╮
- *     ringBy ── something waits for I/O threads ────┴─▶ the earliest ──▶ rung()
- *
- * What waits for I/O threads is looked at a few times a second at most, and costs no look at peers
- * that are not due. Boot-clock milliseconds. Thread: control.
+ * alarm — when control looks around again: one timer of the world, for whoever is due (due.ts) and
+ * for what waits for I/O threads. Boot-clock milliseconds. Thread: control.
  */
 import type { World } from "./world.ts";
 
@@ -14,22 +9,15 @@ const SHORTEST_MS = 1;
 
 export class Alarm {
   readonly #world: Pick<World, "bootMs" | "wakeAt">;
-  #peersMs = Number.POSITIVE_INFINITY;
   #ringsMs = Number.POSITIVE_INFINITY;
 
   constructor(world: Pick<World, "bootMs" | "wakeAt">) {
     this.#world = world;
   }
 
-  /** A peer is due then. */
-  wakeBy(dueMs: number): void {
-    this.#peersMs = Math.min(this.#peersMs, dueMs);
-    this.ringBy(dueMs);
-  }
-
   /**
-   * Something else is to be looked at then. A suspend stops timers, not the boot clock: an alarm
-   * that is overdue by then rings at once.
+   * Something is to be looked at then. A suspend stops timers, not the boot clock: an alarm that is
+   * overdue by then rings at once.
    */
   ringBy(dueMs: number): void {
     const nowMs = this.#world.bootMs();
@@ -39,12 +27,8 @@ export class Alarm {
     this.#world.wakeAt(this.#ringsMs);
   }
 
-  /** It rang. True: peers may be due, and wakeBy() is to be told of the next one. */
-  rung(nowMs: number): boolean {
+  /** It rang; the next one is to be said. */
+  rung(): void {
     this.#ringsMs = Number.POSITIVE_INFINITY;
-    const due = this.#peersMs <= nowMs;
-    if (due) this.#peersMs = Number.POSITIVE_INFINITY;
-    else this.ringBy(this.#peersMs);
-    return due;
   }
 }

@@ -11,15 +11,15 @@ import type { Change, PeerChange } from "../schema/change.ts";
 import { changeWords } from "../schema/change-words.ts";
 import { EngineError } from "../schema/errors.ts";
 import { sameKey } from "../schema/identity.ts";
-import { CookieChecker } from "./cookie.ts";
-import type { Endpoints } from "./endpoints.ts";
-import type { Exchange } from "./exchange.ts";
-import { Limiter } from "./limiter.ts";
-import { Load } from "./load.ts";
-import { staticKeys } from "./noise.ts";
-import type { Peer } from "./peer.ts";
-import type { Roster } from "./roster.ts";
-import type { Self } from "./self.ts";
+import type { Exchange } from "./handshake/exchange.ts";
+import { staticKeys } from "./handshake/noise.ts";
+import type { Self } from "./handshake/self.ts";
+import type { Peer } from "./peers/peer.ts";
+import type { Roster } from "./peers/roster.ts";
+import type { Endpoints } from "./reach/endpoints.ts";
+import { CookieChecker } from "./strangers/cookie.ts";
+import { Limiter } from "./strangers/limiter.ts";
+import { Load } from "./strangers/load.ts";
 import type { World } from "./world.ts";
 
 /** A change waits for entries of removed peers: milliseconds; in all this often and long. */
@@ -34,6 +34,8 @@ const AGAIN_MS = 50;
 export interface Hands {
   /** Looks at the peer's timers now. */
   readonly step: (peer: Peer) => void;
+  /** What was sent to the peer is lost: an attempt sends again then, at the latest. */
+  readonly again: (peer: Peer, dueMs: number) => void;
   /** Ends all sessions and handshakes of the peer. */
   readonly forget: (peer: Peer) => void;
   /** Takes what I/O threads have told so far: a change is later than that. */
@@ -137,10 +139,7 @@ export class Changes {
     if (!this.#moved) return;
     this.#moved = false;
     const { roster, hands, world } = this.#options;
-    for (const peer of roster.peers()) {
-      peer.timers.again(world.bootMs() + AGAIN_MS);
-      hands.step(peer);
-    }
+    for (const peer of roster.peers()) hands.again(peer, world.bootMs() + AGAIN_MS);
     hands.settle();
   }
 
@@ -250,8 +249,7 @@ export class Changes {
     if (sameKey(privateKey, this.#self?.keys.privateKey ?? null)) return;
     for (const peer of roster.peers()) {
       hands.forget(peer);
-      peer.staticStatic?.fill(0);
-      peer.staticStatic = null;
+      exchange.forgetProduct(peer);
     }
     this.#wipeSelf();
     if (privateKey === null) return;

@@ -1,46 +1,35 @@
 /**
  * control — what the control thread does, apart from the world that it does it in.
  *
- *     datagrams ──▶ exchange ──▶ sessions ──▶ I/O threads
- *     events of I/O threads ──▶ timers ──▶ handshakes, keepalives
+ *     datagrams ──▶ inbox ──▶ handshakes ──▶ sessions ──▶ I/O threads
+ *     events of I/O threads ──▶ looks ──▶ handshakes, keepalives
  *     changes (UAPI, commands, reload) ──▶ roster ──▶ routes
  *
  * Clock, randomness, sockets and alarm come in as a `World`. Every method returns at once, but for
  * `apply` and `setUp`. Thread: control.
  */
-import { Counters, controlBlock } from "../memory/counters.ts";
+import type { PassedFrame } from "../memory/frames.ts";
 import { COMMAND, COUNT, DROP } from "../memory/layout.ts";
 import { readMtu } from "../memory/mtu.ts";
-import { PeerEntries } from "../memory/peers.ts";
-import type { Arena } from "../memory/region.ts";
+import type { PeerEntries } from "../memory/peers.ts";
 import { cameInside } from "../memory/underlay.ts";
 import type { Change, DeviceState } from "../schema/change.ts";
-import { makeIndexKey } from "../wire/index.ts";
+import { HANDSHAKE_TYPES } from "../wire/handshake.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
-import { act, type Doers } from "./actions.ts";
-import { admitsOutside } from "./admits.ts";
-import { Alarm } from "./alarm.ts";
 import { Changes } from "./changes.ts";
-import { Commands } from "./commands.ts";
-import type { PassedFrame } from "./datagrams.ts";
-import { Endpoints } from "./endpoints.ts";
-import { Events } from "./events.ts";
-import { Exchange } from "./exchange.ts";
-import { Frames } from "./frames.ts";
-import { News } from "./news.ts";
-import type { Peer } from "./peer.ts";
-import { Roster } from "./roster.ts";
-import { SessionKeeper } from "./sessions.ts";
+import type { Suites } from "./handshake/suites.ts";
+import { Inbox } from "./inbox.ts";
+import { Looks } from "./looks.ts";
+import type { Peer } from "./peers/peer.ts";
+import type { Roster } from "./peers/roster.ts";
+import type { Endpoints } from "./reach/endpoints.ts";
+import { openRooms, type Rooms, type RoomsOptions } from "./rooms.ts";
+import { Events } from "./sessions/events.ts";
+import type { Held } from "./sessions/sessions.ts";
 import { peerStates } from "./states.ts";
-import { type AesFound, type Cipher, Suites } from "./suites.ts";
-import { PeerTimers, type Timing } from "./timers.ts";
 import type { World } from "./world.ts";
 
-export interface ControlOptions {
-  readonly arena: Arena;
-  readonly timing: Timing;
-  readonly cipher: Cipher;
-  readonly aes: AesFound;
+export interface ControlOptions extends Omit<RoomsOptions, "dueBy"> {
   readonly listenPort: number;
   /** The port that was asked for, where it is another: 0 lets the kernel choose. */
   readonly wantedPort?: number;
@@ -49,73 +38,55 @@ export interface ControlOptions {
   readonly keyFixed: boolean;
 }
 
-/** How often what waits for I/O threads is looked at: entries, routes, commands, frames. */
-const SETTLE_MS = 20;
+export interface PeerFacts {
+  readonly held: Held;
+  /** It said hello. */
+  readonly isEngine: boolean;
+  /** Milliseconds to the peer and back; null: not known. */
+  readonly rttMs: number | null;
+  /** Why its endpoint's name gives no address; null: it does, or is none. */
+  readonly nameProblem: string | null;
+}
 
 export class Control {
-  readonly #arena: Arena;
   readonly #world: World;
-  readonly #timing: Timing;
-  readonly #counters: Counters;
-  readonly #entries: PeerEntries;
-  readonly #keeper: SessionKeeper;
-  readonly #exchange: Exchange;
-  readonly #endpoints: Endpoints;
+  readonly #rooms: Rooms;
+  readonly #looks: Looks;
+  readonly #inbox: Inbox;
   readonly #changes: Changes;
   readonly #events: Events;
-  readonly #commands: Commands;
-  readonly #frames: Frames;
-  readonly #alarm: Alarm;
-  readonly #news: News;
-  readonly #doers: Doers;
-  readonly roster: Roster;
-  readonly suites: Suites;
-  #up = false;
-  /** COMMAND to the peer's I/O thread. */
-  readonly #command = (peer: Peer, kind: number): void =>
-    this.#commands.tell(peer.owner, kind, peer.index);
 
-  constructor(options: ControlOptions, world: World) {
-    const { arena, timing, listenPort, wantedPort, fwmark, keyFixed } = options;
-    const { mac, random } = world;
-    const random32 = (): number => Buffer.from(world.randomBytes(4)).readUInt32LE();
-    this.#arena = arena;
+  constructor(
+    { listenPort, wantedPort, fwmark, keyFixed, ...options }: ControlOptions,
+    world: World,
+  ) {
+    const { arena } = options;
     this.#world = world;
-    this.#alarm = new Alarm(world);
-    this.#timing = timing;
-    this.#counters = new Counters(arena, controlBlock(arena));
-    this.#entries = new PeerEntries(arena, admitsOutside(world, this.#counters));
-    this.#keeper = new SessionKeeper({
-      arena,
-      entries: this.#entries,
-      counters: this.#counters,
-      indexKey: makeIndexKey(world.randomBytes(8)),
-      rejectAfterMs: timing.rejectAfterTimeMs,
-      random32,
-      confirmed: (peer, nowMs) => this.#inUse(peer, nowMs),
-    });
-    this.#news = new News(this.#entries, world.say);
-    this.roster = new Roster({ arena, entries: this.#entries, mac, timing, random });
-    this.suites = new Suites(options.cipher, options.aes, (peer, dueMs) => {
-      peer.timers.renewAt(dueMs);
-      this.#alarm.wakeBy(dueMs);
-    });
-    this.#exchange = this.#makeExchange();
-    this.#endpoints = new Endpoints(world, this.#entries, timing.askEveryMs, (peer) => {
-      if (peer.timers.attempting) this.#exchange.initiate(peer, world.bootMs());
+    const rooms = openRooms({ ...options, dueBy: (...due) => this.#looks.dueBy(...due) }, world);
+    const { counters, keeper, frames } = rooms;
+    this.#rooms = rooms;
+    const looks = new Looks(rooms, world, () => this.#changes.open);
+    this.#looks = looks;
+    this.#inbox = new Inbox(counters);
+    this.#inbox.give(HANDSHAKE_TYPES, (datagram, from, local, nowMs) => {
+      const peer = rooms.exchange.receive(datagram, from, local, nowMs);
+      // What strangers send changes no timer, and puts none off.
+      if (peer !== null) looks.dueBy(peer, nowMs);
     });
     this.#changes = new Changes({
+      ...rooms,
       world,
-      roster: this.roster,
-      exchange: this.#exchange,
-      endpoints: this.#endpoints,
       hands: {
-        step: (peer) => this.#step(peer, world.bootMs()),
-        forget: (peer) => this.#forget(peer, world.bootMs()),
+        step: (peer) => looks.step(peer, world.bootMs()),
+        again: (peer, dueMs) => {
+          keeper.of(peer).timers.again(dueMs);
+          looks.step(peer, world.bootMs());
+        },
+        forget: (peer) => looks.forget(peer, world.bootMs()),
         hear: () => this.#events.take(world.bootMs()),
-        settle: () => this.#settle(world.bootMs()),
+        settle: () => looks.settle(world.bootMs()),
         onLoad: () => {
-          this.#counters.add(COUNT.underLoad, 1);
+          counters.add(COUNT.underLoad, 1);
           world.say("warn", "under load: handshakes come faster than can be answered");
         },
       },
@@ -125,47 +96,33 @@ export class Control {
       mtu: () => readMtu(arena),
       keyFixed,
     });
-    this.#commands = new Commands(arena, this.#counters, world.signal);
-    const shared = { arena, entries: this.#entries, counters: this.#counters };
-    const [{ suites }, { say }] = [this, world];
-    const [endpoints, exchange, keeper] = [this.#endpoints, this.#exchange, this.#keeper];
-    this.#doers = { endpoints, exchange, keeper, suites, command: this.#command };
-    this.#frames = new Frames({ ...shared, commands: this.#commands, suites, random32, say });
     this.#events = new Events({
-      ...shared,
-      news: this.#news,
-      roster: this.roster,
+      ...rooms,
       confirmed: (peer, session, generation, nowMs) => {
-        if (this.#keeper.confirm(peer, session, generation, nowMs)) this.#step(peer, nowMs);
+        if (keeper.confirm(peer, session, generation, nowMs)) looks.step(peer, nowMs);
       },
-      wanted: (peer, nowMs) => this.#step(peer, nowMs),
-      tooLarge: (peer, nowMs) => this.#alarm.wakeBy(this.#frames.refused(peer, nowMs)),
-    });
-  }
-
-  #makeExchange(): Exchange {
-    const world = this.#world;
-    return new Exchange({
-      mac: world.mac,
-      suites: this.suites,
-      keeper: this.#keeper,
-      entries: this.#entries,
-      counters: this.#counters,
-      find: (publicKey) => this.roster.find(publicKey),
-      seed: () => world.randomBytes(32),
-      unixMs: world.unixMs,
-      send: world.send,
-      command: this.#command,
-      logKeys: world.logKeys,
-      tell: (peer, text) => this.#news.handshake(peer, text),
+      wanted: (peer, nowMs) => looks.step(peer, nowMs),
+      tooLarge: (peer, nowMs) => looks.dueBy(peer, frames.refused(peer, nowMs)),
     });
   }
 
   // -------------------------------------------------------------------------------------------
   // What it is
 
+  get endpoints(): Endpoints {
+    return this.#rooms.endpoints;
+  }
+
   get entries(): PeerEntries {
-    return this.#entries;
+    return this.#rooms.entries;
+  }
+
+  get roster(): Roster {
+    return this.#rooms.roster;
+  }
+
+  get suites(): Suites {
+    return this.#rooms.suites;
   }
 
   get listenPort(): number {
@@ -186,6 +143,17 @@ export class Control {
     return this.#changes.self?.keys.publicKey ?? null;
   }
 
+  /** What is going on with a peer. */
+  facts(peer: Peer): PeerFacts {
+    const { keeper, frames, endpoints } = this.#rooms;
+    return {
+      held: keeper.of(peer),
+      isEngine: frames.knows(peer),
+      rttMs: frames.rttMs(peer),
+      nameProblem: endpoints.nameProblem(peer),
+    };
+  }
+
   underLoad(nowMs: number): boolean {
     return this.#changes.self?.load.under(nowMs) ?? false;
   }
@@ -197,7 +165,7 @@ export class Control {
       privateKey: this.#changes.self?.keys.privateKey ?? null,
       listenPort: this.listenPort,
       fwmark: this.fwmark,
-      peers: peerStates(this.roster, this.#entries),
+      peers: peerStates(this.#rooms),
     };
   }
 
@@ -217,7 +185,7 @@ export class Control {
 
   /** The peer hears from us at once, when it has a session. */
   announce(peer: Peer): void {
-    if (this.#entries.current(peer.index) >= 0) this.#command(peer, COMMAND.keepalive);
+    if (this.entries.current(peer.index) >= 0) this.#rooms.command(peer, COMMAND.keepalive);
   }
 
   /**
@@ -225,10 +193,10 @@ export class Control {
    * Errors: EngineError PORT_TAKEN, SOCKET_FAILED; it is up without a port then.
    */
   async setUp(up: boolean): Promise<void> {
-    if (up === this.#up) return;
-    this.#up = up;
+    if (up === this.#looks.up) return;
+    this.#looks.up = up;
     // What is staged stays: it may have come after an "up" that the kernel has still to tell.
-    if (!up) for (const peer of this.roster.peers()) this.#end(peer, this.#world.bootMs());
+    if (!up) for (const peer of this.roster.peers()) this.#looks.end(peer, this.#world.bootMs());
     await this.#changes.listen(up);
   }
 
@@ -237,14 +205,15 @@ export class Control {
    * while the interface is down or without its port.
    */
   rekey(publicKey: Uint8Array | null): number {
-    if (!this.#up || !this.#changes.open) return 0;
+    if (!this.#looks.up || !this.#changes.open) return 0;
     const nowMs = this.#world.bootMs();
     let begun = 0;
     for (const peer of this.roster.named(publicKey)) {
-      if (sockaddrFamily(this.#entries.endpoint(peer.index)) === 0) continue;
-      this.#exchange.initiate(peer, nowMs);
-      peer.timers.handshakeSent(nowMs);
-      this.#alarm.wakeBy(peer.timers.nextDueMs(nowMs));
+      if (sockaddrFamily(this.entries.endpoint(peer.index)) === 0) continue;
+      this.#rooms.exchange.initiate(peer, nowMs);
+      const { timers } = this.#rooms.keeper.of(peer);
+      timers.handshakeSent(nowMs);
+      this.#looks.dueBy(peer, timers.nextDueMs(nowMs));
       begun++;
     }
     return begun;
@@ -253,20 +222,20 @@ export class Control {
   /** The tunnel's MTU is about to become this. */
   growMtu(mtu: number): void {
     for (const peer of this.roster.peers()) {
-      this.#keeper.growMtu(peer, mtu);
-      this.#entries.growMtu(peer.index);
+      this.#rooms.keeper.growMtu(peer, mtu);
+      this.entries.growMtu(peer.index);
     }
   }
 
   /** Tells every I/O thread. */
   broadcast(kind: number): void {
-    this.#commands.broadcast(kind);
-    this.#settle(this.#world.bootMs());
+    this.#rooms.commands.broadcast(kind);
+    this.#looks.settle(this.#world.bootMs());
   }
 
   /** Zeroes keys and forgets all. */
   stop(): void {
-    this.#up = false;
+    this.#looks.up = false;
     this.#changes.end();
     this.#world.wakeAt(Number.POSITIVE_INFINITY);
   }
@@ -276,28 +245,27 @@ export class Control {
 
   /** A datagram that is no transport data. Borrows: all three. */
   receive(datagram: Uint8Array, from: Uint8Array, local: Uint8Array): void {
-    if (!this.#up) return;
-    const nowMs = this.#world.bootMs();
-    // What strangers send changes no timer, and puts none off.
-    if (cameInside(this.#arena, local)) this.#counters.add(DROP.ownTunnel, 1);
-    else if (this.#exchange.receive(datagram, from, local, nowMs)) this.#alarm.wakeBy(nowMs);
+    if (!this.#looks.up) return;
+    if (cameInside(this.#rooms.arena, local)) this.#rooms.counters.add(DROP.ownTunnel, 1);
+    else this.#inbox.take(datagram, from, local, this.#world.bootMs());
   }
 
   /** A control frame, opened by an I/O thread. Borrows: `frame.bytes`. */
   frame(frame: PassedFrame): void {
-    if (!this.#up) return;
+    if (!this.#looks.up) return;
     const nowMs = this.#world.bootMs();
     // What was said of its session before it, and where the peer is.
     this.#events.take(nowMs);
     const peer = this.roster.at(frame.peer);
-    if (peer !== undefined) this.#keeper.follow(peer, nowMs);
-    this.#alarm.wakeBy(this.#frames.take(peer, frame, nowMs));
-    this.#settle(nowMs);
+    if (peer !== undefined) this.#rooms.keeper.follow(peer, nowMs);
+    this.#rooms.frames.take(peer, frame, nowMs);
+    if (peer !== undefined) this.#looks.dueAgain(peer, nowMs);
+    this.#looks.settle(nowMs);
   }
 
   /** A datagram was longer than any message. */
   oversized(): void {
-    this.#counters.add(DROP.badType, 1);
+    this.#rooms.counters.add(DROP.badType, 1);
   }
 
   /** A receive brought as many datagrams as it may: more are waiting. */
@@ -309,85 +277,11 @@ export class Control {
   hear(): void {
     const nowMs = this.#world.bootMs();
     this.#events.take(nowMs);
-    this.#settle(nowMs);
+    this.#looks.settle(nowMs);
   }
 
-  /** The alarm: steps every peer that is due, then sleeps until the earliest next. */
+  /** The alarm rang: whoever is due is looked at. */
   tick(): void {
-    const nowMs = this.#world.bootMs();
-    if (this.#alarm.rung(nowMs)) this.#stepAll(nowMs);
-    this.#settle(nowMs);
-  }
-
-  #stepAll(nowMs: number): void {
-    let dueMs = Number.POSITIVE_INFINITY;
-    for (const peer of this.roster.peers()) {
-      if (this.#nextMs(peer, nowMs) <= nowMs) this.#act(peer, nowMs);
-      dueMs = Math.min(dueMs, this.#nextMs(peer, nowMs));
-    }
-    this.#alarm.wakeBy(dueMs);
-  }
-
-  /** A session that we answered is used: something authentic came on it. */
-  #inUse(peer: Peer, nowMs: number): void {
-    peer.timers.handshakeDone(nowMs);
-    this.suites.used(peer, nowMs);
-    peer.lastHandshakeUnixMs = this.#world.unixMs();
-    this.#command(peer, COMMAND.release);
-  }
-
-  // -------------------------------------------------------------------------------------------
-  // What it does
-
-  /** Entries, routes and frames that wait for I/O threads. */
-  #settle(nowMs: number): void {
-    const told = this.#commands.flush();
-    const waiting = this.#keeper.sweep(nowMs);
-    for (const peer of this.#frames.ready()) this.#step(peer, nowMs);
-    const settled = this.roster.settle() && !waiting && told && !this.#frames.waits;
-    if (!settled) this.#alarm.ringBy(nowMs + SETTLE_MS);
-  }
-
-  #step(peer: Peer, nowMs: number): void {
-    this.#act(peer, nowMs);
-    this.#alarm.wakeBy(this.#nextMs(peer, nowMs));
-  }
-
-  /** When to look at the peer again. */
-  #nextMs(peer: Peer, nowMs: number): number {
-    return Math.min(peer.timers.nextDueMs(nowMs), Math.max(nowMs, this.#frames.dueMs(peer)));
-  }
-
-  #act(peer: Peer, nowMs: number): void {
-    // An attempt that is lost before the port is there would be an attempt all the same.
-    if (!this.#up || !this.#changes.open) {
-      peer.timers.rest();
-      return;
-    }
-    this.#keeper.follow(peer, nowMs);
-    const { current } = peer;
-    const session = current === null ? null : this.#keeper.seen(current);
-    const persistentKeepaliveMs = peer.persistentKeepaliveS * 1_000;
-    const times = this.#entries.times(peer.index);
-    const actions = peer.timers.step({ ...times, session, persistentKeepaliveMs }, nowMs);
-    for (const action of actions) act(this.#doers, peer, action, nowMs);
-    this.#frames.step(peer, nowMs);
-    this.#news.look(peer, nowMs);
-  }
-
-  /** Ends what is under way with a peer, what waits for it included. */
-  #forget(peer: Peer, nowMs: number): void {
-    this.#end(peer, nowMs);
-    this.#command(peer, COMMAND.discard);
-  }
-
-  /** Ends sessions and handshakes with a peer. */
-  #end(peer: Peer, nowMs: number): void {
-    this.#exchange.forget(peer);
-    this.#keeper.forget(peer, nowMs);
-    this.#frames.forget(peer);
-    const { handshakeDoneMs } = peer.timers;
-    peer.timers = new PeerTimers(this.#world.random, this.#timing, handshakeDoneMs);
-    peer.told = null;
+    this.#looks.tick(this.#world.bootMs());
   }
 }

@@ -14,61 +14,29 @@ import { connectedSockets, setPortOpen } from "../memory/connected.ts";
 import { COMMAND } from "../memory/layout.ts";
 import { setLocals } from "../memory/locals.ts";
 import { writeMtu } from "../memory/mtu.ts";
-import { type Arena, type ArenaShare, openArena, regionTables } from "../memory/region.ts";
-import type { EngineConfig } from "../schema/config.ts";
-import { SentClock } from "./clock.ts";
+import { type Arena, openArena, regionTables } from "../memory/region.ts";
 import { Control } from "./control.ts";
-import { firstChange } from "./current.ts";
-import { Datagrams } from "./datagrams.ts";
-import type { OnLost } from "./door.ts";
-import { makeHandlers } from "./handlers.ts";
-import { mac, makeSourceHash } from "./hashes.ts";
-import { Host } from "./host.ts";
-import { KeyLog, keyLogSentence } from "./key-log.ts";
-import { type NameService, openNames } from "./name-service.ts";
-import { Neighbours } from "./neighbours.ts";
-import { reachedPeers } from "./reached.ts";
-import { Reloads } from "./reloads.ts";
-import { type Opened, upFacts } from "./report.ts";
-import { type ControlSocket, openControlSocket } from "./socket.ts";
-import { hasAddress, type OpenPort, type PortOptions, Sockets } from "./sockets.ts";
-import { Sources } from "./sources.ts";
-import type { AesFound } from "./suites.ts";
+import { firstChange } from "./doors/current.ts";
+import type { OnLost } from "./doors/door.ts";
+import { makeHandlers } from "./doors/handlers.ts";
+import { Reloads } from "./doors/reloads.ts";
+import { upFacts } from "./doors/report.ts";
+import { type ControlSocket, openControlSocket } from "./doors/socket.ts";
+import { openUapiSocket, type UapiSocket } from "./doors/uapi.ts";
+import { KeyLog, keyLogSentence } from "./handshake/key-log.ts";
+import { SentClock } from "./handshake/timestamps.ts";
+import { Datagrams } from "./host/datagrams.ts";
+import { Host } from "./host/host.ts";
+import { Neighbours } from "./host/neighbours.ts";
+import { hasAddress, Sockets } from "./host/sockets.ts";
+import { Loops } from "./reach/loops.ts";
+import { type NameService, openNames } from "./reach/name-service.ts";
+import { reachedPeers } from "./reach/reached.ts";
+import { Sources } from "./reach/sources.ts";
+import { mac, makeSourceHash } from "./strangers/hashes.ts";
+import type { ControlReport, ControlTask, Order } from "./task.ts";
 import { BootTimer, every, later } from "./timer.ts";
-import type { Timing } from "./timers.ts";
-import { openUapiSocket, type UapiSocket } from "./uapi.ts";
 import type { World } from "./world.ts";
-
-/** What main gives control. */
-export interface ControlTask {
-  readonly share: ArenaShare;
-  readonly config: EngineConfig;
-  readonly opened: Opened;
-  readonly timing: Timing;
-  readonly aes: AesFound;
-  readonly port: OpenPort;
-  readonly portOptions: PortOptions;
-  /** Index of the interface, and a TUN queue. */
-  readonly index: number;
-  readonly tun: number;
-  /** What I/O threads hand on. */
-  readonly passOn: number;
-  /** Control's wake-up eventfd, and each I/O thread's. */
-  readonly wake: number;
-  readonly ioWakes: readonly number[];
-}
-
-/** What main tells control: to read the configuration again, or to stop, and why. */
-export type Order = "reload" | { readonly stop: string };
-
-/** What control tells main. */
-export type ControlReport =
-  | { readonly type: "ready" }
-  /** Somebody asks for it; `why` is a clause. */
-  | { readonly type: "stop"; readonly why: string }
-  /** Its work is done. */
-  | { readonly type: "ended" }
-  | { readonly type: "failed"; readonly message: string };
 
 /** Tuning: names that are resolved by then keep prefixes that contain them from being routed. */
 const NAMES_MS = 1_000;
@@ -90,6 +58,7 @@ class ControlThread {
   readonly #datagrams: Datagrams;
   readonly #neighbours: Neighbours;
   readonly #host: Host;
+  readonly #loops: Loops;
   readonly #sources: Sources;
   readonly #eventWatch: WatchHandle;
   readonly #onLost: OnLost = {
@@ -128,10 +97,12 @@ class ControlThread {
     addon.attach(this.#arena.u8, bases, counts);
     const { interface: link } = task.config;
     const { udp4, udp6 } = task.port.pairs[0]!;
-    this.#names = openNames({ v4: udp4 >= 0, v6: udp6 >= 0 });
+    this.#names = openNames({ v4: udp4 >= 0, v6: udp6 >= 0 }, later);
+    const world = this.#world();
+    this.#loops = new Loops(this.#arena, world);
     this.#alarm = new BootTimer(() => {
       this.#control.tick();
-      this.#host.underlay.look(this.#control);
+      this.#loops.look(this.#control.roster.peers(), this.#control.entries);
     });
     this.#sockets = new Sockets(task.port, task.portOptions);
     const { fwmark: mark, bindDevice } = task.portOptions;
@@ -147,10 +118,18 @@ class ControlThread {
         fwmark: link.fwmark,
         keyFixed: link.identity !== null && link.identity.nodeId !== null,
       },
-      this.#world(),
+      world,
     );
     this.#datagrams = new Datagrams(task.port.pairs.at(-1)!, task.passOn, this.#control);
-    this.#sources = new Sources(this.#control, hasAddress);
+    const { roster, entries, endpoints } = this.#control;
+    this.#sources = new Sources({
+      roster,
+      entries,
+      endpoints,
+      has: hasAddress,
+      announce: (peer) => this.#control.announce(peer),
+      disconnect: () => this.#control.broadcast(COMMAND.sockets),
+    });
     this.#host = this.#makeHost();
     this.#eventWatch = addon.watch(task.wake, () => {
       addon.eventClear(task.wake);
@@ -172,7 +151,6 @@ class ControlThread {
       bound: link.bindDevice !== "",
       port: task.port.port,
       mark: () => this.#control.fwmark,
-      say: (...words) => this.#kinds.say(...words),
       tun: task.tun,
       every,
       later,

@@ -1,11 +1,14 @@
 /** states — the peers as UAPI shows them, read from shared memory and the roster. */
-import type { PeerEntries } from "../memory/peers.ts";
 import type { PeerState } from "../schema/change.ts";
-import { endpointText } from "./endpoint-text.ts";
-import type { Roster } from "./roster.ts";
+import { endpointText } from "./reach/endpoint-text.ts";
+import type { Rooms } from "./rooms.ts";
 
 /** Good until the next change. Thread: control. */
-export function* peerStates(roster: Roster, entries: PeerEntries): Iterable<PeerState> {
+export function* peerStates({
+  roster,
+  entries,
+  keeper,
+}: Pick<Rooms, "roster" | "entries" | "keeper">): Iterable<PeerState> {
   for (const peer of roster.peers()) {
     const bytes = entries.bytes(peer.index);
     yield {
@@ -14,7 +17,7 @@ export function* peerStates(roster: Roster, entries: PeerEntries): Iterable<Peer
       endpoint: endpointText(entries.endpoint(peer.index)),
       persistentKeepaliveS: peer.persistentKeepaliveS,
       allowedIps: roster.allowed.of(peer),
-      lastHandshakeUnixMs: peer.lastHandshakeUnixMs,
+      lastHandshakeUnixMs: keeper.of(peer).lastHandshakeUnixMs,
       rxBytes: bytes.received,
       txBytes: bytes.sent,
     };

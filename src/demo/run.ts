@@ -13,7 +13,6 @@ import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ask, askPeers } from "../client.ts";
-import { formatAmount } from "../commands/print.ts";
 import type { PeerValue, StatusValue } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
 import { formatWireguardKey, makeIdentity, writeSecret } from "../schema/identity.ts";
@@ -148,7 +147,7 @@ const measure = async (folder: string, options: DemoOptions): Promise<DemoResult
   const ping4 = await measureRoundTrips(pair, "10.66.0.2", signal);
   progress("pinging fd66::2 through the tunnel");
   const ping6 = await measureRoundTrips(pair, "fd66::2", signal);
-  progress(`sending TCP through the tunnel for ${formatAmount(seconds, "second")}`);
+  progress(`sending TCP through the tunnel for ${seconds} s`);
   const tcp = await measureTcp(pair, "10.66.0.2", seconds, signal);
   const peers = await askPeers("p2pdemo0", control);
   const status = await ask("p2pdemo0", { type: "status.get" }, control);

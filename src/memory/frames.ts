@@ -16,6 +16,18 @@ const DATAGRAM_BYTES = fieldWord(FRAME.fields.datagramBytes);
 const frameWord = (arena: Arena, entry: number): number =>
   wordOf(arena, "frames", FRAME.size, entry);
 
+/** A control frame that an I/O thread opened and handed on; see io_pass.c. */
+export interface PassedFrame {
+  readonly peer: number;
+  readonly session: number;
+  /** Of the session, when the datagram was received. */
+  readonly generation: number;
+  /** UDP payload of its datagram. */
+  readonly datagramBytes: number;
+  /** The beginning of the plaintext. */
+  readonly bytes: Uint8Array;
+}
+
 /** Control's end. Thread: control. */
 export class FrameEntries {
   readonly #arena: Arena;

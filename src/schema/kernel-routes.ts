@@ -31,6 +31,11 @@ export interface Reached {
   readonly peer: string;
 }
 
+/** An address at which a peer is reached, as a sockaddr too. */
+export interface ReachedAt extends Reached {
+  readonly sockaddr: Uint8Array;
+}
+
 export const contains = (prefix: Cidr, host: Uint8Array): boolean => {
   if (prefix.bytes.length !== host.length) return false;
   for (let bit = 0; bit < prefix.prefixLength; bit++) {

@@ -89,6 +89,9 @@ const CLASSES: ReadonlyMap<number, Classified & { readonly bytes: number }> = ne
   [COOKIE.type + AES_TYPE_OFFSET, { kind: "cookie", suite: 1, bytes: COOKIE.bytes }],
 ]);
 
+/** First bytes of all handshake messages. */
+export const HANDSHAKE_TYPES: readonly number[] = [...CLASSES.keys()];
+
 /**
  * The message that a datagram is by type, reserved bytes and exact length; null for anything else.
  *

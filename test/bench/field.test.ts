@@ -9,7 +9,7 @@ import type { Done } from "../../bench/cells.ts";
 import { readOptions } from "../../bench/options.ts";
 import { openvpn } from "../../bench/rivals/openvpn.ts";
 import { paperScenario } from "../../bench/scenario/paper.ts";
-import { mac1Key } from "../../src/control/noise.ts";
+import { mac1Key } from "../../src/control/handshake/noise.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { compile } from "../lab/compile.ts";
 import { arrived, type Counters, type Field, receiveDrops } from "../lab/field.ts";

@@ -5,7 +5,7 @@
  * a cookie.
  */
 import { randomFillSync } from "node:crypto";
-import { mac1Key } from "../../src/control/noise.ts";
+import { mac1Key } from "../../src/control/handshake/noise.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { before, field, INITIATION, writeU32 } from "../../src/wire/handshake.ts";
 

@@ -8,7 +8,7 @@
  * Stops at SIGTERM and when its parent goes away.
  */
 import type { Worker } from "node:worker_threads";
-import { TIMING, type Timing } from "../../src/control/timers.ts";
+import { TIMING, type Timing } from "../../src/control/sessions/timers.ts";
 import { createEngine } from "../../src/engine.ts";
 import { sumCounters } from "../../src/memory/counters.ts";
 import { IO, SLOTS_PER_IO } from "../../src/memory/layout.ts";

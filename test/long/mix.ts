@@ -4,7 +4,7 @@
  * Nothing but `friend*` kinds may be accepted: they are made with the keys of a peer that the
  * engine knows. Buffers are used again: send a datagram before asking for the next one.
  */
-import { createInitiation, mac1Key, staticKeys } from "../../src/control/noise.ts";
+import { createInitiation, mac1Key, staticKeys } from "../../src/control/handshake/noise.ts";
 import {
   before,
   COOKIE,

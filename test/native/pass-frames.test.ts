@@ -1,10 +1,11 @@
 /** pass — control frames that were opened reach control, without their padding, within a budget. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { type PassedFrame, takePassed } from "../../src/control/datagrams.ts";
+import { takePassed } from "../../src/control/host/datagrams.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { F } from "../../src/io/station.ts";
 import { Counters } from "../../src/memory/counters.ts";
+import type { PassedFrame } from "../../src/memory/frames.ts";
 import {
   COUNT,
   DROP,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Datagrams } from "../../src/control/datagrams.ts";
+import { Datagrams } from "../../src/control/host/datagrams.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { F } from "../../src/io/station.ts";
 import { IoThread } from "../../src/io/thread.ts";

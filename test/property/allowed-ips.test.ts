@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ALLOWED_IPS_MAX, AllowedIps } from "../../src/control/allowed-ips.ts";
+import { ALLOWED_IPS_MAX, AllowedIps } from "../../src/control/peers/allowed-ips.ts";
 import { publishRoutes, RouteLookup } from "../../src/memory/routes.ts";
 import { type Cidr, formatCidr, maskCidr, parseCidr } from "../../src/wire/cidr.ts";
 import { runs, smallArena } from "./arena.ts";

@@ -5,13 +5,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { CookieChecker, CookieHolder } from "../../src/control/cookie.ts";
 import {
   consumeInitiation,
   consumeResponse,
   mac1Key,
   type Refused,
-} from "../../src/control/noise.ts";
+} from "../../src/control/handshake/noise.ts";
+import { CookieChecker, CookieHolder } from "../../src/control/strangers/cookie.ts";
 import { COOKIE, field, INITIATION, RESPONSE, readU32 } from "../../src/wire/handshake.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import * as oracle from "../unit/noise-oracle.ts";

@@ -11,7 +11,7 @@ import {
   SOURCE_PROBES,
   SOURCE_RATE,
   type SourceHash,
-} from "../../src/control/limiter.ts";
+} from "../../src/control/strangers/limiter.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import { runs } from "./arena.ts";
 

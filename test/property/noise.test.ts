@@ -7,7 +7,7 @@ import {
   createInitiation,
   createResponse,
   staticKeys,
-} from "../../src/control/noise.ts";
+} from "../../src/control/handshake/noise.ts";
 import * as oracle from "../unit/noise-oracle.ts";
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });

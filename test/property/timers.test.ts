@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { messageLimits } from "../../src/control/limits.ts";
-import { type Observation, PeerTimers, TIMING } from "../../src/control/timers.ts";
+import { messageLimits } from "../../src/control/sessions/limits.ts";
+import { type Observation, PeerTimers, TIMING } from "../../src/control/sessions/timers.ts";
 
 const LATENCY_MS = 20;
 const LIMITS = messageLimits(0, 1_420);

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { openUapiSocket } from "../../src/control/uapi.ts";
+import { openUapiSocket } from "../../src/control/doors/uapi.ts";
 import { stateText, UapiReader, type UapiRequest } from "../../src/schema/uapi.ts";
 import { formatCidr, maskCidr, parseCidr } from "../../src/wire/cidr.ts";
 import { readPrefix, writePrefix } from "../../src/wire/prefix.ts";

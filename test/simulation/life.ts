@@ -5,8 +5,8 @@
  * that reaches nobody.
  */
 import { Control, type ControlOptions } from "../../src/control/control.ts";
-import { takePassed } from "../../src/control/datagrams.ts";
-import { TIMING } from "../../src/control/timers.ts";
+import { takePassed } from "../../src/control/host/datagrams.ts";
+import { TIMING } from "../../src/control/sessions/timers.ts";
 import type { World } from "../../src/control/world.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { setPortOpen } from "../../src/memory/connected.ts";

@@ -1,9 +1,9 @@
 /**
  * machine — a host in a simulation: keys, clocks, a disk, and one life of the engine after another.
  */
-import type { ControlOptions } from "../../src/control/control.ts";
-import { staticKeys } from "../../src/control/noise.ts";
-import type { Peer } from "../../src/control/peer.ts";
+import type { ControlOptions, PeerFacts } from "../../src/control/control.ts";
+import { staticKeys } from "../../src/control/handshake/noise.ts";
+import type { Peer } from "../../src/control/peers/peer.ts";
 import type { World } from "../../src/control/world.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import type { Change, PeerChange } from "../../src/schema/change.ts";
@@ -118,8 +118,7 @@ export class Machine implements Receiver {
 
   /** Has it a session with an engine that said hello? */
   knows(other: Machine): boolean {
-    const peer = this.#life?.control.roster.find(other.publicKey);
-    return peer?.current != null && peer.talk?.hellos.heard != null;
+    return this.factsOf(other)?.isEngine === true && this.factsOf(other)!.held.current !== null;
   }
 
   get awake(): boolean {
@@ -219,9 +218,12 @@ export class Machine implements Receiver {
     this.#life.control.setUp(up).catch(this.#options.onError);
   }
 
-  /** What it knows of another machine. */
-  peerOf(other: Machine): Peer | undefined {
-    return this.#life?.control.roster.find(other.publicKey);
+  /** Another machine as it is configured, and what is going on with it. */
+  peerOf = (other: Machine): Peer | undefined => this.#life?.control.roster.find(other.publicKey);
+
+  factsOf(other: Machine): PeerFacts | undefined {
+    const peer = this.peerOf(other);
+    return peer && this.#life?.control.facts(peer);
   }
 
   /** Another setting, or another CPU: the next life has it. */

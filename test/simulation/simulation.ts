@@ -343,8 +343,9 @@ class Simulation {
   #checkSuites(pairs: readonly Pair[]): void {
     for (const [one, other] of pairs) {
       const peer = one.peerOf(other);
-      if (!peer?.current) throw new Error(`${one.id} has lost ${other.id}`);
-      const what = `session of suite ${peer.current.suite}`;
+      const session = one.factsOf(other)?.held.current;
+      if (!peer || !session) throw new Error(`${one.id} has lost ${other.id}`);
+      const what = `session of suite ${session.suite}`;
       this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
       if (one.life?.control.suites.upgrades(peer)) {
         throw new Error(`${one.id} has not upgraded its session with ${other.id}`);

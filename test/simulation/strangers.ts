@@ -2,7 +2,7 @@
  * strangers — cookie replies of a machine to those on its link whom it does not know: so few that
  * the kernel's table of neighbours never fills with addresses that do not answer.
  */
-import { BUDGETS } from "../../src/control/load.ts";
+import { BUDGETS } from "../../src/control/strangers/load.ts";
 
 /** So long Linux looks for somebody. Source: mcast_solicit and retrans_time of neigh_parms. */
 const SEARCH_MS = 3_000;

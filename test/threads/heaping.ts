@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setEnvironmentData, Worker } from "node:worker_threads";
-import { REJECT_AFTER_MESSAGES } from "../../src/control/limits.ts";
+import { REJECT_AFTER_MESSAGES } from "../../src/control/sessions/limits.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { optimiseEarly } from "../../src/jit.ts";
 import { ENGINE, HAND_OVER, SUITE } from "../../src/memory/layout.ts";

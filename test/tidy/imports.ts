@@ -2,13 +2,15 @@
  * imports — who may import what: the rooms of src/, the folders beside it, and the one home of each
  * package.
  *
- * A room is a folder of src/; files directly in src/ are the room "top", which may import anything,
- * but for src/log.ts, the room "log".
+ * A room is a folder of src/, or a folder in one; files directly in src/ are the room "top", which
+ * may import anything, but for src/log.ts, the room "log". An import of types is an import.
  */
 import { dirname, join, normalize } from "node:path";
 import type { Finding, SourceFile } from "./tree.ts";
 
-/** Every room may import itself. */
+const BELOW_CONTROL = ["memory", "wire", "schema", "io/native", "log"] as const;
+
+/** Every room may import itself. The rooms that one imports stand above it in control's order. */
 // biome-ignore format: a table
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   wire: [],
@@ -18,9 +20,17 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   crypto: ["memory", "io/native"],
   workers: ["memory", "crypto", "io/native"],
   io: ["memory", "wire", "crypto", "io/native"],
-  control: ["memory", "wire", "schema", "io/native", "log"],
+  "control/peers": [...BELOW_CONTROL],
+  "control/host": [...BELOW_CONTROL],
+  "control/reach": [...BELOW_CONTROL, "control/peers"],
+  "control/strangers": [...BELOW_CONTROL, "control/peers"],
+  "control/sessions": [...BELOW_CONTROL, "control/peers", "control/reach"],
+  "control/handshake": [...BELOW_CONTROL, "control/peers", "control/reach", "control/strangers", "control/sessions"],
+  "control/frames": [...BELOW_CONTROL, "control/peers", "control/strangers", "control/sessions"],
+  "control/doors": [...BELOW_CONTROL, "control", "control/peers", "control/host", "control/reach", "control/sessions"],
+  control: [...BELOW_CONTROL, "control/peers", "control/host", "control/reach", "control/strangers", "control/sessions", "control/handshake", "control/frames"],
   commands: ["schema", "wire", "memory", "io/native", "demo", "top", "log"],
-  demo: ["schema", "commands", "top"],
+  demo: ["schema", "top"],
   log: ["schema"],
   types: [],
 };
@@ -46,13 +56,15 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   piscina: ["src/workers/pool.ts"],
   pino: ["src/log.ts"],
   "smol-toml": ["src/schema/toml.ts", "src/schema/toml-loose.ts"],
-  "sodium-native": ["src/crypto/sodium.ts", "src/control/transcript.ts", "src/control/cookie.ts"],
+  "sodium-native": ["src/crypto/sodium.ts", "src/control/handshake/transcript.ts", "src/control/strangers/"],
   valibot: ["src/schema/"],
   vega: ["bench/charts/render.ts"],
   "vega-lite": ["bench/charts/render.ts"],
   "node:worker_threads": ["src/engine.ts", "src/io/main.ts", "src/workers/main.ts", "src/control/main.ts"],
 };
 
+/** The control thread opens its doors, and nothing else of control does. */
+const OPENS_DOORS = "src/control/main.ts";
 /** Files that start things: top files may import them, and the command that starts an engine. */
 const ENTRY = /^src\/(cli|engine|wireguard)\.ts$/;
 const STARTS = "src/commands/start.ts";
@@ -61,21 +73,17 @@ export interface Import {
   readonly line: number;
   /** As written. */
   readonly target: string;
-  /** Erased by the compiler. */
-  readonly typeOnly: boolean;
 }
 
 /** Imports and re-exports of a file, static and dynamic; a statement may span lines. */
 export const importsOf = (file: SourceFile): Import[] => {
   const found: Import[] = [];
-  let typeOnly = false;
   file.lines.forEach((text, i) => {
-    if (/^(import|export)\b/.test(text)) typeOnly = /^(import|export) type\b/.test(text);
     const fixed = /^(?:import|export|\}).*?\bfrom "([^"]+)"|^import "([^"]+)"/.exec(text);
     const target = fixed?.[1] ?? fixed?.[2];
-    if (target !== undefined) found.push({ line: i + 1, target, typeOnly });
+    if (target !== undefined) found.push({ line: i + 1, target });
     for (const call of text.matchAll(/\bimport\("([^"]+)"\)/g)) {
-      found.push({ line: i + 1, target: call[1]!, typeOnly: false });
+      found.push({ line: i + 1, target: call[1]! });
     }
   });
   return found;
@@ -84,9 +92,8 @@ export const importsOf = (file: SourceFile): Import[] => {
 /** The room of a path below src/. */
 export const roomOf = (path: string): string => {
   if (path === "src/log.ts") return "log";
-  const parts = path.split("/");
-  if (parts.length === 2) return "top";
-  return parts[1] === "io" && parts[2] === "native" ? "io/native" : parts[1]!;
+  const folders = path.split("/").slice(1, -1);
+  return folders.length === 0 ? "top" : folders.slice(0, 2).join("/");
 };
 
 const resolved = (file: SourceFile, target: string): string =>
@@ -110,6 +117,7 @@ const wrongImport = (file: SourceFile, target: string): string | null => {
   if (!path.startsWith("src/")) return `${path} is not in src/`;
   const [from, to] = [roomOf(file.path), roomOf(path)];
   if (from === "top" || from === to) return null;
+  if (to === "control/doors" && file.path === OPENS_DOORS) return null;
   if (ENTRY.test(path) && file.path !== STARTS)
     return `${path} starts things: only top files and ${STARTS} may import it`;
   const allowed = ROOMS[from];
@@ -137,16 +145,8 @@ export const wrongBeside = (files: readonly SourceFile[]): Finding[] =>
       .map(({ line, path }) => ({ path: file.path, line, text: `may not import ${path}` }));
   });
 
-/** Cycles of imports that remain at run time, each once, as "a -> b -> a". */
-export const cycles = (files: readonly SourceFile[]): string[] => {
-  const edges = new Map<string, string[]>();
-  for (const file of files) {
-    const local = importsOf(file).filter((row) => !row.typeOnly && row.target.startsWith("."));
-    edges.set(
-      file.path,
-      local.map((row) => resolved(file, row.target)),
-    );
-  }
+/** Circles in a graph, each once, as "a -> b -> a". */
+export const circles = (edges: ReadonlyMap<string, readonly string[]>): string[] => {
   const found: string[] = [];
   const done = new Set<string>();
   const visit = (path: string, trail: readonly string[]): void => {
@@ -158,6 +158,15 @@ export const cycles = (files: readonly SourceFile[]): string[] => {
   };
   for (const path of edges.keys()) visit(path, []);
   return found;
+};
+
+/** Circles of imports, those of types too. */
+export const cycles = (files: readonly SourceFile[]): string[] => {
+  const targets = (file: SourceFile): string[] =>
+    importsOf(file).flatMap(({ target }) =>
+      target.startsWith(".") ? [resolved(file, target)] : [],
+    );
+  return circles(new Map(files.map((file) => [file.path, targets(file)])));
 };
 
 /** Default exports (but a piscina worker's entry) and files that only pass exports on. */

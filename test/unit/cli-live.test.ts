@@ -10,7 +10,7 @@ import {
   type ControlHandlers,
   type ControlSocket,
   openControlSocket,
-} from "../../src/control/socket.ts";
+} from "../../src/control/doors/socket.ts";
 import type { Change } from "../../src/schema/change.ts";
 import type { LogLevel } from "../../src/schema/config.ts";
 import type { PeerValue } from "../../src/schema/control.ts";
@@ -356,7 +356,7 @@ test("what the engine refuses is its sentence and its exit code", async () => {
 test("stop waits until the engine is gone", async () => {
   const script = `
     import { openControlSocket } from ${JSON.stringify(
-      new URL(`../../src/control/socket${extname(import.meta.url)}`, import.meta.url).href,
+      new URL(`../../src/control/doors/socket${extname(import.meta.url)}`, import.meta.url).href,
     )};
     const onLost = { removed: () => {} };
     const handlers = { "engine.stop": () => process.exit(0) };

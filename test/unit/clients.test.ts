@@ -6,7 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { ask } from "../../src/client.ts";
-import { CLIENTS_MAX, type ControlHandlers, openControlSocket } from "../../src/control/socket.ts";
+import {
+  CLIENTS_MAX,
+  type ControlHandlers,
+  openControlSocket,
+} from "../../src/control/doors/socket.ts";
 import { CONTROL_VERSION, encodeFrame, type RouteValue } from "../../src/schema/control.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-clients-"));

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { clockFile } from "../../src/control/clock.ts";
+import { clockFile } from "../../src/control/handshake/timestamps.ts";
 import { compareTai64n } from "../../src/wire/tai64n.ts";
 
 const root = mkdtempSync(join(tmpdir(), "p2pvpn-clock-"));
@@ -19,7 +19,7 @@ const YEAR_2100_MS = Date.UTC(2100, 0, 1);
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
-const CLOCK = new URL(`../../src/control/clock${extension}`, import.meta.url).href;
+const CLOCK = new URL(`../../src/control/handshake/timestamps${extension}`, import.meta.url).href;
 
 /** Sends timestamps to one peer as fast as it can, over a clock that jumps about; seeded. */
 const SENDER = `

@@ -21,7 +21,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AHEAD_LABELS, AHEAD_MS, clockFile, SentClock } from "../../src/control/clock.ts";
+import {
+  AHEAD_LABELS,
+  AHEAD_MS,
+  clockFile,
+  SentClock,
+} from "../../src/control/handshake/timestamps.ts";
 import { compareTai64n, tai64n } from "../../src/wire/tai64n.ts";
 
 const root = mkdtempSync(join(tmpdir(), "p2pvpn-clock-"));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Commands, WAITING_MAX } from "../../src/control/commands.ts";
+import { Commands, WAITING_MAX } from "../../src/control/sessions/commands.ts";
 import { Counters, controlBlock } from "../../src/memory/counters.ts";
 import { COMMAND, DROP, QUEUE_ENTRIES } from "../../src/memory/layout.ts";
 import { Consumer } from "../../src/memory/queue.ts";

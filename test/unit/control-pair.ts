@@ -2,13 +2,18 @@
  * control-pair — two real controls over arenas of their own, on virtual time, joined by a wire that
  * a test can cut, watch and write to. What I/O threads would say of a session is said here.
  */
+
 import assert from "node:assert/strict";
 import { Control } from "../../src/control/control.ts";
-import { type Mac, staticKeys } from "../../src/control/noise.ts";
-import type { Peer, SessionRef } from "../../src/control/peer.ts";
-import type { AesFound, Cipher } from "../../src/control/suites.ts";
-import { TIMING } from "../../src/control/timers.ts";
-import type { Say, World } from "../../src/control/world.ts";
+import { staticKeys } from "../../src/control/handshake/noise.ts";
+import type { AesFound, Cipher } from "../../src/control/handshake/suites.ts";
+import type { Peer } from "../../src/control/peers/peer.ts";
+import type { Held, SessionRef } from "../../src/control/sessions/sessions.ts";
+
+import { TIMING } from "../../src/control/sessions/timers.ts";
+import type { Mac } from "../../src/control/strangers/mac.ts";
+import type { World } from "../../src/control/world.ts";
+import type { Say } from "../../src/log.ts";
 import { Counters, controlBlock } from "../../src/memory/counters.ts";
 import { DROP, EVENT } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";
@@ -88,8 +93,12 @@ export class End {
     return peer;
   }
 
+  get held(): Held {
+    return this.control.facts(this.peer).held;
+  }
+
   get current(): SessionRef | null {
-    return this.peer.current;
+    return this.held.current;
   }
 
   count(name: keyof typeof DROP): number {
@@ -103,7 +112,8 @@ export class End {
 
   /** Something authentic arrives on the session that it answered. */
   confirm(): void {
-    const { index, next } = this.peer;
+    const { index } = this.peer;
+    const { next } = this.held;
     if (next === null) return;
     const events = new Producer(this.arena, "events", 0);
     assert(events.put(EVENT.confirmed, index, next.session, next.generation, 0));

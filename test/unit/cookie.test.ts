@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { concatBytes, utf8ToBytes } from "@noble/hashes/utils.js";
-import { COOKIE_AGE_MS, CookieChecker, CookieHolder } from "../../src/control/cookie.ts";
+import { COOKIE_AGE_MS, CookieChecker, CookieHolder } from "../../src/control/strangers/cookie.ts";
 import { COOKIE, field, INITIATION, RESPONSE, readU32 } from "../../src/wire/handshake.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import * as oracle from "./noise-oracle.ts";

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ask, runningEngines } from "../../src/client.ts";
-import { type ControlHandlers, openControlSocket } from "../../src/control/socket.ts";
-import { openUapiSocket } from "../../src/control/uapi.ts";
+import { type ControlHandlers, openControlSocket } from "../../src/control/doors/socket.ts";
+import { openUapiSocket } from "../../src/control/doors/uapi.ts";
 
 const above = mkdtempSync(join(tmpdir(), "p2pvpn-door-"));
 const folder = join(above, "run");

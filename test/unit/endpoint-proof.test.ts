@@ -49,7 +49,8 @@ for (const from of [ELSEWHERE, ELSEWHERE_6]) {
 
 test("the first packet in the session says where it is, and no other session's", async () => {
   const { b } = await replayed(ELSEWHERE, 1);
-  const { index, next } = b.peer;
+  const { index } = b.peer;
+  const { next } = b.held;
   assert(next !== null);
   const address = (from: Uint8Array): number => {
     b.arena.u8.set(from, b.arena.layout.base.slots);

@@ -110,12 +110,3 @@ test("the same endpoint once more: called there, and the kernel chooses from whe
   assert.equal(callsAt(pair.a), "192.0.2.2:51820");
   assert.equal(sockaddrFamily(control.entries.local(peer.index)), 0);
 });
-
-test("a new endpoint forgets where the peer had roamed to", async () => {
-  const pair = await Pair.make(PLAIN, PLAIN);
-  const { control, peer } = pair.a;
-  peer.roamedTo = ELSEWHERE;
-  await control.apply(setconf(peer.publicKey, "endpoint=192.0.2.2:51820"));
-  await settle();
-  assert.equal(peer.roamedTo, null);
-});

@@ -1,4 +1,5 @@
 /** frames — where no entry is free, control frames wait; control does not spin, nothing is lost. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FrameEntries, FramesToSend } from "../../src/memory/frames.ts";
@@ -6,6 +7,7 @@ import { COMMAND, FRAMES_PER_IO, PEER } from "../../src/memory/layout.ts";
 import { peerWord } from "../../src/memory/peers.ts";
 import { Consumer } from "../../src/memory/queue.ts";
 import { doubleAt } from "../../src/memory/region.ts";
+import { encodeHello } from "../../src/wire/frames.ts";
 import { type End, Pair } from "./control-pair.ts";
 
 const AUTO = { cipher: "auto" } as const;
@@ -75,17 +77,10 @@ test("a probe waits too, and is not taken for one that was lost", async () => {
   pair.call(a);
   pair.run(1_000);
   assert.equal(framesOf(a), 1, "the hello");
-  const { talk } = a.peer;
-  assert(talk !== null);
-  talk.hellos.take({
-    kind: "hello",
-    version: 1,
-    heard: true,
-    answer: false,
-    suites: 3,
-    mtu: 1_420,
-  });
   const free = fill(a);
+  const { session, generation } = a.current!;
+  const bytes = encodeHello({ heard: true, answer: false, suites: 1, mtu: 1_420 });
+  a.control.frame({ peer: a.peer.index, session, generation, datagramBytes: 96, bytes });
   // Data goes out, so the path is to be measured.
   const word = peerWord(a.arena, a.peer.index);
   a.arena.f64[doubleAt(word, PEER.fields.lastDataSentMs)] = pair.nowMs;

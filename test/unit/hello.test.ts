@@ -1,7 +1,12 @@
 /** hello — engines find each other whatever is lost; a plain WireGuard is told once. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HELLO_AGAIN_MS, HELLO_EVERY_MS, HELLO_TRIES, Hellos } from "../../src/control/hello.ts";
+import {
+  HELLO_AGAIN_MS,
+  HELLO_EVERY_MS,
+  HELLO_TRIES,
+  Hellos,
+} from "../../src/control/frames/hello.ts";
 import { decodeFrame, encodeHello, type Hello } from "../../src/wire/frames.ts";
 
 const MTU = 1_420;

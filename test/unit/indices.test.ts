@@ -1,12 +1,16 @@
 /** indices — receiver indices and session entries: no peer's behaviour takes what others need. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { INDEX_REST_MS, INDICES_PER_OWNER, RESTING_PER_PEER } from "../../src/control/indices.ts";
-import { consumeResponse } from "../../src/control/noise.ts";
-import type { Peer } from "../../src/control/peer.ts";
-import { Roster } from "../../src/control/roster.ts";
-import { SessionKeeper } from "../../src/control/sessions.ts";
-import { TIMING } from "../../src/control/timers.ts";
+import { consumeResponse } from "../../src/control/handshake/noise.ts";
+import type { Peer } from "../../src/control/peers/peer.ts";
+import { Roster } from "../../src/control/peers/roster.ts";
+import {
+  INDEX_REST_MS,
+  INDICES_PER_OWNER,
+  RESTING_PER_PEER,
+} from "../../src/control/sessions/indices.ts";
+import { SessionKeeper } from "../../src/control/sessions/sessions.ts";
+import { TIMING } from "../../src/control/sessions/timers.ts";
 import { Counters, controlBlock } from "../../src/memory/counters.ts";
 import { IO, SESSIONS_PER_PEER } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";
@@ -45,11 +49,12 @@ class Room {
       entries,
       counters: new Counters(this.arena, controlBlock(this.arena)),
       indexKey: makeIndexKey(new Uint8Array(8).fill(7)),
-      rejectAfterMs: TIMING.rejectAfterTimeMs,
+      timing: TIMING,
+      random: () => 0,
       confirmed: () => {},
       random32: numbers(SEED),
     });
-    const roster = new Roster({ arena: this.arena, entries, mac, timing: TIMING, random: () => 0 });
+    const roster = new Roster({ arena: this.arena, entries });
     this.peers = Array.from({ length: peers }, (_, i) => roster.add(fixed(`peer ${i}`)));
   }
 
@@ -126,7 +131,7 @@ test("an index that a session had rests, also while others make sessions", () =>
   const rests = new Set<number>();
   for (let i = 0; i < RESTING_PER_PEER; i++) {
     assert(room.shake(quiet, true));
-    rests.add(quiet.current!.localIndex);
+    rests.add(room.keeper.of(quiet).current!.localIndex);
     room.keeper.forget(quiet, room.nowMs);
     room.pass(0);
   }

@@ -15,8 +15,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { x25519 } from "@noble/curves/ed25519.js";
-import { KeyLog, keyLogLines } from "../../src/control/key-log.ts";
-import { staticKeys } from "../../src/control/noise.ts";
+import { KeyLog, keyLogLines } from "../../src/control/handshake/key-log.ts";
+import { staticKeys } from "../../src/control/handshake/noise.ts";
 import { EngineError } from "../../src/schema/errors.ts";
 import { A, B, fixed } from "./noise-parties.ts";
 

@@ -1,8 +1,8 @@
 /** load — calm and under load, and which budget each kind of sender uses up. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CookieChecker, CookieHolder } from "../../src/control/cookie.ts";
-import { Limiter } from "../../src/control/limiter.ts";
+import { CookieChecker, CookieHolder } from "../../src/control/strangers/cookie.ts";
+import { Limiter } from "../../src/control/strangers/limiter.ts";
 import {
   type Budgets,
   INTERVAL_INITIATIONS,
@@ -10,7 +10,7 @@ import {
   INTERVAL_RECEIVES,
   Load,
   STICKY_MS,
-} from "../../src/control/load.ts";
+} from "../../src/control/strangers/load.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import { B, fixedBytes, initiate, mac } from "./noise-parties.ts";
 

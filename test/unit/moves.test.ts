@@ -16,11 +16,11 @@ const OURS = makeSockaddr(Uint8Array.of(192, 0, 2, 9), 0);
 const LEFT_MS = 1_000;
 
 /** An I/O thread tells that something came from there; control is not woken yet. */
-const tell = ({ arena, peer }: End, from: Uint8Array): void => {
+const tell = ({ arena, peer, current }: End, from: Uint8Array): void => {
   const source = wordOf(arena, "jobs", JOB.size, 0) + fieldWord(JOB.fields.source);
   arena.u8.set(from, source * 4);
   arena.u8.set(OURS, source * 4 + from.length);
-  const { session, generation } = peer.current!;
+  const { session, generation } = current!;
   assert(
     new Producer(arena, "events", 0).put(EVENT.roamed, peer.index, session, generation, source),
   );

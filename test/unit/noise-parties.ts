@@ -8,8 +8,8 @@ import {
   mac1Key,
   type StaticKeys,
   staticKeys,
-} from "../../src/control/noise.ts";
-import { CHACHA20_POLY1305, type Suite } from "../../src/control/transcript.ts";
+} from "../../src/control/handshake/noise.ts";
+import { CHACHA20_POLY1305, type Suite } from "../../src/control/handshake/transcript.ts";
 import { before, field, type Range } from "../../src/wire/handshake.ts";
 import { tai64n } from "../../src/wire/tai64n.ts";
 import * as oracle from "./noise-oracle.ts";

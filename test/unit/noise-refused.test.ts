@@ -11,8 +11,8 @@ import {
   staticStatic,
   wipe,
   wipeKeys,
-} from "../../src/control/noise.ts";
-import { AES_256_GCM, CHACHA20_POLY1305, SUITES } from "../../src/control/transcript.ts";
+} from "../../src/control/handshake/noise.ts";
+import { AES_256_GCM, CHACHA20_POLY1305, SUITES } from "../../src/control/handshake/transcript.ts";
 import { field, INITIATION, RESPONSE } from "../../src/wire/handshake.ts";
 import { A, answer, B, fixed, hex, initiate, mac, PSK, remac, TIMESTAMP } from "./noise-parties.ts";
 

@@ -1,4 +1,5 @@
 /** noise — handshakes against the paper, as noise-oracle.ts has it, and known vectors. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -10,8 +11,9 @@ import {
   finishInitiation,
   mac1Key,
   staticStatic,
-} from "../../src/control/noise.ts";
-import { AES_256_GCM, blake2s, CHACHA20_POLY1305, kdf } from "../../src/control/transcript.ts";
+} from "../../src/control/handshake/noise.ts";
+import { AES_256_GCM, CHACHA20_POLY1305, kdf } from "../../src/control/handshake/transcript.ts";
+import { blake2s } from "../../src/control/strangers/mac.ts";
 import * as oracle from "./noise-oracle.ts";
 import { A, B, hex, initiate, mac, PSK, TIMESTAMP } from "./noise-parties.ts";
 

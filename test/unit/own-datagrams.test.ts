@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LOOK_EVERY_MS, Loops } from "../../src/control/loops.ts";
-import { Underlay } from "../../src/control/underlay.ts";
+import { Underlay } from "../../src/control/host/underlay.ts";
+import { LOOK_EVERY_MS, Loops } from "../../src/control/reach/loops.ts";
 import { Counters } from "../../src/memory/counters.ts";
 import { DROP, ENGINE, LOCAL } from "../../src/memory/layout.ts";
 import { type Arena, fieldWord, makeArena, wordOf } from "../../src/memory/region.ts";

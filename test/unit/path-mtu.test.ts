@@ -11,7 +11,7 @@ import {
   SEARCH_EVERY_MS,
   SILENCE_MS,
   VERIFY_EVERY_MS,
-} from "../../src/control/path-mtu.ts";
+} from "../../src/control/frames/path-mtu.ts";
 
 const MTU = 1_420;
 const OVERHEAD = 32;

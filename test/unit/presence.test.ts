@@ -1,8 +1,8 @@
 /** presence — a peer that owes an answer is seen and said within 20 s, and so is its return. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type PresenceSeen, presenceOf } from "../../src/control/presence.ts";
-import { peerValue } from "../../src/control/report.ts";
+import { peerValue } from "../../src/control/doors/report.ts";
+import { type PresenceSeen, presenceOf } from "../../src/control/sessions/presence.ts";
 import { PEER } from "../../src/memory/layout.ts";
 import { peerWord } from "../../src/memory/peers.ts";
 import { doubleAt } from "../../src/memory/region.ts";

@@ -1,16 +1,15 @@
 /** replace peers — what fits when a change is made is taken, whatever it replaces. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALLOWED_IPS_MAX } from "../../src/control/allowed-ips.ts";
-import { Roster } from "../../src/control/roster.ts";
-import { TIMING } from "../../src/control/timers.ts";
+import { ALLOWED_IPS_MAX } from "../../src/control/peers/allowed-ips.ts";
+import { Roster } from "../../src/control/peers/roster.ts";
 import { IO } from "../../src/memory/layout.ts";
 import { PEER_FIELD, PeerEntries, peerWord } from "../../src/memory/peers.ts";
 import { fieldWord, makeArena, wordOf } from "../../src/memory/region.ts";
 import type { PeerChange } from "../../src/schema/change.ts";
 import type { Cidr } from "../../src/wire/cidr.ts";
 import { type End, Pair } from "./control-pair.ts";
-import { fixed, mac } from "./noise-parties.ts";
+import { fixed } from "./noise-parties.ts";
 
 const AUTO = { cipher: "auto" } as const;
 /** Most peers of an end. */
@@ -69,7 +68,7 @@ test("no entry is used again while an I/O thread holds it; a change is whole or 
 test("an entry that is used again says so: its generation is odd, and another one", () => {
   const arena = makeArena({ ioThreads: 1, workers: 0, peers: 1, routes: 1 });
   const entries = new PeerEntries(arena);
-  const roster = new Roster({ arena, entries, mac, timing: TIMING, random: () => 0 });
+  const roster = new Roster({ arena, entries });
   const seen: number[] = [];
   for (let i = 0; i < 6; i++) {
     const peer = roster.add(fixed(`peer ${i}`));
@@ -96,7 +95,7 @@ const prefixes = (first: number, count: number): Cidr[] =>
 test("where all prefixes are in use, some change hands, go, and come, in one change", () => {
   const arena = makeArena({ ioThreads: 1, workers: 0, peers: 4, routes: ALLOWED_IPS_MAX });
   const entries = new PeerEntries(arena);
-  const roster = new Roster({ arena, entries, mac, timing: TIMING, random: () => 0 });
+  const roster = new Roster({ arena, entries });
   const [many, one, two] = [fixed("many"), fixed("one"), fixed("two")];
   const few = prefixes(1_000_000_000, 4);
   const fresh = prefixes(2_000_000_000, 4);

@@ -1,7 +1,12 @@
 /** resolve — names are asked for side by side, and those that failed keep room for others. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { NAMES_AT_ONCE, NAMES_WAITING_MAX, Names, SLOW_MS } from "../../src/control/resolve.ts";
+import {
+  NAMES_AT_ONCE,
+  NAMES_WAITING_MAX,
+  Names,
+  SLOW_MS,
+} from "../../src/control/reach/resolve.ts";
 import { NameThreads } from "../../src/io/native/names.ts";
 import { formatSockaddr, makeSockaddr } from "../../src/wire/sockaddr.ts";
 

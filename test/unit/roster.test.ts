@@ -1,9 +1,8 @@
 /** roster — how many entries and prefixes a change takes before it gives any back. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALLOWED_IPS_MAX } from "../../src/control/allowed-ips.ts";
-import { Roster } from "../../src/control/roster.ts";
-import { TIMING } from "../../src/control/timers.ts";
+import { ALLOWED_IPS_MAX } from "../../src/control/peers/allowed-ips.ts";
+import { Roster } from "../../src/control/peers/roster.ts";
 import { PeerEntries } from "../../src/memory/peers.ts";
 import { makeArena } from "../../src/memory/region.ts";
 import type { Cidr } from "../../src/wire/cidr.ts";
@@ -15,9 +14,6 @@ test("only peers that come take entries, and those that leave and come again", (
   const roster = new Roster({
     arena,
     entries: new PeerEntries(arena),
-    mac: () => new Uint8Array(16),
-    timing: TIMING,
-    random: () => 0,
   });
   roster.add(key(1));
   roster.add(key(2));
@@ -55,9 +51,6 @@ test("prefixes that a change replaces twice make room once", () => {
   const roster = new Roster({
     arena,
     entries: new PeerEntries(arena),
-    mac: () => new Uint8Array(16),
-    timing: TIMING,
-    random: Math.random,
   });
   const half = ALLOWED_IPS_MAX / 2;
   const publicKey = key(1);

@@ -5,8 +5,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Peer, SessionRef } from "../../src/control/peer.ts";
-import { SessionKeeper } from "../../src/control/sessions.ts";
+import type { Peer } from "../../src/control/peers/peer.ts";
+import { SessionKeeper, type SessionRef } from "../../src/control/sessions/sessions.ts";
+import { TIMING } from "../../src/control/sessions/timers.ts";
 import { Counters, controlBlock } from "../../src/memory/counters.ts";
 import { IO } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";
@@ -41,12 +42,12 @@ const stage = (): Scene => {
     entries: new PeerEntries(watched),
     counters: new Counters(arena, controlBlock(arena)),
     indexKey: makeIndexKey(new Uint8Array(8)),
-    rejectAfterMs: 180_000,
+    timing: TIMING,
+    random: () => 0,
     random32: () => (random += 8),
     confirmed: () => {},
   });
-  const names = { previous: null, current: null, next: null };
-  const peer = { index: 0, owner: 0, ...names } as unknown as Peer;
+  const peer = { index: 0, owner: 0 } as unknown as Peer;
   const make = (initiator: boolean): SessionRef => {
     const localIndex = keeper.reserveIndex(0);
     const keys = { send: new Uint8Array(32).fill(1), receive: new Uint8Array(32).fill(2) };
@@ -86,7 +87,7 @@ const ACTS: Readonly<Record<string, (scene: Scene) => void>> = {
     keeper.useAnswered(peer, make(false), NOW_MS);
   },
   "a first packet": ({ keeper, peer }) => {
-    const { next } = peer;
+    const { next } = keeper.of(peer);
     if (next !== null) keeper.confirm(peer, next.session, next.generation, NOW_MS);
   },
   "the end of its time": ({ keeper, peer }) => keeper.stopUsing(peer),
@@ -109,8 +110,9 @@ const assertSound = ({ arena, keeper, peer, entries }: Scene): void => {
   keeper.follow(peer, NOW_MS);
   keeper.sweep(NOW_MS);
   const used = entries.current(0);
-  assert(used < 0 || used === peer.current?.session, `${used} is used, which is not current`);
-  for (const ref of [peer.previous, peer.current, peer.next]) {
+  const { current, previous, next } = keeper.of(peer);
+  assert(used < 0 || used === current?.session, `${used} is used, which is not current`);
+  for (const ref of [previous, current, next]) {
     if (ref === null) continue;
     assert.equal(arena.u32[sessionWord(arena, ref.session)], ref.generation, "zeroed, and kept");
   }

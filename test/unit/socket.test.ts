@@ -22,7 +22,7 @@ import {
   runningEngines,
   stopEngine,
 } from "../../src/client.ts";
-import { type ControlHandlers, openControlSocket, pageOf } from "../../src/control/socket.ts";
+import { type ControlHandlers, openControlSocket, pageOf } from "../../src/control/doors/socket.ts";
 import type { Change } from "../../src/schema/change.ts";
 import {
   CONTROL_VERSION,

@@ -1,7 +1,7 @@
 /** suites — which handshakes two controls make of each other's settings, kinds and losses. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PLAIN_ROW, UPGRADE_AFTER_MS } from "../../src/control/suites.ts";
+import { PLAIN_ROW, UPGRADE_AFTER_MS } from "../../src/control/handshake/suites.ts";
 import { SESSION } from "../../src/memory/layout.ts";
 import { doubleAt } from "../../src/memory/region.ts";
 import { sessionWord } from "../../src/memory/sessions.ts";
@@ -125,7 +125,7 @@ test("an engine that became a plain WireGuard is forgotten after a few calls", a
       ],
     );
   }
-  assert.equal(pair.a.peer.suites, 0);
+  assert.equal(pair.a.control.suites.of(pair.a.peer), 0);
   pair.call(pair.a);
   pair.run(RETRY_MS);
   assert.deepEqual(pair.a.types(), [1]);
@@ -140,7 +140,7 @@ test("one handshake of ChaCha20 now and then does not make an engine plain", asy
     pair.run(RETRY_MS);
     assert.deepEqual(suitesOf(pair), round % 2 === 1 ? [1, 1] : [0, 0]);
   }
-  assert.equal(pair.a.peer.suites, 3);
+  assert.equal(pair.a.control.suites.of(pair.a.peer), 3);
 });
 
 test("aes256gcm calls with 5 alone and takes nothing else; who is called so knows it", async () => {
@@ -151,7 +151,7 @@ test("aes256gcm calls with 5 alone and takes nothing else; who is called so know
   pair.call(pair.a);
   assert.deepEqual([pair.a.types(), suitesOf(pair)], [[5], [1, 1]]);
   assert.deepEqual(pair.b.types(), [6]);
-  assert.equal(pair.b.peer.suites, 2);
+  assert.equal(pair.b.control.suites.of(pair.b.peer), 2);
   pair.call(pair.b);
   assert.deepEqual([pair.b.types(), pair.a.types()], [[5], [6]]);
 });
@@ -192,10 +192,10 @@ test("one TAI64N for both suites: an old initiation of the other one is a replay
   pair.run(1_000);
   const [upgrade] = pair.a.sent.splice(0);
   assert.deepEqual([first?.[0], upgrade?.[0]], [1, 5]);
-  const before = [pair.b.current, pair.b.peer.next];
+  const before = [pair.b.current, pair.b.held.next];
   for (const old of [first!, upgrade!]) pair.inject(pair.b, old);
   assert.equal(pair.b.count("handshakeReplayed"), 2);
-  assert.deepEqual([pair.b.current, pair.b.peer.next], before);
+  assert.deepEqual([pair.b.current, pair.b.held.next], before);
   pair.b.types();
   assert.equal(pair.b.types().length, 0);
 });
@@ -211,13 +211,13 @@ test("whose message 5 is old may take AES alone: it is called in both", async ()
   pair.b.types();
   pair.a.types();
   // `a` starts anew as one that has heard of `b`'s time, and not of its suite.
-  pair.a.peer.suites = 0;
+  pair.a.control.suites.learn(pair.a.peer, 0, pair.nowMs);
   pair.inject(pair.a, old!);
   assert.equal(pair.a.count("handshakeReplayed"), 1);
   pair.call(pair.a);
   pair.run(RETRY_MS);
   assert.deepEqual(pair.a.types(), [1, 5]);
-  assert.equal(pair.a.peer.suites & 2, 2);
+  assert.equal(pair.a.control.suites.of(pair.a.peer) & 2, 2);
 });
 
 test("one handshake in flight: a late answer in the other suite finds nothing", async () => {

@@ -4,7 +4,7 @@ import {
   messageLimits,
   REJECT_AFTER_MESSAGES,
   REKEY_AFTER_MESSAGES,
-} from "../../src/control/limits.ts";
+} from "../../src/control/sessions/limits.ts";
 import {
   type Action,
   JITTER_MS,
@@ -12,7 +12,7 @@ import {
   PeerTimers,
   type SessionSeen,
   TIMING,
-} from "../../src/control/timers.ts";
+} from "../../src/control/sessions/timers.ts";
 
 const NOTHING: Observation = {
   lastSentMs: 0,

@@ -6,7 +6,11 @@ import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { openUapiSocket, UAPI_CLIENTS_MAX, type UapiOptions } from "../../src/control/uapi.ts";
+import {
+  openUapiSocket,
+  UAPI_CLIENTS_MAX,
+  type UapiOptions,
+} from "../../src/control/doors/uapi.ts";
 import type { Change, DeviceState } from "../../src/schema/change.ts";
 import { EngineError } from "../../src/schema/errors.ts";
 import { parseCidr } from "../../src/wire/cidr.ts";

@@ -44,7 +44,7 @@ for (const version of [4, 6] as const) {
     assert.equal(cameInside(b.arena, localAt(TUN, version)), true);
     b.control.receive(initiation, INNER, localAt(TUN, version));
     assert.equal(b.count("ownTunnel"), 1);
-    assert.equal(b.peer.next, null);
+    assert.equal(b.held.next, null);
     assert.notDeepEqual(b.control.entries.endpoint(b.peer.index), INNER);
     // By any other interface it is a handshake like others; and so where the device has gone away.
     for (const [index, local] of [
@@ -55,7 +55,7 @@ for (const version of [4, 6] as const) {
       setTunIndex(other.b.arena, index);
       other.b.control.receive(message, other.a.address, localAt(local, version));
       assert.equal(other.b.count("ownTunnel"), 0);
-      assert.notEqual(other.b.peer.next, null);
+      assert.notEqual(other.b.held.next, null);
     }
   });
 }

@@ -4,15 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CookieChecker, CookieHolder } from "../../src/control/cookie.ts";
 import {
   consumeInitiation,
   consumeResponse,
   createInitiation,
   createResponse,
   staticKeys,
-} from "../../src/control/noise.ts";
-import { AES_256_GCM } from "../../src/control/transcript.ts";
+} from "../../src/control/handshake/noise.ts";
+import { AES_256_GCM } from "../../src/control/handshake/transcript.ts";
+import { CookieChecker, CookieHolder } from "../../src/control/strangers/cookie.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { JOB, SESSION } from "../../src/memory/layout.ts";
 import { fieldWord, wordOf } from "../../src/memory/region.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Limiter, type SourceHash } from "../../src/control/limiter.ts";
+import { Limiter, type SourceHash } from "../../src/control/strangers/limiter.ts";
 import { makeArena } from "../../src/memory/region.ts";
 import { publishRoutes, type RouteEntry, RouteLookup } from "../../src/memory/routes.ts";
 import { type Cidr, maskCidr, parseAddress, parseCidr } from "../../src/wire/cidr.ts";

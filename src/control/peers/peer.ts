@@ -1,0 +1,24 @@
+/**
+ * peer — somebody with whom there may be a session: who it is, and what is configured. What is
+ * going on with it is kept by the rooms (per-peer.ts). Thread: control.
+ */
+import { shortKey } from "../../log.ts";
+import type { Endpoint } from "../../schema/config.ts";
+
+export interface Peer {
+  /** Its entry of the peers region. */
+  readonly index: number;
+  readonly publicKey: Uint8Array;
+  /** I/O thread that owns its sessions. */
+  readonly owner: number;
+
+  name: string | null;
+  presharedKey: Uint8Array | null;
+  /** As configured; the address in use is in the peers region. */
+  endpoint: Endpoint | null;
+  /** Seconds; 0 is never. */
+  persistentKeepaliveS: number;
+}
+
+/** How lines call a peer: by its name, else by the beginning of its key. */
+export const peerCalled = (peer: Peer): string => peer.name ?? shortKey(peer.publicKey);

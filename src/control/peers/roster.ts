@@ -1,0 +1,273 @@
+/**
+ * roster — which peers there are, who owns which prefix, and what the I/O threads know of it.
+ *
+ *     add ──▶ known ──remove──▶ leaving ──routes published──▶ dying ──nobody holds it──▶ free
+ *
+ * An entry of the peers region is used again only when no route names it any more and every I/O
+ * thread has ended the turn and the jobs in which it may have seen it. Thread: control.
+ */
+
+import assert from "node:assert";
+import { type Mark, mark, passed } from "../../memory/epochs.ts";
+import type { PeerEntries } from "../../memory/peers.ts";
+import type { Arena } from "../../memory/region.ts";
+import { RoutePublisher } from "../../memory/routes.ts";
+import type { Change, PeerChange } from "../../schema/change.ts";
+import { EngineError } from "../../schema/errors.ts";
+import type { Cidr } from "../../wire/cidr.ts";
+import { ALLOWED_IPS_MAX, AllowedIps, type Owner } from "./allowed-ips.ts";
+import type { Peer } from "./peer.ts";
+
+interface Dying {
+  readonly index: number;
+  readonly at: Mark;
+}
+
+export interface RosterOptions {
+  readonly arena: Arena;
+  readonly entries: PeerEntries;
+}
+
+const keyText = (key: Uint8Array): string => Buffer.from(key).toString("latin1");
+
+/** Thread: control. */
+export class Roster {
+  readonly #options: RosterOptions;
+  readonly #byKey = new Map<string, Peer>();
+  readonly #byIndex: (Peer | undefined)[] = [];
+  readonly #allowed = new AllowedIps<Owner>();
+  readonly #publisher: RoutePublisher;
+  /** Indices not used so far start here; used ones come back in `#free`. */
+  #nextIndex = 0;
+  readonly #free: number[] = [];
+  #leaving: number[] = [];
+  #dying: Dying[] = [];
+  #changed = true;
+
+  constructor(options: RosterOptions) {
+    this.#options = options;
+    this.#publisher = new RoutePublisher(options.arena);
+  }
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  /** Most peers. */
+  get limit(): number {
+    return this.#options.arena.limits.peers;
+  }
+
+  /** In the order in which they were added. */
+  peers(): Iterable<Peer> {
+    return this.#byKey.values();
+  }
+
+  /** The peer with this public key, if there is one; null: all. */
+  named(publicKey: Uint8Array | null): Iterable<Peer> {
+    if (publicKey === null) return this.peers();
+    const peer = this.find(publicKey);
+    return peer === undefined ? [] : [peer];
+  }
+
+  find(publicKey: Uint8Array): Peer | undefined {
+    return this.#byKey.get(keyText(publicKey));
+  }
+
+  at(index: number): Peer | undefined {
+    return this.#byIndex[index];
+  }
+
+  get allowed(): AllowedIps<Owner> {
+    return this.#allowed;
+  }
+
+  /** Would the change fit, when it is made? Errors: EngineError LIMIT, PEER_NAME_TAKEN. */
+  check(change: Change): void {
+    this.#checkNames(change);
+    if (this.#peersAfter(change) > this.limit) {
+      throw new EngineError("LIMIT", { what: "peers", count: this.limit });
+    }
+    if (this.#mostPrefixes(change) > ALLOWED_IPS_MAX && !this.#prefixesFit(change)) {
+      throw new EngineError("LIMIT", { what: "allowed IPs", count: ALLOWED_IPS_MAX });
+    }
+  }
+
+  /** How many peers there are when the change is made. */
+  #peersAfter(change: Change): number {
+    const named = new Map<string, boolean>();
+    let known = 0;
+    for (const one of change.peers ?? []) {
+      const key = keyText(one.publicKey);
+      if (!named.has(key) && this.#byKey.has(key)) known++;
+      const isHere = named.get(key) ?? this.#byKey.has(key);
+      named.set(key, !one.remove && (isHere || !one.updateOnly));
+    }
+    const others = change.replacePeers ? 0 : this.#byKey.size - known;
+    let count = others;
+    for (const isHere of named.values()) if (isHere) count++;
+    return count;
+  }
+
+  /** More prefixes than this there will not be: those that go or change hands count twice. */
+  #mostPrefixes(change: Change): number {
+    let prefixes = change.replacePeers ? 0 : this.#allowed.count;
+    for (const one of change.peers ?? []) prefixes += one.allowedIps?.length ?? 0;
+    return prefixes;
+  }
+
+  /** Are there few enough prefixes when the change is made? It is tried, and taken back. */
+  #prefixesFit(change: Change): boolean {
+    const allowed = this.#allowed;
+    const owners = new Map<string, Owner | undefined>();
+    allowed.begin();
+    if (change.replacePeers) for (const peer of this.#byKey.values()) allowed.clear(peer);
+    let fits = true;
+    for (const one of change.peers ?? []) {
+      const key = keyText(one.publicKey);
+      const known = owners.has(key) ? owners.get(key) : this.#byKey.get(key);
+      if (one.remove && known !== undefined) allowed.clear(known);
+      if (one.remove) owners.set(key, undefined);
+      if (one.remove || (one.updateOnly && known === undefined)) continue;
+      const owner = known ?? { index: this.limit };
+      owners.set(key, owner);
+      fits = this.#give(owner, one) && fits;
+    }
+    fits &&= allowed.count <= ALLOWED_IPS_MAX;
+    allowed.drop();
+    return fits;
+  }
+
+  /** Two peers may not share a name. Errors: EngineError PEER_NAME_TAKEN. */
+  #checkNames(change: Change): void {
+    const changed = new Map((change.peers ?? []).map((one) => [keyText(one.publicKey), one]));
+    if (![...changed.values()].some(({ name }) => name)) return;
+    const names = new Set<string>();
+    const take = (name: string | null | undefined): void => {
+      if (!name) return;
+      if (names.has(name.toLowerCase()))
+        throw new EngineError("PEER_NAME_TAKEN", { name: "the engine", peer: name });
+      names.add(name.toLowerCase());
+    };
+    for (const [key, { name }] of this.#byKey) {
+      const one = changed.get(key);
+      if (one === undefined ? !change.replacePeers : !one.remove && one.name === undefined) {
+        take(name);
+      }
+    }
+    for (const { remove, name } of changed.values()) if (!remove) take(name);
+  }
+
+  /** Entries that the change takes before it gives any back. */
+  entriesFor(change: Change): number {
+    const here = new Map<string, boolean>();
+    let entries = 0;
+    for (const one of change.peers ?? []) {
+      const key = keyText(one.publicKey);
+      const known = here.get(key) ?? this.#byKey.has(key);
+      if (!one.remove && !known && !one.updateOnly) entries++;
+      here.set(key, !one.remove && (known || !one.updateOnly));
+    }
+    return entries;
+  }
+
+  /** Is there an entry for `more` peers now? Else removed ones have to be left by I/O threads. */
+  hasRoom(more: number): boolean {
+    return this.#free.length + this.#options.arena.layout.count.peers - this.#nextIndex >= more;
+  }
+
+  /** A new peer without anything configured. The caller has made sure of the room. */
+  add(publicKey: Uint8Array): Peer {
+    const { arena, entries } = this.#options;
+    const index = this.#free.pop() ?? this.#nextIndex++;
+    const peer: Peer = {
+      index,
+      publicKey,
+      owner: index % arena.limits.ioThreads,
+      name: null,
+      presharedKey: null,
+      endpoint: null,
+      persistentKeepaliveS: 0,
+    };
+    entries.begin(index);
+    this.#byKey.set(keyText(publicKey), peer);
+    this.#byIndex[index] = peer;
+    return peer;
+  }
+
+  /** The caller has taken its sessions. */
+  remove(peer: Peer): void {
+    this.#byKey.delete(keyText(peer.publicKey));
+    this.#byIndex[peer.index] = undefined;
+    this.#clear(peer);
+    this.#leaving.push(peer.index);
+    this.#options.entries.end(peer.index);
+    peer.endpoint = null; // a look-up under way must not write into its entry
+    peer.presharedKey?.fill(0);
+  }
+
+  /** Back to a peer of which nothing is configured; it keeps its sessions. */
+  reset(peer: Peer): void {
+    this.#clear(peer);
+    peer.presharedKey?.fill(0);
+    peer.presharedKey = null;
+    peer.persistentKeepaliveS = 0;
+    peer.endpoint = null;
+    peer.name = null;
+  }
+
+  /**
+   * Makes a change that was checked: while `act` runs, there may be more prefixes than at its end.
+   * Nothing is shown to I/O threads meanwhile.
+   */
+  change(act: () => void): void {
+    this.#allowed.begin();
+    act();
+    assert(this.#allowed.keep(), "a change that was checked does not fit");
+  }
+
+  /** Prefixes of one entry of a change. */
+  setAllowedIps(peer: Peer, change: PeerChange): void {
+    if (change.replaceAllowedIps && this.#allowed.countOf(peer) > 0) this.#changed = true;
+    this.#give(peer, change);
+    if (change.allowedIps?.length || change.removedAllowedIps?.length) this.#changed = true;
+  }
+
+  /** False: there is no room for all that it is given. */
+  #give(owner: Owner, change: PeerChange): boolean {
+    let given = true;
+    if (change.replaceAllowedIps) this.#allowed.clear(owner);
+    for (const cidr of change.allowedIps ?? []) given = this.#allowed.give(owner, cidr) && given;
+    for (const cidr of change.removedAllowedIps ?? []) this.#allowed.take(owner, cidr);
+    return given;
+  }
+
+  /** All prefixes. */
+  *prefixes(): Generator<Cidr, void, undefined> {
+    for (const { cidr } of this.#allowed.entries()) yield cidr;
+  }
+
+  #clear(peer: Peer): void {
+    if (this.#allowed.countOf(peer) > 0) this.#changed = true;
+    this.#allowed.clear(peer);
+  }
+
+  /**
+   * Shows I/O threads what has changed, and frees what none of them can hold any more.
+   * False: some of it has to wait; call again soon.
+   */
+  settle(): boolean {
+    const { arena } = this.#options;
+    if (this.#changed && this.#publisher.publish(this.#allowed.entries())) this.#changed = false;
+    if (!this.#changed && this.#leaving.length > 0) {
+      const at = mark(arena);
+      for (const index of this.#leaving.splice(0)) this.#dying.push({ index, at });
+    }
+    this.#dying = this.#dying.filter(({ index, at }) => {
+      if (!passed(arena, at)) return true;
+      this.#free.push(index);
+      return false;
+    });
+    return !this.#changed && this.#dying.length === 0;
+  }
+}

@@ -11,12 +11,10 @@ import type { Change, PeerChange } from "../schema/change.ts";
 import { changeWords } from "../schema/change-words.ts";
 import { EngineError } from "../schema/errors.ts";
 import { sameKey } from "../schema/identity.ts";
-import type { Exchange } from "./handshake/exchange.ts";
 import { staticKeys } from "./handshake/noise.ts";
 import type { Self } from "./handshake/self.ts";
+import { PeerChanges, type PeerChangesOptions } from "./peer-changes.ts";
 import type { Peer } from "./peers/peer.ts";
-import type { Roster } from "./peers/roster.ts";
-import type { Endpoints } from "./reach/endpoints.ts";
 import { CookieChecker } from "./strangers/cookie.ts";
 import { Limiter } from "./strangers/limiter.ts";
 import { Load } from "./strangers/load.ts";
@@ -30,27 +28,8 @@ const SHOWN_WORDS = 8;
 /** Tuning: an initiation within 20 ms of the one before is taken for the same flood. */
 const AGAIN_MS = 50;
 
-/** What the rest of control does for a change. */
-export interface Hands {
-  /** Looks at the peer's timers now. */
-  readonly step: (peer: Peer) => void;
-  /** What was sent to the peer is lost: an attempt sends again then, at the latest. */
-  readonly again: (peer: Peer, dueMs: number) => void;
-  /** Ends all sessions and handshakes of the peer. */
-  readonly forget: (peer: Peer) => void;
-  /** Takes what I/O threads have told so far: a change is later than that. */
-  readonly hear: () => void;
-  /** Shows I/O threads what has changed. */
-  readonly settle: () => void;
-  readonly onLoad: () => void;
-}
-
-export interface ChangesOptions {
+export interface ChangesOptions extends Omit<PeerChangesOptions, "self"> {
   readonly world: World;
-  readonly roster: Roster;
-  readonly exchange: Exchange;
-  readonly endpoints: Endpoints;
-  readonly hands: Hands;
   readonly listenPort: number;
   /** The port that was asked for, where it is another. */
   readonly wantedPort?: number;
@@ -63,6 +42,9 @@ export interface ChangesOptions {
 
 export class Changes {
   readonly #options: ChangesOptions;
+  readonly #peers: PeerChanges;
+  /** A change waits, having been checked: what it found has to stay so. */
+  #waiting = false;
   #self: Self | null = null;
   #listenPort: number;
   /** The port that was asked for; 0: the kernel chose. */
@@ -79,6 +61,7 @@ export class Changes {
 
   constructor(options: ChangesOptions) {
     this.#options = options;
+    this.#peers = new PeerChanges({ ...options, self: () => this.#self?.keys.publicKey ?? null });
     this.#listenPort = options.listenPort;
     this.#wantedPort = options.wantedPort ?? options.listenPort;
     this.#fwmark = options.fwmark;
@@ -107,9 +90,39 @@ export class Changes {
     return this.#open;
   }
 
-  /** Errors: EngineError LIMIT, KEY_FIXED, PORT_TAKEN, SOCKET_FAILED, TUN_FAILED. */
-  apply(change: Change): Promise<void> {
-    return this.#inTurn(() => this.#apply(change));
+  /**
+   * What a file says, or a person. Errors: EngineError LIMIT, KEY_FIXED, NETWORK_PEER, PORT_TAKEN,
+   * SOCKET_FAILED, TUN_FAILED.
+   */
+  apply(change: Change, origin: "file" | "live"): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#waiting = true;
+      try {
+        await this.#apply(this.#peers.allowed(change, origin), origin);
+      } finally {
+        this.#waiting = false;
+      }
+    });
+  }
+
+  /** A peer of the network comes; null: not now, or never (peer-changes.ts). */
+  admit(change: PeerChange): Peer | null {
+    return this.#waiting ? null : this.#peers.admit(change);
+  }
+
+  /** It changes; false: not now, or never. */
+  amend(peer: Peer, change: PeerChange): boolean {
+    return !this.#waiting && this.#peers.amend(peer, change);
+  }
+
+  /** It goes, at once. False: it is no peer of the network. */
+  dismiss(peer: Peer): boolean {
+    return this.#peers.dismiss(peer);
+  }
+
+  /** I/O threads have what was gathered. */
+  published(): void {
+    this.#peers.published();
   }
 
   /** Takes the port again (up), or leaves it (down). Errors: EngineError PORT_TAKEN. */
@@ -124,7 +137,7 @@ export class Changes {
 
   /** Takes all peers and keys away. */
   end(): void {
-    for (const peer of [...this.#options.roster.peers()]) this.#remove(peer);
+    for (const peer of [...this.#options.roster.peers()]) this.#peers.remove(peer);
     this.#wipeSelf();
   }
 
@@ -140,10 +153,10 @@ export class Changes {
     this.#moved = false;
     const { roster, hands, world } = this.#options;
     for (const peer of roster.peers()) hands.again(peer, world.bootMs() + AGAIN_MS);
-    hands.settle();
+    hands.settle(true);
   }
 
-  async #apply(change: Change): Promise<void> {
+  async #apply(change: Change, origin: "file" | "live"): Promise<void> {
     const { world, roster, keyFixed } = this.#options;
     const { privateKey, listenPort, fwmark, mtu } = change;
     if (privateKey !== undefined && keyFixed && this.#self !== null) {
@@ -173,7 +186,7 @@ export class Changes {
       world.setMark(fwmark);
     }
     if (privateKey !== undefined) this.#become(privateKey);
-    this.#changePeers(change);
+    this.#peers.make(change, origin);
     this.#tell(words);
   }
 
@@ -238,7 +251,7 @@ export class Changes {
       if (tries === ROOM_TRIES) {
         throw new EngineError("LIMIT", { what: "peers", count: roster.limit });
       }
-      hands.settle();
+      hands.settle(true);
       if (tries > 0) await world.pause(ROOM_MS);
     }
   }
@@ -262,7 +275,7 @@ export class Changes {
     this.#self = { keys, load, cookies, clock: world.openClock(keys.publicKey) };
     exchange.become(this.#self);
     const twin = roster.find(keys.publicKey);
-    if (twin !== undefined) this.#remove(twin);
+    if (twin !== undefined) this.#peers.remove(twin);
     for (const peer of roster.peers()) hands.step(peer);
   }
 
@@ -272,59 +285,5 @@ export class Changes {
     this.#self?.cookies.wipe();
     this.#self?.clock.close();
     this.#self = null;
-  }
-
-  #changePeers(change: Change): void {
-    const { world, roster, endpoints, hands } = this.#options;
-    const { peers = [], replacePeers } = change;
-    const kept: Peer[] = [];
-    hands.hear();
-    roster.change(() => {
-      if (replacePeers) {
-        const named = new Set(peers.map((one) => roster.find(one.publicKey)));
-        for (const peer of [...roster.peers()]) {
-          if (named.has(peer)) {
-            roster.reset(peer);
-            kept.push(peer);
-          } else this.#remove(peer);
-        }
-      }
-      for (const one of peers) this.#changePeer(one);
-    });
-    for (const peer of kept) if (peer.endpoint === null) endpoints.set(peer, null);
-    hands.settle();
-    world.onRoutes();
-  }
-
-  #changePeer(change: PeerChange): void {
-    const { roster, endpoints, hands } = this.#options;
-    let peer = roster.find(change.publicKey);
-    if (change.remove) {
-      if (peer !== undefined) this.#remove(peer);
-      return;
-    }
-    // As in WireGuard: nobody is a peer of itself.
-    if (sameKey(change.publicKey, this.#self?.keys.publicKey ?? null)) return;
-    if (peer === undefined) {
-      if (change.updateOnly) return;
-      peer = roster.add(Uint8Array.from(change.publicKey));
-    }
-    const { presharedKey, endpoint, persistentKeepaliveS, name } = change;
-    if (presharedKey !== undefined) {
-      peer.presharedKey?.fill(0);
-      peer.presharedKey = presharedKey === null ? null : Uint8Array.from(presharedKey);
-    }
-    if (persistentKeepaliveS !== undefined) peer.persistentKeepaliveS = persistentKeepaliveS;
-    if (name !== undefined) peer.name = name;
-    if (endpoint !== undefined) endpoints.set(peer, endpoint);
-    roster.setAllowedIps(peer, change);
-    hands.step(peer);
-  }
-
-  #remove(peer: Peer): void {
-    const { roster, exchange, hands } = this.#options;
-    hands.forget(peer);
-    exchange.removePeer(peer);
-    roster.remove(peer);
   }
 }

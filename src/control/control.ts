@@ -65,7 +65,10 @@ export class Control {
     const rooms = openRooms({ ...options, dueBy: (...due) => this.#looks.dueBy(...due) }, world);
     const { counters, keeper, frames } = rooms;
     this.#rooms = rooms;
-    const looks = new Looks(rooms, world, () => this.#changes.open);
+    const looks = new Looks(rooms, world, {
+      isOpen: () => this.#changes.open,
+      onPublished: () => this.#changes.published(),
+    });
     this.#looks = looks;
     this.#inbox = new Inbox(counters);
     this.#inbox.give(HANDSHAKE_TYPES, (datagram, from, local, nowMs) => {
@@ -84,7 +87,7 @@ export class Control {
         },
         forget: (peer) => looks.forget(peer, world.bootMs()),
         hear: () => this.#events.take(world.bootMs()),
-        settle: () => looks.settle(world.bootMs()),
+        settle: (atOnce) => looks.settle(world.bootMs(), atOnce),
         onLoad: () => {
           counters.add(COUNT.underLoad, 1);
           world.say("warn", "under load: handshakes come faster than can be answered");
@@ -176,9 +179,9 @@ export class Control {
    * Makes a change, whole or not at all. When it moves our port, all who have a session hear from
    * the new one at once: what they send to the old one is lost. Errors: as `Changes.apply`.
    */
-  async apply(change: Change): Promise<void> {
+  async apply(change: Change, origin: "file" | "live" = "live"): Promise<void> {
     const before = this.listenPort;
-    await this.#changes.apply(change);
+    await this.#changes.apply(change, origin);
     if (this.listenPort === before) return;
     for (const peer of this.roster.peers()) this.announce(peer);
   }

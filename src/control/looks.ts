@@ -18,17 +18,25 @@ import type { World } from "./world.ts";
 /** How often what waits for I/O threads is looked at: entries, routes, commands, frames. */
 const SETTLE_MS = 20;
 
+export interface LooksHooks {
+  /** The port is ours, and answers come to it. */
+  readonly isOpen: () => boolean;
+  /** I/O threads have all routes. */
+  readonly onPublished: () => void;
+}
+
 export class Looks {
   readonly #rooms: Rooms;
   readonly #alarm: Alarm;
   readonly #due = new Due<Peer>();
   readonly #isOpen: () => boolean;
+  readonly #onPublished: () => void;
   /** The interface is up; while it is down, everybody rests. */
   up = false;
 
-  /** `isOpen`: the port is ours, and answers come to it. */
-  constructor(rooms: Rooms, world: World, isOpen: () => boolean) {
+  constructor(rooms: Rooms, world: World, { isOpen, onPublished }: LooksHooks) {
     this.#rooms = rooms;
+    this.#onPublished = onPublished;
     this.#isOpen = isOpen;
     this.#alarm = new Alarm(world);
   }
@@ -62,13 +70,14 @@ export class Looks {
   }
 
   /** Hands over entries, routes, commands and frames that wait for I/O threads. */
-  settle(nowMs: number): void {
+  settle(nowMs: number, atOnce = false): void {
     const { commands, keeper, frames, roster } = this.#rooms;
     const told = commands.flush();
     const waiting = keeper.sweep(nowMs);
     for (const peer of frames.ready()) this.step(peer, nowMs);
-    const settled = roster.settle() && !waiting && told && !frames.waits;
-    if (!settled) this.#alarm.ringBy(nowMs + SETTLE_MS);
+    const settled = roster.settle(nowMs, atOnce);
+    if (roster.published) this.#onPublished();
+    if (!settled || waiting || !told || frames.waits) this.#alarm.ringBy(nowMs + SETTLE_MS);
   }
 
   /** Ends what is under way with a peer, what waits for it included. */

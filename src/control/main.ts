@@ -207,7 +207,7 @@ class ControlThread {
 
   async start(): Promise<void> {
     const { config, opened } = this.#task;
-    await this.#control.apply(firstChange(config));
+    await this.#control.apply(firstChange(config), "file");
     if (config.host.bringUp) {
       this.#host.bringUp();
       await this.#control.setUp(true);

@@ -19,7 +19,8 @@ export const errnoOf = (error: unknown): number => {
   if (!(error instanceof EngineError)) return ERRNO.io;
   if (error.code === "PORT_TAKEN") return ERRNO.portTaken;
   if (error.code === "LIMIT") return ERRNO.noRoom;
-  return error.code === "KEY_FIXED" ? ERRNO.notPermitted : ERRNO.io;
+  const forbidden = error.code === "KEY_FIXED" || error.code === "NETWORK_PEER";
+  return forbidden ? ERRNO.notPermitted : ERRNO.io;
 };
 
 /** The end of every answer. */

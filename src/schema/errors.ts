@@ -61,6 +61,7 @@ export const ERRORS = {
   MTU_TOO_SMALL: { exit: 2, text: "An MTU below {least} would take the IPv6 addresses from {name}; remove them first." },
   NO_CONFIG: { exit: 1, text: "This engine was started without a configuration; change it with `wg` or `p2pvpn-engine config set`." },
   LIMIT: { exit: 1, text: "An engine takes at most {count} {what}; remove some first." },
+  NETWORK_PEER: { exit: 1, text: "{peer} is a member of the network, whose certificate says what it may; only persistent_keepalive can be set here." },
   KEY_FIXED: { exit: 1, text: "The key of this interface comes from its identity file; change the file and start again." },
   MEMORY: { exit: 1, text: "Not enough memory: {reason}." },
   THREAD_DIED: { exit: 1, text: "The {thread} thread ended: {reason}." },

@@ -11,7 +11,7 @@ test("a name that nobody answers for is asked for once at a time", async () => {
   const arena = makeArena({ ioThreads: 1, workers: 0, peers: 2, routes: 2 });
   const entries = new PeerEntries(arena);
   const roster = new Roster({ arena, entries });
-  const peer = roster.add(new Uint8Array(32).fill(1));
+  const peer = roster.add(new Uint8Array(32).fill(1), "file");
   const asked: ((found: string) => void)[] = [];
   let nowMs = 1;
   const resolve = (): Promise<string> => new Promise((give) => asked.push(give));
@@ -37,7 +37,7 @@ test("a name that nobody answers for is asked for once at a time", async () => {
 test("a new endpoint forgets where the peer had roamed to", async () => {
   const arena = makeArena({ ioThreads: 1, workers: 0, peers: 2, routes: 2 });
   const entries = new PeerEntries(arena);
-  const peer = new Roster({ arena, entries }).add(new Uint8Array(32).fill(1));
+  const peer = new Roster({ arena, entries }).add(new Uint8Array(32).fill(1), "file");
   const at = (last: number): Uint8Array => makeSockaddr(Uint8Array.of(192, 0, 2, last), 1);
   let [nowMs, answer] = [1, at(1)];
   const endpoints = new Endpoints({

@@ -55,7 +55,7 @@ class Room {
       random32: numbers(SEED),
     });
     const roster = new Roster({ arena: this.arena, entries });
-    this.peers = Array.from({ length: peers }, (_, i) => roster.add(fixed(`peer ${i}`)));
+    this.peers = Array.from({ length: peers }, (_, i) => roster.add(fixed(`peer ${i}`), "file"));
   }
 
   reserve(peer: Peer): number {

@@ -71,14 +71,14 @@ test("an entry that is used again says so: its generation is odd, and another on
   const roster = new Roster({ arena, entries });
   const seen: number[] = [];
   for (let i = 0; i < 6; i++) {
-    const peer = roster.add(fixed(`peer ${i}`));
+    const peer = roster.add(fixed(`peer ${i}`), "file");
     const generation = (): number =>
       arena.u32[peerWord(arena, peer.index) + PEER_FIELD.generation]!;
     assert.equal(generation() % 2, 1);
     if (peer.index === 0) seen.push(generation());
     roster.remove(peer);
     assert.equal(generation() % 2, 0);
-    roster.settle();
+    roster.settle(0, true);
   }
   assert(seen.length > 1);
   assert.equal(new Set(seen).size, seen.length);
@@ -102,8 +102,8 @@ test("where all prefixes are in use, some change hands, go, and come, in one cha
   const [extra] = prefixes(3_000_000_000, 1);
   roster.change(() => {
     const allowedIps = prefixes(0, ALLOWED_IPS_MAX - few.length);
-    roster.setAllowedIps(roster.add(many), { publicKey: many, allowedIps });
-    roster.setAllowedIps(roster.add(one), { publicKey: one, allowedIps: few });
+    roster.setAllowedIps(roster.add(many, "file"), { publicKey: many, allowedIps });
+    roster.setAllowedIps(roster.add(one, "file"), { publicKey: one, allowedIps: few });
   });
   assert.equal(roster.allowed.count, ALLOWED_IPS_MAX);
   const goes = { publicKey: one, remove: true } as const;
@@ -127,7 +127,7 @@ test("where all prefixes are in use, some change hands, go, and come, in one cha
   // What was tried has been taken back.
   assert.equal(roster.allowed.countOf(roster.find(one)!), few.length);
   roster.change(() => {
-    roster.setAllowedIps(roster.add(two), { publicKey: two, allowedIps: fresh });
+    roster.setAllowedIps(roster.add(two, "file"), { publicKey: two, allowedIps: fresh });
     roster.remove(roster.find(one)!);
   });
   assert.equal(roster.allowed.count, ALLOWED_IPS_MAX);

@@ -15,8 +15,8 @@ test("only peers that come take entries, and those that leave and come again", (
     arena,
     entries: new PeerEntries(arena),
   });
-  roster.add(key(1));
-  roster.add(key(2));
+  roster.add(key(1), "file");
+  roster.add(key(2), "file");
   const [one, two, three] = [1, 2, 3].map((name) => ({ publicKey: key(name) })) as [
     { publicKey: Uint8Array },
     { publicKey: Uint8Array },
@@ -56,7 +56,7 @@ test("prefixes that a change replaces twice make room once", () => {
   const publicKey = key(1);
   const full = { publicKey, allowedIps: prefixes(0, half) };
   roster.check({ peers: [full] });
-  roster.setAllowedIps(roster.add(publicKey), full);
+  roster.setAllowedIps(roster.add(publicKey, "file"), full);
   const emptied = { publicKey, replaceAllowedIps: true } as const;
   const others = prefixes(1_000_000_000, ALLOWED_IPS_MAX);
   roster.check({ peers: [emptied, emptied, { publicKey: key(2), allowedIps: others }] });

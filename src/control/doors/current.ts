@@ -31,17 +31,18 @@ export const currentConfig = (
 ): EngineConfig => {
   const { source, interface: link } = config;
   const identity = identityNow(link.identity, control.state().privateKey);
-  const peers = Array.from(
-    control.roster.peers(),
-    (peer): PeerConfig => ({
-      name: peer.name,
-      publicKey: peer.publicKey,
-      presharedKey: peer.presharedKey,
-      allowedIps: [...control.roster.allowed.of(peer)],
-      endpoint: peer.endpoint,
-      persistentKeepaliveS: peer.persistentKeepaliveS,
-    }),
-  );
+  const peers = Array.from(control.roster.peers())
+    .filter(({ origin }) => origin !== "network")
+    .map(
+      (peer): PeerConfig => ({
+        name: peer.name,
+        publicKey: peer.publicKey,
+        presharedKey: peer.presharedKey,
+        allowedIps: [...control.roster.allowed.of(peer)],
+        endpoint: peer.endpoint,
+        persistentKeepaliveS: peer.persistentKeepaliveS,
+      }),
+    );
   const privateKeyFile = identity === link.identity ? (source?.privateKeyFile ?? null) : null;
   const { wantedPort: listenPort, fwmark } = control;
   return {

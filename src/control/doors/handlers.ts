@@ -1,6 +1,7 @@
 /**
  * handlers — what the engine answers on its control socket. Thread: control.
  */
+
 import type { Log, Recent } from "../../log.ts";
 import type { Arena } from "../../memory/region.ts";
 import type { Change } from "../../schema/change.ts";
@@ -15,6 +16,8 @@ import { configValue } from "../../schema/settings.ts";
 import { formatCidr } from "../../wire/cidr.ts";
 import type { Control } from "../control.ts";
 import type { Host } from "../host/host.ts";
+import { peerCalled } from "../peers/peer.ts";
+import type { Roster } from "../peers/roster.ts";
 import type { Opened } from "../task.ts";
 import { currentConfig } from "./current.ts";
 import { peerValue, routesPage, statsValue, statusValue } from "./report.ts";
@@ -63,6 +66,16 @@ const restore = (host: Host, warn: (sentence: string) => void): string[] => {
     // All else is done: this takes nothing of it back.
     warn((error as Error).message);
     return [];
+  }
+};
+
+/** Who takes a peer of the network away is told that this is not how. */
+const refuseNetwork = ({ peers = [] }: Change, roster: Roster): void => {
+  for (const { remove, publicKey } of peers) {
+    const peer = remove && roster.find(publicKey);
+    if (peer && peer.origin === "network") {
+      throw new EngineError("NETWORK_PEER", { peer: peerCalled(peer) });
+    }
   }
 };
 
@@ -116,9 +129,9 @@ const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> =>
 export const makeHandlers = (served: Served): ControlHandlers => {
   const { task, arena, control, host, nowMs } = served;
   let { config } = task;
-  const apply = async (change: Change): Promise<ChangeValue> => {
+  const apply = async (change: Change, origin: "file" | "live"): Promise<ChangeValue> => {
     refuseKeys(change, control.publicKey);
-    await control.apply(change);
+    await control.apply(change, origin);
     return { warnings: host.routes.news };
   };
   const current = (): EngineConfig => currentConfig(config, control, host);
@@ -157,10 +170,18 @@ export const makeHandlers = (served: Served): ControlHandlers => {
     "routes.get": (from, most) => routesPage(control, host, from, most),
     "stats.get": () => statsValue(arena),
     "config.get": () => configValue(current()),
-    "change.apply": apply,
+    "change.apply": (change) => {
+      refuseNetwork(change, control.roster);
+      return apply(change, "live");
+    },
     "engine.reload": async () => {
       try {
-        return await reload(served, { current, apply, setLevel, adopt });
+        return await reload(served, {
+          current,
+          apply: (change) => apply(change, "file"),
+          setLevel,
+          adopt,
+        });
       } catch (error) {
         const reason = (error as Error).message;
         served.log.warn("reload was refused, nothing has changed", { reason });

@@ -5,12 +5,19 @@
 import { shortKey } from "../../log.ts";
 import type { Endpoint } from "../../schema/config.ts";
 
+/**
+ * Who has named it: the configuration file, a person while the engine runs, or a certificate of
+ * the network. The first two are static: reload, `wg` and commands are about them alone.
+ */
+export type Origin = "file" | "live" | "network";
+
 export interface Peer {
   /** Its entry of the peers region. */
   readonly index: number;
   readonly publicKey: Uint8Array;
   /** I/O thread that owns its sessions. */
   readonly owner: number;
+  origin: Origin;
 
   name: string | null;
   presharedKey: Uint8Array | null;

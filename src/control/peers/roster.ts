@@ -16,7 +16,10 @@ import type { Change, PeerChange } from "../../schema/change.ts";
 import { EngineError } from "../../schema/errors.ts";
 import type { Cidr } from "../../wire/cidr.ts";
 import { ALLOWED_IPS_MAX, AllowedIps, type Owner } from "./allowed-ips.ts";
-import type { Peer } from "./peer.ts";
+import type { Origin, Peer } from "./peer.ts";
+
+/** Tuning: routes are published this often at most, when nobody waits for them. */
+export const GATHER_MS = 50;
 
 interface Dying {
   readonly index: number;
@@ -43,6 +46,9 @@ export class Roster {
   #leaving: number[] = [];
   #dying: Dying[] = [];
   #changed = true;
+  /** What has changed is not gathered, but published as soon as it can be. */
+  #atOnce = false;
+  #publishedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: RosterOptions) {
     this.#options = options;
@@ -103,15 +109,26 @@ export class Roster {
       const isHere = named.get(key) ?? this.#byKey.has(key);
       named.set(key, !one.remove && (isHere || !one.updateOnly));
     }
-    const others = change.replacePeers ? 0 : this.#byKey.size - known;
+    const others = change.replacePeers ? this.#staying(named) : this.#byKey.size - known;
     let count = others;
     for (const isHere of named.values()) if (isHere) count++;
     return count;
   }
 
+  /** Peers of the network that a change which replaces all does not name: they stay. */
+  #staying(named: ReadonlyMap<string, boolean>): number {
+    let count = 0;
+    for (const [key, { origin }] of this.#byKey) {
+      if (origin === "network" && !named.has(key)) count++;
+    }
+    return count;
+  }
+
   /** More prefixes than this there will not be: those that go or change hands count twice. */
   #mostPrefixes(change: Change): number {
-    let prefixes = change.replacePeers ? 0 : this.#allowed.count;
+    let prefixes = this.#allowed.count;
+    if (change.replacePeers)
+      for (const peer of this.#static()) prefixes -= this.#allowed.countOf(peer);
     for (const one of change.peers ?? []) prefixes += one.allowedIps?.length ?? 0;
     return prefixes;
   }
@@ -121,7 +138,7 @@ export class Roster {
     const allowed = this.#allowed;
     const owners = new Map<string, Owner | undefined>();
     allowed.begin();
-    if (change.replacePeers) for (const peer of this.#byKey.values()) allowed.clear(peer);
+    if (change.replacePeers) for (const peer of this.#static()) allowed.clear(peer);
     let fits = true;
     for (const one of change.peers ?? []) {
       const key = keyText(one.publicKey);
@@ -138,7 +155,24 @@ export class Roster {
     return fits;
   }
 
-  /** Two peers may not share a name. Errors: EngineError PEER_NAME_TAKEN. */
+  /** Those that a file or a person has named. */
+  *#static(): Generator<Peer, void, undefined> {
+    for (const peer of this.#byKey.values()) if (peer.origin !== "network") yield peer;
+  }
+
+  /** Is there room for the prefixes of one peer more, or of one that changes? */
+  fits(change: PeerChange): boolean {
+    const more = change.allowedIps?.length ?? 0;
+    return this.#allowed.count + more <= ALLOWED_IPS_MAX || this.#prefixesFit({ peers: [change] });
+  }
+
+  /** Whose prefix exactly this is. */
+  ownerOf(cidr: Cidr): Peer | undefined {
+    const owner = this.#allowed.ownerOf(cidr);
+    return owner === null ? undefined : this.#byIndex[owner.index];
+  }
+
+  /** Two peers may not share a name, but for the network's, which says no names of its own. Errors: EngineError PEER_NAME_TAKEN. */
   #checkNames(change: Change): void {
     const changed = new Map((change.peers ?? []).map((one) => [keyText(one.publicKey), one]));
     if (![...changed.values()].some(({ name }) => name)) return;
@@ -149,7 +183,8 @@ export class Roster {
         throw new EngineError("PEER_NAME_TAKEN", { name: "the engine", peer: name });
       names.add(name.toLowerCase());
     };
-    for (const [key, { name }] of this.#byKey) {
+    for (const [key, { name, origin }] of this.#byKey) {
+      if (origin === "network") continue;
       const one = changed.get(key);
       if (one === undefined ? !change.replacePeers : !one.remove && one.name === undefined) {
         take(name);
@@ -177,13 +212,14 @@ export class Roster {
   }
 
   /** A new peer without anything configured. The caller has made sure of the room. */
-  add(publicKey: Uint8Array): Peer {
+  add(publicKey: Uint8Array, origin: Origin): Peer {
     const { arena, entries } = this.#options;
     const index = this.#free.pop() ?? this.#nextIndex++;
     const peer: Peer = {
       index,
       publicKey,
       owner: index % arena.limits.ioThreads,
+      origin,
       name: null,
       presharedKey: null,
       endpoint: null,
@@ -252,13 +288,26 @@ export class Roster {
     this.#allowed.clear(peer);
   }
 
+  /** I/O threads have all routes. */
+  get published(): boolean {
+    return !this.#changed;
+  }
+
   /**
    * Shows I/O threads what has changed, and frees what none of them can hold any more.
-   * False: some of it has to wait; call again soon.
+   * `atOnce`: otherwise routes are published once in GATHER_MS at most. False: some of it has to
+   * wait; call again soon.
    */
-  settle(): boolean {
+  settle(nowMs: number, atOnce: boolean): boolean {
     const { arena } = this.#options;
-    if (this.#changed && this.#publisher.publish(this.#allowed.entries())) this.#changed = false;
+    this.#atOnce ||= atOnce && this.#changed;
+    if (this.#changed && (this.#atOnce || nowMs >= this.#publishedMs + GATHER_MS)) {
+      if (this.#publisher.publish(this.#allowed.entries())) {
+        this.#changed = false;
+        this.#atOnce = false;
+        this.#publishedMs = nowMs;
+      }
+    }
     if (!this.#changed && this.#leaving.length > 0) {
       const at = mark(arena);
       for (const index of this.#leaving.splice(0)) this.#dying.push({ index, at });

@@ -1,0 +1,220 @@
+/**
+ * peer-changes — peers come, change and go: the only place that writes the roster.
+ *
+ *     file, person ──▶ make()    whole, after it was checked; the network's peers stay as they are
+ *     network ──────▶ admit(), amend(), dismiss()    at once, or not at all
+ *
+ * What a file or a person says is never changed by the network: a key or prefix that they name is
+ * theirs, and stays so. Routes that the network changes are gathered; what it takes away is gone at
+ * once. Thread: control.
+ */
+import type { Change, PeerChange } from "../schema/change.ts";
+import { EngineError } from "../schema/errors.ts";
+import { sameKey } from "../schema/identity.ts";
+import { type Cidr, formatCidr } from "../wire/cidr.ts";
+import type { Exchange } from "./handshake/exchange.ts";
+import type { Origin, Peer } from "./peers/peer.ts";
+import { peerCalled } from "./peers/peer.ts";
+import type { Roster } from "./peers/roster.ts";
+import type { Endpoints } from "./reach/endpoints.ts";
+import type { World } from "./world.ts";
+
+/** What is said of the network's peers once each: as many, and then no more. */
+const SAID_MAX = 1_024;
+
+/** What the rest of control does for a change. */
+export interface Hands {
+  /** Looks at the peer's timers now. */
+  readonly step: (peer: Peer) => void;
+  /** What was sent to the peer is lost: an attempt sends again then, at the latest. */
+  readonly again: (peer: Peer, dueMs: number) => void;
+  /** Ends all sessions and handshakes of the peer. */
+  readonly forget: (peer: Peer) => void;
+  /** Takes what I/O threads have told so far: a change is later than that. */
+  readonly hear: () => void;
+  /** Shows I/O threads what has changed: at once, or what may be gathered, when it is time. */
+  readonly settle: (atOnce: boolean) => void;
+  readonly onLoad: () => void;
+}
+
+export interface PeerChangesOptions {
+  readonly world: Pick<World, "say" | "onRoutes">;
+  readonly roster: Roster;
+  readonly exchange: Exchange;
+  readonly endpoints: Endpoints;
+  readonly hands: Hands;
+  /** Our public key; null: none. */
+  readonly self: () => Uint8Array | null;
+}
+
+/** May a person change this of a peer of the network? Its keepalive, and nothing else. */
+const isOurs = (change: PeerChange): boolean =>
+  Object.entries(change).every(
+    ([key, value]) =>
+      value === undefined || ["publicKey", "updateOnly", "persistentKeepaliveS"].includes(key),
+  );
+
+export class PeerChanges {
+  readonly #options: PeerChangesOptions;
+  readonly #said = new Set<string>();
+  /** The network has changed routes that the kernel does not know of. */
+  #routesStale = false;
+
+  constructor(options: PeerChangesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * A change as it concerns us: peers of the network are not taken away. Errors: EngineError
+   * NETWORK_PEER: a person may not change this of one.
+   */
+  allowed(change: Change, origin: Origin): Change {
+    const { roster } = this.#options;
+    const ofNetwork = ({ publicKey }: PeerChange): boolean =>
+      roster.find(publicKey)?.origin === "network";
+    if (change.peers === undefined) return change;
+    const peers = change.peers.filter((one) => !(one.remove && ofNetwork(one)));
+    const refused = peers.find((one) => origin === "live" && ofNetwork(one) && !isOurs(one));
+    if (refused === undefined) return { ...change, peers };
+    throw new EngineError("NETWORK_PEER", { peer: peerCalled(roster.find(refused.publicKey)!) });
+  }
+
+  /** Makes a change that was checked. */
+  make({ peers = [], replacePeers }: Change, origin: Origin): void {
+    const { world, roster, endpoints, hands } = this.#options;
+    const kept: Peer[] = [];
+    hands.hear();
+    roster.change(() => {
+      if (replacePeers) {
+        const named = new Set(peers.map((one) => roster.find(one.publicKey)));
+        for (const peer of [...roster.peers()]) {
+          if (peer.origin === "network") continue;
+          if (named.has(peer)) {
+            roster.reset(peer);
+            kept.push(peer);
+          } else this.remove(peer);
+        }
+      }
+      for (const one of peers) this.#make(one, origin);
+    });
+    for (const peer of kept) if (peer.endpoint === null) endpoints.set(peer, null);
+    hands.settle(true);
+    world.onRoutes();
+  }
+
+  #make(change: PeerChange, origin: Origin): void {
+    const { roster } = this.#options;
+    const known = roster.find(change.publicKey);
+    if (change.remove) {
+      if (known !== undefined) this.remove(known);
+      return;
+    }
+    // As in WireGuard: nobody is a peer of itself.
+    if (this.#isSelf(change.publicKey)) return;
+    if (known === undefined && change.updateOnly) return;
+    const peer = known ?? roster.add(Uint8Array.from(change.publicKey), origin);
+    if (origin === "file") peer.origin = origin;
+    this.#set(peer, change);
+  }
+
+  #set(peer: Peer, change: PeerChange): void {
+    const { roster, endpoints, hands } = this.#options;
+    const { presharedKey, endpoint, persistentKeepaliveS, name } = change;
+    if (presharedKey !== undefined) {
+      peer.presharedKey?.fill(0);
+      peer.presharedKey = presharedKey === null ? null : Uint8Array.from(presharedKey);
+    }
+    if (persistentKeepaliveS !== undefined) peer.persistentKeepaliveS = persistentKeepaliveS;
+    if (name !== undefined) peer.name = name;
+    if (endpoint !== undefined) endpoints.set(peer, endpoint);
+    roster.setAllowedIps(peer, change);
+    hands.step(peer);
+  }
+
+  remove(peer: Peer): void {
+    const { roster, exchange, hands } = this.#options;
+    hands.forget(peer);
+    exchange.removePeer(peer);
+    roster.remove(peer);
+  }
+
+  #isSelf(publicKey: Uint8Array): boolean {
+    return sameKey(publicKey, this.#options.self());
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // The network's
+
+  /** A peer of the network; null: there is no room, or a file or a person has named its key. */
+  admit(change: PeerChange): Peer | null {
+    const { roster, hands } = this.#options;
+    const known = roster.find(change.publicKey);
+    if (known !== undefined) return this.amend(known, change) ? known : null;
+    const ours = this.#withoutTaken(change);
+    const fits = roster.size < roster.limit && roster.hasRoom(1) && roster.fits(ours);
+    if (!fits || this.#isSelf(change.publicKey)) return null;
+    hands.hear();
+    let peer: Peer | null = null;
+    roster.change(() => {
+      peer = roster.add(Uint8Array.from(change.publicKey), "network");
+      this.#set(peer, ours);
+    });
+    this.#gather();
+    return peer;
+  }
+
+  /** Changes a peer of the network. False: it is none, or there is no room. */
+  amend(peer: Peer, change: PeerChange): boolean {
+    const { roster, hands } = this.#options;
+    const ours = this.#withoutTaken(change);
+    if (peer.origin !== "network" || roster.find(peer.publicKey) !== peer) return false;
+    if (!roster.fits(ours)) return false;
+    hands.hear();
+    roster.change(() => this.#set(peer, ours));
+    this.#gather();
+    return true;
+  }
+
+  /** A peer of the network goes, and its routes with it, at once. False: it is none. */
+  dismiss(peer: Peer): boolean {
+    const { roster, hands, world } = this.#options;
+    if (peer.origin !== "network" || roster.find(peer.publicKey) !== peer) return false;
+    this.remove(peer);
+    this.#routesStale = false;
+    hands.settle(true);
+    world.onRoutes();
+    return true;
+  }
+
+  /** I/O threads have the routes: the kernel follows. */
+  published(): void {
+    if (!this.#routesStale) return;
+    this.#routesStale = false;
+    this.#options.world.onRoutes();
+  }
+
+  #gather(): void {
+    this.#routesStale = true;
+    this.#options.hands.settle(false);
+  }
+
+  /** A name that another peer has, and prefixes that a file or a person has given, stay theirs. */
+  #withoutTaken(change: PeerChange): PeerChange {
+    const { roster } = this.#options;
+    const isFree = (cidr: Cidr): boolean => {
+      const owner = roster.ownerOf(cidr);
+      if (owner === undefined || owner.origin === "network") return true;
+      this.#sayOnce(formatCidr(cidr), peerCalled(owner));
+      return false;
+    };
+    const { allowedIps } = change;
+    return allowedIps === undefined ? change : { ...change, allowedIps: allowedIps.filter(isFree) };
+  }
+
+  #sayOnce(prefix: string, peer: string): void {
+    if (this.#said.has(prefix) || this.#said.size >= SAID_MAX) return;
+    this.#said.add(prefix);
+    const text = "a prefix of the network stays with the peer that is configured for it";
+    this.#options.world.say("warn", text, { prefix, peer });
+  }
+}

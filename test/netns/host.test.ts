@@ -5,52 +5,40 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
+import { firstPing } from "../../bench/measure.ts";
 import type { StatusValue } from "../../src/schema/control.ts";
-import {
-  cli,
-  cliJson,
-  cliWords,
-  interfaceOf,
-  type Keys,
-  makeKeys,
-  runCli,
-  writeConfig,
-} from "../lab/engines.ts";
-import { cannotRun, Lab, type Program } from "../lab/lab.ts";
-import { firstPing } from "../lab/measure.ts";
+import { cli, cliJson, cliWords, runCli } from "../lab/engines.ts";
+import type { Lab, Program } from "../lab/lab.ts";
 import { until } from "./drop-in.ts";
+import { type OwnScene, setScene } from "./own-scene.ts";
 
-const skip = cannotRun([]);
 const FIRST = ["10.66.0.2/24", "fd66::2/64"];
 const PREFIXES = ["10.66.0.1/32", "10.88.0.0/16", "fd88::/48"];
 const STRANGER = Buffer.alloc(32, 9).toString("base64");
 
 let lab: Lab;
-let a: Keys;
-let b: Keys;
+let scene: OwnScene;
 let name: string;
-before(async () => {
-  if (skip !== false) return;
-  lab = await Lab.make();
-  a = makeKeys(lab, lab.a, "wireguard");
-  b = makeKeys(lab, lab.b, "wireguard");
-  name = interfaceOf(lab.a);
+const skip = setScene({
+  begin: (made) => {
+    scene = made;
+    ({ lab, name } = made);
+  },
 });
-after(() => lab?.remove());
 
-const ip = (...words: string[]): Promise<string> => lab.must(lab.a, ["ip", ...words]);
 const sysctl = (key: string, value: string): Promise<string> =>
   lab.must(lab.a, ["sysctl", "-q", "-w", `net.${key}=${value}`]);
 
 /** Addresses of the tunnel that are not the kernel's own. */
 const addresses = async (): Promise<string[]> =>
-  [...(await ip("address", "show", "dev", name)).matchAll(/inet6? (\S+) .*scope global/g)].map(
-    (found) => found[1]!,
-  );
+  [
+    ...(await scene.ip("address", "show", "dev", name)).matchAll(/inet6? (\S+) .*scope global/g),
+  ].map((found) => found[1]!);
 
 const routes = async (): Promise<string> =>
-  (await ip("-4", "route", "show", "dev", name)) + (await ip("-6", "route", "show", "dev", name));
+  (await scene.ip("-4", "route", "show", "dev", name)) +
+  (await scene.ip("-6", "route", "show", "dev", name));
 
 const assertAsWritten = async (wanted: readonly string[]): Promise<void> => {
   assert.deepEqual((await addresses()).sort(), [...wanted].sort());
@@ -58,17 +46,11 @@ const assertAsWritten = async (wanted: readonly string[]): Promise<void> => {
   for (const prefix of PREFIXES.slice(1)) assert.ok(there.includes(prefix), there);
 };
 
-const ask = async (...words: string[]): Promise<string> => {
-  const { code, output, errors } = await cli(lab, lab.a, ...words, "-i", name);
-  assert.equal(code, 0, errors);
-  return output;
-};
-
 const up = async (): Promise<boolean> => (await cliJson<StatusValue>(lab, lab.a, "status")).up;
 
 const withEngine = async (body: (file: string, engine: Program) => Promise<void>) => {
   const plan = { addresses: FIRST, allowedIps: PREFIXES };
-  const file = writeConfig(lab, lab.a, a, b.publicKey, plan);
+  const file = scene.configure("a", plan);
   const engine = await runCli(lab, lab.a, file);
   try {
     await body(file, engine);
@@ -83,7 +65,7 @@ test("addresses, routes and MTU are what the file says", { skip }, async () => {
     const text = readFileSync(file, "utf8");
     const reload = (wanted: readonly string[]): Promise<string> => {
       writeFileSync(file, text.replace(JSON.stringify(FIRST), JSON.stringify(wanted)));
-      return ask("reload");
+      return scene.ask("reload");
     };
     // The kernel takes 10.66.0.22 away with 10.66.0.2, and with the last one all routes.
     await sysctl(`ipv4.conf.${name}.promote_secondaries`, "0");
@@ -94,32 +76,32 @@ test("addresses, routes and MTU are what the file says", { skip }, async () => {
     await reload(FIRST);
     await assertAsWritten(FIRST);
     // Others take away what is ours.
-    await ip("address", "delete", "fd66::2/64", "dev", name);
-    await ip("route", "delete", "10.88.0.0/16", "dev", name);
-    await ip("link", "set", name, "mtu", "1300");
-    const said = await ask("reload");
+    await scene.ip("address", "delete", "fd66::2/64", "dev", name);
+    await scene.ip("route", "delete", "10.88.0.0/16", "dev", name);
+    await scene.ip("link", "set", name, "mtu", "1300");
+    const said = await scene.ask("reload");
     for (const what of ["fd66::2/64: was missing", "route 10.88.0.0/16: was", "interface.mtu"]) {
       assert.ok(said.includes(what), said);
     }
     await assertAsWritten(FIRST);
-    assert.match(await ip("link", "show", name), /mtu 1420/);
-    await ip("address", "flush", "dev", name);
-    await ask("reload");
+    assert.match(await scene.ip("link", "show", name), /mtu 1420/);
+    await scene.ip("address", "flush", "dev", name);
+    await scene.ask("reload");
     await assertAsWritten(FIRST);
-    assert.match(await ask("reload"), /nothing has changed/);
+    assert.match(await scene.ask("reload"), /nothing has changed/);
     // IPv6 comes with the MTU that it needs.
     const small = text.replace(JSON.stringify(FIRST), '["10.66.0.2/24"]');
     writeFileSync(file, small.replace("[interface]", "[interface]\nmtu = 1000"));
-    await ask("reload");
+    await scene.ask("reload");
     await reload(FIRST);
     await assertAsWritten(FIRST);
     // Others had lowered it.
-    await ip("link", "set", name, "mtu", "1000");
+    await scene.ip("link", "set", name, "mtu", "1000");
     await until(
       "it is seen",
       async () => (await cliJson<StatusValue>(lab, lab.a, "status")).mtu === 1_000,
     );
-    await ask("config", "set", "interface.mtu", "1400");
+    await scene.ask("config", "set", "interface.mtu", "1400");
     await assertAsWritten(FIRST);
   });
 });
@@ -147,21 +129,21 @@ test("set down and up, all comes back; while it is down, it says so", { skip }, 
   await withEngine(async () => {
     const back = (): Promise<void> =>
       until("all is back", async () => (await addresses()).length === FIRST.length);
-    await ip("link", "set", name, "down");
+    await scene.ip("link", "set", name, "down");
     assert.deepEqual(await addresses(), [FIRST[0]]);
-    await ip("link", "set", name, "up");
+    await scene.ip("link", "set", name, "up");
     await back();
     await assertAsWritten(FIRST);
     // Below the least MTU of IPv6 the kernel takes it away.
-    await ip("link", "set", name, "mtu", "1000");
+    await scene.ip("link", "set", name, "mtu", "1000");
     assert.deepEqual(await addresses(), [FIRST[0]]);
-    await ip("link", "set", name, "mtu", "1420");
+    await scene.ip("link", "set", name, "mtu", "1420");
     await back();
     await assertAsWritten(FIRST);
     assert.equal(await up(), true);
-    await ip("link", "set", name, "down");
+    await scene.ip("link", "set", name, "down");
     await until("it says so", async () => !(await up()));
-    assert.match(await ask("status"), /\bdown\b/);
+    assert.match(await scene.ask("status"), /\bdown\b/);
     // As a clean-up of /run would.
     rmSync(lab.runFolder, { recursive: true });
     await until("its socket is back", () => existsSync(join(lab.runFolder, `${name}.sock`)));
@@ -171,12 +153,12 @@ test("set down and up, all comes back; while it is down, it says so", { skip }, 
 
 test("where IPv6 is off, it is said, and IPv4 works", { skip }, async () => {
   const off = /IPv6 is switched off on this host/;
-  const other = await runCli(lab, lab.b, writeConfig(lab, lab.b, b, a.publicKey));
+  const other = await runCli(lab, lab.b, scene.configure("b"));
   await sysctl("ipv6.conf.all.disable_ipv6", "1");
   try {
     const plan = { addresses: [`${lab.a.inner4}/24`, "fd66::1/64"], allowedIps: PREFIXES };
     const allowedIps = [`${lab.b.inner4}/32`, "fd88::/48"];
-    const file = writeConfig(lab, lab.a, a, b.publicKey, { ...plan, allowedIps });
+    const file = scene.configure("a", { ...plan, allowedIps });
     const six = `${file}.six.toml`;
     const endpoint = 'endpoint = "[2001:db8::2]:51820"';
     writeFileSync(six, readFileSync(file, "utf8").replace(/^endpoint = .*$/m, endpoint));
@@ -195,7 +177,7 @@ test("where IPv6 is off, it is said, and IPv4 works", { skip }, async () => {
     assert.match((await cli(lab, lab.a, ...route)).errors, off);
     assert.deepEqual(await addresses(), [`${lab.a.inner4}/24`]);
     await sysctl("ipv6.conf.all.disable_ipv6", "0");
-    await ask("reload");
+    await scene.ask("reload");
     assert.ok((await addresses()).includes("fd66::1/64"));
     assert.match(await routes(), /fd88::\/48/);
     assert.equal(await engine.stop(), 0, engine.errors);

@@ -5,54 +5,40 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
+import { firstPing, ping, pingWhole } from "../../bench/measure.ts";
 import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
-import {
-  cli,
-  cliJson,
-  interfaceOf,
-  type Keys,
-  makeKeys,
-  PORT,
-  runCli,
-  writeConfig,
-} from "../lab/engines.ts";
-import { cannotRun, Lab, type Program } from "../lab/lab.ts";
-import { firstPing, ping, pingWhole } from "../lab/measure.ts";
+import { cliJson, PORT, runCli } from "../lab/engines.ts";
+import type { Lab, Program } from "../lab/lab.ts";
+import { type OwnScene, setScene } from "./own-scene.ts";
 
-const skip = cannotRun(["wg"]);
 const PORT_AFTER = 51_999;
 const STRANGER = Buffer.alloc(32, 9).toString("base64");
 
 let lab: Lab;
-let a: Keys;
-let b: Keys;
+let scene: OwnScene;
 let configA: string;
 let engines: Program[] = [];
-before(async () => {
-  if (skip !== false) return;
-  lab = await Lab.make();
-  a = makeKeys(lab, lab.a, "identity");
-  b = makeKeys(lab, lab.b, "wireguard");
-  configA = writeConfig(lab, lab.a, a, b.publicKey);
-  const configB = writeConfig(lab, lab.b, b, a.publicKey);
-  engines = await Promise.all([runCli(lab, lab.a, configA), runCli(lab, lab.b, configB)]);
-  await firstPing(lab, lab.a, lab.b.inner4);
+const skip = setScene({
+  tools: ["wg"],
+  kindOfA: "identity",
+  begin: async (made) => {
+    scene = made;
+    lab = made.lab;
+    configA = scene.configure("a");
+    engines = await Promise.all([
+      runCli(lab, lab.a, configA),
+      runCli(lab, lab.b, scene.configure("b")),
+    ]);
+    await firstPing(lab, lab.a, lab.b.inner4);
+  },
+  end: async () => {
+    for (const engine of engines) assert.equal(await engine.stop(), 0, engine.errors);
+  },
 });
-after(async () => {
-  for (const engine of engines) assert.equal(await engine.stop(), 0, engine.errors);
-  lab?.remove();
-});
-
-/** A command on a's engine that has to succeed. */
-const ask = async (...words: string[]): Promise<string> => {
-  const { code, output, errors } = await cli(lab, lab.a, ...words, "-i", interfaceOf(lab.a));
-  assert.equal(code, 0, errors);
-  return output;
-};
 
 const refused = async (code: number, sentence: RegExp, ...words: string[]): Promise<void> => {
-  const result = await cli(lab, lab.a, ...words, "-i", interfaceOf(lab.a));
+  const result = await scene.tell(...words);
   assert.equal(result.code, code, result.output);
   assert.match(result.errors, sentence);
   assert.equal(result.errors.trim().split("\n").length, 1);
@@ -76,37 +62,37 @@ const assertCarries = async (): Promise<void> =>
 
 test("peers and routes come and go beside a tunnel that carries on", { skip }, async () => {
   await steadily(async () => {
-    await ask("peer", "add", STRANGER, "--name", "stranger", "--allowed-ips", "10.77.0.0/24");
+    await scene.ask("peer", "add", STRANGER, "--name", "stranger", "--allowed-ips", "10.77.0.0/24");
     const peers = await cliJson<PeerValue[]>(lab, lab.a, "peers");
     assert.deepEqual(
       peers.map(({ name }) => name),
       [null, "stranger"],
     );
-    await ask("route", "add", "10.78.0.0/16", "--peer", "stranger");
-    const kernel = await lab.must(lab.a, ["ip", "route", "show", "dev", interfaceOf(lab.a)]);
+    await scene.ask("route", "add", "10.78.0.0/16", "--peer", "stranger");
+    const kernel = await scene.ip("route", "show", "dev", scene.name);
     assert.match(kernel, /10\.77\.0\.0\/24/);
     assert.match(kernel, /10\.78\.0\.0\/16/);
-    await ask("route", "remove", "10.78.0.0/16", "--peer", "stranger");
-    await ask("peer", "remove", "stranger");
-    const left = await lab.must(lab.a, ["ip", "route", "show", "dev", interfaceOf(lab.a)]);
+    await scene.ask("route", "remove", "10.78.0.0/16", "--peer", "stranger");
+    await scene.ask("peer", "remove", "stranger");
+    const left = await scene.ip("route", "show", "dev", scene.name);
     assert.doesNotMatch(left, /10\.7[78]\./);
   });
 });
 
 test("rekey, log level, MTU and port change under pings", { skip }, async () => {
   await steadily(async () => {
-    assert.match(await ask("rekey"), /1 /);
-    await ask("log-level", "error");
-    await ask("config", "set", "interface.mtu", "1300");
+    assert.match(await scene.ask("rekey"), /1 /);
+    await scene.ask("log-level", "error");
+    await scene.ask("config", "set", "interface.mtu", "1300");
   });
-  assert.match(await lab.must(lab.a, ["ip", "link", "show", interfaceOf(lab.a)]), /mtu 1300/);
+  assert.match(await scene.ip("link", "show", scene.name), /mtu 1300/);
   assert.equal(await pingWhole(lab, lab.a, lab.b.inner4, 1_300), true);
   assert.equal(await pingWhole(lab, lab.a, lab.b.inner4, 1_301), false);
-  await ask("config", "set", "interface.mtu", "1420");
+  await scene.ask("config", "set", "interface.mtu", "1420");
   assert.equal(await pingWhole(lab, lab.a, lab.b.inner4, 1_420), true);
   // Our port moves: the other end follows at the next packet that it can open.
   await steadily(async () => {
-    await ask("config", "set", "interface.listen_port", String(PORT_AFTER));
+    await scene.ask("config", "set", "interface.listen_port", String(PORT_AFTER));
   }, true);
   const [peer] = await cliJson<PeerValue[]>(lab, lab.b, "peers");
   assert.equal(peer?.endpoint, `${lab.a.under4}:${PORT_AFTER}`);
@@ -132,27 +118,27 @@ allowed_ips = ["10.79.0.0/16"]
 `,
   );
   await steadily(async () => {
-    const told = await ask("reload");
+    const told = await scene.ask("reload");
     assert.match(told, /interface\.mtu/);
     assert.match(told, /interface\.listen_port/);
     assert.match(told, /peer stranger: added/);
   }, true);
   assert.equal((await cliJson<PeerValue[]>(lab, lab.a, "peers")).length, 2);
   assert.equal((await sessions()).sessionsMade, sessionsMade, "the session was not kept");
-  writeFileSync(configA, `${before}\n[[peer]]\npublic_key = "${a.publicKey}"\n`);
+  writeFileSync(configA, `${before}\n[[peer]]\npublic_key = "${scene.a.publicKey}"\n`);
   await refused(2, /has this host's own public key/, "reload");
   writeFileSync(configA, before.replace("[interface]", "[interface]\nmtuu = 3"));
   await refused(2, /unknown key mtuu .*did you mean mtu\?/, "reload");
   assert.equal((await cliJson<StatusValue>(lab, lab.a, "status")).mtu, 1_380);
   writeFileSync(configA, before);
   await steadily(async () => {
-    assert.match(await ask("reload"), /peer stranger: removed/);
+    assert.match(await scene.ask("reload"), /peer stranger: removed/);
   });
   assert.equal((await cliJson<PeerValue[]>(lab, lab.a, "peers")).length, 1);
 });
 
 test("wg sees the handshake key of an identity, and may set no other", { skip }, async () => {
-  const name = interfaceOf(lab.a);
+  const name = scene.name;
   const shown = await wg("show", name, "private-key");
   assert.equal(shown.code, 0, shown.errors);
   const other = join(lab.folder, "other.key");
@@ -164,13 +150,13 @@ test("wg sees the handshake key of an identity, and may set no other", { skip },
   writeFileSync(same, shown.output, { mode: 0o600 });
   assert.equal((await wg("set", name, "private-key", same)).code, 0);
   const { wireguardPublicKey } = await cliJson<StatusValue>(lab, lab.a, "status");
-  assert.equal(wireguardPublicKey, a.publicKey);
+  assert.equal(wireguardPublicKey, scene.a.publicKey);
   await assertCarries();
 });
 
 test("mistakes in commands are refused", { skip }, async () => {
   await refused(2, /would take the IPv6 addresses/, "config", "set", "interface.mtu", "1000");
-  await refused(2, /is the public key of p2pa itself/, "peer", "add", a.publicKey);
+  await refused(2, /is the public key of p2pa itself/, "peer", "add", scene.a.publicKey);
   const nobody = Buffer.alloc(32).toString("base64");
   await refused(2, /nobody's|WireGuard public key/, "peer", "add", nobody);
   assert.equal((await cliJson<PeerValue[]>(lab, lab.a, "peers")).length, 1);
@@ -193,7 +179,7 @@ test("a port that is taken is refused, and the tunnel keeps its own", { skip }, 
       "interface.listen_port",
       `${PORT_AFTER}`,
     );
-    const set = await wg("set", interfaceOf(lab.a), "listen-port", String(PORT_AFTER));
+    const set = await wg("set", scene.name, "listen-port", String(PORT_AFTER));
     assert.notEqual(set.code, 0);
     assert.match(set.errors, /Address already in use/);
     assert.equal((await cliJson<StatusValue>(lab, lab.a, "status")).listenPort, PORT);
@@ -204,12 +190,12 @@ test("a port that is taken is refused, and the tunnel keeps its own", { skip }, 
 });
 
 test("set down it is silent and leaves the port; set up it is there again", { skip }, async () => {
-  const name = interfaceOf(lab.a);
-  await lab.must(lab.a, ["ip", "link", "set", name, "down"]);
+  const name = scene.name;
+  await scene.ip("link", "set", name, "down");
   const down = await ping(lab, lab.b, lab.a.inner4, 2, 100);
   assert.equal(down.times.length, 0);
   assert.equal((await lab.must(lab.a, ["ss", "-Hulpn", `sport = :${PORT}`])).trim(), "");
-  await lab.must(lab.a, ["ip", "link", "set", name, "up"]);
+  await scene.ip("link", "set", name, "up");
   await firstPing(lab, lab.a, lab.b.inner4);
   await assertCarries();
 });

@@ -4,36 +4,24 @@
  */
 import assert from "node:assert/strict";
 import { appendFileSync, readFileSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ping } from "../../bench/measure.ts";
 import type { PeerValue } from "../../src/schema/control.ts";
-import {
-  cli,
-  cliJson,
-  cliWords,
-  interfaceOf,
-  type Keys,
-  makeKeys,
-  runCli,
-  writeConfig,
-} from "../lab/engines.ts";
-import { cannotRun, Lab, missingTools, wireguardName } from "../lab/lab.ts";
-import { ping } from "../lab/measure.ts";
+import { cliJson, cliWords, runCli } from "../lab/engines.ts";
+import { type Lab, missingTools, wireguardName } from "../lab/lab.ts";
 import { endDropIn, onlyProgram, runDropIn, until } from "./drop-in.ts";
+import { type OwnScene, setScene } from "./own-scene.ts";
 
-const skip = cannotRun([]);
 let lab: Lab;
-let a: Keys;
-let b: Keys;
-before(async () => {
-  if (skip !== false) return;
-  lab = await Lab.make();
-  a = makeKeys(lab, lab.a, "wireguard");
-  b = makeKeys(lab, lab.b, "wireguard");
+let scene: OwnScene;
+const skip = setScene({
+  begin: (made) => {
+    scene = made;
+    lab = made.lab;
+  },
 });
-after(() => lab?.remove());
 
-const configure = (): string => writeConfig(lab, lab.a, a, b.publicKey);
 const addPeer = (file: string): void =>
   appendFileSync(file, `[[peer]]\npublic_key = "${Buffer.alloc(32, 9).toString("base64")}"\n`);
 const peers = async (): Promise<number> => (await cliJson<PeerValue[]>(lab, lab.a, "peers")).length;
@@ -55,10 +43,10 @@ const signalAll = async (pid: number): Promise<void> => {
 };
 
 test("an engine in the foreground", { skip }, async () => {
-  const file = configure();
+  const file = scene.configure("a");
   const [engine, other] = [
     await runCli(lab, lab.a, file),
-    await runCli(lab, lab.b, writeConfig(lab, lab.b, b, a.publicKey)),
+    await runCli(lab, lab.b, scene.configure("b")),
   ];
   try {
     const pings = ping(lab, lab.a, lab.b.inner4, 20, 20);
@@ -82,7 +70,7 @@ test("an engine in the foreground", { skip }, async () => {
 test("an engine with --daemon, and what node would read from its environment", {
   skip,
 }, async () => {
-  const file = configure();
+  const file = scene.configure("a");
   const options = "--inspect=0 --report-on-signal --heapsnapshot-signal=SIGUSR2";
   await lab.must(lab.a, [
     "env",
@@ -119,10 +107,9 @@ test("the drop-in", { skip }, async () => {
 
 const noTerminal = skip || (missingTools(["script"]) ?? false);
 test("the terminal of an engine goes away", { skip: noTerminal }, async () => {
-  const words = cliWords(["start", "-c", configure()]).join(" ");
+  const words = cliWords(["start", "-c", scene.configure("a")]).join(" ");
   const terminal = lab.start(lab.a, ["script", "--quiet", "--command", words, "/dev/null"]);
-  const up = async (): Promise<boolean> =>
-    (await cli(lab, lab.a, "status", "-i", interfaceOf(lab.a))).code === 0;
+  const up = async (): Promise<boolean> => (await scene.tell("status")).code === 0;
   await until("it is up", up);
   terminal.child.kill("SIGKILL");
   await until("it is gone", async () => (await lab.programs(lab.a)).length === 0);

@@ -5,21 +5,13 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { firstPing, ping } from "../../bench/measure.ts";
 import type { PeerValue, RouteValue, StatusValue } from "../../src/schema/control.ts";
-import {
-  cli,
-  cliJson,
-  interfaceOf,
-  type Keys,
-  makeKeys,
-  PORT,
-  runCli,
-  writeConfig,
-} from "../lab/engines.ts";
-import { cannotRun, Lab, LINK, type Program } from "../lab/lab.ts";
-import { firstPing, ping } from "../lab/measure.ts";
+import { cli, cliJson, interfaceOf, PORT, runCli } from "../lab/engines.ts";
+import { type Lab, LINK, type Program } from "../lab/lab.ts";
+import { type OwnScene, setScene } from "./own-scene.ts";
 
 /** On b, reached by a's default route. Protocol: documentation addresses. */
 const FAR4 = "203.0.113.7";
@@ -30,44 +22,39 @@ const QUIET_BYTES = 200_000;
 const LOOK_MS = 1_500;
 const MARK = 7;
 
-const skip = cannotRun(["wg"]);
 let lab: Lab;
-let keys: { readonly a: Keys; readonly b: Keys };
+let scene: OwnScene;
 let a: Program;
 let b: Program;
 let config: string;
-before(async () => {
-  if (skip !== false) return;
-  lab = await Lab.make();
-  keys = { a: makeKeys(lab, lab.a, "wireguard"), b: makeKeys(lab, lab.b, "wireguard") };
-  for (const far of [`${FAR4}/32`, `${FAR6}/128`]) {
-    await lab.must(lab.b, ["ip", "address", "add", far, "dev", "lo"]);
-  }
-  await lab.must(lab.a, ["ip", "route", "add", "default", "via", lab.b.under4]);
-  await lab.must(lab.a, ["ip", "-6", "route", "add", "default", "via", lab.b.under6]);
-  config = writeConfig(lab, lab.a, keys.a, keys.b.publicKey, {
-    endpoint: `${FAR4}:${PORT}`,
-    allowedIps: [`${lab.b.inner4}/32`, `${lab.b.inner6}/128`, ...HALVES],
-  });
-  writeFileSync(config, readFileSync(config, "utf8").replace('"error"', '"warn"'));
-  const other = writeConfig(lab, lab.b, keys.b, keys.a.publicKey, { knowsEndpoint: false });
-  b = await runCli(lab, lab.b, other);
+const skip = setScene({
+  tools: ["wg"],
+  begin: async (made) => {
+    scene = made;
+    lab = made.lab;
+    for (const far of [`${FAR4}/32`, `${FAR6}/128`]) {
+      await lab.must(lab.b, ["ip", "address", "add", far, "dev", "lo"]);
+    }
+    await scene.ip("route", "add", "default", "via", lab.b.under4);
+    await scene.ip("-6", "route", "add", "default", "via", lab.b.under6);
+    config = scene.configure("a", {
+      endpoint: `${FAR4}:${PORT}`,
+      allowedIps: [`${lab.b.inner4}/32`, `${lab.b.inner6}/128`, ...HALVES],
+    });
+    writeFileSync(config, readFileSync(config, "utf8").replace('"error"', '"warn"'));
+    b = await runCli(lab, lab.b, scene.configure("b", { knowsEndpoint: false }));
+  },
+  end: async () => {
+    for (const engine of [a, b]) assert.equal((await engine?.stop()) ?? 0, 0, engine?.errors);
+  },
 });
-after(async () => {
-  for (const engine of [a, b]) assert.equal((await engine?.stop()) ?? 0, 0, engine?.errors);
-  lab?.remove();
-});
-
-const ask = (...words: string[]) => cli(lab, lab.a, ...words, "-i", interfaceOf(lab.a));
 
 const status = (): Promise<StatusValue> => cliJson(lab, lab.a, "status");
 
 const routes = async (): Promise<Map<string, RouteValue>> => {
-  const all = JSON.parse((await ask("routes", "--json")).output) as RouteValue[];
+  const all = JSON.parse((await scene.tell("routes", "--json")).output) as RouteValue[];
   return new Map(all.map((route) => [route.prefix, route]));
 };
-
-const ip = (...words: string[]): Promise<string> => lab.must(lab.a, ["ip", ...words]);
 
 const endpoint = async (): Promise<string | null> =>
   (await cliJson<PeerValue[]>(lab, lab.a, "peers"))[0]!.endpoint;
@@ -76,8 +63,8 @@ const endpoint = async (): Promise<string | null> =>
 const reachAt = async (host: string): Promise<void> => {
   const there = `${host}:${PORT}`;
   for (let tries = 0; tries < 20; tries++) {
-    const peer = ["peer", keys.b.publicKey, "endpoint", there];
-    await lab.must(lab.a, ["wg", "set", interfaceOf(lab.a), ...peer]);
+    const peer = ["peer", scene.b.publicKey, "endpoint", there];
+    await lab.must(lab.a, ["wg", "set", scene.name, ...peer]);
     await ping(lab, lab.a, lab.b.inner4, 2, 10);
     if ((await endpoint()) === there) return;
   }
@@ -98,8 +85,8 @@ const look = async (work: () => Promise<unknown>): Promise<{ sent: number; cut: 
 
 test("check says which prefixes get no route, in a wg-quick file too", { skip }, async () => {
   const file = join(lab.folder, "halves.conf");
-  const lines = ["[Interface]", `PrivateKey = ${readFileSync(keys.a.file, "utf8").trim()}`];
-  const peer = ["[Peer]", `PublicKey = ${keys.b.publicKey}`, `Endpoint = [${FAR6}]:${PORT}`];
+  const lines = ["[Interface]", `PrivateKey = ${readFileSync(scene.a.file, "utf8").trim()}`];
+  const peer = ["[Peer]", `PublicKey = ${scene.b.publicKey}`, `Endpoint = [${FAR6}]:${PORT}`];
   const allowed = `AllowedIPs = ${[...HALVES, "::/0", "192.0.2.0/24"].join(", ")}`;
   writeFileSync(file, [...lines, ...peer, allowed, ""].join("\n"), { mode: 0o600 });
   const { output } = await cli(lab, lab.a, "check", "-c", file);
@@ -116,7 +103,7 @@ test("a prefix that covers an endpoint is left to the user", { skip }, async () 
   a = await runCli(lab, lab.a, config);
   assert.match(a.errors, /128\.0\.0\.0\/1 gets no kernel route, since /);
   await firstPing(lab, lab.a, lab.b.inner4);
-  const { sent, cut } = await look(() => ask("rekey"));
+  const { sent, cut } = await look(() => scene.tell("rekey"));
   assert.ok(sent < QUIET_BYTES, `${sent} bytes`);
   assert.equal(cut, 0);
   const known = await routes();
@@ -137,14 +124,14 @@ test("what a route of others leads into the tunnel is cut, and said", { skip }, 
   ] as const) {
     await reachAt(far);
     assert.equal((await ping(lab, lab.a, inner, 5, 10)).lost, 0);
-    await ip("route", "add", half, "dev", interfaceOf(lab.a));
+    await scene.ip("route", "add", half, "dev", scene.name);
     const { sent, cut } = await look(() => ping(lab, lab.a, inner, 3, 10));
     assert.ok(sent < QUIET_BYTES, `${sent} bytes for three pings`);
     assert.ok(
       cut >= 3,
       `${cut} cut on the way to ${far}; ${(await status()).drops.noRoute} ${a.errors}`,
     );
-    await ip("route", "delete", half, "dev", interfaceOf(lab.a));
+    await scene.ip("route", "delete", half, "dev", scene.name);
     assert.equal((await ping(lab, lab.a, inner, 5, 10)).lost, 0);
   }
   for (let waited = 0; !a.errors.includes("into the tunnel: they") && waited < 120; waited++) {
@@ -155,7 +142,7 @@ test("what a route of others leads into the tunnel is cut, and said", { skip }, 
 
 test("routes: what the kernel does with each is told, and why", { skip }, async () => {
   await reachAt(FAR4);
-  const add = (prefix: string) => ask("route", "add", prefix, "--peer", keys.b.publicKey);
+  const add = (prefix: string) => scene.tell("route", "add", prefix, "--peer", scene.b.publicKey);
   assert.match((await add("0.0.0.0/0")).errors, /^p2pvpn-engine: 0\.0\.0\.0\/0 gets no kernel /);
   const { network4, network6 } = { network4: "192.0.2.0/24", network6: "2001:db8::/64" };
   assert.match((await add(network4)).errors, new RegExp(`since ${LINK} has it; `));
@@ -172,33 +159,33 @@ test("routes: what the kernel does with each is told, and why", { skip }, async 
   const monitor = ["timeout", String(LOOK_MS / 1_000), "ip", "-6", "monitor", "route"];
   assert.equal((await lab.run(lab.a, monitor)).output, "");
   // The network goes away, and comes back: the route follows.
-  await ip("route", "delete", network4, "dev", LINK);
+  await scene.ip("route", "delete", network4, "dev", LINK);
   for (let tries = 0; !(await routes()).get(network4)!.active && tries < 30; tries++) {
     await sleep(100);
   }
   assert.equal((await routes()).get(network4)!.active, true);
-  await ask("route", "remove", network4);
-  await ip("route", "add", network4, "dev", LINK, "src", lab.a.under4);
+  await scene.tell("route", "remove", network4);
+  await scene.ip("route", "add", network4, "dev", LINK, "src", lab.a.under4);
   // What others do to it is seen.
-  await ip("route", "delete", "198.51.100.0/24", "dev", interfaceOf(lab.a));
+  await scene.ip("route", "delete", "198.51.100.0/24", "dev", scene.name);
   assert.deepEqual((await routes()).get("198.51.100.0/24")!.active, false);
   for (const prefix of ["0.0.0.0/0", network6, "198.51.100.0/24"]) {
-    await ask("route", "remove", prefix);
+    await scene.tell("route", "remove", prefix);
   }
 });
 
 test("with a rule for our firewall mark, the halves are routes like others", { skip }, async () => {
-  await ip("route", "add", "default", "via", lab.b.under4, "table", String(MARK));
-  await ip("rule", "add", "fwmark", String(MARK), "lookup", String(MARK));
+  await scene.ip("route", "add", "default", "via", lab.b.under4, "table", String(MARK));
+  await scene.ip("rule", "add", "fwmark", String(MARK), "lookup", String(MARK));
   await reachAt(FAR4);
-  const set = await ask("config", "set", "interface.fwmark", String(MARK));
+  const set = await scene.tell("config", "set", "interface.fwmark", String(MARK));
   assert.equal(set.errors, "");
   const { sent, cut } = await look(() => ping(lab, lab.a, lab.b.inner4, 5, 10));
   assert.ok(sent < QUIET_BYTES && cut === 0, `${sent} bytes, ${cut} cut`);
   const { active, reason } = (await routes()).get("128.0.0.0/1")!;
   assert.ok(active, `${reason}`);
   // Without the mark they would catch our datagrams: the one that does is taken away, and said.
-  const unset = await ask("config", "set", "interface.fwmark", "0");
+  const unset = await scene.tell("config", "set", "interface.fwmark", "0");
   assert.match(unset.errors, /128\.0\.0\.0\/1 gets no kernel route, since /);
   assert.equal((await routes()).get("128.0.0.0/1")!.active, false);
   assert.equal((await ping(lab, lab.a, lab.b.inner4, 5, 10)).lost, 0);
@@ -244,7 +231,7 @@ test("an inner packet to our port moves no endpoint, and starts no loop", { skip
         });
       });
     await told("up");
-    const peer = ["peer", keys.a.publicKey, "endpoint", "127.0.0.1:40000"];
+    const peer = ["peer", scene.a.publicKey, "endpoint", "127.0.0.1:40000"];
     // What a has sent before it heard of the relay may move b's endpoint back.
     for (let tries = 0; tries < 20 && (await endpoint())!.endsWith(`:${PORT}`); tries++) {
       await lab.must(lab.b, ["wg", "set", interfaceOf(lab.b), ...peer]);

@@ -6,22 +6,13 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
+import { firstPing } from "../../bench/measure.ts";
 import type { PeerValue } from "../../src/schema/control.ts";
-import {
-  cli,
-  cliJson,
-  interfaceOf,
-  type Keys,
-  makeKeys,
-  PORT,
-  runCli,
-  runWireguardGo,
-  writeConfig,
-} from "../lab/engines.ts";
-import { cannotRun, type Host, Lab, LINK, type Program, wireguardName } from "../lab/lab.ts";
-import { firstPing } from "../lab/measure.ts";
+import { cli, cliJson, interfaceOf, PORT, runCli, runWireguardGo } from "../lab/engines.ts";
+import { type Host, type Lab, LINK, type Program, wireguardName } from "../lab/lab.ts";
 import { dropInFile, untilGone } from "./drop-in.ts";
+import { type OwnScene, setScene } from "./own-scene.ts";
 import { WIREGUARDS } from "./versions.ts";
 
 const A = "fe80::a";
@@ -30,28 +21,27 @@ const ENDPOINT = `[${B}%${LINK}]:${PORT}`;
 
 // Debian's where backports' is missing: the tests of ours need no zone of it.
 const newer = WIREGUARDS.find(({ skip }, i) => i > 0 && skip === false) ?? WIREGUARDS[0]!;
-const skip = cannotRun(["wg", "wg-quick", "wireguard-go"]);
 let lab: Lab;
-let ours: Keys;
-let theirs: Keys;
+let scene: OwnScene;
 let wireguard: Program;
-before(async () => {
-  if (skip !== false) return;
-  lab = await Lab.make();
-  for (const [host, address] of [
-    [lab.a, A],
-    [lab.b, B],
-  ] as const) {
-    await lab.must(host, ["ip", "address", "add", `${address}/64`, "dev", LINK, "nodad"]);
-  }
-  ours = makeKeys(lab, lab.a, "wireguard");
-  theirs = makeKeys(lab, lab.b, "wireguard");
-  const plan = { knowsEndpoint: false };
-  wireguard = await runWireguardGo(lab, lab.b, theirs, ours.publicKey, plan, newer.binary);
-});
-after(async () => {
-  await wireguard?.stop();
-  lab?.remove();
+const skip = setScene({
+  tools: ["wg", "wg-quick", "wireguard-go"],
+  begin: async (made) => {
+    scene = made;
+    lab = made.lab;
+    for (const [host, address] of [
+      [lab.a, A],
+      [lab.b, B],
+    ] as const) {
+      await lab.must(host, ["ip", "address", "add", `${address}/64`, "dev", LINK, "nodad"]);
+    }
+    const plan = { knowsEndpoint: false };
+    const { a, b } = scene;
+    wireguard = await runWireguardGo(lab, lab.b, b, a.publicKey, plan, newer.binary);
+  },
+  end: async () => {
+    await wireguard?.stop();
+  },
 });
 
 /** The only peer's endpoint as `wg show` has it. */
@@ -71,11 +61,11 @@ for (const [program, missing, file] of PROGRAMS) {
     const conf = join(lab.folder, `${name}.conf`);
     const lines = [
       "[Interface]",
-      `PrivateKey = ${readFileSync(ours.file, "utf8").trim()}`,
+      `PrivateKey = ${readFileSync(scene.a.file, "utf8").trim()}`,
       `Address = ${lab.a.inner4}/24`,
       "SaveConfig = true",
       "[Peer]",
-      `PublicKey = ${theirs.publicKey}`,
+      `PublicKey = ${scene.b.publicKey}`,
       `AllowedIPs = ${lab.b.inner4}/32`,
       `Endpoint = ${ENDPOINT}`,
     ];
@@ -107,7 +97,7 @@ for (const [program, missing, file] of PROGRAMS) {
 test("every way in and out of an engine", { skip }, async () => {
   const { a, b } = lab;
   const name = interfaceOf(a);
-  const config = writeConfig(lab, a, ours, theirs.publicKey, { endpoint: ENDPOINT });
+  const config = scene.configure("a", { endpoint: ENDPOINT });
   const engine = await runCli(lab, a, config);
   const known = async (): Promise<PeerValue> => (await cliJson<PeerValue[]>(lab, a, "peers"))[0]!;
   try {
@@ -121,10 +111,10 @@ test("every way in and out of an engine", { skip }, async () => {
     await lab.must(a, ["wg", "setconf", name, file]);
     assert.equal(await shown(a, name), ENDPOINT);
     const endpoint = (text: string) =>
-      cli(lab, a, "peer", "add", theirs.publicKey, "--endpoint", text);
+      cli(lab, a, "peer", "add", scene.b.publicKey, "--endpoint", text);
     // The interface's name of the moment; its number, once it is gone.
     await lab.must(a, ["ip", "link", "add", "e0", "type", "veth", "peer", "name", "e9"]);
-    await lab.must(a, ["wg", "set", name, "peer", theirs.publicKey, "endpoint", "[fe80::9%e0]:5"]);
+    await lab.must(a, ["wg", "set", name, "peer", scene.b.publicKey, "endpoint", "[fe80::9%e0]:5"]);
     assert.equal(await shown(a, name), "[fe80::9%e0]:5");
     assert.equal((await endpoint("[fe80::8%e0]:5")).code, 0);
     assert.equal((await known()).endpoint, "[fe80::8%e0]:5");

@@ -25,6 +25,7 @@ const PORT = 5_201;
  * TCP's timer. Without that it is the machine that stood still.
  */
 const LONGEST_GAP_MS = 200;
+const FLOWING_BYTES = 1e6;
 
 /** A host behind a, whose link has the usual MTU. Its namespace goes with the lab. */
 const home: Place = { namespace: namespaceOf("r") };
@@ -121,10 +122,11 @@ test("a TCP stream goes on when the way shrinks", { skip }, async (context) => {
     const server = lab.start(lab.b, listen);
     await server.says("Server listening");
     const to = ["-c", lab.b.inner4, "-p", String(PORT), "-t", "2", "-i", "0.1", "-J"];
-    const running = lab.run(lab.a, ["timeout", "20", "iperf3", ...to]);
-    await sleep(1_000);
-    const before = await engine.sample();
     const timeoutsBefore = await timeouts();
+    const running = lab.run(lab.a, ["timeout", "20", "iperf3", ...to]);
+    await until("it flows", async () => (await engine.sample()).counters.tunBytes! > FLOWING_BYTES);
+    await sleep(700);
+    const before = await engine.sample();
     await engine.setPathMtu(PATH_MTU);
     const { output } = await running;
     await server.stop();

@@ -121,15 +121,19 @@ test("a TCP stream goes on when the way shrinks", { skip }, async (context) => {
     const listen = ["iperf3", "-s", "-1", "-p", String(PORT), "--forceflush"];
     const server = lab.start(lab.b, listen);
     await server.says("Server listening");
-    const to = ["-c", lab.b.inner4, "-p", String(PORT), "-t", "2", "-i", "0.1", "-J"];
+    const to = ["-c", lab.b.inner4, "-p", String(PORT), "-t", "60", "-i", "0.1", "-J"];
     const timeoutsBefore = await timeouts();
-    const running = lab.run(lab.a, ["timeout", "20", "iperf3", ...to]);
+    const client = lab.start(lab.a, ["iperf3", ...to]);
     await until("it flows", async () => (await engine.sample()).counters.tunBytes! > FLOWING_BYTES);
     await sleep(700);
     const before = await engine.sample();
     await engine.setPathMtu(PATH_MTU);
-    const { output } = await running;
+    await until("it meets the end", async () => (await engine.sample()).drops.tooBig! > 0);
+    await sleep(1_200);
+    client.child.kill("SIGINT"); // it tells what it has
+    await client.ended;
     await server.stop();
+    const { output } = client;
     const expired = (await timeouts()) - timeoutsBefore;
     const { drops, counters } = await engine.sample();
     const { intervals } = JSON.parse(output) as {

@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { firstPing } from "../../bench/measure.ts";
 import type { StatusValue } from "../../src/schema/control.ts";
 import { cli, cliJson, cliWords, runCli } from "../lab/engines.ts";
 import type { Lab, Program } from "../lab/lab.ts";
+import { firstPing } from "../lab/measure.ts";
 import { until } from "./drop-in.ts";
 import { type OwnScene, setScene } from "./own-scene.ts";
 

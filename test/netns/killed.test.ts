@@ -75,6 +75,7 @@ for (const wireguard of WIREGUARDS) {
     const { lab } = scene;
     const { theirs } = calledBy("ours");
     await scene.withPair({ wireguard, ...calledBy("ours"), node: SHORT }, async (pair) => {
+      const beganMs = performance.now();
       await scene.firstPing("ours");
       await kill(pair.wireguard);
       const again = await scene.startTheirs(wireguard, theirs);
@@ -83,7 +84,10 @@ for (const wireguard of WIREGUARDS) {
         measured(context, `first answer after ${seconds.toFixed(1)} s, with timers of a fifth`);
         assert.ok(seconds < CALLER_SECONDS + 3, `${seconds} s`);
         const { counters } = await pair.engine.sample();
-        assert.equal(counters.sessionsMade, 2);
+        // One before, one after; and rekeys, where all this took long.
+        const rekeys = (performance.now() - beganMs) / SHORT.timing!.rekeyAfterTimeMs!;
+        const made = counters.sessionsMade!;
+        assert.ok(made >= 2 && made <= 2 + rekeys, `${made} sessions`);
       } finally {
         await again.stop();
       }

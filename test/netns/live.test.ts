@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { firstPing, ping, pingWhole } from "../../bench/measure.ts";
 import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
 import { cliJson, PORT, runCli } from "../lab/engines.ts";
 import type { Lab, Program } from "../lab/lab.ts";
+import { firstPing, ping, pingWhole } from "../lab/measure.ts";
 import { type OwnScene, setScene } from "./own-scene.ts";
 
 const PORT_AFTER = 51_999;
@@ -46,6 +46,9 @@ const refused = async (code: number, sentence: RegExp, ...words: string[]): Prom
 
 const wg = (...words: string[]) => lab.run(lab.a, ["wg", ...words]);
 
+const assertCarries = async (): Promise<void> =>
+  assert.equal((await ping(lab, lab.a, lab.b.inner4, 20, 10)).lost, 0);
+
 /**
  * Pings while something is done; none may be lost, but for the answer that is on its way to the
  * old port when ours moves: they are so far apart then that there is but one.
@@ -55,10 +58,8 @@ const steadily = async (work: () => Promise<void>, portMoves = false): Promise<v
   const asked = ping(lab, lab.a, lab.b.inner4, count, intervalMs);
   const [pings] = await Promise.all([asked, work()]);
   assert.ok(pings.lost <= (portMoves ? 1 : 0), `${pings.lost} pings lost`);
+  if (portMoves) await assertCarries();
 };
-
-const assertCarries = async (): Promise<void> =>
-  assert.equal((await ping(lab, lab.a, lab.b.inner4, 20, 10)).lost, 0);
 
 test("peers and routes come and go beside a tunnel that carries on", { skip }, async () => {
   await steadily(async () => {

@@ -1,15 +1,8 @@
 /** own-scene — what tests of our own engines share: a lab, a key for each host, and words for a. */
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
-import {
-  cli,
-  interfaceOf,
-  type Keys,
-  makeKeys,
-  type Plan,
-  writeConfig,
-} from "../../bench/engines.ts";
-import { cannotRun, Lab } from "../../bench/lab.ts";
+import { cli, interfaceOf, type Keys, makeKeys, type Plan, writeConfig } from "../lab/engines.ts";
+import { cannotRun, Lab } from "../lab/lab.ts";
 
 /** What the file of a host's keys holds. */
 type KeyKind = "identity" | "wireguard";

@@ -25,6 +25,7 @@ const PORT = 5_201;
  * TCP's timer. Without that it is the machine that stood still.
  */
 const LONGEST_GAP_MS = 200;
+const FLOWING_BYTES = 1e6;
 
 /** A host behind a, whose link has the usual MTU. Its namespace goes with the lab. */
 const home: Place = { namespace: namespaceOf("r") };
@@ -120,14 +121,19 @@ test("a TCP stream goes on when the way shrinks", { skip }, async (context) => {
     const listen = ["iperf3", "-s", "-1", "-p", String(PORT), "--forceflush"];
     const server = lab.start(lab.b, listen);
     await server.says("Server listening");
-    const to = ["-c", lab.b.inner4, "-p", String(PORT), "-t", "2", "-i", "0.1", "-J"];
-    const running = lab.run(lab.a, ["timeout", "20", "iperf3", ...to]);
-    await sleep(1_000);
-    const before = await engine.sample();
+    const to = ["-c", lab.b.inner4, "-p", String(PORT), "-t", "60", "-i", "0.1", "-J"];
     const timeoutsBefore = await timeouts();
+    const client = lab.start(lab.a, ["iperf3", ...to]);
+    await until("it flows", async () => (await engine.sample()).counters.tunBytes! > FLOWING_BYTES);
+    await sleep(700);
+    const before = await engine.sample();
     await engine.setPathMtu(PATH_MTU);
-    const { output } = await running;
+    await until("it meets the end", async () => (await engine.sample()).drops.tooBig! > 0);
+    await sleep(1_200);
+    client.child.kill("SIGINT"); // it tells what it has
+    await client.ended;
     await server.stop();
+    const { output } = client;
     const expired = (await timeouts()) - timeoutsBefore;
     const { drops, counters } = await engine.sample();
     const { intervals } = JSON.parse(output) as {

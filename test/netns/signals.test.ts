@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { appendFileSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ping } from "../../bench/measure.ts";
 import type { PeerValue } from "../../src/schema/control.ts";
 import { cliJson, cliWords, runCli } from "../lab/engines.ts";
 import { type Lab, missingTools, wireguardName } from "../lab/lab.ts";
+import { ping } from "../lab/measure.ts";
 import { endDropIn, onlyProgram, runDropIn, until } from "./drop-in.ts";
 import { type OwnScene, setScene } from "./own-scene.ts";
 

@@ -7,10 +7,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { firstPing, ping } from "../../bench/measure.ts";
 import type { PeerValue, RouteValue, StatusValue } from "../../src/schema/control.ts";
 import { cli, cliJson, interfaceOf, PORT, runCli } from "../lab/engines.ts";
 import { type Lab, LINK, type Program } from "../lab/lab.ts";
+import { firstPing, ping } from "../lab/measure.ts";
 import { type OwnScene, setScene } from "./own-scene.ts";
 
 /** On b, reached by a's default route. Protocol: documentation addresses. */

@@ -22,7 +22,14 @@ import {
 import { GOALS, type Judged, judge, RIVAL } from "./goals.ts";
 import { ladderSchemes } from "./ladder.ts";
 import type { Missing, Scenario, ScenarioMaker } from "./scenario.ts";
-import { checkRunning, findNodes, oursScheme, type Scheme, wireguardGoScheme } from "./schemes.ts";
+import {
+  bareScheme,
+  checkRunning,
+  findNodes,
+  oursScheme,
+  type Scheme,
+  wireguardGoScheme,
+} from "./schemes.ts";
 import { WORKS, type Work, warm } from "./works.ts";
 
 /** Without a cipher there is little to measure beside the limit itself. */
@@ -142,7 +149,9 @@ const schemesOf = async (
   version: string,
   root: string,
 ): Promise<{ readonly schemes: readonly Scheme[]; readonly missing: readonly Missing[] }> => {
-  const own = oursSchemes(options, version);
+  // The floor is measured where it is named.
+  const floor = options.only.includes(bareScheme.id) ? [bareScheme] : [];
+  const own = [...oursSchemes(options, version), ...floor];
   const chosen = choose(options, "only", [...own, { id: RIVAL }], options.only).map(({ id }) => id);
   const schemes = own.filter(({ id }) => chosen.includes(id));
   if (!chosen.includes(RIVAL)) return { schemes, missing: [] };

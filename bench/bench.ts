@@ -14,19 +14,11 @@ import { EngineError } from "../src/schema/errors.ts";
 import { LabError, missingTools } from "../test/lab/lab.ts";
 import { describeMachine, type Machine } from "../test/lab/machine.ts";
 import { runMain } from "../test/lab/main.ts";
-import { median } from "../test/lab/statistics.ts";
-import {
-  type Cell,
-  cellKey,
-  type Done,
-  type Figures,
-  interleave,
-  Store,
-  secondsLeft,
-} from "./cells.ts";
+import { type Cell, type Done, type Figures, interleave, Store, secondsLeft } from "./cells.ts";
 import { lockBench } from "./lock.ts";
 import { HELP, type Options, readOptions, type ScenarioName, UsageError } from "./options.ts";
-import { type Part, Results } from "./results.ts";
+import { type Part, partOf } from "./part.ts";
+import { Results } from "./results.ts";
 import { directScenario } from "./scenario/direct.ts";
 import { paperScenario } from "./scenario/paper.ts";
 import type { Scenario, ScenarioMaker } from "./scenario/scenario.ts";
@@ -72,14 +64,16 @@ const openStore = (
   options: Options,
   scenario: Scenario,
   results: Results,
-  commit: string,
+  machine: Machine,
 ): Store => {
   const { seconds, offloads } = options;
-  const { name, versions } = scenario;
-  const plan = { scenario: name, seconds, offloads, versions, commit };
+  const { name, schemes, missing } = scenario;
+  const versions = schemes.map((one) => `${one.id} ${one.version} ${one.node ?? ""}`.trim());
+  const plan = { scenario: name, seconds, offloads, versions, commit: machine.commit };
+  const sitting = { plan, machine, schemes, missing };
   const file = results.cells(name);
-  if (!existsSync(file)) return Store.create(file, plan, commandOf());
-  if (options.resume) return Store.resume(file, plan, commandOf());
+  if (!existsSync(file)) return Store.create(file, sitting, commandOf());
+  if (options.resume) return Store.resume(file, sitting, commandOf());
   throw new LabError(`${file} is there already; add --resume to go on with it.`);
 };
 
@@ -127,45 +121,6 @@ const runCells = async (scenario: Scenario, store: Store, options: Options): Pro
   }
 };
 
-/** "3" or "1 to 3": how often cells were measured. */
-const runsText = (done: readonly Done[]): string => {
-  const counts = new Map<string, number>();
-  for (const cell of done) {
-    const key = cellKey({ ...cell, run: 0 });
-    counts.set(key, (counts.get(key) ?? 0) + 1);
-  }
-  const [least, most] = [Math.min(...counts.values()), Math.max(...counts.values())];
-  return least === most ? String(most) : `${least} to ${most}`;
-};
-
-const linksText = ({ scenario, offloads }: Options): string => {
-  if (scenario === "paper" || scenario === "direct") return "links segment as network cards do";
-  return offloads ? "veth as it is where nothing else is said" : "veth with offloads off";
-};
-
-const headOf = (machine: Machine, options: Options, { done, commands }: Store): string => {
-  const cubic = done.every(({ figures }) => figures === null || figures.cubic === 1);
-  const load = median(done.map(({ loadAverage }) => loadAverage));
-  const facts = [
-    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB`,
-    `${machine.system}, Linux ${machine.kernel}`,
-    `iperf3 ${machine.iperf3}`,
-    cubic ? "TCP cubic" : "TCP: the kernel's default algorithm (cubic was refused)",
-    linksText(options),
-    `${runsText(done)} runs of ${options.seconds} s, interleaved`,
-    `load average before a cell ${load.toFixed(1)} (median)`,
-  ];
-  const times = done.map(({ at }) => at).sort();
-  return [
-    `# Scenario \`${options.scenario}\``,
-    `${times[0] ?? "?"} to ${times.at(-1) ?? "?"}.`,
-    commands.map((command) => `    ${command}`).join("\n"),
-    `p2pvpn-engine ${machine.version} (${machine.commit}); ${facts.join("; ")}.`,
-    "Medians, with the lowest and the highest run in brackets; ratios are of medians, with the " +
-      "lowest and the highest of runs that stood beside each other in time.",
-  ].join("\n\n");
-};
-
 /** Measures what is left of a scenario. */
 const runScenario = async (
   options: Options,
@@ -173,14 +128,13 @@ const runScenario = async (
   results: Results,
   machine: Machine,
 ): Promise<Part> => {
-  const store = openStore(options, scenario, results, machine.commit);
+  const store = openStore(options, scenario, results, machine);
   const stopped = (): void =>
     say(`Stopped with ${store.done.length} cells done; --resume goes on.`);
   process.once("exit", stopped);
   await runCells(scenario, store, options);
   process.off("exit", stopped);
-  const page = `${headOf(machine, options, store)}\n\n${scenario.page(store.done)}`;
-  return { scenario: scenario.name, machine, rows: scenario.rows(store.done), page };
+  return partOf(scenario.name, store);
 };
 
 /** What is to be run: scenarios that have anything of what was named. Errors: UsageError. */
@@ -218,10 +172,8 @@ const main = async (): Promise<number> => {
     : Results.open(root, options.out);
   const parts: Part[] = [];
   for (const one of made) {
-    const part = await runScenario(one.options, one.scenario, results, machine);
-    results.add(part);
-    await results.write(machine);
-    parts.push(part);
+    parts.push(await runScenario(one.options, one.scenario, results, machine));
+    await results.write(machine, results.parts());
   }
   const rows = parts.flatMap((part) => part.rows);
   process.stdout.write(

@@ -5,11 +5,13 @@
  * (A-B-C-A-B-C), so that a machine whose speed changes does so for all of them. What a cell gave
  * is one line of JSON that is written when it is done.
  *
- *     speed.jsonl     {"plan": …, "commands": ["npm run bench -- …"]}
+ *     speed.jsonl     {"plan": …, "machine": …, "schemes": …, "missing": …, "commands": [ … ]}
  *                     {"scenario": "speed", "scheme": …, "work": …, "run": 1, "figures": {…}}
  */
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { LabError } from "../test/lab/lab.ts";
+import type { Machine } from "../test/lab/machine.ts";
+import type { About } from "./scenario/scenario.ts";
 
 /** What stands in a plan once; each run of it is a cell. */
 export interface Task {
@@ -47,7 +49,24 @@ export interface Done extends Cell {
 }
 
 /** What must be equal for a run to be gone on with. */
-export type Plan = Readonly<Record<string, unknown>>;
+export interface Plan {
+  readonly scenario: string;
+  readonly seconds: number;
+  readonly offloads: boolean;
+  readonly versions: readonly string[];
+  readonly commit: string;
+}
+
+/** What is told of all cells of a file. */
+export interface Sitting extends About {
+  readonly plan: Plan;
+  readonly machine: Machine;
+}
+
+interface Head extends Sitting {
+  /** That its cells were measured by, one of each sitting. */
+  readonly commands: readonly string[];
+}
 
 /** Two cells are the same when this is. */
 export const cellKey = (cell: Cell): string =>
@@ -100,49 +119,57 @@ export const secondsLeft = (
 /** The file of one run; written line by line. */
 export class Store {
   readonly file: string;
-  /** That its cells were measured by, one of each sitting. */
-  readonly commands: readonly string[];
+  readonly head: Head;
   readonly #done: Done[];
 
-  private constructor(file: string, commands: readonly string[], done: Done[]) {
+  private constructor(file: string, head: Head, done: Done[]) {
     this.file = file;
-    this.commands = commands;
+    this.head = head;
     this.#done = done;
   }
 
   /** Begins a new file. */
-  static create(file: string, plan: Plan, command: string): Store {
-    const commands = [command];
-    writeFileSync(file, `${JSON.stringify({ plan, commands })}\n`, { flag: "wx" });
-    return new Store(file, commands, []);
+  static create(file: string, sitting: Sitting, command: string): Store {
+    const head = { ...sitting, commands: [command] };
+    writeFileSync(file, `${JSON.stringify(head)}\n`, { flag: "wx" });
+    return new Store(file, head, []);
+  }
+
+  /** A file as it is, also cells that failed. Errors: LabError. */
+  static read(file: string): Store {
+    const [first, ...done] = readLines(file);
+    const head = first as Partial<Head> | undefined;
+    if (head?.plan === undefined || head.schemes === undefined) {
+      throw new LabError(`${file} is no file of a benchmark's cells.`);
+    }
+    return new Store(file, head as Head, done as Done[]);
   }
 
   /**
    * Goes on with a file. A line that was cut short is given up; cells that failed are measured
    * again. Errors: LabError when the file was made with another plan.
    */
-  static resume(file: string, plan: Plan, command: string): Store {
-    const [first, ...lines] = readLines(file);
-    const head = first as { readonly plan?: Plan; readonly commands?: string[] } | undefined;
-    const before = head?.plan;
-    if (before === undefined) throw new LabError(`${file} is no file of a benchmark's cells.`);
-    const differs = Object.keys({ ...before, ...plan }).filter(
-      (key) => JSON.stringify(before[key]) !== JSON.stringify(plan[key]),
+  static resume(file: string, sitting: Sitting, command: string): Store {
+    const { head: known, done: all } = Store.read(file);
+    const [before, plan] = [known.plan, sitting.plan].map((one) => new Map(Object.entries(one)));
+    const differs = [...new Set([...before!.keys(), ...plan!.keys()])].filter(
+      (key) => JSON.stringify(before!.get(key)) !== JSON.stringify(plan!.get(key)),
     );
     if (differs.length > 0) {
-      const told = differs.map((key) => `${key} was ${JSON.stringify(before[key]) ?? "not set"}`);
+      const told = differs.map(
+        (key) => `${key} was ${JSON.stringify(before!.get(key)) ?? "not set"}`,
+      );
       throw new LabError(
         `The run in ${file} cannot be gone on with (${told.join(", ")}); ` +
           "give the same options, or leave --resume out.",
       );
     }
-    const done = (lines as Done[]).filter(({ failed }) => failed === null);
-    const commands = [...new Set([...(head?.commands ?? []), command])];
-    const kept = [{ plan, commands }, ...done];
-    const text = kept.map((line) => `${JSON.stringify(line)}\n`).join("");
+    const done = all.filter(({ failed }) => failed === null);
+    const head = { ...sitting, commands: [...new Set([...known.commands, command])] };
+    const text = [head, ...done].map((line) => `${JSON.stringify(line)}\n`).join("");
     writeFileSync(`${file}.new`, text);
     renameSync(`${file}.new`, file);
-    return new Store(file, commands, done);
+    return new Store(file, head, done);
   }
 
   get done(): readonly Done[] {

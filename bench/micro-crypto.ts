@@ -2,6 +2,7 @@
  * micro-crypto — seal, open and the replay window, by size and by cipher. See micro.ts.
  */
 import assert from "node:assert";
+import { createCipheriv, createSecretKey } from "node:crypto";
 import { openChaCha } from "../src/crypto/open.ts";
 import { sealChaCha } from "../src/crypto/seal.ts";
 import { addon, type IoHandle } from "../src/io/native/addon.ts";
@@ -22,25 +23,59 @@ const SIZES = [
 const KIND = fieldWord(JOB.fields.kind);
 const addonSeal = ({ job }: Run): void => assert(addon.seal(job) >= 0);
 const addonOpen = ({ job }: Run): void => assert(addon.open(job) >= 0);
+const NODE_KEY = createSecretKey(new Uint8Array(32).fill(7));
 
+/** One cipher object a packet: node:crypto cannot use one again. */
+const nodeSeal =
+  (name: "chacha20-poly1305" | "aes-256-gcm") =>
+  (run: Run): void => {
+    const { u8 } = run.segments.arena;
+    const start = run.segments.slotByte(run.place);
+    for (let i = 0; i < run.count; i++) {
+      const at = start + i * (run.bytes + 32);
+      const nonce = u8.subarray(at + 4, at + 16);
+      const cipher =
+        name === "aes-256-gcm"
+          ? createCipheriv(name, NODE_KEY, nonce)
+          : createCipheriv(name, NODE_KEY, nonce, { authTagLength: 16 });
+      cipher.update(u8.subarray(at + 16, at + 16 + run.bytes));
+      cipher.final();
+      cipher.getAuthTag();
+    }
+  };
+
+interface Way {
+  readonly name: string;
+  readonly suite: Parameters<typeof setSuite>[1];
+  readonly seal: (run: Run) => void;
+  /** Null: not measured. */
+  readonly open: ((run: Run) => void) | null;
+}
+
+/** The engine's own ways, then what was not chosen. */
 // biome-ignore format: a table
-const CIPHERS = [
+const WAYS: readonly Way[] = [
   { name: "ChaCha20-Poly1305, sodium-native", suite: "chacha20poly1305", seal: (run: Run) => sealChaCha(run.segments, run.word), open: (run: Run) => openChaCha(run.segments, run.word) },
   { name: "AES-256-GCM, addon", suite: "aes256gcm", seal: addonSeal, open: addonOpen },
-] as const;
+  { name: "ChaCha20-Poly1305, addon", suite: "chacha20poly1305", seal: addonSeal, open: addonOpen },
+  { name: "ChaCha20-Poly1305, node:crypto", suite: "chacha20poly1305", seal: nodeSeal("chacha20-poly1305"), open: null },
+  { name: "AES-256-GCM, node:crypto", suite: "aes256gcm", seal: nodeSeal("aes-256-gcm"), open: null },
+];
+/** Slots behind those of seal and open. */
+const REPLAY_PLACE = WAYS.length * SIZES.length;
 
-/** Seal and open, each size and cipher in a slot of its own. */
+/** Seal and open, each size and way in a slot of its own. */
 export const aeadTasks = (arena: Arena): MicroTask[] =>
-  CIPHERS.flatMap((cipher, c) =>
+  WAYS.flatMap((way, w) =>
     SIZES.flatMap(({ name, count, bytes }, s): MicroTask[] => {
-      const run = makeRun(arena, 0, count, bytes, c * SIZES.length + s);
-      setSuite(run, cipher.suite);
-      const shared = { count, bytes, unit: "packet", cipher: cipher.name } as const;
+      const run = makeRun(arena, 0, count, bytes, w * SIZES.length + s);
+      setSuite(run, way.suite);
+      const shared = { count, bytes, unit: "packet", cipher: way.name } as const;
       const once = (work: (run: Run) => void) => (): void => work(run);
-      return [
-        { ...shared, name: `seal ${name}`, run: once(cipher.seal) },
-        { ...shared, name: `open ${name}`, run: once(cipher.open), before: once(cipher.seal) },
-      ];
+      const seal = { ...shared, name: `seal ${name}`, run: once(way.seal) };
+      if (way.open === null) return [seal];
+      const open = { ...shared, name: `open ${name}`, run: once(way.open) };
+      return [seal, { ...open, before: once(way.seal) }];
     }),
   );
 
@@ -58,7 +93,7 @@ const writeHeaders = (run: Run): void => {
 /** Replay window, inner length and source of an opened run; counters are new each time. */
 export const replayTasks = (arena: Arena, io: IoHandle): MicroTask[] =>
   [1, FULL_RUN].map((count, i) => {
-    const run = makeRun(arena, 0, count, FULL_BYTES, 8 + i);
+    const run = makeRun(arena, 0, count, FULL_BYTES, REPLAY_PLACE + i);
     arena.u32[run.word + KIND] = JOB_KIND.open;
     writeHeaders(run);
     const renew = (): void => assert(addon.prepare(run.job) >= 0);

@@ -85,7 +85,7 @@ export const splitTasks = (arena: Arena, { io, host, port }: StandIn): MicroTask
   return [1, FULL_RUN - 3].flatMap((count, i): MicroTask[] => {
     const frame = superPacket(count);
     // Jobs that nobody else here uses; their slots have their numbers.
-    const job = 16 + i;
+    const job = 24 + i;
     const word = (arena.layout.base.jobs + job * JOB.size) >>> 2;
     arena.u32[word + fieldWord(JOB.fields.slot)] = job;
     const fill = (): void => assert(addon.datagramSend(host, frame, to, NOWHERE) >= 0);
@@ -95,7 +95,7 @@ export const splitTasks = (arena: Arena, { io, host, port }: StandIn): MicroTask
     assert.equal(arena.u32[word + COUNT], count);
     const low = count >= 32 ? 0xffff_ffff : (1 << count) - 1;
     const high = count > 32 ? 2 ** (count - 32) - 1 : 0;
-    const write = (): void => assert(addon.tunWrite(io, job, low >>> 0, high) === count);
+    const write = (): void => assert(addon.tunWrite(io, job, low | 0, high) === count);
     // Merging changes the first header of a run, so that each is read anew.
     const renew = (): void => {
       while (addon.datagramReceive(host, bytes, meta) > 0);

@@ -1,12 +1,14 @@
 /**
- * micro-memory — ring, route look-up, session look-up, and what a message is. See micro.ts.
+ * micro-memory — ring, routes, session look-up, and what a message is. See micro.ts.
  */
 import assert from "node:assert";
+import { AllowedIps, type Owner } from "../src/control/peers/allowed-ips.ts";
 import { SLOT_BYTES } from "../src/memory/layout.ts";
 import { type Arena, makeArena, wordOf } from "../src/memory/region.ts";
 import { claim, finish, ioTag, openRing, Poster } from "../src/memory/ring.ts";
 import { publishRoutes, RouteLookup } from "../src/memory/routes.ts";
 import { SessionIndex } from "../src/memory/sessions.ts";
+import type { Cidr } from "../src/wire/cidr.ts";
 import { INITIATION, messageKind } from "../src/wire/handshake.ts";
 import type { MicroTask } from "./micro.ts";
 import { addressIn, makePrefix, SHAPES } from "./prefixes.ts";
@@ -45,16 +47,19 @@ export const ringTasks = (arena: Arena): MicroTask[] => {
   ];
 };
 
-/** Random addresses within 100,000 prefixes. */
+const giveAll = (entries: readonly { readonly cidr: Cidr; readonly owner: Owner }[]): void => {
+  const allowed = new AllowedIps<Owner>();
+  for (const { cidr, owner } of entries) allowed.give(owner, cidr);
+};
+
+/** 100,000 prefixes: random addresses within them, and what control does before and after. */
 export const routeTasks = (): MicroTask[] =>
   ([4, 6] as const).flatMap((version) =>
-    SHAPES.map((shape) => {
+    SHAPES.flatMap((shape): MicroTask[] => {
       const arena = makeArena({ ioThreads: 1, workers: 0, peers: 1, routes: ROUTES });
       const cidrs = Array.from({ length: ROUTES }, (_, i) => makePrefix(shape, version, i));
-      publishRoutes(
-        arena,
-        cidrs.map((cidr, i) => ({ cidr, owner: { index: i % PEERS } })),
-      );
+      const entries = cidrs.map((cidr, i) => ({ cidr, owner: { index: i % PEERS } }));
+      publishRoutes(arena, entries);
       const table = new RouteLookup(arena);
       const first = wordOf(arena, "slots", SLOT_BYTES, 0);
       for (let i = 0; i < ADDRESSES; i++) {
@@ -69,8 +74,14 @@ export const routeTasks = (): MicroTask[] =>
           : (i: number): void => {
               sum += table.find6(first + 4 * i);
             };
-      const task = batch(`route, IPv${version}, 100,000 ${shape}, random`, "look-up", find);
-      return { ...task, after: () => assert(sum !== 0) };
+      const what = `IPv${version}, 100,000 ${shape}`;
+      const task = batch(`route, ${what}, random`, "look-up", find);
+      const whole = { cipher: null, count: ROUTES, bytes: 0, unit: "prefix" } as const;
+      return [
+        { ...task, after: () => assert(sum !== 0) },
+        { ...whole, name: `routes given, ${what}`, run: () => giveAll(entries) },
+        { ...whole, name: `routes published, ${what}`, run: () => publishRoutes(arena, entries) },
+      ];
     }),
   );
 

@@ -51,7 +51,8 @@ Measures tunnels of p2pvpn-engine and of other VPNs between two network namespac
       direct             the peer itself is flooded, by every kind of flood
       speed              no flood; throughput, latency, processor time
   --ladder               speed with each advantage of ours switched off once
-  --only NAMES           schemes, as p2pvpn,wireguard-go or p2pvpn-aes-node20
+  --only NAMES           schemes, as p2pvpn,wireguard-go or p2pvpn-aes-node20; in speed also bare:
+                         no protocol and no cipher, which is not measured unless named
   --work NAMES           what is measured, as tcp1,tcp4,card,udp64,ping,loaded,peers
                          under floods ping,tcp,both
   --class NAMES          kinds of floods, as junk,random,index,mac1,spoofed,replay,small,

@@ -1,5 +1,5 @@
 /**
- * redraw — `npm run bench:redraw -- FOLDER`: a folder's report and charts anew, from its parts.
+ * redraw — `npm run bench:redraw -- FOLDER`: a folder's report and charts anew, from its cells.
  */
 import { existsSync } from "node:fs";
 import { LabError } from "../test/lab/lab.ts";
@@ -12,8 +12,9 @@ await runMain(async () => {
     throw new LabError("Name one folder of results: npm run bench:redraw -- bench/results/DATE");
   }
   const results = Results.open(".", folder);
-  const last = results.parts().at(-1);
-  if (last === undefined) throw new LabError(`${folder} has no SCENARIO.json to draw.`);
-  await results.write(last.machine);
+  const parts = results.parts();
+  const last = parts.at(-1);
+  if (last === undefined) throw new LabError(`${folder} has no SCENARIO.jsonl to draw.`);
+  await results.write(last.machine, parts);
   return 0;
 });

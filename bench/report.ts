@@ -15,6 +15,12 @@ export interface SchemeFacts {
   readonly node: string | null;
 }
 
+/** These alone, of something that has more. */
+export const factsOf = (one: SchemeFacts): SchemeFacts => {
+  const { id, title, family, version, cipher, node } = one;
+  return { id, title, family, version, cipher, node };
+};
+
 /** A work, as rows tell of it. */
 export interface WorkFacts {
   readonly id: string;

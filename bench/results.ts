@@ -1,36 +1,27 @@
 /**
  * results — the folder of a run: what each scenario gave, and the report over all of them.
  *
- *     paper.jsonl     cells, one a line, each written when it was measured; `--resume` reads them
- *     paper.json      what they add up to: rows, tables
+ *     paper.jsonl     cells, one a line, each written when it was measured; `--resume` reads them,
+ *                     and all that follows is made from them (redraw.ts)
  *     direct.jsonl …  the same of the others, made in the same sitting or in another one
  *     rows.json       {machine, rows} of all scenarios
  *     report.md       tables of all, and charts/*.svg
  *     report.html     the same in one file
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LabError } from "../test/lab/lab.ts";
 import type { Machine } from "../test/lab/machine.ts";
+import { Store } from "./cells.ts";
 import { drawCharts } from "./charts.ts";
 import type { ScenarioName } from "./options.ts";
 import { leadOf } from "./page/lead.ts";
 import { HOW_TO_READ, METHOD } from "./page/text.ts";
 import { chartFile, chartsMarkdown, makePage } from "./page.ts";
-import type { Row } from "./report.ts";
+import { ORDER, type Part, partOf } from "./part.ts";
 
-const ORDER: readonly ScenarioName[] = ["paper", "direct", "speed", "ladder"];
 const CHARTS = "charts";
 const TITLE = "Benchmark of p2pvpn-engine";
-
-/** What one scenario gave. */
-export interface Part {
-  readonly scenario: ScenarioName;
-  readonly machine: Machine;
-  readonly rows: readonly Row[];
-  /** Tables, and what they were measured by; Markdown, headings of the second level. */
-  readonly page: string;
-}
 
 /** "2026-11-22-231500": sorts as time goes, in UTC. */
 const folderName = (now: Date): string =>
@@ -66,21 +57,14 @@ export class Results {
     return join(this.folder, `${scenario}.jsonl`);
   }
 
-  /** Keeps what a scenario gave. */
-  add(part: Part): void {
-    writeFileSync(this.#part(part.scenario), `${JSON.stringify(part, null, 1)}\n`);
-  }
-
-  /** What all scenarios gave so far. */
+  /** What all scenarios gave so far. Errors: LabError. */
   parts(): Part[] {
-    return ORDER.map((scenario) => this.#part(scenario)).flatMap((file) =>
-      existsSync(file) ? [JSON.parse(readFileSync(file, "utf8")) as Part] : [],
-    );
+    const there = ORDER.filter((scenario) => existsSync(this.cells(scenario)));
+    return there.map((scenario) => partOf(scenario, Store.read(this.cells(scenario))));
   }
 
-  /** Writes the report over all parts. */
-  async write(machine: Machine): Promise<void> {
-    const parts = this.parts();
+  /** Writes the report over parts. */
+  async write(machine: Machine, parts: readonly Part[]): Promise<void> {
     const rows = parts.flatMap((part) => part.rows);
     const charts = { light: await drawCharts(rows, "light"), dark: await drawCharts(rows, "dark") };
     mkdirSync(join(this.folder, CHARTS), { recursive: true });
@@ -97,10 +81,6 @@ export class Results {
     const lead = leadOf(rows);
     this.#save("report.md", `# ${TITLE}\n\n${[lead, below, words].filter(Boolean).join("\n\n")}\n`);
     this.#save("report.html", makePage({ title: TITLE, lead, markdown, charts }));
-  }
-
-  #part(scenario: ScenarioName): string {
-    return join(this.folder, `${scenario}.json`);
   }
 
   #save(name: string, text: string): void {

@@ -1,7 +1,7 @@
 /**
  * text — what a reader of a report has to know, as Markdown.
  *
- * Source: design, section 11; bench/scenario; bench/field.ts; docs/HACKING.md, "Benchmarks".
+ * Source: design, section 11; bench/scenario; test/lab/field.ts; docs/HACKING.md, "Benchmarks".
  */
 import { markdownTable } from "../report.ts";
 

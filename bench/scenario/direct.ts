@@ -17,7 +17,7 @@ import {
   lossesTable,
   MARK_NOTE,
 } from "./flood-tables.ts";
-import { type Flooded, floodedScenario } from "./flooded.ts";
+import { type Flooded, floodedScenario, floodedTelling } from "./flooded.ts";
 import { glanceByKind } from "./glance.ts";
 import { kernelRivals, oursRivals, wireguardGoRivals } from "./rivals.ts";
 import type { ScenarioMaker } from "./scenario.ts";
@@ -70,6 +70,9 @@ const tables = (rows: readonly Row[], schemes: readonly SchemeFacts[]): string[]
   return [...glance, ...all, MARK_NOTE];
 };
 
+/** Its rows and its page. */
+export const directTelling = floodedTelling({ name: "direct", intro: INTRO, tables });
+
 /** Makes scenario `direct`. Errors: LabError, UsageError. */
 export const directScenario: ScenarioMaker = async (options, version, root) => {
   const found = await wireguardGoRivals(options, root);
@@ -77,7 +80,7 @@ export const directScenario: ScenarioMaker = async (options, version, root) => {
   const rivals = [...oursRivals(options, version), found.direct, ...kernel, none];
   const classes = FLOOD_CLASSES.map(({ id }) => id);
   const plan: Flooded = {
-    ...{ name: "direct", rivals, why: found.why, intro: INTRO, tables },
+    ...{ name: "direct", rivals, why: found.why },
     ...{ classes, usual: classes },
     scene: {
       links: "attacker",

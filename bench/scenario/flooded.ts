@@ -5,11 +5,18 @@
  */
 
 import { FLOOD_CLASSES, type FloodClass } from "../../test/lab/floods.ts";
-import type { Done, Figures, Task } from "../cells.ts";
+import type { Figures, Task } from "../cells.ts";
 import { choose, type Options } from "../options.ts";
-import { absentRow, failureText, makeRows, type Row, type SchemeFacts } from "../report.ts";
+import {
+  absentRow,
+  factsOf,
+  failureText,
+  makeRows,
+  type Row,
+  type SchemeFacts,
+} from "../report.ts";
 import { type Rival, whyMissing } from "../rivals/rival.ts";
-import type { Missing, Scenario } from "./scenario.ts";
+import type { Missing, Scenario, Telling } from "./scenario.ts";
 import { FLOOD_WORKS, type FloodWork, measureCell, type Scene } from "./under-flood.ts";
 
 /** What is asked of the attacker. Units: Mbit/s. */
@@ -28,6 +35,11 @@ export interface Flooded {
   readonly classes: readonly string[];
   readonly usual: readonly string[];
   readonly scene: Scene;
+}
+
+/** How it is told. */
+export interface FloodedPage {
+  readonly name: Flooded["name"];
   /** Lines over the tables. */
   readonly intro: readonly string[];
   readonly tables: (rows: readonly Row[], schemes: readonly SchemeFacts[]) => string[];
@@ -74,11 +86,6 @@ const withNote = (row: Row): Row => {
   return { ...row, note: `${row.note}; ${came}` };
 };
 
-const factsOf = (rival: Rival, version: string): SchemeFacts => ({
-  ...{ id: rival.id, title: rival.title, family: rival.family, version },
-  ...{ cipher: rival.cipher, node: rival.node },
-});
-
 /** Errors: UsageError. */
 export const floodedScenario = (plan: Flooded, options: Options): Scenario => {
   const { name, scene } = plan;
@@ -86,7 +93,7 @@ export const floodedScenario = (plan: Flooded, options: Options): Scenario => {
   const versions = asked.map((rival) => [rival, rival.version()] as const);
   const rivals = versions.flatMap(([rival, version]) => (version === null ? [] : [rival]));
   const schemes = versions.flatMap(([rival, version]) =>
-    version === null ? [] : [factsOf(rival, version)],
+    version === null ? [] : [factsOf({ ...rival, version })],
   );
   const missing = versions.flatMap(([rival, version]): Missing[] =>
     version === null ? [{ id: rival.id, why: plan.why[rival.family] ?? whyMissing(rival) }] : [],
@@ -94,14 +101,10 @@ export const floodedScenario = (plan: Flooded, options: Options): Scenario => {
   const works = choose(options, "work", FLOOD_WORKS, worksOf(options));
   const classes = classesOf(plan, options);
   const workOf = (id: string): FloodWork => FLOOD_WORKS.find((work) => work.id === id)!;
-  const rowsOf = (done: readonly Done[]): Row[] => [
-    ...makeRows(name, schemes, FLOOD_WORKS, done).map(withNote),
-    ...missing.map(({ id, why }) => absentRow(name, id, why)),
-  ];
   return {
     name,
     tasks: tasksOf(name, rivals, works, classes, options),
-    versions: schemes.map((one) => `${one.id} ${one.version} ${one.node ?? ""}`.trim()),
+    schemes,
     missing,
     measure: (cell) => {
       const rival = rivals.find(({ id }) => id === cell.scheme)!;
@@ -110,8 +113,6 @@ export const floodedScenario = (plan: Flooded, options: Options): Scenario => {
       return measureCell(scene, rival, workOf(cell.work), options.seconds, flood);
     },
     tell: tellFigures,
-    rows: rowsOf,
-    page: (done) => pageOf(plan, rowsOf(done), schemes, missing, done),
   };
 };
 
@@ -127,19 +128,21 @@ const tellFigures = (_: unknown, figures: Figures): string => {
     .join(", ");
 };
 
-const pageOf = (
-  plan: Flooded,
-  rows: readonly Row[],
-  schemes: readonly SchemeFacts[],
-  missing: readonly Missing[],
-  done: readonly Done[],
-): string => {
-  const absent = missing.map(({ why }) => `- ${why}`).join("\n");
-  const failed = failureText(done);
-  return [
-    ...plan.intro,
-    ...plan.tables(rows, schemes),
-    ...(missing.length === 0 ? [] : ["## Not there", absent]),
-    ...(failed === "" ? [] : ["## Not measured", failed]),
-  ].join("\n\n");
+/** Rows and page of a scenario under floods. */
+export const floodedTelling = ({ name, intro, tables }: FloodedPage): Telling => {
+  const rows: Telling["rows"] = ({ schemes, missing }, done) => [
+    ...makeRows(name, schemes, FLOOD_WORKS, done).map(withNote),
+    ...missing.map(({ id, why }) => absentRow(name, id, why)),
+  ];
+  const page: Telling["page"] = (about, done) => {
+    const absent = about.missing.map(({ why }) => `- ${why}`).join("\n");
+    const failed = failureText(done);
+    return [
+      ...intro,
+      ...tables(rows(about, done), about.schemes),
+      ...(absent === "" ? [] : ["## Not there", absent]),
+      ...(failed === "" ? [] : ["## Not measured", failed]),
+    ].join("\n\n");
+  };
+  return { rows, page };
 };

@@ -20,7 +20,7 @@ import {
   lossesTable,
   MARK_NOTE,
 } from "./flood-tables.ts";
-import { type Flooded, floodedScenario } from "./flooded.ts";
+import { type Flooded, floodedScenario, floodedTelling } from "./flooded.ts";
 import { type Elsewhere, glanceByLoad } from "./glance.ts";
 import { kernelRivals, oursRivals, wireguardGoRivals } from "./rivals.ts";
 import type { ScenarioMaker } from "./scenario.ts";
@@ -110,6 +110,9 @@ const tables = (rows: readonly Row[], schemes: readonly SchemeFacts[]): string[]
     ];
   });
 
+/** Its rows and its page. */
+export const paperTelling = floodedTelling({ name: "paper", intro: INTRO, tables });
+
 /** Makes scenario `paper`. Errors: LabError, UsageError. */
 export const paperScenario: ScenarioMaker = async (options, version, root) => {
   const { hub, direct, why } = await wireguardGoRivals(options, root);
@@ -122,7 +125,7 @@ export const paperScenario: ScenarioMaker = async (options, version, root) => {
     ...(options.quick ? [] : [none]),
   ];
   const plan: Flooded = {
-    ...{ name: "paper", rivals, why, intro: INTRO, tables },
+    ...{ name: "paper", rivals, why },
     classes: ["junk", "random", "small"],
     usual: ["junk"],
     scene: {

@@ -2,12 +2,13 @@
  * schemes — what a benchmark compares: ours by cipher and Node, and wireguard-go.
  *
  * `p2pvpn-aes-node20`, `p2pvpn-chacha-node24`, `p2pvpn-unsealed-node20` (see unsealed.ts),
- * `wireguard-go`. Each starts both ends of one tunnel, from a to b of a lab.
+ * `wireguard-go`, and `bare`, the floor. Each starts both ends of one tunnel, from a to b of a lab.
  */
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { compile } from "../../test/lab/compile.ts";
 import {
   type Keys,
   makeKeys,
@@ -151,6 +152,30 @@ export const wireguardGoScheme = (binary: string, given: boolean): Scheme => {
       return [await start(lab.a, a, b), await start(lab.b, b, a)];
     },
   };
+};
+
+const BARE_UP_MS = 5_000;
+
+/** bare.c at both ends: what no cipher and no protocol would cost. It has no peers. */
+export const bareScheme: Scheme = {
+  id: "bare",
+  title: "no protocol, no cipher (bare.c)",
+  family: "bare",
+  version: "",
+  cipher: null,
+  node: null,
+  start: async (lab) => {
+    const binary = compile(lab, "bare");
+    const start = async (host: Host): Promise<Program> => {
+      const name = wireguardName(host);
+      const program = lab.start(host, [binary, name, lab.peerOf(host).under4]);
+      await program.says("bare is up", BARE_UP_MS);
+      await lab.must(host, ["ip", "address", "add", `${host.inner4}/24`, "dev", name]);
+      await lab.must(host, ["ip", "link", "set", name, "mtu", "1420", "up"]);
+      return program;
+    };
+    return [await start(lab.a), await start(lab.b)];
+  },
 };
 
 /** Both ends run. Errors: LabError. */

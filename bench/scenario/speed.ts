@@ -12,6 +12,7 @@ import { fetchWireguardGo, WIREGUARD_GO_VERSION } from "../fetch.ts";
 import { choose, type Options, UsageError } from "../options.ts";
 import {
   absentRow,
+  factsOf,
   failureText,
   figureWithUnit,
   makeRows,
@@ -21,8 +22,15 @@ import {
 } from "../report.ts";
 import { GOALS, type Judged, judge, RIVAL } from "./goals.ts";
 import { ladderSchemes } from "./ladder.ts";
-import type { Missing, Scenario, ScenarioMaker } from "./scenario.ts";
-import { checkRunning, findNodes, oursScheme, type Scheme, wireguardGoScheme } from "./schemes.ts";
+import type { About, Missing, Scenario, ScenarioMaker, Telling } from "./scenario.ts";
+import {
+  bareScheme,
+  checkRunning,
+  findNodes,
+  oursScheme,
+  type Scheme,
+  wireguardGoScheme,
+} from "./schemes.ts";
 import { WORKS, type Work, warm } from "./works.ts";
 
 /** Without a cipher there is little to measure beside the limit itself. */
@@ -136,13 +144,40 @@ const goalTables = (done: readonly Done[]): string[] => {
   return [...(shown.length === 0 ? [] : [markdownTable(head, rows)]), ...note];
 };
 
+/** Rows and page of scenario `speed`, or of its ladder. */
+export const speedTelling = (name: "speed" | "ladder"): Telling => {
+  const rowsOf = ({ schemes, missing }: About, done: readonly Done[]): Row[] => [
+    ...makeRows(name, schemes, WORKS, done),
+    ...missing.map(({ id, why }) => absentRow(name, id, why)),
+  ];
+  const page: Telling["page"] = (about, done) => {
+    const rows = rowsOf(about, done);
+    const goals = name === "speed" ? ["## Goals", ...goalTables(done)] : [];
+    const reference = name === "speed" ? RIVAL : "full";
+    const tables = WORKS.flatMap((work) => {
+      const own = rows.filter((row) => row.work === work.id);
+      const compare = { figure: work.figure, reference };
+      return own.length === 0
+        ? []
+        : [`## ${work.title}`, workTable(own, about.schemes, COLUMNS, compare)];
+    });
+    const absent = about.missing.map(({ id, why }) => `- ${id}: ${why}`);
+    const failures = [...absent, failureText(done)].filter(Boolean);
+    const failed = failures.length === 0 ? [] : ["## Not measured", failures.join("\n")];
+    return [...goals, ...tables, ...failed].join("\n\n");
+  };
+  return { rows: rowsOf, page };
+};
+
 /** What --only names; a rival that is not there is told of, and the rest runs. Errors: LabError. */
 const schemesOf = async (
   options: Options,
   version: string,
   root: string,
 ): Promise<{ readonly schemes: readonly Scheme[]; readonly missing: readonly Missing[] }> => {
-  const own = oursSchemes(options, version);
+  // The floor is measured where it is named.
+  const floor = options.only.includes(bareScheme.id) ? [bareScheme] : [];
+  const own = [...oursSchemes(options, version), ...floor];
   const chosen = choose(options, "only", [...own, { id: RIVAL }], options.only).map(({ id }) => id);
   const schemes = own.filter(({ id }) => chosen.includes(id));
   if (!chosen.includes(RIVAL)) return { schemes, missing: [] };
@@ -159,16 +194,11 @@ const schemesOf = async (
 export const speedScenario: ScenarioMaker = async (options, version, root): Promise<Scenario> => {
   const { schemes, missing } = await schemesOf(options, version, root);
   const works = worksOf(options);
-  const rowsOf = (done: readonly Done[]): Row[] => [
-    ...makeRows(options.scenario, schemes, WORKS, done),
-    ...missing.map(({ id, why }) => absentRow(options.scenario, id, why)),
-  ];
   return {
     name: options.scenario,
     tasks: tasksOf(options, schemes, works),
-    versions: schemes.map((one) => `${one.id} ${one.version} ${one.node ?? ""}`.trim()),
+    schemes: schemes.map(factsOf),
     missing,
-    rows: rowsOf,
     measure: async (cell) => {
       const scheme = schemes.find(({ id }) => id === cell.scheme)!;
       const work = works.find(({ id }) => id === cell.work)!;
@@ -178,25 +208,6 @@ export const speedScenario: ScenarioMaker = async (options, version, root): Prom
       const { figure } = works.find(({ id }) => id === cell.work)!;
       const value = figures[figure];
       return value === undefined ? "" : figureWithUnit(figure, value);
-    },
-    page: (done) => {
-      const rows = rowsOf(done);
-      const speed = options.scenario === "speed";
-      const reference = speed ? RIVAL : "full";
-      const goals = speed ? ["## Goals", ...goalTables(done)] : [];
-      const tables = WORKS.flatMap((work) => {
-        const own = rows.filter((row) => row.work === work.id);
-        return own.length === 0
-          ? []
-          : [
-              `## ${work.title}`,
-              workTable(own, schemes, COLUMNS, { figure: work.figure, reference }),
-            ];
-      });
-      const absent = missing.map(({ id, why }) => `- ${id}: ${why}`);
-      const failures = [...absent, failureText(done)].filter(Boolean);
-      const failed = failures.length === 0 ? [] : ["## Not measured", failures.join("\n")];
-      return [...goals, ...tables, ...failed].join("\n\n");
     },
   };
 };

@@ -11,6 +11,7 @@ import { absentRow, makeRows, markdownTable, workTable } from "../../bench/repor
 import { GOALS, judge } from "../../bench/scenario/goals.ts";
 import { LOSS_MAX_PCT, searchRate, type Trial } from "../../bench/scenario/rate.ts";
 import { quantile, ratioOf, spreadOf } from "../lab/statistics.ts";
+import { MACHINE } from "./chart-rows.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-bench-test-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -92,32 +93,37 @@ const COMMAND = "npm run bench --";
 
 test("a run is gone on with: no cell twice, half a line and failures again", () => {
   const file = join(folder, "cells.jsonl");
-  const plan = { runs: 2, versions: ["A 1"] };
+  const plan = {
+    ...{ scenario: "speed", seconds: 5, offloads: true },
+    versions: ["A 1"],
+    commit: "",
+  };
+  const sitting = { plan, machine: MACHINE, schemes: SCHEMES, missing: [] };
   const cells = interleave(TASKS, 2);
-  const store = Store.create(file, plan, COMMAND);
+  const store = Store.create(file, sitting, COMMAND);
   store.add(doneOf({ ...cells[0]!, figures: { throughputMbps: 5 }, failed: null }));
   store.add(doneOf({ ...cells[1]!, figures: null, failed: "It ended." }));
   appendFileSync(file, '{"scenario":"speed","sch');
-  const again = Store.resume(file, plan, COMMAND);
+  const again = Store.resume(file, sitting, COMMAND);
   assert.deepEqual(again.left(cells), cells.slice(1));
   // What is written now does not join the broken line.
   again.add(doneOf({ ...cells[1]!, figures: { throughputMbps: 6 }, failed: null }));
-  assert.deepEqual(Store.resume(file, plan, COMMAND).left(cells), cells.slice(2));
+  assert.deepEqual(Store.resume(file, sitting, COMMAND).left(cells), cells.slice(2));
   assert.equal(readFileSync(file, "utf8").trim().split("\n").length, 3);
   // Each sitting's command is kept, once.
   const more = `${COMMAND} --runs 3`;
-  assert.deepEqual(Store.resume(file, plan, more).commands, [COMMAND, more]);
-  assert.deepEqual(Store.resume(file, plan, COMMAND).commands, [COMMAND, more]);
+  assert.deepEqual(Store.resume(file, sitting, more).head.commands, [COMMAND, more]);
+  assert.deepEqual(Store.resume(file, sitting, COMMAND).head.commands, [COMMAND, more]);
   // Known cells as they took, others as estimated.
   assert.equal(secondsLeft(cells.slice(2, 5), again.done, TASKS), 4 + 4 + 10);
   assert.throws(
-    () => Store.resume(file, { ...plan, runs: 3 }, COMMAND),
-    /runs was 2.*leave --resume out\.$/,
+    () => Store.resume(file, { ...sitting, plan: { ...plan, seconds: 3 } }, COMMAND),
+    /seconds was 5.*leave --resume out\.$/,
   );
-  assert.throws(() => Store.create(file, plan, COMMAND), /EEXIST/);
+  assert.throws(() => Store.create(file, sitting, COMMAND), /EEXIST/);
   writeFileSync(join(folder, "other"), "hello\n");
   assert.throws(
-    () => Store.resume(join(folder, "other"), plan, COMMAND),
+    () => Store.resume(join(folder, "other"), sitting, COMMAND),
     /is no file of a benchmark/,
   );
 });

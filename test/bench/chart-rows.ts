@@ -4,6 +4,12 @@
 
 import type { Row } from "../../bench/report.ts";
 import { FLOOD_CLASSES } from "../lab/floods.ts";
+import type { Machine } from "../lab/machine.ts";
+
+export const MACHINE: Machine = {
+  ...{ cpu: "none", cores: 2, memoryGiB: 1, kernel: "0", system: "none", node: "v20" },
+  ...{ iperf3: "3", version: "0.0.0", commit: "abc" },
+};
 
 const LOADS = [0, 100, 500, 1_000];
 const NODES = ["20.20.2", "24.21.0"];

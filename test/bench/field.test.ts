@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import type { Done } from "../../bench/cells.ts";
 import { readOptions } from "../../bench/options.ts";
 import { openvpn } from "../../bench/rivals/openvpn.ts";
-import { paperScenario } from "../../bench/scenario/paper.ts";
+import { paperScenario, paperTelling } from "../../bench/scenario/paper.ts";
 import { mac1Key } from "../../src/control/handshake/noise.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { compile } from "../lab/compile.ts";
@@ -156,14 +156,15 @@ test("a rival that is not there has a row that names its package, and the rest r
     process.env.PATH = PATH;
   });
   process.env.PATH = folder;
-  const { tasks, missing, rows } = await scenarioOf("--only", "openvpn,n2n-direct,p2pvpn");
+  const about = await scenarioOf("--only", "openvpn,n2n-direct,p2pvpn");
+  const { tasks, missing } = about;
   assert.deepEqual(
     missing.map(({ id }) => id),
     ["openvpn", "n2n-direct"],
   );
   assert.match(missing[0]!.why, /^OpenVPN, AES-256-GCM is not there; run `apt-get install .*`\.$/);
   assert.ok(tasks.length > 0 && tasks.every(({ scheme }) => scheme.startsWith("p2pvpn-")));
-  const row = rows([]).find(({ id }) => id === openvpn.id)!;
+  const row = paperTelling.rows(about, []).find(({ id }) => id === openvpn.id)!;
   assert.deepEqual([row.runs, row.latencyMs, row.note], [0, null, missing[0]!.why]);
 });
 
@@ -183,7 +184,7 @@ test("the table has the paper's columns and figures; a weak flood is marked", as
     done("ping", 1_000, 940, { lossPct: 100, switchDrops: 3 }),
     done("tcp", 1_000, 990, { throughputMbps: 0 }),
   ].map((cell) => ({ ...cell, scheme: scenario.tasks[0]!.scheme }));
-  const page = scenario.page(cells);
+  const page = paperTelling.page(scenario, cells);
   const lines = page.split("\n").filter((line) => line.startsWith("| ours"));
   assert.equal(lines.length, 5, page);
   // At a glance, with the paper's own row below.
@@ -197,8 +198,8 @@ test("the table has the paper's columns and figures; a weak flood is marked", as
   // Means and losses: what was not counted has a dash.
   assert.match(lines[3]!, /\| 0 \| 0\.250 \| 700 \| – \| – \| – \| – \|/);
   assert.match(lines[4]!, /\| 1000 \| – \| 0 \| 3 \| – \| – \| – \|/);
-  const weak = scenario
-    .rows(cells)
+  const weak = paperTelling
+    .rows(scenario, cells)
     .find(({ work, attackMbps }) => work === "ping" && attackMbps > 0)!;
   assert.match(weak.note, /of 1000 Mbit\/s asked, 940 came$/);
 });

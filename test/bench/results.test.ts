@@ -1,35 +1,39 @@
 /** results — the folder of a run: parts of several scenarios, the report over all of them. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { type Part, Results } from "../../bench/results.ts";
+import type { Part } from "../../bench/part.ts";
+import { Results } from "../../bench/results.ts";
 import { LabError } from "../lab/lab.ts";
 import type { Machine } from "../lab/machine.ts";
-import { paperRows, speedRows } from "./chart-rows.ts";
+import { root as checkout } from "../tidy/tree.ts";
+import { MACHINE, paperRows, speedRows } from "./chart-rows.ts";
 
+/** Measured, and committed: cells, report and charts; nothing else that is made from cells. */
+const COMMITTED = join(checkout, "bench/results/2026-11-23");
 const root = mkdtempSync(join(tmpdir(), "p2pvpn-results-test-"));
 after(() => rmSync(root, { recursive: true, force: true }));
 
-const MACHINE: Machine = {
-  ...{ cpu: "none", cores: 2, memoryGiB: 1, kernel: "0", system: "none", node: "v20" },
-  ...{ iperf3: "3", version: "0.0.0", commit: "abc" },
-};
-
 const partOf = (scenario: "paper" | "speed"): Part => ({
-  scenario,
   machine: MACHINE,
   rows: scenario === "paper" ? paperRows() : speedRows(),
   page: `# Scenario \`${scenario}\`\n\nA page.`,
 });
 
-test("scenarios of several sittings come into one report, in their order", async () => {
+test("scenarios of several sittings come into one report", async () => {
   const results = Results.open(root, join(root, "out"));
-  for (const scenario of ["speed", "paper"] as const) {
-    results.add(partOf(scenario));
-    await results.write(MACHINE);
-  }
+  await results.write(MACHINE, [partOf("paper"), partOf("speed")]);
   const text = (name: string): string => readFileSync(join(results.folder, name), "utf8");
   const { machine, rows } = JSON.parse(text("rows.json")) as {
     readonly machine: Machine;
@@ -59,4 +63,25 @@ test("the newest run that has cells of a scenario is gone on with", () => {
   }
   assert.match(Results.newest(root, ["paper", "direct"]).folder, /2026-01-01-000000$/);
   assert.match(Results.newest(root, ["speed", "paper"]).folder, /2026-01-02-000000$/);
+});
+
+test("the committed report and charts are what the committed cells give", async () => {
+  const folder = join(root, "again");
+  mkdirSync(folder);
+  for (const name of readdirSync(COMMITTED).filter((file) => file.endsWith(".jsonl"))) {
+    copyFileSync(join(COMMITTED, name), join(folder, name));
+  }
+  const results = Results.open(root, folder);
+  const parts = results.parts();
+  assert.equal(parts.length, 3);
+  await results.write(parts.at(-1)!.machine, parts);
+  const charts = readdirSync(join(folder, "charts")).map((name) => `charts/${name}`);
+  assert.deepEqual(
+    readdirSync(join(COMMITTED, "charts")).sort(),
+    readdirSync(join(folder, "charts")).sort(),
+  );
+  for (const name of ["report.md", ...charts]) {
+    const [made, kept] = [folder, COMMITTED].map((at) => readFileSync(join(at, name), "utf8"));
+    assert.ok(made === kept, `${name}: run npm run bench:redraw -- bench/results/2026-11-23`);
+  }
 });

@@ -14,6 +14,9 @@ const EADDRNOTAVAIL = -99;
 const EAFNOSUPPORT = -97;
 const NO_LOCAL = new Uint8Array(0);
 const WAIT_MS = 1_000;
+/** More handshakes than control's receive buffer holds, and data behind them. */
+const FLOOD = 40_000;
+const BEHIND = 150;
 
 const HOSTS = { 4: "127.0.0.1", 6: "::1" } as const;
 const hostBytes = (family: 4 | 6): Uint8Array =>
@@ -144,3 +147,16 @@ for (const family of [4, 6] as const) {
     }
   });
 }
+
+test("data behind 40,000 handshakes that nobody reads arrives, all of it", async (t) => {
+  const group = openGroup(4);
+  assert.ok(group !== null);
+  t.after(() => closeGroup(group));
+  const send = (type: number, mark: number, bytes: number): void => {
+    addon.datagramSend(group.stranger, datagram(type, 0, mark, bytes), group.to, NO_LOCAL);
+  };
+  for (let i = 0; i < FLOOD; i++) send(1, 0, 148);
+  const marks = Array.from({ length: BEHIND }, (_, i) => i + 1);
+  for (const mark of marks) send(4, mark, 128);
+  assert.deepEqual(await collected([group.members[0]!], BEHIND), [marks]);
+});

@@ -9,6 +9,7 @@
  * `apply` and `setUp`. Thread: control.
  */
 import { Counters, controlBlock } from "../memory/counters.ts";
+import { Arrivals, type ArrivedFrame } from "../memory/frames.ts";
 import { COMMAND, COUNT, DROP } from "../memory/layout.ts";
 import { readMtu } from "../memory/mtu.ts";
 import { PeerEntries } from "../memory/peers.ts";
@@ -22,7 +23,6 @@ import { admitsOutside } from "./admits.ts";
 import { Alarm } from "./alarm.ts";
 import { Changes } from "./changes.ts";
 import { Commands } from "./commands.ts";
-import type { PassedFrame } from "./datagrams.ts";
 import { Endpoints } from "./endpoints.ts";
 import { Events } from "./events.ts";
 import { Exchange } from "./exchange.ts";
@@ -65,6 +65,7 @@ export class Control {
   readonly #events: Events;
   readonly #commands: Commands;
   readonly #frames: Frames;
+  readonly #arrivals: Arrivals;
   readonly #alarm: Alarm;
   readonly #news: News;
   readonly #doers: Doers;
@@ -130,6 +131,7 @@ export class Control {
     const [{ suites }, { say }] = [this, world];
     const [endpoints, exchange, keeper] = [this.#endpoints, this.#exchange, this.#keeper];
     this.#doers = { endpoints, exchange, keeper, suites, command: this.#command };
+    this.#arrivals = new Arrivals(arena);
     this.#frames = new Frames({ ...shared, commands: this.#commands, suites, random32, say });
     this.#events = new Events({
       ...shared,
@@ -291,18 +293,6 @@ export class Control {
     else if (this.#exchange.receive(datagram, from, local, nowMs)) this.#alarm.wakeBy(nowMs);
   }
 
-  /** A control frame, opened by an I/O thread. Borrows: `frame.bytes`. */
-  frame(frame: PassedFrame): void {
-    if (!this.#up) return;
-    const nowMs = this.#world.bootMs();
-    // What was said of its session before it, and where the peer is.
-    this.#events.take(nowMs);
-    const peer = this.roster.at(frame.peer);
-    if (peer !== undefined) this.#keeper.follow(peer, nowMs);
-    this.#alarm.wakeBy(this.#frames.take(peer, frame, nowMs));
-    this.#settle(nowMs);
-  }
-
   /** A datagram was longer than any message. */
   oversized(): void {
     this.#counters.add(DROP.badType, 1);
@@ -313,11 +303,21 @@ export class Control {
     this.#changes.self?.load.full(this.#world.bootMs());
   }
 
-  /** Messages of I/O threads wait. */
+  /** Messages of I/O threads wait, or control frames. */
   hear(): void {
     const nowMs = this.#world.bootMs();
     this.#events.take(nowMs);
+    this.#arrivals.take((frame) => this.#frame(frame, nowMs));
     this.#settle(nowMs);
+  }
+
+  /** A control frame, opened by an I/O thread. Borrows: `frame.bytes`. */
+  #frame(frame: ArrivedFrame, nowMs: number): void {
+    // What was said of its session before it, and where the peer is.
+    this.#events.take(nowMs);
+    const peer = this.roster.at(frame.peer);
+    if (peer !== undefined) this.#keeper.follow(peer, nowMs);
+    this.#alarm.wakeBy(this.#frames.take(peer, frame, nowMs));
   }
 
   /** The alarm: steps every peer that is due, then sleeps until the earliest next. */

@@ -5,23 +5,40 @@
  *     step(), on control's alarm ──▶ an entry of the frames region ──▶ I/O thread seals and sends
  *
  * Every peer is said one hello; all other frames go only to peers that said hello. Whatever comes
- * from a peer changes what is known of that peer, and of no other.
+ * from a peer changes what is known of that peer, and of no other. What a kind of frame has to be,
+ * how often it may come, from whom, and which room takes it: FRAME_KINDS of wire/frames.ts.
  *
  * Where an I/O thread has no entry free, its peers wait, and go on one after the other as entries
  * come free (`ready`). An answer to a probe does not wait: without one, the probe is sent again.
  *
  * Source: security.md 11 to 13; docs/PROTOCOL.md, "Control frames".
  */
+import assert from "node:assert/strict";
 import type { Counters } from "../memory/counters.ts";
-import { FrameEntries } from "../memory/frames.ts";
-import { COMMAND, COUNT, DROP, PADDING_BYTES, SEGMENT_OVERHEAD_BYTES } from "../memory/layout.ts";
+import { type ArrivedFrame, FrameEntries } from "../memory/frames.ts";
+import {
+  COMMAND,
+  COUNT,
+  DROP,
+  type DropName,
+  PADDING_BYTES,
+  SEGMENT_OVERHEAD_BYTES,
+} from "../memory/layout.ts";
 import { readMtu } from "../memory/mtu.ts";
 import type { PeerEntries } from "../memory/peers.ts";
 import type { Arena } from "../memory/region.ts";
-import { decodeFrame, encodeHello, encodeProbe, type Hello, type Probe } from "../wire/frames.ts";
+import {
+  decodeFrame,
+  decodeHello,
+  decodeProbe,
+  encodeFrame,
+  encodeHello,
+  encodeProbe,
+  FRAME_KINDS,
+  type FrameKind,
+} from "../wire/frames.ts";
 import { sameSockaddr } from "../wire/sockaddr.ts";
 import type { Commands } from "./commands.ts";
-import type { PassedFrame } from "./datagrams.ts";
 import { Hellos } from "./hello.ts";
 import { Bucket } from "./limiter.ts";
 import { peerCalled } from "./news.ts";
@@ -30,21 +47,27 @@ import { holds, type Peer, type SessionRef } from "./peer.ts";
 import type { Suites } from "./suites.ts";
 import type { Say } from "./world.ts";
 
-/** Tuning: how often one peer may send each kind of frame, and how many at once. */
-const RATES = {
-  hello: { perSecond: 1, burst: 5 },
-  probe: { perSecond: 20, burst: 10 },
-  answer: { perSecond: 20, burst: 10 },
-} as const;
 /** Tuning: rounds of probes in a row that no engine would leave unanswered. */
 const DEAF_ROUNDS = 3;
+
+/** A frame that is as its kind has to be. */
+export interface CheckedFrame {
+  readonly type: number;
+  /** Borrowed. */
+  readonly body: Uint8Array;
+  /** UDP payload that it came in. */
+  readonly datagramBytes: number;
+}
+
+/** A room of control takes a frame. Returns why it is dropped, or null. */
+export type TakeFrame = (peer: Peer, frame: CheckedFrame, nowMs: number) => DropName | null;
 
 /** Control frames of one peer. */
 export interface Talk {
   readonly hellos: Hellos;
   readonly path: PathMtu;
-  /** What the peer may still send. */
-  readonly buckets: Readonly<Record<keyof typeof RATES, Bucket>>;
+  /** What the peer may still send of each kind, by type. */
+  readonly buckets: ReadonlyMap<number, Bucket>;
   /** The session that was used at the last look. */
   session: SessionRef | null;
   /** Where the path led when it was last looked at. */
@@ -63,6 +86,9 @@ export interface FramesOptions {
   readonly suites: Suites;
   readonly random32: () => number;
   readonly say: Say;
+  /** In place of FRAME_KINDS, with rooms for more of them: for tests. */
+  readonly kinds?: readonly FrameKind[];
+  readonly rooms?: Readonly<Record<string, TakeFrame>>;
 }
 
 /** Thread: control. */
@@ -71,10 +97,19 @@ export class Frames {
   readonly #outgoing: FrameEntries;
   /** Peers that wait for a free entry, by I/O thread, oldest first. */
   readonly #waiting: readonly Set<Peer>[];
+  /** By type. */
+  readonly #kinds: ReadonlyMap<number, FrameKind>;
+  readonly #rooms: ReadonlyMap<string, TakeFrame>;
 
   constructor(options: FramesOptions) {
-    const { arena } = options;
+    const { arena, kinds = Object.values(FRAME_KINDS), rooms = {} } = options;
     this.#options = options;
+    this.#kinds = new Map(kinds.map((kind) => [kind.type, kind]));
+    this.#rooms = new Map<string, TakeFrame>([
+      ["hello", (peer, frame, nowMs) => this.#hello(peer, frame, nowMs)],
+      ["path", (peer, frame, nowMs) => this.#path(peer, frame, nowMs)],
+      ...Object.entries(rooms),
+    ]);
     this.#outgoing = new FrameEntries(arena);
     this.#waiting = Array.from({ length: arena.limits.ioThreads }, () => new Set<Peer>());
   }
@@ -134,34 +169,52 @@ export class Frames {
   }
 
   /**
-   * A frame that an I/O thread handed on; undefined: of a peer that is gone. Returns when to call
-   * step(), at the latest. Borrows: `passed.bytes`.
+   * Says a frame of another room to an engine, in its session. False: it is none, or there is no
+   * room now, which is counted. Errors: RangeError when the body is too long.
    */
-  take(peer: Peer | undefined, passed: PassedFrame, nowMs: number): number {
-    if (peer === undefined || !holds(peer, passed.session, passed.generation)) {
-      this.#options.counters.add(DROP.frameUnexpected, 1);
+  say(peer: Peer, type: number, body: Uint8Array): boolean {
+    const isEngine = peer.talk !== null && peer.talk.hellos.heard !== null;
+    return isEngine && this.#send(peer, encodeFrame(type, body));
+  }
+
+  /**
+   * A frame that an I/O thread handed on; undefined: of a peer that is gone. Returns when to call
+   * step(), at the latest. Borrows: `frame.bytes`.
+   */
+  take(peer: Peer | undefined, frame: ArrivedFrame, nowMs: number): number {
+    const { counters } = this.#options;
+    if (peer === undefined || !holds(peer, frame.session, frame.generation)) {
+      counters.add(DROP.frameUnexpected, 1);
       return Number.POSITIVE_INFINITY;
     }
-    if (this.#takes(peer, passed, nowMs)) this.step(peer, nowMs);
+    const checked = this.#check(peer, frame, nowMs);
+    if (typeof checked === "string") counters.add(DROP[checked], 1);
+    else {
+      const refused = checked.take(peer, checked.frame, nowMs);
+      counters.add(refused === null ? COUNT.framesTaken : DROP[refused], 1);
+      this.step(peer, nowMs);
+    }
     return this.dueMs(peer);
   }
 
-  /** False: it was dropped. */
-  #takes(peer: Peer, passed: PassedFrame, nowMs: number): boolean {
-    const { counters } = this.#options;
-    const frame = decodeFrame(passed.bytes);
-    if (frame === null || frame.kind === "unknown") {
-      counters.add(frame === null ? DROP.frameInvalid : DROP.controlFrame, 1);
-      return false;
-    }
+  /** Is it what a frame has to be? Cheapest first. Returns who takes it, or why nobody does. */
+  #check(
+    peer: Peer,
+    { bytes, datagramBytes }: ArrivedFrame,
+    nowMs: number,
+  ): DropName | { take: TakeFrame; frame: CheckedFrame } {
+    const raw = decodeFrame(bytes);
+    if (raw === null) return "frameInvalid";
+    const { type, body } = raw;
+    const kind = this.#kinds.get(type);
+    const take = kind && this.#rooms.get(kind.room);
+    if (kind === undefined || take === undefined) return "controlFrame";
+    const isMember = this.#options.entries.frameBudget(peer.index) === "member";
+    if (kind.members && !isMember) return "frameMembers";
+    if (body.length < kind.least || body.length > kind.most) return "frameInvalid";
     peer.talk ??= this.#begin(peer);
-    if (!peer.talk.buckets[frame.kind].take(nowMs)) {
-      counters.add(DROP.frameRate, 1);
-      return false;
-    }
-    if (frame.kind === "hello") this.#hello(peer, peer.talk, frame, nowMs);
-    else this.#probe(peer, peer.talk, frame, passed.datagramBytes, nowMs);
-    return true;
+    if (!peer.talk.buckets.get(type)!.take(nowMs)) return "frameRate";
+    return { take, frame: { type, body, datagramBytes } };
   }
 
   /** Our own link does not take a datagram to the peer. Returns when to call step(). */
@@ -176,11 +229,7 @@ export class Frames {
     return {
       hellos: new Hellos(),
       path: new PathMtu(random32),
-      buckets: {
-        hello: new Bucket(RATES.hello),
-        probe: new Bucket(RATES.probe),
-        answer: new Bucket(RATES.answer),
-      },
+      buckets: new Map([...this.#kinds].map(([type, kind]) => [type, new Bucket(kind)])),
       session: peer.current,
       endpoint: entries.endpoint(peer.index),
       pathMtu: 0,
@@ -188,8 +237,11 @@ export class Frames {
     };
   }
 
-  #hello(peer: Peer, { hellos, path }: Talk, hello: Hello, nowMs: number): void {
+  #hello(peer: Peer, { body }: CheckedFrame, nowMs: number): DropName | null {
     const { counters, suites } = this.#options;
+    const hello = decodeHello(body);
+    if (hello === null) return "frameInvalid";
+    const { hellos, path } = talkOf(peer);
     counters.add(COUNT.hellosTaken, 1);
     const { heard } = hellos;
     if (heard === null) path.deafRounds = 0;
@@ -197,24 +249,28 @@ export class Frames {
     // A hello that only says again what it said asks for no other suite again.
     const isNews = heard === null || !hello.heard || hello.suites !== heard.suites;
     if (isNews || peer.suites === 0) suites.learn(peer, hello.suites, nowMs);
+    return null;
   }
 
   /** A probe is answered with the size that arrived. */
-  #probe(peer: Peer, talk: Talk, frame: Probe, bytes: number, nowMs: number): void {
+  #path(peer: Peer, { type, body, datagramBytes }: CheckedFrame, nowMs: number): DropName | null {
     const { counters } = this.#options;
-    const { kind, id } = frame;
-    if (talk.hellos.heard === null) {
-      talk.hellos.takeStrange();
-      counters.add(DROP.frameUnexpected, 1);
-    } else if (kind === "answer") {
-      const isOurs = talk.path.answered(id, frame.bytes, nowMs);
-      counters.add(isOurs ? COUNT.answersTaken : DROP.frameUnexpected, 1);
-    } else if (frame.bytes !== bytes) {
-      counters.add(DROP.frameInvalid, 1);
-    } else {
-      counters.add(COUNT.probesTaken, 1);
-      this.#send(peer, encodeProbe({ kind: "answer", id, bytes }));
+    const { path, hellos } = talkOf(peer);
+    const isProbe = type === FRAME_KINDS.probe.type;
+    const { id, bytes } = decodeProbe(isProbe ? "probe" : "answer", body);
+    if (hellos.heard === null) {
+      hellos.takeStrange();
+      return "frameUnexpected";
     }
+    if (!isProbe) {
+      if (!path.answered(id, bytes, nowMs)) return "frameUnexpected";
+      counters.add(COUNT.answersTaken, 1);
+      return null;
+    }
+    if (bytes !== datagramBytes) return "frameInvalid";
+    counters.add(COUNT.probesTaken, 1);
+    this.#send(peer, encodeProbe({ kind: "answer", id, bytes }));
+    return null;
   }
 
   /** The path to an engine. False: it has to wait, since a probe may be due. */
@@ -254,10 +310,15 @@ export class Frames {
     const { commands, counters } = this.#options;
     const padded = Math.ceil(frame.length / PADDING_BYTES) * PADDING_BYTES;
     const bytes = datagramBytes ?? padded + SEGMENT_OVERHEAD_BYTES;
-    const entry = this.#outgoing.put(peer.owner, frame, bytes);
+    const entry = this.#outgoing.put(peer.owner, peer.index, frame, bytes);
     if (entry >= 0 && commands.put(peer.owner, COMMAND.frame, peer.index, entry)) return true;
     if (entry >= 0) this.#outgoing.giveBack(entry);
     counters.add(DROP.frameUnsent, 1);
     return false;
   }
 }
+
+const talkOf = ({ talk }: Peer): Talk => {
+  assert(talk !== null, "a frame was checked before its peer's talk began");
+  return talk;
+};

@@ -18,7 +18,9 @@ const TICKS_MAX = 1_000;
 /** Takes all entries of the I/O thread; frees them when it is called. */
 const fill = ({ arena }: End): (() => void) => {
   const control = new FrameEntries(arena);
-  const taken = Array.from({ length: FRAMES_PER_IO }, () => control.put(0, new Uint8Array(16), 96));
+  const taken = Array.from({ length: FRAMES_PER_IO }, () =>
+    control.put(0, 0, new Uint8Array(16), 96),
+  );
   assert(taken.every((entry) => entry >= 0));
   const io = new FramesToSend(arena);
   return () => {

@@ -2,7 +2,8 @@
  * frames — control frames beside data: is one lost, how long are they on their way, and what do
  * they cost a TCP stream.
  *
- *   npm run bench:frames -- [--seconds 10] [--rate 200] [--bytes 1232] [--io 1,2] [--json] [--check]
+ *   npm run bench:frames -- [--seconds 10] [--rate 200] [--bytes 1232] [--io 1,2]
+ *                        [--json] [--check]
  *
  * Two engines take each other for members and say frames both ways while iperf3 runs between them;
  * before that it runs alone. The time is from one control to the other's. `--check`: exit code 1

@@ -54,7 +54,7 @@ for (const ioThreads of [1, 2]) {
 }
 
 for (const row of FRAME_BUDGETS) {
-  test(`${FLOOD_PER_SECOND} a second to who takes ${row.framesPerSecond}: counted, and data flows`, {
+  test(`${FLOOD_PER_SECOND} a second to a ${row.name}: what is too much is counted, data flows`, {
     skip,
   }, async (context) => {
     const plan = { perSecond: FLOOD_PER_SECOND, bytes: 16, budget: row.name };

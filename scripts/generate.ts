@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import * as layout from "../src/memory/layout.ts";
 import { DEFAULT_FILE, SETTINGS, type Setting } from "../src/schema/config.ts";
 import { LIVE_SETTINGS } from "../src/schema/settings.ts";
+import { FRAME_BODY_BYTES, FRAME_HEADER_BYTES } from "../src/wire/frames.ts";
 import { filesPage } from "./files-page.ts";
 
 export interface Generated {
@@ -32,8 +33,9 @@ const constants: readonly (readonly [string, number])[] = [
   ["REPLAY_BITS", layout.REPLAY_BITS],
   ["INDEX_BITS", layout.INDEX_BITS],
   ["FRAME_BYTES", layout.FRAME_BYTES],
-  ["FRAME_EVERY_MS", layout.FRAME_EVERY_MS],
-  ["FRAME_BURST", layout.FRAME_BURST],
+  ["FRAME_HEADER_BYTES", FRAME_HEADER_BYTES],
+  ["FRAME_BODY_BYTES", FRAME_BODY_BYTES],
+  ["ARRIVALS_PER_IO", layout.ARRIVALS_PER_IO],
   ["COUNTERS_PER_THREAD", layout.COUNTERS_PER_THREAD],
 ];
 
@@ -62,6 +64,12 @@ const header = (): string => {
   numbers("COUNT", layout.COUNT);
   numbers("SUITE", layout.SUITE);
   numbers("KIND", layout.JOB_KIND);
+  lines.push("", "/* framesPerSecond, framesAtOnce, bytesPerSecond, bytesAtOnce */");
+  const budgets = layout.FRAME_BUDGETS.map(
+    (one) =>
+      `{ ${one.framesPerSecond}, ${one.framesAtOnce}, ${one.bytesPerSecond}, ${one.bytesAtOnce} }`,
+  );
+  lines.push(`#define FRAME_BUDGETS { ${budgets.join(", ")} }`);
   lines.push("", "enum region {");
   for (const region of layout.REGIONS) lines.push(`    REGION_${upper(region.name)},`);
   lines.push("    REGION_COUNT", "};", "", "#endif", "");

@@ -8,7 +8,7 @@
  * Clock, randomness, sockets and alarm come in as a `World`. Every method returns at once, but for
  * `apply` and `setUp`. Thread: control.
  */
-import type { PassedFrame } from "../memory/frames.ts";
+import { Arrivals, type ArrivedFrame } from "../memory/frames.ts";
 import { COMMAND, COUNT, DROP } from "../memory/layout.ts";
 import { readMtu } from "../memory/mtu.ts";
 import type { PeerEntries } from "../memory/peers.ts";
@@ -53,6 +53,7 @@ export class Control {
   readonly #rooms: Rooms;
   readonly #looks: Looks;
   readonly #inbox: Inbox;
+  readonly #arrivals: Arrivals;
   readonly #changes: Changes;
   readonly #events: Events;
 
@@ -70,6 +71,7 @@ export class Control {
       onPublished: () => this.#changes.published(),
     });
     this.#looks = looks;
+    this.#arrivals = new Arrivals(arena);
     this.#inbox = new Inbox(counters);
     this.#inbox.give(HANDSHAKE_TYPES, (datagram, from, local, nowMs) => {
       const peer = rooms.exchange.receive(datagram, from, local, nowMs);
@@ -253,19 +255,6 @@ export class Control {
     else this.#inbox.take(datagram, from, local, this.#world.bootMs());
   }
 
-  /** A control frame, opened by an I/O thread. Borrows: `frame.bytes`. */
-  frame(frame: PassedFrame): void {
-    if (!this.#looks.up) return;
-    const nowMs = this.#world.bootMs();
-    // What was said of its session before it, and where the peer is.
-    this.#events.take(nowMs);
-    const peer = this.roster.at(frame.peer);
-    if (peer !== undefined) this.#rooms.keeper.follow(peer, nowMs);
-    this.#rooms.frames.take(peer, frame, nowMs);
-    if (peer !== undefined) this.#looks.dueAgain(peer, nowMs);
-    this.#looks.settle(nowMs);
-  }
-
   /** A datagram was longer than any message. */
   oversized(): void {
     this.#rooms.counters.add(DROP.badType, 1);
@@ -276,11 +265,23 @@ export class Control {
     this.#changes.self?.load.full(this.#world.bootMs());
   }
 
-  /** Messages of I/O threads wait. */
+  /** Messages of I/O threads wait, or control frames. */
   hear(): void {
     const nowMs = this.#world.bootMs();
     this.#events.take(nowMs);
+    this.#arrivals.take((frame) => this.#frame(frame, nowMs));
     this.#looks.settle(nowMs);
+  }
+
+  /** A control frame, opened by an I/O thread. Borrows: `frame.bytes`. */
+  #frame(frame: ArrivedFrame, nowMs: number): void {
+    if (!this.#looks.up) return;
+    // What was said of its session before it, and where the peer is.
+    this.#events.take(nowMs);
+    const peer = this.roster.at(frame.peer);
+    if (peer !== undefined) this.#rooms.keeper.follow(peer, nowMs);
+    this.#rooms.frames.take(peer, frame, nowMs);
+    if (peer !== undefined) this.#looks.dueAgain(peer, nowMs);
   }
 
   /** The alarm rang: whoever is due is looked at. */

@@ -28,6 +28,7 @@ import { SESSION_FIELD, sessionWord } from "../memory/sessions.ts";
 import { isLinkOnly } from "../wire/scope.ts";
 import type { Jobs } from "./jobs.ts";
 import { addon } from "./native/addon.ts";
+import { OwedFrames } from "./owed-frames.ts";
 import { Staged } from "./staged.ts";
 import { StandingQueue } from "./standing-queue.ts";
 import { F, type Station } from "./station.ts";
@@ -51,6 +52,7 @@ export class Send {
   readonly #s: Station;
   readonly #jobs: Jobs;
   readonly #staged: Staged;
+  readonly #owedFrames = new OwedFrames();
   readonly #unsent = new Uint32Array(FLUSH_RUNS);
   #unsentCount = 0;
   #segmentsInFlight = 0;
@@ -76,9 +78,9 @@ export class Send {
     return this.#segmentsInFlight >= this.#segmentsMax - JOB_SEGMENTS;
   }
 
-  /** Staged runs go as soon as there is room. */
+  /** Staged runs or control frames go as soon as there is room. */
   get owes(): boolean {
-    return this.#owes;
+    return this.#owes || this.#owedFrames.count > 0;
   }
 
   /** Nothing waits here, and the device's queue was empty at the last look. */
@@ -266,17 +268,26 @@ export class Send {
     this.#post(word, session);
   }
 
-  /** Sends the control frame in `entry` of the frames region, and frees the entry. */
+  /** Sends the control frame in `entry` of the frames region, as soon as there is room. */
   frame(peer: number, entry: number): void {
+    if (this.#owedFrames.count > 0 || !this.#frame(peer, entry)) this.#owedFrames.add(peer, entry);
+  }
+
+  /** Sends the frame, or counts why not, and frees its entry. False: there is no room now. */
+  #frame(peer: number, entry: number): boolean {
     const { arena, counters, frames } = this.#s;
-    const session = this.#usableSession(peer);
-    const word = session < 0 ? -1 : this.#message(peer, frames.datagramBytes(entry));
-    if (word >= 0) {
-      frames.copy(entry, slotStart(this.#s, arena.u32[word + F.slot]!) + DATA_HEADER_BYTES);
+    const session = frames.isFor(entry, peer) ? this.#usableSession(peer) : -1;
+    if (session < 0) {
+      frames.give(entry);
+      counters.add(DROP.frameUnsent, 1);
+      return true;
     }
+    const word = this.#message(peer, frames.datagramBytes(entry));
+    if (word < 0) return false;
+    frames.copy(entry, slotStart(this.#s, arena.u32[word + F.slot]!) + DATA_HEADER_BYTES);
     frames.give(entry);
-    if (word < 0) counters.add(DROP.frameUnsent, 1);
-    else if (this.#post(word, session)) counters.add(COUNT.framesSent, 1);
+    if (this.#post(word, session)) counters.add(COUNT.framesSent, 1);
+    return true;
   }
 
   /** Fills the job at the ring's tail with one datagram of zeros for a peer; -1: no room. */
@@ -303,11 +314,14 @@ export class Send {
   }
 
   /**
-   * Staged runs whose peers have a session take the way from the route look-up again, in their
-   * order, as far as there is room; the rest does so in a later turn. True: one for `peer` went.
+   * Control frames that found no room go. Staged runs whose peers have a session take the way from
+   * the route look-up again, in their order, as far as there is room; the rest does so in a later
+   * turn. True: one for `peer` went.
    */
   release(peer: number): boolean {
     const { poster, ring } = this.#s;
+    const owed = this.#owedFrames;
+    while (owed.count > 0 && this.#frame(owed.peer, owed.entry)) owed.remove();
     let sent = false;
     this.#owes = false;
     for (let left = this.#staged.count; left > 0; left--) {

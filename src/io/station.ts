@@ -106,6 +106,7 @@ export const openStation = (arena: Arena, task: IoTask): Station => {
   const ring = openRing(arena, thread);
   const io = addon.ioOpen(task.io);
   if (task.passOn !== undefined) addon.ioPassTo(io, task.passOn);
+  addon.ioRingTo(io, task.controlWake);
   return {
     arena,
     thread,

@@ -14,6 +14,8 @@
  * to 2^53, one aligned 8-byte store), or u64 where C alone does the arithmetic (nonces, windows).
  */
 
+import { FRAME_BODY_BYTES, FRAME_HEADER_BYTES } from "../wire/frames.ts";
+
 /** Lines are fetched in pairs on x86-64 and aarch64, so 128 rather than 64. */
 export const CACHE_LINE_BYTES = 128;
 
@@ -78,13 +80,22 @@ export const REPLAY_BITS = 8_192;
 export const INDEX_BITS = 20;
 /** Entries of the event and command queues; powers of two. */
 export const QUEUE_ENTRIES = 1_024;
-/** Most bytes of a control frame, sent or taken; what is behind them in a datagram is not read. */
-export const FRAME_BYTES = 240;
+/** Most bytes of a control frame, sent or taken; its padding is not read. */
+export const FRAME_BYTES = FRAME_HEADER_BYTES + FRAME_BODY_BYTES;
 /** Control frames that may wait for one I/O thread. */
 export const FRAMES_PER_IO = 64;
-/** Tuning: one peer's control frames reach control this often, and so many at once. */
-export const FRAME_EVERY_MS = 50;
-export const FRAME_BURST = 10;
+/** Control frames of one I/O thread that may wait for control; a power of two. */
+export const ARRIVALS_PER_IO = 256;
+/**
+ * Tuning: what of one peer's control frames reaches control, by what the peer is; more is dropped
+ * (`frameRate`). Bytes are those of frames without their padding. A member may send full frames at
+ * its rate without end. Members are not verified yet: every peer is static.
+ */
+// biome-ignore format: a table
+export const FRAME_BUDGETS = [
+  { name: "static", framesPerSecond: 20, framesAtOnce: 10, bytesPerSecond: 4_800, bytesAtOnce: 2_400 },
+  { name: "member", framesPerSecond: 200, framesAtOnce: 64, bytesPerSecond: 200 * FRAME_BYTES, bytesAtOnce: 65_536 },
+] as const;
 /** Addresses of the host's own interface that inbound packets may be trusted to reach. */
 export const LOCAL_ADDRESSES = 64;
 /** Addresses of the whole host from which our own datagrams may leave. */
@@ -136,8 +147,10 @@ export const DROPS = [
   { name: "innerSource", unit: "packets", doc: "Decrypted, and its source is not in the allowed IPs of the peer that sent it." },
   { name: "ecnNotCapable", unit: "packets", doc: "Decrypted, not ECN-capable, and the outer header says that congestion was experienced (RFC 6040)." },
   { name: "controlFrame", unit: "frames", doc: "A control frame of a kind that this version does not know, or that nobody takes." },
-  { name: "frameInvalid", unit: "frames", doc: "A control frame that is shorter than its kind, longer than its datagram, or says what cannot be." },
-  { name: "frameRate", unit: "frames", doc: "Control frames of one peer came faster than 20 a second, 10 at once, or than its kind may come; or control's queue was full." },
+  { name: "frameInvalid", unit: "frames", doc: "A control frame that is shorter or longer than its kind, longer than its datagram or than any frame, or says what cannot be." },
+  { name: "frameRate", unit: "frames", doc: "Control frames of one peer came faster than its budget allows, in frames or in bytes, or than their kind may come." },
+  { name: "frameFull", unit: "frames", doc: "A control frame for which there was no room: control had yet to take those before it." },
+  { name: "frameMembers", unit: "frames", doc: "A control frame of a kind that verified members alone may send." },
   { name: "frameUnexpected", unit: "frames", doc: "A control frame of a session that has ended, before the peer's hello, or that answers no probe of ours." },
   { name: "frameUnsent", unit: "frames", doc: "A control frame of ours for which there was no session, or no room." },
   { name: "tunRefused", unit: "packets", doc: "The TUN device refused the packet: down, or a checksum or header it does not take." },
@@ -179,6 +192,7 @@ export const COUNTS = [
   { name: "keepalivesReceived", unit: "datagrams", doc: "Keepalives that authenticated." },
   { name: "passedOn", unit: "datagrams", doc: "Handshake messages that the kernel merged behind data, handed on to control." },
   { name: "framesPassed", unit: "frames", doc: "Control frames handed on to control." },
+  { name: "framesTaken", unit: "frames", doc: "Control frames that were what they have to be, of whatever kind." },
   { name: "framesSent", unit: "frames", doc: "Control frames sealed for a peer." },
   { name: "hellosTaken", unit: "frames", doc: "Hellos of peers." },
   { name: "probesTaken", unit: "frames", doc: "Path-MTU probes of peers, which are answered." },
@@ -375,6 +389,7 @@ export const PEER = {
     pathMtu: { at: 68, bytes: 4, writer: "control", unit: "bytes", doc: "Largest packet, with its padding, that the way to the peer takes, by authenticated probes; 0: unknown." },
     left: { at: 72, bytes: 28, writer: "control", unit: "sockaddr", doc: "Where the peer was called until somebody set another endpoint; family 0: nowhere." },
     leftUntilMs: { at: 104, bytes: 8, writer: "control", unit: "ms (f64)", doc: "What comes from `left` until then was on its way, and does not move the peer back." },
+    frameBudget: { at: 112, bytes: 4, writer: "control", unit: "index", doc: "What its control frames may come to: a row of FRAME_BUDGETS." },
     wantedAtMs: { at: 128, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When an I/O thread last asked for a session; the last one wins." },
     lastSentMs: { at: 136, bytes: 8, writer: "any", unit: "ms (f64)", doc: "Anything sent in a session; the last one wins." },
     lastDataSentMs: { at: 144, bytes: 8, writer: "any", unit: "ms (f64)", doc: "A packet (no keepalive) sent; the last one wins." },
@@ -394,7 +409,8 @@ export const PEER = {
     heardAgainst: { at: 292, bytes: 4, writer: "any", unit: "sequence", doc: "The `endpointLock` that `heard` was written against: it counts, and the endpoint does not, until control writes." },
     heard: { at: 296, bytes: 28, writer: "any", unit: "sockaddr", doc: "Where the peer was heard last, where control has still to hear of it." },
     heardLocal: { at: 324, bytes: 28, writer: "any", unit: "sockaddr", doc: "The local address that it asked." },
-    framesDueMs: { at: 280, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When the peer's control frames so far would have been due, one each FRAME_EVERY_MS." },
+    framesDueMs: { at: 280, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When the peer's control frames so far would have been due, at the rate of its budget." },
+    frameBytesDueMs: { at: 352, bytes: 8, writer: "any", unit: "ms (f64)", doc: "The same of their bytes." },
   },
 } as const satisfies Struct;
 
@@ -402,7 +418,7 @@ export const PEER = {
 // biome-ignore format: a table
 export const QUEUE = {
   name: "queue",
-  doc: "Cursors of a queue with one producer and one consumer.",
+  doc: "Cursors of a queue with one producer and one consumer: of messages, or of control frames that arrived.",
   size: 256,
   fields: {
     tail: { at: 0, bytes: 4, writer: "any", unit: "messages", doc: "Next message to put; the producer's." },
@@ -431,27 +447,29 @@ export const MESSAGE = {
 export const FRAME = {
   name: "frame",
   doc: "A control frame that an I/O thread is to send; COMMAND.frame names the entry.",
-  size: 256,
+  size: 1280,
   fields: {
     taken: { at: 0, bytes: 4, writer: "any", unit: "flag", doc: "1: filled by control; the I/O thread clears it when it has copied the frame." },
     length: { at: 4, bytes: 4, writer: "any", unit: "bytes", doc: "Of the frame; control's, as all that follows." },
     datagramBytes: { at: 8, bytes: 4, writer: "any", unit: "bytes", doc: "UDP payload that it becomes: the frame is followed by zeros." },
-    content: { at: 16, bytes: 240, writer: "any", unit: "bytes", doc: "The frame." },
+    peerGeneration: { at: 12, bytes: 4, writer: "any", unit: "generation", doc: "Of the entry of the peer that it is for: another peer's it must not become." },
+    content: { at: 16, bytes: FRAME_BYTES, writer: "any", unit: "bytes", doc: "The frame." },
   },
 } as const satisfies Struct;
 
-/** What stands before a datagram or a frame that an I/O thread hands on to control. */
+/** A control frame on its way from an I/O thread to control. */
 // biome-ignore format: a table
-export const PASSED = {
-  name: "passed",
-  doc: "What stands before what an I/O thread hands on to control; of no region. A handshake message has its source and local address here (28 bytes each), a control frame these.",
-  size: 56,
+export const ARRIVAL = {
+  name: "arrival",
+  doc: "A control frame that an I/O thread opened; the cursors of `arrivalQueues` say whose turn it is.",
+  size: 1280,
   fields: {
-    family: { at: 0, bytes: 4, writer: "io", unit: "family", doc: "Of the source's address; 0: a control frame follows." },
-    peer: { at: 4, bytes: 4, writer: "io", unit: "peer", doc: "Index into `peers`." },
-    session: { at: 8, bytes: 4, writer: "io", unit: "session", doc: "Index into `sessions`." },
-    generation: { at: 12, bytes: 4, writer: "io", unit: "generation", doc: "Of the session, when the datagram was received." },
-    datagramBytes: { at: 16, bytes: 4, writer: "io", unit: "bytes", doc: "UDP payload of the frame's datagram." },
+    peer: { at: 0, bytes: 4, writer: "io", unit: "peer", doc: "Index into `peers`." },
+    session: { at: 4, bytes: 4, writer: "io", unit: "session", doc: "Index into `sessions`." },
+    generation: { at: 8, bytes: 4, writer: "io", unit: "generation", doc: "Of the session, when the datagram was received." },
+    datagramBytes: { at: 12, bytes: 4, writer: "io", unit: "bytes", doc: "UDP payload of its datagram." },
+    length: { at: 16, bytes: 4, writer: "io", unit: "bytes", doc: "Of the frame." },
+    content: { at: 32, bytes: FRAME_BYTES, writer: "io", unit: "bytes", doc: "The frame, without its padding." },
   },
 } as const satisfies Struct;
 
@@ -533,6 +551,8 @@ export interface Region {
   readonly doc: string;
 }
 
+const kib = (bytes: number): string => `${bytes / 1_024} KiB`;
+
 /** Order is the order in memory, and C's region numbers. */
 // biome-ignore format: a table
 export const REGIONS = [
@@ -545,7 +565,9 @@ export const REGIONS = [
   { name: "events", size: MESSAGE.size, struct: MESSAGE, count: (l) => l.ioThreads * QUEUE_ENTRIES, doc: "Messages, I/O thread to control." },
   { name: "commandQueues", size: QUEUE.size, struct: QUEUE, count: (l) => l.ioThreads, doc: "Cursors, control to I/O thread." },
   { name: "commands", size: MESSAGE.size, struct: MESSAGE, count: (l) => l.ioThreads * QUEUE_ENTRIES, doc: "Messages, control to I/O thread." },
-  { name: "frames", size: FRAME.size, struct: FRAME, count: (l) => l.ioThreads * FRAMES_PER_IO, doc: "Control frames, control to I/O thread." },
+  { name: "frames", size: FRAME.size, struct: FRAME, count: (l) => l.ioThreads * FRAMES_PER_IO, doc: `Control frames, control to I/O thread: ${kib(FRAMES_PER_IO * FRAME.size)} for each.` },
+  { name: "arrivalQueues", size: QUEUE.size, struct: QUEUE, count: (l) => l.ioThreads, doc: "Cursors of `arrivals`." },
+  { name: "arrivals", size: ARRIVAL.size, struct: ARRIVAL, count: (l) => l.ioThreads * ARRIVALS_PER_IO, doc: `Control frames, I/O thread to control: ${kib(ARRIVALS_PER_IO * ARRIVAL.size)} for each.` },
   { name: "counters", size: COUNTERS_PER_THREAD * 8, struct: null, count: (l) => l.ioThreads + 1, doc: "f64 each: one block per I/O thread, then control's." },
   { name: "locals", size: LOCAL.size, struct: LOCAL, count: () => LOCAL_ADDRESSES, doc: "Addresses of the tunnel interface." },
   { name: "hosts", size: LOCAL.size, struct: LOCAL, count: () => HOST_ADDRESSES, doc: "Addresses from which our datagrams may leave." },
@@ -572,7 +594,7 @@ export const STRUCTS: readonly Struct[] = [
   QUEUE,
   MESSAGE,
   FRAME,
-  PASSED,
+  ARRIVAL,
   LOCAL,
 ];
 

@@ -12,7 +12,7 @@
  * whoever is `current` after that is so by its own hand.
  */
 import { sameSockaddr } from "../wire/sockaddr.ts";
-import { PADDING_BYTES, PEER } from "./layout.ts";
+import { FRAME_BUDGETS, PADDING_BYTES, PEER } from "./layout.ts";
 import { readMtu } from "./mtu.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "./region.ts";
 
@@ -26,6 +26,7 @@ export const PEER_FIELD = {
   local: fieldWord(PEER.fields.local),
   pathMtu: fieldWord(PEER.fields.pathMtu),
   refusedBytes: fieldWord(PEER.fields.refusedBytes),
+  frameBudget: fieldWord(PEER.fields.frameBudget),
 } as const;
 
 /** Word index of a peer. */
@@ -37,6 +38,9 @@ const NOWHERE = new Uint8Array(PEER.fields.local.bytes);
 
 /** No path MTU is lower: IPv6 needs this much inside. Source: RFC 8200 5; security.md 13. */
 export const PATH_MTU_MIN = 1_280;
+
+/** What a peer is to control frames: how many it may send, and of which kinds. */
+export type FrameBudget = (typeof FRAME_BUDGETS)[number]["name"];
 
 export interface PeerTimes {
   readonly wantedAtMs: number;
@@ -193,6 +197,17 @@ export class PeerEntries {
       lastReceivedMs: at(PEER.fields.lastReceivedMs),
       lastDataReceivedMs: at(PEER.fields.lastDataReceivedMs),
     };
+  }
+
+  /** What the peer's control frames may come to from now on. */
+  setFrameBudget(peer: number, budget: FrameBudget): void {
+    const row = FRAME_BUDGETS.findIndex(({ name }) => name === budget);
+    Atomics.store(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.frameBudget, row);
+  }
+
+  frameBudget(peer: number): FrameBudget {
+    const row = this.#arena.u32[peerWord(this.#arena, peer) + PEER_FIELD.frameBudget]!;
+    return FRAME_BUDGETS[row]?.name ?? "static";
   }
 
   /** UDP payload of the last datagram to the peer that was larger than the link takes. */

@@ -10,14 +10,35 @@
 
 /** First byte, type and length. */
 export const FRAME_HEADER_BYTES = 4;
+/** Protocol: most bytes of a body; with all headers and padding 1,308 bytes over IPv4. */
+export const FRAME_BODY_BYTES = 1_232;
 
 /** Version of what a hello says. */
 export const HELLO_VERSION = 1;
 
-export const FRAME_TYPE = { hello: 1, probe: 2, answer: 3 } as const;
+/** A kind of control frame: what one has to be, before anything of its body is read. */
+export interface FrameKind {
+  /** On the wire. */
+  readonly type: number;
+  /** Bytes of a body. */
+  readonly least: number;
+  readonly most: number;
+  /** Tuning: how often one peer may send them, and how many at once. */
+  readonly perSecond: number;
+  readonly burst: number;
+  /** Taken from verified members alone. */
+  readonly members: boolean;
+  /** Who takes it: the room of control that a frame of this kind goes to. */
+  readonly room: string;
+}
 
-/** Bytes of each body that this version reads and writes. */
-const BODY_BYTES = { hello: 6, probe: 6, answer: 6 } as const;
+/** All kinds that there are. `hello`: what later versions say of themselves fits too. */
+// biome-ignore format: a table
+export const FRAME_KINDS = {
+  hello:  { type: 1, least: 6, most: FRAME_BODY_BYTES, perSecond: 1,  burst: 5,  members: false, room: "hello" },
+  probe:  { type: 2, least: 6, most: 236,              perSecond: 20, burst: 10, members: false, room: "path" },
+  answer: { type: 3, least: 6, most: 236,              perSecond: 20, burst: 10, members: false, room: "path" },
+} as const satisfies Readonly<Record<string, FrameKind>>;
 
 /** Bits of a hello's flags; others are not read. */
 const HEARD = 1;
@@ -47,63 +68,73 @@ export interface Probe {
   readonly bytes: number;
 }
 
-/** `unknown`: of a type that a later version has. */
-export type Frame = Hello | Probe | { readonly kind: "unknown" };
+/** A frame whose header is right. */
+export interface RawFrame {
+  readonly type: number;
+  /** Borrowed from what was read. */
+  readonly body: Uint8Array;
+}
 
 const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Header and an empty body. */
-const begin = (kind: keyof typeof FRAME_TYPE): { bytes: Uint8Array; body: DataView } => {
-  const bytes = new Uint8Array(FRAME_HEADER_BYTES + BODY_BYTES[kind]);
-  bytes[1] = FRAME_TYPE[kind];
-  viewOf(bytes).setUint16(2, BODY_BYTES[kind], true);
-  return { bytes, body: viewOf(bytes.subarray(FRAME_HEADER_BYTES)) };
-};
-
-export const encodeHello = (hello: Omit<Hello, "kind" | "version">): Uint8Array => {
-  const { bytes, body } = begin("hello");
-  body.setUint8(0, HELLO_VERSION);
-  body.setUint8(1, (hello.heard ? HEARD : 0) | (hello.answer ? ANSWER : 0));
-  body.setUint16(2, hello.suites, true);
-  body.setUint16(4, hello.mtu, true);
+/** A frame of a type, ready to be sealed. Errors: RangeError when the body is too long. */
+export const encodeFrame = (type: number, body: Uint8Array): Uint8Array => {
+  if (body.length > FRAME_BODY_BYTES) throw new RangeError(`no frame of ${body.length} bytes`);
+  const bytes = new Uint8Array(FRAME_HEADER_BYTES + body.length);
+  bytes[1] = type;
+  viewOf(bytes).setUint16(2, body.length, true);
+  bytes.set(body, FRAME_HEADER_BYTES);
   return bytes;
-};
-
-export const encodeProbe = ({ kind, id, bytes: size }: Probe): Uint8Array => {
-  const { bytes, body } = begin(kind);
-  body.setUint32(0, id, true);
-  body.setUint16(4, size, true);
-  return bytes;
-};
-
-const decodeHello = (body: DataView): Hello | null => {
-  const version = body.getUint8(0);
-  if (version === 0) return null;
-  const flags = body.getUint8(1);
-  return {
-    kind: "hello",
-    version,
-    heard: (flags & HEARD) !== 0,
-    answer: (flags & ANSWER) !== 0,
-    suites: body.getUint16(2, true),
-    mtu: body.getUint16(4, true),
-  };
 };
 
 /**
  * Reads the beginning of a plaintext, padding and all. Null: no frame can be like that.
  * Borrows: `bytes`.
  */
-export const decodeFrame = (bytes: Uint8Array): Frame | null => {
+export const decodeFrame = (bytes: Uint8Array): RawFrame | null => {
   if (bytes.length < FRAME_HEADER_BYTES || bytes[0] !== 0) return null;
   const length = viewOf(bytes).getUint16(2, true);
-  if (FRAME_HEADER_BYTES + length > bytes.length) return null;
-  const body = viewOf(bytes.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + length));
-  const type = bytes[1];
-  if (type === FRAME_TYPE.hello) return length < BODY_BYTES.hello ? null : decodeHello(body);
-  if (type !== FRAME_TYPE.probe && type !== FRAME_TYPE.answer) return { kind: "unknown" };
-  if (length < BODY_BYTES.probe) return null;
-  const kind = type === FRAME_TYPE.probe ? "probe" : "answer";
-  return { kind, id: body.getUint32(0, true), bytes: body.getUint16(4, true) };
+  const end = FRAME_HEADER_BYTES + length;
+  if (length > FRAME_BODY_BYTES || end > bytes.length) return null;
+  return { type: bytes[1]!, body: bytes.subarray(FRAME_HEADER_BYTES, end) };
+};
+
+export const encodeHello = (hello: Omit<Hello, "kind" | "version">): Uint8Array => {
+  const body = new Uint8Array(FRAME_KINDS.hello.least);
+  const view = viewOf(body);
+  view.setUint8(0, HELLO_VERSION);
+  view.setUint8(1, (hello.heard ? HEARD : 0) | (hello.answer ? ANSWER : 0));
+  view.setUint16(2, hello.suites, true);
+  view.setUint16(4, hello.mtu, true);
+  return encodeFrame(FRAME_KINDS.hello.type, body);
+};
+
+export const encodeProbe = ({ kind, id, bytes }: Probe): Uint8Array => {
+  const body = new Uint8Array(FRAME_KINDS[kind].least);
+  viewOf(body).setUint32(0, id, true);
+  viewOf(body).setUint16(4, bytes, true);
+  return encodeFrame(FRAME_KINDS[kind].type, body);
+};
+
+/** Reads a body of FRAME_KINDS.hello.least bytes or more, as far as this version knows it. */
+export const decodeHello = (body: Uint8Array): Hello | null => {
+  const view = viewOf(body);
+  const version = view.getUint8(0);
+  if (version === 0) return null;
+  const flags = view.getUint8(1);
+  return {
+    kind: "hello",
+    version,
+    heard: (flags & HEARD) !== 0,
+    answer: (flags & ANSWER) !== 0,
+    suites: view.getUint16(2, true),
+    mtu: view.getUint16(4, true),
+  };
+};
+
+/** Reads a body of FRAME_KINDS.probe.least bytes or more. */
+export const decodeProbe = (kind: Probe["kind"], body: Uint8Array): Probe => {
+  const view = viewOf(body);
+  return { kind, id: view.getUint32(0, true), bytes: view.getUint16(4, true) };
 };

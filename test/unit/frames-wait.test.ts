@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FrameEntries, FramesToSend } from "../../src/memory/frames.ts";
-import { COMMAND, FRAMES_PER_IO, PEER } from "../../src/memory/layout.ts";
+import { ARRIVAL, COMMAND, FRAMES_PER_IO, PEER, QUEUE } from "../../src/memory/layout.ts";
 import { peerWord } from "../../src/memory/peers.ts";
 import { Consumer } from "../../src/memory/queue.ts";
-import { doubleAt } from "../../src/memory/region.ts";
+import { doubleAt, fieldWord, wordOf } from "../../src/memory/region.ts";
 import { encodeHello } from "../../src/wire/frames.ts";
 import { type End, Pair } from "./control-pair.ts";
 
@@ -20,7 +20,9 @@ const TICKS_MAX = 1_000;
 /** Takes all entries of the I/O thread; frees them when it is called. */
 const fill = ({ arena }: End): (() => void) => {
   const control = new FrameEntries(arena);
-  const taken = Array.from({ length: FRAMES_PER_IO }, () => control.put(0, new Uint8Array(16), 96));
+  const taken = Array.from({ length: FRAMES_PER_IO }, () =>
+    control.put(0, 0, new Uint8Array(16), 96),
+  );
   assert(taken.every((entry) => entry >= 0));
   const io = new FramesToSend(arena);
   return () => {
@@ -71,6 +73,20 @@ test("a hello waits for a free entry, without spinning, and goes when there is o
   assert(ticks() - before < 5, "nothing waits any more");
 });
 
+/** A control frame of the peer, as an I/O thread hands it on. */
+const arrive = ({ arena, control, peer, current }: End, bytes: Uint8Array): void => {
+  const { session, generation } = current!;
+  const word = wordOf(arena, "arrivals", ARRIVAL.size, 0);
+  const fields = { peer: peer.index, session, generation, length: bytes.length, datagramBytes: 96 };
+  for (const [name, value] of Object.entries(fields)) {
+    arena.u32[word + fieldWord(ARRIVAL.fields[name as keyof typeof fields])] = value;
+  }
+  arena.u8.set(bytes, word * 4 + ARRIVAL.fields.content.at);
+  const tail = wordOf(arena, "arrivalQueues", QUEUE.size, 0) + fieldWord(QUEUE.fields.tail);
+  Atomics.add(arena.i32, tail, 1);
+  control.hear();
+};
+
 test("a probe waits too, and is not taken for one that was lost", async () => {
   const pair = await Pair.make(AUTO, AUTO);
   const { a } = pair;
@@ -78,9 +94,7 @@ test("a probe waits too, and is not taken for one that was lost", async () => {
   pair.run(1_000);
   assert.equal(framesOf(a), 1, "the hello");
   const free = fill(a);
-  const { session, generation } = a.current!;
-  const bytes = encodeHello({ heard: true, answer: false, suites: 1, mtu: 1_420 });
-  a.control.frame({ peer: a.peer.index, session, generation, datagramBytes: 96, bytes });
+  arrive(a, encodeHello({ heard: true, answer: false, suites: 1, mtu: 1_420 }));
   // Data goes out, so the path is to be measured.
   const word = peerWord(a.arena, a.peer.index);
   a.arena.f64[doubleAt(word, PEER.fields.lastDataSentMs)] = pair.nowMs;

@@ -5,7 +5,8 @@
  *     step(), on control's alarm ──▶ an entry of the frames region ──▶ I/O thread seals and sends
  *
  * Every peer is said one hello; all other frames go only to peers that said hello. Whatever comes
- * from a peer changes what is known of that peer, and of no other.
+ * from a peer changes what is known of that peer, and of no other. What a kind of frame has to be,
+ * how often it may come, from whom, and which room takes it: FRAME_KINDS of wire/frames.ts.
  *
  * Where an I/O thread has no entry free, its peers wait, and go on one after the other as entries
  * come free (`ready`). An answer to a probe does not wait: without one, the probe is sent again.
@@ -14,11 +15,12 @@
  */
 import type { Say } from "../../log.ts";
 import type { Counters } from "../../memory/counters.ts";
-import { FrameEntries, type PassedFrame } from "../../memory/frames.ts";
+import { type ArrivedFrame, FrameEntries } from "../../memory/frames.ts";
 import {
   COMMAND,
   COUNT,
   DROP,
+  type DropName,
   PADDING_BYTES,
   SEGMENT_OVERHEAD_BYTES,
 } from "../../memory/layout.ts";
@@ -27,34 +29,44 @@ import type { PeerEntries } from "../../memory/peers.ts";
 import type { Arena } from "../../memory/region.ts";
 import {
   decodeFrame,
+  decodeHello,
+  decodeProbe,
+  encodeFrame,
   encodeHello,
   encodeProbe,
-  type Hello,
-  type Probe,
+  FRAME_KINDS,
+  type FrameKind,
 } from "../../wire/frames.ts";
 import { sameSockaddr } from "../../wire/sockaddr.ts";
 import { type Peer, peerCalled } from "../peers/peer.ts";
+import { PerPeer } from "../peers/per-peer.ts";
 import type { Commands } from "../sessions/commands.ts";
 import type { SessionKeeper, SessionRef } from "../sessions/sessions.ts";
 import { Bucket } from "../strangers/limiter.ts";
 import { Hellos } from "./hello.ts";
 import { FLOOR_BYTES, PathMtu } from "./path-mtu.ts";
 
-/** Tuning: how often one peer may send each kind of frame, and how many at once. */
-const RATES = {
-  hello: { perSecond: 1, burst: 5 },
-  probe: { perSecond: 20, burst: 10 },
-  answer: { perSecond: 20, burst: 10 },
-} as const;
 /** Tuning: rounds of probes in a row that no engine would leave unanswered. */
 const DEAF_ROUNDS = 3;
+
+/** A frame that is as its kind has to be. */
+export interface CheckedFrame {
+  readonly type: number;
+  /** Borrowed. */
+  readonly body: Uint8Array;
+  /** UDP payload that it came in. */
+  readonly datagramBytes: number;
+}
+
+/** A room of control takes a frame. Returns why it is dropped, or null. */
+export type TakeFrame = (peer: Peer, frame: CheckedFrame, nowMs: number) => DropName | null;
 
 /** Control frames of one peer. */
 export interface Talk {
   readonly hellos: Hellos;
   readonly path: PathMtu;
-  /** What the peer may still send. */
-  readonly buckets: Readonly<Record<keyof typeof RATES, Bucket>>;
+  /** What the peer may still send of each kind, by type. */
+  readonly buckets: ReadonlyMap<number, Bucket>;
   /** The session that was used at the last look. */
   session: SessionRef | null;
   /** Where the path led when it was last looked at. */
@@ -83,6 +95,9 @@ export interface FramesOptions {
   readonly suites: SuitesKnown;
   readonly random32: () => number;
   readonly say: Say;
+  /** In place of FRAME_KINDS, with rooms for more of them: for tests. */
+  readonly kinds?: readonly FrameKind[];
+  readonly rooms?: Readonly<Record<string, TakeFrame>>;
 }
 
 /** Thread: control. */
@@ -90,25 +105,34 @@ export class Frames {
   readonly #options: FramesOptions;
   readonly #outgoing: FrameEntries;
   /** Of a peer with which there was no session yet: none. */
-  readonly #talks = new WeakMap<Peer, Talk>();
+  readonly #talks = new PerPeer<Talk>((peer) => this.#begin(peer));
   /** Peers that wait for a free entry, by I/O thread, oldest first. */
   readonly #waiting: readonly Set<Peer>[];
+  /** By type. */
+  readonly #kinds: ReadonlyMap<number, FrameKind>;
+  readonly #rooms: ReadonlyMap<string, TakeFrame>;
 
   constructor(options: FramesOptions) {
-    const { arena } = options;
+    const { arena, kinds = Object.values(FRAME_KINDS), rooms = {} } = options;
     this.#options = options;
+    this.#kinds = new Map(kinds.map((kind) => [kind.type, kind]));
+    this.#rooms = new Map<string, TakeFrame>([
+      ["hello", (peer, frame, nowMs) => this.#hello(peer, frame, nowMs)],
+      ["path", (peer, frame, nowMs) => this.#path(peer, frame, nowMs)],
+      ...Object.entries(rooms),
+    ]);
     this.#outgoing = new FrameEntries(arena);
     this.#waiting = Array.from({ length: arena.limits.ioThreads }, () => new Set<Peer>());
   }
 
   /** The peer has said hello: it is an engine. */
   knows(peer: Peer): boolean {
-    return this.#talks.get(peer)?.hellos.heard != null;
+    return this.#talks.find(peer)?.hellos.heard != null;
   }
 
   /** Milliseconds to the peer and back, as probes found; null: not known. */
   rttMs(peer: Peer): number | null {
-    return this.#talks.get(peer)?.path.rttMs ?? null;
+    return this.#talks.find(peer)?.path.rttMs ?? null;
   }
 
   /** Does any peer wait for an entry? */
@@ -135,7 +159,7 @@ export class Frames {
 
   /** When to call step() for the peer, at the latest; infinity: at any look at it. */
   dueMs(peer: Peer): number {
-    const talk = this.#talks.get(peer);
+    const talk = this.#talks.find(peer);
     const hasSession = talk !== undefined && this.#options.entries.current(peer.index) >= 0;
     return hasSession ? talk.dueMs : Number.POSITIVE_INFINITY;
   }
@@ -145,7 +169,7 @@ export class Frames {
     const { entries, keeper } = this.#options;
     if (entries.current(peer.index) < 0) return;
     const mtu = readMtu(this.#options.arena);
-    const talk = this.#talk(peer);
+    const talk = this.#talks.of(peer);
     const { hellos, path, session } = talk;
     const { current } = keeper.of(peer);
     if (session !== current) hellos.renew();
@@ -167,70 +191,78 @@ export class Frames {
   }
 
   /**
-   * A frame that an I/O thread handed on; undefined: of a peer that is gone. Returns when to call
-   * step(), at the latest. Borrows: `passed.bytes`.
+   * Says a frame of another room to an engine, in its session. False: it is none, or there is no
+   * room now, which is counted. Errors: RangeError when the body is too long.
    */
-  take(peer: Peer | undefined, passed: PassedFrame, nowMs: number): number {
-    if (
-      peer === undefined ||
-      !this.#options.keeper.holds(peer, passed.session, passed.generation)
-    ) {
-      this.#options.counters.add(DROP.frameUnexpected, 1);
+  say(peer: Peer, type: number, body: Uint8Array): boolean {
+    return this.knows(peer) && this.#send(peer, encodeFrame(type, body));
+  }
+
+  /**
+   * A frame that an I/O thread handed on; undefined: of a peer that is gone. Returns when to call
+   * step(), at the latest. Borrows: `frame.bytes`.
+   */
+  take(peer: Peer | undefined, frame: ArrivedFrame, nowMs: number): number {
+    const { counters, keeper } = this.#options;
+    if (peer === undefined || !keeper.holds(peer, frame.session, frame.generation)) {
+      counters.add(DROP.frameUnexpected, 1);
       return Number.POSITIVE_INFINITY;
     }
-    if (this.#takes(peer, passed, nowMs)) this.step(peer, nowMs);
+    const checked = this.#check(peer, frame, nowMs);
+    if (typeof checked === "string") counters.add(DROP[checked], 1);
+    else {
+      const refused = checked.take(peer, checked.frame, nowMs);
+      counters.add(refused === null ? COUNT.framesTaken : DROP[refused], 1);
+      this.step(peer, nowMs);
+    }
     return this.dueMs(peer);
   }
 
-  /** False: it was dropped. */
-  #takes(peer: Peer, passed: PassedFrame, nowMs: number): boolean {
-    const { counters } = this.#options;
-    const frame = decodeFrame(passed.bytes);
-    if (frame === null || frame.kind === "unknown") {
-      counters.add(frame === null ? DROP.frameInvalid : DROP.controlFrame, 1);
-      return false;
-    }
-    const talk = this.#talk(peer);
-    if (!talk.buckets[frame.kind].take(nowMs)) {
-      counters.add(DROP.frameRate, 1);
-      return false;
-    }
-    if (frame.kind === "hello") this.#hello(peer, talk, frame, nowMs);
-    else this.#probe(peer, talk, frame, passed.datagramBytes, nowMs);
-    return true;
+  /** Is it what a frame has to be? Cheapest first. Returns who takes it, or why nobody does. */
+  #check(
+    peer: Peer,
+    { bytes, datagramBytes }: ArrivedFrame,
+    nowMs: number,
+  ): DropName | { take: TakeFrame; frame: CheckedFrame } {
+    const raw = decodeFrame(bytes);
+    if (raw === null) return "frameInvalid";
+    const { type, body } = raw;
+    const kind = this.#kinds.get(type);
+    const take = kind && this.#rooms.get(kind.room);
+    if (kind === undefined || take === undefined) return "controlFrame";
+    const isMember = this.#options.entries.frameBudget(peer.index) === "member";
+    if (kind.members && !isMember) return "frameMembers";
+    if (body.length < kind.least || body.length > kind.most) return "frameInvalid";
+    if (!this.#talks.of(peer).buckets.get(type)!.take(nowMs)) return "frameRate";
+    return { take, frame: { type, body, datagramBytes } };
   }
 
   /** Our own link does not take a datagram to the peer. Returns when to call step(). */
   refused(peer: Peer, nowMs: number): number {
-    const talk = this.#talks.get(peer);
+    const talk = this.#talks.find(peer);
     talk?.path.refused(this.#options.entries.refusedBytes(peer.index), nowMs);
     if (talk !== undefined) this.step(peer, nowMs);
     return this.dueMs(peer);
   }
 
-  #talk(peer: Peer): Talk {
-    const known = this.#talks.get(peer);
-    if (known !== undefined) return known;
+  #begin(peer: Peer): Talk {
     const { entries, keeper, random32 } = this.#options;
-    const talk: Talk = {
+    return {
       hellos: new Hellos(),
       path: new PathMtu(random32),
-      buckets: {
-        hello: new Bucket(RATES.hello),
-        probe: new Bucket(RATES.probe),
-        answer: new Bucket(RATES.answer),
-      },
+      buckets: new Map([...this.#kinds].map(([type, kind]) => [type, new Bucket(kind)])),
       session: keeper.of(peer).current,
       endpoint: entries.endpoint(peer.index),
       pathMtu: 0,
       dueMs: Number.POSITIVE_INFINITY,
     };
-    this.#talks.set(peer, talk);
-    return talk;
   }
 
-  #hello(peer: Peer, { hellos, path }: Talk, hello: Hello, nowMs: number): void {
+  #hello(peer: Peer, { body }: CheckedFrame, nowMs: number): DropName | null {
     const { counters, suites } = this.#options;
+    const hello = decodeHello(body);
+    if (hello === null) return "frameInvalid";
+    const { hellos, path } = this.#talks.of(peer);
     counters.add(COUNT.hellosTaken, 1);
     const { heard } = hellos;
     if (heard === null) path.deafRounds = 0;
@@ -238,24 +270,28 @@ export class Frames {
     // A hello that only says again what it said asks for no other suite again.
     const isNews = heard === null || !hello.heard || hello.suites !== heard.suites;
     if (isNews || suites.of(peer) === 0) suites.learn(peer, hello.suites, nowMs);
+    return null;
   }
 
   /** A probe is answered with the size that arrived. */
-  #probe(peer: Peer, talk: Talk, frame: Probe, bytes: number, nowMs: number): void {
+  #path(peer: Peer, { type, body, datagramBytes }: CheckedFrame, nowMs: number): DropName | null {
     const { counters } = this.#options;
-    const { kind, id } = frame;
-    if (talk.hellos.heard === null) {
-      talk.hellos.takeStrange();
-      counters.add(DROP.frameUnexpected, 1);
-    } else if (kind === "answer") {
-      const isOurs = talk.path.answered(id, frame.bytes, nowMs);
-      counters.add(isOurs ? COUNT.answersTaken : DROP.frameUnexpected, 1);
-    } else if (frame.bytes !== bytes) {
-      counters.add(DROP.frameInvalid, 1);
-    } else {
-      counters.add(COUNT.probesTaken, 1);
-      this.#send(peer, encodeProbe({ kind: "answer", id, bytes }));
+    const { path, hellos } = this.#talks.of(peer);
+    const isProbe = type === FRAME_KINDS.probe.type;
+    const { id, bytes } = decodeProbe(isProbe ? "probe" : "answer", body);
+    if (hellos.heard === null) {
+      hellos.takeStrange();
+      return "frameUnexpected";
     }
+    if (!isProbe) {
+      if (!path.answered(id, bytes, nowMs)) return "frameUnexpected";
+      counters.add(COUNT.answersTaken, 1);
+      return null;
+    }
+    if (bytes !== datagramBytes) return "frameInvalid";
+    counters.add(COUNT.probesTaken, 1);
+    this.#send(peer, encodeProbe({ kind: "answer", id, bytes }));
+    return null;
   }
 
   /** The path to an engine. False: it has to wait, since a probe may be due. */
@@ -295,7 +331,7 @@ export class Frames {
     const { commands, counters } = this.#options;
     const padded = Math.ceil(frame.length / PADDING_BYTES) * PADDING_BYTES;
     const bytes = datagramBytes ?? padded + SEGMENT_OVERHEAD_BYTES;
-    const entry = this.#outgoing.put(peer.owner, frame, bytes);
+    const entry = this.#outgoing.put(peer.owner, peer.index, frame, bytes);
     if (entry >= 0 && commands.put(peer.owner, COMMAND.frame, peer.index, entry)) return true;
     if (entry >= 0) this.#outgoing.giveBack(entry);
     counters.add(DROP.frameUnsent, 1);

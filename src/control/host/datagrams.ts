@@ -5,8 +5,6 @@
  * (control socket, timers) is never starved by a flood of handshakes. Thread: control.
  */
 import { addon, type WatchHandle } from "../../io/native/addon.ts";
-import type { PassedFrame } from "../../memory/frames.ts";
-import { PASSED } from "../../memory/layout.ts";
 import { SOCKADDR_BYTES, sockaddrFamily } from "../../wire/sockaddr.ts";
 
 const BATCH = 32;
@@ -18,8 +16,6 @@ const ANY = new Uint8Array(0);
 
 /** Who takes datagrams: `Control`. */
 export interface Taker {
-  /** Borrows: `frame.bytes`. */
-  frame(frame: PassedFrame): void;
   /** Borrows: all three. */
   receive(datagram: Uint8Array, from: Uint8Array, local: Uint8Array): void;
   oversized(): void;
@@ -27,20 +23,14 @@ export interface Taker {
   crowded(): void;
 }
 
+/** Bytes before a handshake message that an I/O thread handed on; see io_pass.c. */
+const PASSED_AT = 2 * SOCKADDR_BYTES;
+
 /** Gives what an I/O thread handed on to who takes it. Borrows: `message`. */
-export const takePassed = (message: Uint8Array, taker: Taker): void => {
-  if (message.length < PASSED.size) return;
-  const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
-  const word = (field: keyof typeof PASSED.fields): number =>
-    view.getUint32(PASSED.fields[field].at, true);
-  const bytes = message.subarray(PASSED.size);
+export const takePassed = (message: Uint8Array, taker: Pick<Taker, "receive">): void => {
+  if (message.length < PASSED_AT) return;
   const from = message.subarray(0, SOCKADDR_BYTES);
-  if (sockaddrFamily(from) !== 0) {
-    taker.receive(bytes, from, message.subarray(SOCKADDR_BYTES, 2 * SOCKADDR_BYTES));
-    return;
-  }
-  const [peer, session, generation] = [word("peer"), word("session"), word("generation")];
-  taker.frame({ peer, session, generation, datagramBytes: word("datagramBytes"), bytes });
+  taker.receive(message.subarray(PASSED_AT), from, message.subarray(SOCKADDR_BYTES, PASSED_AT));
 };
 
 export class Datagrams {

@@ -225,6 +225,11 @@ export interface Addon {
    */
   ioPassTo(io: IoHandle, fd: number): void;
   /**
+   * Control frames that were opened are put into the thread's ring of `arrivals`, and this eventfd
+   * is rung; -1: they are dropped.
+   */
+  ioRingTo(io: IoHandle, fd: number): void;
+  /**
    * Waits; bits: 1 woken, 2 TUN readable, 4 UDP readable, 8 TUN gone. Writes `loops`, `nowMs`,
    * `sleptMs`.
    */

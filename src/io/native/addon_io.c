@@ -157,15 +157,26 @@ CALL(io_disconnect_call)
     return NULL;
 }
 
-CALL(io_pass_to_call)
+static napi_value call_with_fd(napi_env env, napi_callback_info info,
+                               void (*function)(struct io *io, int fd))
 {
     napi_value args[ARGS_MAX];
     struct io *io;
     int32_t fd;
     if (get_args(env, info, 2, args) && get_io(env, args[0], &io) &&
         get_i32(env, args[1], "fd", &fd))
-        io_pass_to(io, fd);
+        function(io, fd);
     return NULL;
+}
+
+CALL(io_pass_to_call)
+{
+    return call_with_fd(env, info, io_pass_to);
+}
+
+CALL(io_ring_to_call)
+{
+    return call_with_fd(env, info, io_ring_to);
 }
 
 typedef int job_function(struct io *io, uint32_t job);
@@ -279,7 +290,8 @@ void register_io(napi_env env, napi_value exports)
     const struct call calls[] = {
         { "ioOpen", io_open_call },     { "ioClose", io_close_call },
         { "ioPoll", io_poll_call },     { "ioPollWake", io_poll_wake_call },
-        { "ioPassTo", io_pass_to_call }, { "ioRebind", io_rebind_call },
+        { "ioPassTo", io_pass_to_call }, { "ioRingTo", io_ring_to_call },
+        { "ioRebind", io_rebind_call },
         { "ioTend", io_tend_call },     { "ioDisconnect", io_disconnect_call },
         { "tunRead", tun_read_call },   { "receive", receive_call },
         { "prepare", prepare_call },    { "accept", accept_call },

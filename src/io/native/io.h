@@ -72,6 +72,9 @@ void io_disconnect(struct io *io, uint32_t peer);
 /* Handshake messages that the kernel merged behind data go to this socket; see io_pass.c. */
 void io_pass_to(struct io *io, int fd);
 
+/* Control frames go to control, whose eventfd this is; without one they are dropped. */
+void io_ring_to(struct io *io, int fd);
+
 /* Outbound. `job` is an index of the jobs region. */
 int io_tun_read(struct io *io, uint32_t job);
 int io_too_big(struct io *io, uint32_t job);

@@ -88,6 +88,8 @@ struct io {
     uint32_t turn;              /* side that is asked first */
     bool passes;                /* pass_fd is control's */
     int pass_fd;
+    bool rings;                 /* bell is control's */
+    int bell;
     uint32_t busy_bytes; /* in a window, from which on a peer gets a socket; 0: never */
     uint64_t connected;  /* sides that are a peer's own */
     uint64_t left;       /* sides whose peer has left, until their queue is read */
@@ -144,8 +146,9 @@ uint32_t io_peer_mtu(const struct io *io, uint32_t peer);
 /* The next fragments of what io_too_big() kept, as a run in `slot`. False: there are none. */
 bool io_cut_next(struct io *io, uint8_t *slot, struct run *run);
 
-/* io_pass.c: hands an authentic control frame on to control; `bytes` of plaintext, padding too. */
-void pass_frame(struct io *io, const uint8_t *job, const uint8_t *frame, size_t bytes);
+/* io_pass.c: hands an authentic control frame on to control; `room`: bytes with its padding. */
+void pass_frame(struct io *io, const uint8_t *job, const uint8_t *plaintext, size_t room);
+
 /* Boot clock of the turn, in milliseconds. */
 static inline double turn_ms(const struct io *io)
 {

@@ -12,9 +12,10 @@
 #define RING_JOBS 128u
 #define REPLAY_BITS 8192u
 #define INDEX_BITS 20u
-#define FRAME_BYTES 240u
-#define FRAME_EVERY_MS 50u
-#define FRAME_BURST 10u
+#define FRAME_BYTES 1236u
+#define FRAME_HEADER_BYTES 4u
+#define FRAME_BODY_BYTES 1232u
+#define ARRIVALS_PER_IO 256u
 #define COUNTERS_PER_THREAD 128u
 
 /* What all threads watch. */
@@ -114,6 +115,7 @@
 #define PEER_PATH_MTU 68u
 #define PEER_LEFT 72u
 #define PEER_LEFT_UNTIL_MS 104u
+#define PEER_FRAME_BUDGET 112u
 #define PEER_WANTED_AT_MS 128u
 #define PEER_LAST_SENT_MS 136u
 #define PEER_LAST_DATA_SENT_MS 144u
@@ -134,8 +136,9 @@
 #define PEER_HEARD 296u
 #define PEER_HEARD_LOCAL 324u
 #define PEER_FRAMES_DUE_MS 280u
+#define PEER_FRAME_BYTES_DUE_MS 352u
 
-/* Cursors of a queue with one producer and one consumer. */
+/* Cursors of a queue with one producer and one consumer: of messages, or of control frames that arrived. */
 #define QUEUE_SIZE 256u
 #define QUEUE_TAIL 0u
 #define QUEUE_HEAD 128u
@@ -150,19 +153,21 @@
 #define MESSAGE_LOCAL 44u
 
 /* A control frame that an I/O thread is to send; COMMAND.frame names the entry. */
-#define FRAME_SIZE 256u
+#define FRAME_SIZE 1280u
 #define FRAME_TAKEN 0u
 #define FRAME_LENGTH 4u
 #define FRAME_DATAGRAM_BYTES 8u
+#define FRAME_PEER_GENERATION 12u
 #define FRAME_CONTENT 16u
 
-/* What stands before what an I/O thread hands on to control; of no region. A handshake message has its source and local address here (28 bytes each), a control frame these. */
-#define PASSED_SIZE 56u
-#define PASSED_FAMILY 0u
-#define PASSED_PEER 4u
-#define PASSED_SESSION 8u
-#define PASSED_GENERATION 12u
-#define PASSED_DATAGRAM_BYTES 16u
+/* A control frame that an I/O thread opened; the cursors of `arrivalQueues` say whose turn it is. */
+#define ARRIVAL_SIZE 1280u
+#define ARRIVAL_PEER 0u
+#define ARRIVAL_SESSION 4u
+#define ARRIVAL_GENERATION 8u
+#define ARRIVAL_DATAGRAM_BYTES 12u
+#define ARRIVAL_LENGTH 16u
+#define ARRIVAL_CONTENT 32u
 
 /* An address of this host. Of the tunnel interface (`locals`): packets to it are not forwarded, so AEAD vouches for their checksum. Of any (`hosts`): what comes from it with our port is ours. */
 #define LOCAL_SIZE 32u
@@ -197,74 +202,77 @@
 #define DROP_CONTROL_FRAME 25u
 #define DROP_FRAME_INVALID 26u
 #define DROP_FRAME_RATE 27u
-#define DROP_FRAME_UNEXPECTED 28u
-#define DROP_FRAME_UNSENT 29u
-#define DROP_TUN_REFUSED 30u
-#define DROP_WORKER_DIED 31u
-#define DROP_STALE_JOB 32u
-#define DROP_NO_SLOT 33u
-#define DROP_NO_KEY 34u
-#define DROP_MAC_INVALID 35u
-#define DROP_HANDSHAKE_INVALID 36u
-#define DROP_HANDSHAKE_UNKNOWN_PEER 37u
-#define DROP_HANDSHAKE_REPLAYED 38u
-#define DROP_HANDSHAKE_RATE 39u
-#define DROP_COOKIE_UNEXPECTED 40u
-#define DROP_COOKIE_ASKED 41u
-#define DROP_HANDSHAKE_UNVERIFIED 42u
-#define DROP_COOKIE_NEIGHBOUR 43u
-#define DROP_HANDSHAKE_VERIFIED 44u
-#define DROP_HANDSHAKE_SOURCE 45u
-#define DROP_NO_INDEX 46u
-#define DROP_QUEUE_FULL 47u
+#define DROP_FRAME_FULL 28u
+#define DROP_FRAME_MEMBERS 29u
+#define DROP_FRAME_UNEXPECTED 30u
+#define DROP_FRAME_UNSENT 31u
+#define DROP_TUN_REFUSED 32u
+#define DROP_WORKER_DIED 33u
+#define DROP_STALE_JOB 34u
+#define DROP_NO_SLOT 35u
+#define DROP_NO_KEY 36u
+#define DROP_MAC_INVALID 37u
+#define DROP_HANDSHAKE_INVALID 38u
+#define DROP_HANDSHAKE_UNKNOWN_PEER 39u
+#define DROP_HANDSHAKE_REPLAYED 40u
+#define DROP_HANDSHAKE_RATE 41u
+#define DROP_COOKIE_UNEXPECTED 42u
+#define DROP_COOKIE_ASKED 43u
+#define DROP_HANDSHAKE_UNVERIFIED 44u
+#define DROP_COOKIE_NEIGHBOUR 45u
+#define DROP_HANDSHAKE_VERIFIED 46u
+#define DROP_HANDSHAKE_SOURCE 47u
+#define DROP_NO_INDEX 48u
+#define DROP_QUEUE_FULL 49u
 
-#define COUNT_LOOPS 48u
-#define COUNT_TUN_READS 49u
-#define COUNT_TUN_PACKETS 50u
-#define COUNT_TUN_BYTES 51u
-#define COUNT_TUN_WRITES 52u
-#define COUNT_TUN_WRITTEN_PACKETS 53u
-#define COUNT_TUN_WRITTEN_BYTES 54u
-#define COUNT_SENDS 55u
-#define COUNT_SENT_DATAGRAMS 56u
-#define COUNT_SENT_BYTES 57u
-#define COUNT_RECEIVES 58u
-#define COUNT_RECEIVED_DATAGRAMS 59u
-#define COUNT_RECEIVED_BYTES 60u
-#define COUNT_KEEPALIVES_RECEIVED 61u
-#define COUNT_PASSED_ON 62u
-#define COUNT_FRAMES_PASSED 63u
-#define COUNT_FRAMES_SENT 64u
-#define COUNT_HELLOS_TAKEN 65u
-#define COUNT_PROBES_TAKEN 66u
-#define COUNT_ANSWERS_TAKEN 67u
-#define COUNT_PATH_MTU_CHANGES 68u
-#define COUNT_JOBS_INLINE 69u
-#define COUNT_JOBS_HANDED_OVER 70u
-#define COUNT_WORKER_WAKES 71u
-#define COUNT_KEEPALIVES 72u
-#define COUNT_UNSEGMENTED_RESENDS 73u
-#define COUNT_UNMERGED_REWRITES 74u
-#define COUNT_CONNECTED 75u
-#define COUNT_CONNECT_REFUSED 76u
-#define COUNT_CONNECTED_SENDS 77u
-#define COUNT_CONNECTED_RECEIVES 78u
-#define COUNT_CONNECTED_ERRORS 79u
-#define COUNT_LOCAL_REFUSED 80u
-#define COUNT_ECN_MARKED 81u
-#define COUNT_STANDING_MARKED 82u
-#define COUNT_TOO_BIG_TOLD 83u
-#define COUNT_FRAGMENTED 84u
-#define COUNT_MSS_CLAMPED 85u
-#define COUNT_HANDSHAKES_INITIATED 86u
-#define COUNT_RESPONSES_TAKEN 87u
-#define COUNT_HANDSHAKES_ANSWERED 88u
-#define COUNT_HANDSHAKES_VERIFIED 89u
-#define COUNT_COOKIES_TAKEN 90u
-#define COUNT_UNDER_LOAD 91u
-#define COUNT_SESSIONS_MADE 92u
-#define COUNT_ROAMED 93u
-#define COUNT_INSIDE_REFUSED 94u
+#define COUNT_LOOPS 50u
+#define COUNT_TUN_READS 51u
+#define COUNT_TUN_PACKETS 52u
+#define COUNT_TUN_BYTES 53u
+#define COUNT_TUN_WRITES 54u
+#define COUNT_TUN_WRITTEN_PACKETS 55u
+#define COUNT_TUN_WRITTEN_BYTES 56u
+#define COUNT_SENDS 57u
+#define COUNT_SENT_DATAGRAMS 58u
+#define COUNT_SENT_BYTES 59u
+#define COUNT_RECEIVES 60u
+#define COUNT_RECEIVED_DATAGRAMS 61u
+#define COUNT_RECEIVED_BYTES 62u
+#define COUNT_KEEPALIVES_RECEIVED 63u
+#define COUNT_PASSED_ON 64u
+#define COUNT_FRAMES_PASSED 65u
+#define COUNT_FRAMES_TAKEN 66u
+#define COUNT_FRAMES_SENT 67u
+#define COUNT_HELLOS_TAKEN 68u
+#define COUNT_PROBES_TAKEN 69u
+#define COUNT_ANSWERS_TAKEN 70u
+#define COUNT_PATH_MTU_CHANGES 71u
+#define COUNT_JOBS_INLINE 72u
+#define COUNT_JOBS_HANDED_OVER 73u
+#define COUNT_WORKER_WAKES 74u
+#define COUNT_KEEPALIVES 75u
+#define COUNT_UNSEGMENTED_RESENDS 76u
+#define COUNT_UNMERGED_REWRITES 77u
+#define COUNT_CONNECTED 78u
+#define COUNT_CONNECT_REFUSED 79u
+#define COUNT_CONNECTED_SENDS 80u
+#define COUNT_CONNECTED_RECEIVES 81u
+#define COUNT_CONNECTED_ERRORS 82u
+#define COUNT_LOCAL_REFUSED 83u
+#define COUNT_ECN_MARKED 84u
+#define COUNT_STANDING_MARKED 85u
+#define COUNT_TOO_BIG_TOLD 86u
+#define COUNT_FRAGMENTED 87u
+#define COUNT_MSS_CLAMPED 88u
+#define COUNT_HANDSHAKES_INITIATED 89u
+#define COUNT_RESPONSES_TAKEN 90u
+#define COUNT_HANDSHAKES_ANSWERED 91u
+#define COUNT_HANDSHAKES_VERIFIED 92u
+#define COUNT_COOKIES_TAKEN 93u
+#define COUNT_UNDER_LOAD 94u
+#define COUNT_SESSIONS_MADE 95u
+#define COUNT_ROAMED 96u
+#define COUNT_INSIDE_REFUSED 97u
 
 #define SUITE_CHACHA20POLY1305 0u
 #define SUITE_AES256GCM 1u
@@ -272,6 +280,9 @@
 #define KIND_NONE 0u
 #define KIND_SEAL 1u
 #define KIND_OPEN 2u
+
+/* framesPerSecond, framesAtOnce, bytesPerSecond, bytesAtOnce */
+#define FRAME_BUDGETS { { 20, 10, 4800, 2400 }, { 200, 64, 247200, 65536 } }
 
 enum region {
     REGION_ENGINE,
@@ -284,6 +295,8 @@ enum region {
     REGION_COMMAND_QUEUES,
     REGION_COMMANDS,
     REGION_FRAMES,
+    REGION_ARRIVAL_QUEUES,
+    REGION_ARRIVALS,
     REGION_COUNTERS,
     REGION_LOCALS,
     REGION_HOSTS,

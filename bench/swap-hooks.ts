@@ -1,5 +1,6 @@
 /**
- * unsealed-hooks — one module in place of another. Source: Node's "Customization hooks".
+ * swap-hooks — one module in place of another, which itself may import the one that it stands for.
+ * Source: Node's "Customization hooks".
  */
 interface Swap {
   readonly from: string;
@@ -10,7 +11,12 @@ interface Resolved {
   readonly url: string;
 }
 
-type Next = (specifier: string, context: unknown) => Promise<Resolved>;
+interface Context {
+  /** Who imports. */
+  readonly parentURL?: string;
+}
+
+type Next = (specifier: string, context: Context) => Promise<Resolved>;
 
 let swap: Swap = { from: "", to: "" };
 
@@ -22,9 +28,10 @@ export const initialize = (data: Swap): void => {
 /** Called for each import. Thread: of the hooks. */
 export const resolve = async (
   specifier: string,
-  context: unknown,
+  context: Context,
   next: Next,
 ): Promise<Resolved> => {
   const found = await next(specifier, context);
-  return found.url === swap.from ? { ...found, url: swap.to } : found;
+  const isWanted = found.url === swap.from && context.parentURL !== swap.to;
+  return isWanted ? { ...found, url: swap.to } : found;
 };

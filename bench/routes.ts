@@ -4,72 +4,41 @@
  * `npm run bench:routes`; under another Node: `PATH_OF_NODE dist/bench/routes.js`. Medians.
  *
  * Tables are those of prefixes.ts. Addresses lie in the table's prefixes: `rising` in order,
- * `random` not, and `chained` random with each look-up waiting for the one before it.
+ * `random` not.
  */
 import assert from "node:assert";
 import { AllowedIps, type Owner } from "../src/control/allowed-ips.ts";
 import { SLOT_BYTES } from "../src/memory/layout.ts";
 import { type Arena, makeArena, wordOf } from "../src/memory/region.ts";
-import { publishRoutes, RouteLookup } from "../src/memory/routes.ts";
+import { publishRoutes } from "../src/memory/routes.ts";
 import type { Cidr } from "../src/wire/cidr.ts";
 import { describeMachine } from "./machine.ts";
 import { addressIn, makePrefix, randomWord, SHAPES, type Shape, type Version } from "./prefixes.ts";
+import { RouteLookup } from "./route-lookup.ts";
 import { median } from "./statistics.ts";
 
 const SIZES = [1_000, 10_000, 100_000, 262_144] as const;
+/** Look-ups of one round: short, so that few are cut in two when the machine has more to do. */
 const ADDRESSES = 65_536;
 const ROUNDS = 25;
-/** Look-ups of one round: short, so that few are cut in two when the machine has more to do. */
-const LOOKUPS = ADDRESSES;
 const REPEATS = 7;
 const PEERS = 1_000;
 
-/** Median nanoseconds a look-up, of rounds that come as a sum each. */
-const timeOf = (round: () => number): number => {
+/** Median nanoseconds a look-up. */
+const timeOf = (round: () => void): number => {
   const rounds: number[] = [];
-  let sum = round();
+  round();
   for (let i = 0; i < ROUNDS; i++) {
     const start = performance.now();
-    sum += round();
-    rounds.push(((performance.now() - start) * 1e6) / LOOKUPS);
+    round();
+    rounds.push(((performance.now() - start) * 1e6) / ADDRESSES);
   }
-  assert(sum !== 0);
   return median(rounds);
-};
-
-/** `find` takes the place of an address among ADDRESSES. */
-type Find = (place: number) => number;
-
-const oneByOne = (find: Find): number => {
-  let sum = 0;
-  for (let i = 0; i < LOOKUPS; i++) sum += find(i & (ADDRESSES - 1));
-  return sum;
-};
-
-/** The next address is known when the answer is: every peer's number is below 2^16. */
-const chain = (find: Find): number => {
-  let sum = 0;
-  for (let i = 0, last = 0; i < LOOKUPS; i++) {
-    last = find((i + (last >>> 16)) & (ADDRESSES - 1));
-    sum += last;
-  }
-  return sum;
-};
-
-/** Both families in code of their own, as in src/io, where the address lies in a job. */
-const finders = (arena: Arena): Readonly<Record<Version, Find>> => {
-  const table = new RouteLookup(arena);
-  const first = wordOf(arena, "slots", SLOT_BYTES, 0);
-  return {
-    4: (place) => table.find4(first + 4 * place),
-    6: (place) => table.find6(first + 4 * place),
-  };
 };
 
 interface Times {
   readonly rising: number;
   readonly random: number;
-  readonly chained: number;
 }
 
 const lookUps = (arena: Arena, version: Version, cidrs: readonly Cidr[]): Times => {
@@ -80,17 +49,19 @@ const lookUps = (arena: Arena, version: Version, cidrs: readonly Cidr[]): Times 
   const put = (list: readonly number[][]): void => {
     for (const [i, words] of list.entries()) arena.u32.set(words, first + 4 * i);
   };
-  const find = finders(arena)[version];
+  const table = new RouteLookup(arena);
+  const results = new Uint8Array(4 * ADDRESSES);
+  const round = (): void => table.findAll(version, first, ADDRESSES, results);
   put(addresses);
-  const unordered = timeOf(() => oneByOne(find));
-  const chained = timeOf(() => chain(find));
+  const random = timeOf(round);
+  assert(results.some((byte) => byte !== 0));
   put(
     addresses.toSorted((a, b) => {
       const i = a.findIndex((word, place) => word !== b[place]);
       return i < 0 ? 0 : a[i]! - b[i]!;
     }),
   );
-  return { rising: timeOf(() => oneByOne(find)), random: unordered, chained };
+  return { rising: timeOf(round), random };
 };
 
 interface Filled {
@@ -125,7 +96,7 @@ const main = (): void => {
   const machine = describeMachine(process.execPath);
   process.stdout.write(`${machine.cpu}, ${machine.cores} cores, node ${machine.node}, `);
   process.stdout.write(`commit ${machine.commit}; medians of ${ROUNDS} rounds\n\n`);
-  line(["table", "rising ns", "random ns", "chained ns", "publish ms", "give ms"]);
+  line(["table", "rising ns", "random ns", "publish ms", "give ms"]);
   for (const version of [4, 6] as const) {
     for (const shape of SHAPES) {
       for (const size of SIZES) {
@@ -140,7 +111,7 @@ const main = (): void => {
         const times = lookUps(arena, version, cidrs);
         line([
           `IPv${version} ${shape} ${size}`,
-          ...[times.rising, times.random, times.chained].map((ns) => ns.toFixed(0)),
+          ...[times.rising, times.random].map((ns) => ns.toFixed(0)),
           ...[published, given].map((ms) => ms.toFixed(2)),
         ]);
       }

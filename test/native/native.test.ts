@@ -45,9 +45,10 @@ after(() => rmSync(scratch, { recursive: true, force: true }));
 
 // biome-ignore format: a list
 const PACKET_PATH = [
-  "io.c", "io_inbound.c", "io_deliver.c", "io_outbound.c", "io_send.c", "io_connected.c",
-  "io_way.c", "io_pass.c", "io_own.c", "io_too_big.c", "icmp.c", "fragment.c", "mss.c", "merge.c",
-  "split.c", "checksum.c", "replay.c", "tun.c", "udp.c", "udp_connected.c", "udp_own.c", "probe.c",
+  "io.c", "io_find.c", "io_inbound.c", "io_deliver.c", "io_outbound.c", "io_send.c", "routes.c",
+  "io_connected.c", "io_way.c", "io_pass.c", "io_own.c", "io_too_big.c", "icmp.c", "fragment.c",
+  "mss.c", "merge.c", "split.c", "checksum.c", "replay.c", "tun.c", "udp.c", "udp_connected.c",
+  "udp_own.c", "probe.c",
 ];
 
 /** Files named by the comment on a test's first line. */

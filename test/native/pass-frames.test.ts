@@ -13,11 +13,11 @@ import {
   FRAME_EVERY_MS,
   IO,
 } from "../../src/memory/layout.ts";
+import { ACCEPT } from "../../src/memory/numbers.ts";
 import { PeerEntries } from "../../src/memory/peers.ts";
 import { doubleAt, makeArena, regionTables, wordOf } from "../../src/memory/region.ts";
 import { jobIndex, jobWord, openRing } from "../../src/memory/ring.ts";
 
-const AUTHENTIC = 0x100;
 const HEADER_BYTES = 16;
 const OVERHEAD_BYTES = 32;
 const PEER = 3;
@@ -105,7 +105,7 @@ test("a frame goes on with its session and the size of its datagram, and is no d
   for (const size of [1, 4, 10, 16, 239, 240, 241, 1_420, 65_000]) {
     rest();
     const frame = HELLO.slice(0, size);
-    assert.equal(accept([frame], size) & AUTHENTIC, AUTHENTIC);
+    assert.equal(accept([frame], size) & ACCEPT.authentic, ACCEPT.authentic);
     const bytes = new Uint8Array(Math.min(size, FRAME_BYTES));
     bytes.set(frame);
     assert.deepEqual(passed(), [{ ...about, datagramBytes: size + OVERHEAD_BYTES, bytes }]);
@@ -119,7 +119,7 @@ test("a frame goes on with its session and the size of its datagram, and is no d
 
 test("each frame of a run goes on, a replay does not, and the last may be shorter", () => {
   rest();
-  assert.equal(accept([HELLO, [0x45], HELLO, HELLO], 48, 16) & AUTHENTIC, AUTHENTIC);
+  assert.equal(accept([HELLO, [0x45], HELLO, HELLO], 48, 16) & ACCEPT.authentic, ACCEPT.authentic);
   assert.deepEqual(
     passed().map(({ datagramBytes }) => datagramBytes),
     [80, 80, 48],

@@ -5,10 +5,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { RouteLookup } from "../../bench/route-lookup.ts";
 import { flatten, Prefixes } from "../../src/memory/boundaries.ts";
 import { routeTableWords } from "../../src/memory/layout.ts";
 import { writeTable } from "../../src/memory/route-index.ts";
-import { publishRoutes, type RouteEntry, RouteLookup } from "../../src/memory/routes.ts";
+import { publishRoutes, type RouteEntry } from "../../src/memory/routes.ts";
 import { runs, smallArena } from "./arena.ts";
 import { addressOf, bitsOf, entry, find, hostBits, probes, type Version } from "./prefixes.ts";
 

@@ -4,8 +4,6 @@
 #include "arena.h"
 #include "checksum.h"
 
-#define PROTOCOL_ICMP 1u
-#define PROTOCOL_ICMP6 58u
 #define ICMP_UNREACHABLE 3u
 #define ICMP_FRAGMENTATION_NEEDED 4u
 #define ICMP6_PACKET_TOO_BIG 2u

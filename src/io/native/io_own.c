@@ -18,8 +18,6 @@
 #define _GNU_SOURCE
 #include "io_state.h"
 
-#define PROTOCOL_UDP 17u
-#define PROTOCOL_FRAGMENT 44u
 #define IPV4_OFFSET_MASK 0x1fffu
 #define IPV6_OFFSET_MASK 0xfff8u
 

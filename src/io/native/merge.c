@@ -6,8 +6,6 @@
 #include "arena.h"
 #include "checksum.h"
 
-#define PROTOCOL_TCP 6u
-#define PROTOCOL_UDP 17u
 #define TCP_ACK 0x10u
 #define TCP_PSH 0x08u
 

@@ -10,7 +10,6 @@
 
 #include "arena.h"
 
-#define PROTOCOL_TCP 6u
 #define TCP_FLAGS_AT 13u
 #define TCP_SYN 0x02u
 #define TCP_HEADER_BYTES 20u

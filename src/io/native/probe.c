@@ -13,8 +13,6 @@
 #define IP_BYTES 20u
 #define TCP_BYTES 20u
 #define UDP_BYTES 8u
-#define PROTOCOL_TCP 6u
-#define PROTOCOL_UDP 17u
 #define TCP_ACK 0x10u
 /*
  * Payload of each of the two packets. It must be less than the headers: the kernels that refuse

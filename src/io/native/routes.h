@@ -1,5 +1,8 @@
 /*
- * routes.h — inner address to peer, as src/memory/routes.ts does it; see there for the tables.
+ * routes.h — inner address to peer; src/memory/routes.ts writes the tables.
+ *
+ * A turn may find the table that was active when it began or one that came since
+ * (src/memory/epochs.ts); each look-up is in one of them.
  */
 #ifndef P2PVPN_ROUTES_H
 #define P2PVPN_ROUTES_H
@@ -7,6 +10,6 @@
 #include "arena.h"
 
 /* Peer of an address (four words in host order, IPv4 in the first), or -1. */
-int64_t route_find(const struct arena *arena, uint32_t version, const uint32_t address[4]);
+int64_t route_find(const struct arena *arena, uint32_t version, const uint8_t *address);
 
 #endif

@@ -9,7 +9,6 @@
 #include "ecn.h"
 #include "mss.h"
 
-#define PROTOCOL_UDP 17u
 #define TCP_FLAGS 13u
 #define TCP_FIN 0x01u
 #define TCP_PSH 0x08u

@@ -89,6 +89,10 @@ export const FRAME_BURST = 10;
 export const LOCAL_ADDRESSES = 64;
 /** Addresses of the whole host from which our own datagrams may leave. */
 export const HOST_ADDRESSES = 1_024;
+/** Next-hop groups that routes may lead to, besides single peers; see memory/groups.ts. */
+export const GROUPS_MAX = 4_096;
+/** Peers of one group. */
+export const GROUP_PEERS = 8;
 /** Most worker threads. */
 export const WORKERS_MAX = 64;
 /** Most I/O threads: a receiver index names its owner in three bits. */
@@ -387,6 +391,18 @@ export const PEER = {
   },
 } as const satisfies Struct;
 
+/** A next-hop group. */
+// biome-ignore format: a table
+export const GROUP = {
+  name: "group",
+  doc: "Several peers to which the same prefixes lead (memory/groups.ts). A peer alone has none.",
+  size: 64,
+  fields: {
+    active: { at: 0, bytes: 4, writer: "control", unit: "peer + 1", doc: "Where packets go; 0: to nobody." },
+    entitled: { at: 4, bytes: 32, writer: "control", unit: "peer + 1 each", doc: "Whose packets may come from these prefixes, GROUP_PEERS at most; 0: nobody." },
+  },
+} as const satisfies Struct;
+
 /** Cursors of a queue of messages between an I/O thread and control, one direction each. */
 // biome-ignore format: a table
 export const QUEUE = {
@@ -540,7 +556,8 @@ export const REGIONS = [
   { name: "peers", size: PEER.size, struct: PEER, count: (l) => l.peers * ENTRIES_PER_PEER, doc: "One entry per peer, and one for a peer that it replaces." },
   { name: "sessions", size: SESSION.size, struct: SESSION, count: (l) => l.peers * SESSIONS_PER_PEER, doc: "Locked in memory, kept out of core dumps." },
   { name: "indexTable", size: 4, struct: null, count: () => RANDOM_MASK + 1, doc: "u32: session + 1 by the random bits of a receiver index; control writes." },
-  { name: "routes4", size: 4, struct: null, count: (l) => 2 * routeTableWords(4, l.routes), doc: "u32: two tables from IPv4 address to peer; control writes the idle one." },
+  { name: "groups", size: GROUP.size, struct: GROUP, count: () => GROUPS_MAX, doc: "Next-hop groups." },
+  { name: "routes4", size: 4, struct: null, count: (l) => 2 * routeTableWords(4, l.routes), doc: "u32: two tables from IPv4 address to next hop; control writes the idle one." },
   { name: "routes6", size: 4, struct: null, count: (l) => 2 * routeTableWords(6, l.routes), doc: "u32: the same for IPv6." },
   { name: "slotGenerations", size: 4, struct: null, count: (l) => l.ioThreads * SLOTS_PER_IO, doc: "u32: counts up when a slot is freed; its I/O thread writes." },
   { name: "slots", size: SLOT_BYTES, struct: null, count: (l) => l.ioThreads * SLOTS_PER_IO, doc: "Packet bytes: segment after segment, each [header][payload][tag]." },
@@ -556,6 +573,7 @@ export const STRUCTS: readonly Struct[] = [
   JOB,
   SESSION,
   PEER,
+  GROUP,
   QUEUE,
   MESSAGE,
   FRAME,

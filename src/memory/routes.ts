@@ -1,5 +1,5 @@
 /**
- * routes — inner address to peer, by longest prefix; control writes, I/O threads read.
+ * routes — inner address to next hop, by longest prefix; control writes, I/O threads read.
  *
  * Overlapping prefixes are flattened into sorted boundaries (boundaries.ts), of which a tree is
  * made (route-index.ts): a look-up reads two or three places of memory. There are two tables;
@@ -11,12 +11,12 @@ import { BOUNDARIES_MAX, flatten, Prefixes } from "./boundaries.ts";
 import { type Mark, mark, passed } from "./epochs.ts";
 import { ENGINE, routeTableWords } from "./layout.ts";
 import { type Arena, fieldWord, wordOf } from "./region.ts";
-import { ROUTE_PEERS_MAX, type RouteTable, writeTable } from "./route-index.ts";
+import { ROUTE_HOPS_MAX, type RouteTable, writeTable } from "./route-index.ts";
 
-/** One prefix, and the peer that it leads to. Host bits do not count. */
+/** One prefix, and what it leads to. Host bits do not count. */
 export interface RouteEntry {
   readonly cidr: Cidr;
-  /** `index`: into `peers`. */
+  /** `index`: a next hop, a peer's entry or a group (groups.ts). */
   readonly owner: { readonly index: number };
 }
 
@@ -33,7 +33,7 @@ const tableOf = (arena: Arena, version: 4 | 6, which: number): RouteTable => {
  * Fills the idle table and makes it the active one; of equal prefixes the last one counts. Memory
  * is touched for what is there, not for what could be. Thread: control.
  * The caller has made sure that no reader is still in the idle table: see RoutePublisher.
- * Errors: RangeError when there are more prefixes than `limits.routes`, or peers than a table can
+ * Errors: RangeError when there are more prefixes than `limits.routes`, or hops than a table can
  * name; nothing has changed then.
  */
 export const publishRoutes = (arena: Arena, entries: Iterable<RouteEntry>): void => {
@@ -42,7 +42,7 @@ export const publishRoutes = (arena: Arena, entries: Iterable<RouteEntry>): void
   const six = new Prefixes(4);
   for (const { cidr, owner } of entries) {
     if (four.count + six.count === most) throw new RangeError(`more than ${most} prefixes`);
-    if (owner.index >= ROUTE_PEERS_MAX) throw new RangeError(`peer ${owner.index} is too many`);
+    if (owner.index >= ROUTE_HOPS_MAX) throw new RangeError(`hop ${owner.index} is too many`);
     (cidr.version === 4 ? four : six).add(cidr, owner.index);
   }
   const active = wordOf(arena, "engine", ENGINE.size, 0) + ACTIVE;

@@ -23,12 +23,21 @@ test("fields that C and the packet path's TypeScript touch are those of the tabl
   assert.equal(found.length, 0, `\n${report(found)}`);
 });
 
+test("the short way looks at nothing but what was found", () => {
+  const lone = sources.filter(({ path }) => path === "src/io/native/io_lone.c");
+  const fields = lone.flatMap(({ lines }) => lines.join("\n").match(/\b[A-Z]+_[A-Z_]+\b/g) ?? []);
+  const others = fields.filter((name) => STRUCTS.some((s) => name.startsWith(prefixOf(s.name))));
+  const known = ["JOB_FOUND", "JOB_SESSION", "JOB_FAILED_LOW", "JOB_FAILED_HIGH", "SESSION_SIZE"];
+  assert.deepEqual([...new Set(others)].sort(), known.sort());
+});
+
 test("numbers of both stand in their tables alone", () => {
   assert(shared.size > 150);
   const found = numbersTwice(sources, shared);
   assert.equal(found.length, 0, `\n${report(found)}`);
 });
 
+const prefixOf = (struct: string): string => `${struct.toUpperCase()}_`;
 const inC = (text: string) => sourceFile("src/io/native/io_lone.c", text);
 const inTs = (text: string) => sourceFile("src/io/send.ts", text);
 

@@ -29,7 +29,8 @@ static bool leads_back(const struct io *io, uint32_t peer, const uint8_t *packet
     if (source.version != last->version ||
         memcmp(source.address, last->address, sizeof source.address) != 0) {
         *last = source;
-        last->leads_back = route_find(io->arena, source.version, source.address) == (int64_t)peer;
+        int64_t hop = route_find(io->arena, source.version, source.address);
+        last->leads_back = hop_entitles(io->arena, hop, peer);
     }
     if (!last->leads_back)
         count(io->counters, DROP_INNER_SOURCE, 1);

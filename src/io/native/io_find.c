@@ -1,7 +1,7 @@
 /*
  * io_find.c — what is known of a run when its way is to be chosen; see io.h.
  *
- *     outbound:  inner destination -> peer -> its way, its current session
+ *     outbound:  inner destination -> next hop -> peer -> its way, its current session
  *     inbound:   receiver index -> session -> peer
  *
  * Looked up once, when the run was read or received, for the long way (io/send.ts, io/receive.ts)
@@ -49,7 +49,8 @@ static uint32_t find_current(const struct io *io, uint8_t *job, const uint8_t *p
 
 void io_find_outbound(const struct io *io, uint8_t *job)
 {
-    int64_t to = route_find(io->arena, load32(job + JOB_INNER_VERSION), job + JOB_INNER_ADDRESS);
+    int64_t hop = route_find(io->arena, load32(job + JOB_INNER_VERSION), job + JOB_INNER_ADDRESS);
+    int64_t to = hop_active(io->arena, hop);
     const uint8_t *peer = to < 0 ? NULL : entry(io->arena, REGION_PEERS, PEER_SIZE, (size_t)to);
     uint32_t found = load32(job + JOB_SYN) != 0 ? FOUND_SYN : 0;
 

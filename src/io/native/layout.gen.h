@@ -37,6 +37,7 @@
 #define FRAME_EVERY_MS 50u
 #define FRAME_BURST 10u
 #define HOST_ADDRESSES 1024u
+#define GROUP_PEERS 8u
 #define COUNTERS_PER_THREAD 128u
 
 #define SUITE_CHACHA20POLY1305 0u
@@ -194,7 +195,7 @@
 #define VNET_GSO_UDP_L4 5u
 #define VNET_GSO_NOBODY_KNOWS 127u
 
-#define NODE_PEER 0u
+#define NODE_HOP 0u
 #define NODE_LIST 1u
 #define NODE_PARTS 2u
 #define NODE_SEARCH 3u
@@ -338,6 +339,11 @@
 #define PEER_HEARD_LOCAL 324u
 #define PEER_FRAMES_DUE_MS 280u
 
+/* Several peers to which the same prefixes lead (memory/groups.ts). A peer alone has none. */
+#define GROUP_SIZE 64u
+#define GROUP_ACTIVE 0u
+#define GROUP_ENTITLED 4u
+
 /* Cursors of a queue with one producer and one consumer. */
 #define QUEUE_SIZE 256u
 #define QUEUE_TAIL 0u
@@ -388,6 +394,7 @@ enum region {
     REGION_PEERS,
     REGION_SESSIONS,
     REGION_INDEX_TABLE,
+    REGION_GROUPS,
     REGION_ROUTES4,
     REGION_ROUTES6,
     REGION_SLOT_GENERATIONS,

@@ -113,7 +113,7 @@ static uint32_t walk(const struct table *table, struct rest rest)
             return result >> RESULT_SHIFT;
         }
     }
-    return (result & RESULT_KIND_MASK) == NODE_PEER ? result >> RESULT_SHIFT : 0;
+    return (result & RESULT_KIND_MASK) == NODE_HOP ? result >> RESULT_SHIFT : 0;
 }
 
 int64_t route_find(const struct arena *arena, uint32_t version, const uint8_t *address)
@@ -130,4 +130,34 @@ int64_t route_find(const struct arena *arena, uint32_t version, const uint8_t *a
     if (active > 1 || table.at == NULL)
         return -1;
     return (int64_t)walk(&table, (struct rest){ address, version == 4 ? 1u : 4u }) - 1;
+}
+
+static uint32_t load_hop(const uint8_t *at)
+{
+    return __atomic_load_n((const uint32_t *)(const void *)at, __ATOMIC_ACQUIRE);
+}
+
+/* The group's entry, or NULL: the hop is a peer, or none. */
+static const uint8_t *group_of(const struct arena *arena, int64_t hop)
+{
+    int64_t peers = (int64_t)arena->count[REGION_PEERS];
+    return hop < peers ? NULL : entry(arena, REGION_GROUPS, GROUP_SIZE, (size_t)(hop - peers));
+}
+
+int64_t hop_active(const struct arena *arena, int64_t hop)
+{
+    if (hop < (int64_t)arena->count[REGION_PEERS])
+        return hop;
+    const uint8_t *group = group_of(arena, hop);
+    return group == NULL ? -1 : (int64_t)load_hop(group + GROUP_ACTIVE) - 1;
+}
+
+bool hop_entitles(const struct arena *arena, int64_t hop, uint32_t peer)
+{
+    const uint8_t *group = group_of(arena, hop);
+
+    for (uint32_t i = 0; group != NULL && i < GROUP_PEERS; i++)
+        if (load_hop(group + GROUP_ENTITLED + 4 * i) == peer + 1)
+            return true;
+    return hop == (int64_t)peer;
 }

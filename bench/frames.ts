@@ -11,12 +11,12 @@
  */
 import { parseArgs } from "node:util";
 import { FRAME_BODY_BYTES } from "../src/wire/frames.ts";
+import { type FrameRun, runFrames } from "../test/lab/frame-load.ts";
+import { BODY_LEAST } from "../test/lab/frame-plan.ts";
 import { Lab, LabError, missingTools } from "../test/lab/lab.ts";
 import { describeMachine } from "../test/lab/machine.ts";
 import { runMain } from "../test/lab/main.ts";
 import { exitCode, type Figure, figureTable } from "./bounds.ts";
-import { type FrameRun, runFrames } from "./frame-load.ts";
-import { BODY_LEAST } from "./frame-plan.ts";
 
 interface Row {
   readonly ioThreads: number;

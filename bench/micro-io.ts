@@ -5,19 +5,18 @@
 import assert from "node:assert";
 import { addon, type IoHandle } from "../src/io/native/addon.ts";
 import { JOB } from "../src/memory/layout.ts";
+import { TUN, TUN_VNET_BYTES } from "../src/memory/numbers.ts";
 import { type Arena, fieldWord } from "../src/memory/region.ts";
 import { makeSockaddr } from "../src/wire/sockaddr.ts";
 import { FULL_RUN } from "../test/lab/runs.ts";
 import type { MicroTask } from "./micro.ts";
 
-const VNET_BYTES = 16;
 const IP_BYTES = 20;
 const TCP_BYTES = 20;
 const PAYLOAD_BYTES = 1_380;
 const LOOPBACK = Uint8Array.of(127, 0, 0, 1);
 const NOWHERE = new Uint8Array(0);
 const COUNT = fieldWord(JOB.fields.count);
-const DRAINED = 256;
 
 /** The stand-in, the host's end of it, and an I/O handle; `close` closes all. */
 export interface StandIn {
@@ -39,7 +38,7 @@ export const openStandIn = (): StandIn => {
   const io = addon.ioOpen({
     thread: 0,
     tun,
-    vnetHeaderBytes: VNET_BYTES,
+    vnetHeaderBytes: TUN_VNET_BYTES,
     udp4: -1,
     udp6: -1,
     wake,
@@ -58,7 +57,7 @@ export const openStandIn = (): StandIn => {
 /** A TCP super-packet of `count` segments behind a virtio header, as the kernel gives it. */
 const superPacket = (count: number): Uint8Array => {
   const bytes = IP_BYTES + TCP_BYTES + count * PAYLOAD_BYTES;
-  const frame = new Uint8Array(VNET_BYTES + bytes);
+  const frame = new Uint8Array(TUN_VNET_BYTES + bytes);
   const vnet = new DataView(frame.buffer);
   vnet.setUint8(0, 1); // NEEDS_CSUM
   vnet.setUint8(1, count > 1 ? 1 : 0); // TCP over IPv4
@@ -66,7 +65,7 @@ const superPacket = (count: number): Uint8Array => {
   vnet.setUint16(4, count > 1 ? PAYLOAD_BYTES : 0, true);
   vnet.setUint16(6, IP_BYTES, true);
   vnet.setUint16(8, 16, true);
-  const packet = new DataView(frame.buffer, VNET_BYTES);
+  const packet = new DataView(frame.buffer, TUN_VNET_BYTES);
   packet.setUint8(0, 0x45);
   packet.setUint16(2, bytes);
   packet.setUint8(8, 64);
@@ -89,13 +88,14 @@ export const splitTasks = (arena: Arena, { io, host, port }: StandIn): MicroTask
     const word = (arena.layout.base.jobs + job * JOB.size) >>> 2;
     arena.u32[word + fieldWord(JOB.fields.slot)] = job;
     const fill = (): void => assert(addon.datagramSend(host, frame, to, NOWHERE) >= 0);
-    const read = (): number => addon.tunRead(io, job) & (DRAINED - 1);
+    const read = (): number => addon.tunRead(io, job) & TUN.segments;
     fill();
     assert.equal(read(), count, "the super-packet is split");
     assert.equal(arena.u32[word + COUNT], count);
-    const low = count >= 32 ? 0xffff_ffff : (1 << count) - 1;
-    const high = count > 32 ? 2 ** (count - 32) - 1 : 0;
-    const write = (): void => assert(addon.tunWrite(io, job, low | 0, high) === count);
+    // As if accept() had let all of them through.
+    arena.u32[word + fieldWord(JOB.fields.writeLow)] = count >= 32 ? 0xffff_ffff : 2 ** count - 1;
+    arena.u32[word + fieldWord(JOB.fields.writeHigh)] = count > 32 ? 2 ** (count - 32) - 1 : 0;
+    const write = (): void => assert(addon.tunWrite(io, job) === count);
     // Merging changes the first header of a run, so that each is read anew.
     const renew = (): void => {
       while (addon.datagramReceive(host, bytes, meta) > 0);

@@ -87,7 +87,7 @@ const makeTasks = (): { readonly tasks: readonly MicroTask[]; readonly close: ()
     ...aeadTasks(arena),
     ...replayTasks(arena, standIn.io),
     ...ringTasks(arena),
-    ...parseTasks(arena),
+    ...parseTasks(),
     ...splitTasks(arena, standIn),
     ...routeTasks(),
   ];

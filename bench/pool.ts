@@ -18,12 +18,15 @@ import { F, openStation, type Station } from "../src/io/station.ts";
 import {
   COUNT,
   ENGINE,
+  JOB,
   JOB_KIND,
   SEGMENT_OVERHEAD_BYTES,
+  SUITE,
   UNRETIRED_SEGMENTS,
 } from "../src/memory/layout.ts";
 import { type Arena, fieldWord, regionTables, shareOf, wordOf } from "../src/memory/region.ts";
 import { jobIndex, jobWord } from "../src/memory/ring.ts";
+import { DATA_TYPE } from "../src/wire/handshake.ts";
 import { WorkerPool } from "../src/workers/pool.ts";
 import { LabError } from "../test/lab/lab.ts";
 import { describeMachine } from "../test/lab/machine.ts";
@@ -43,6 +46,9 @@ const JOBS_IN_FLIGHT = Math.floor(UNRETIRED_SEGMENTS / FULL_RUN) - 2;
 const WINDOW_MS = 250;
 const WARM_WINDOWS = 2;
 const START_MS = 5_000;
+
+const SUITE_OF = fieldWord(JOB.fields.suite);
+const TYPE_OF = fieldWord(JOB.fields.messageType);
 
 /** One engine's worth of memory and threads. */
 interface Side {
@@ -102,11 +108,11 @@ const post = ({ arena: { u32 }, station: { poster, ring, slots }, jobs }: Side):
   u32[word + F.slotGeneration] = slots.generation(slot);
   u32[word + F.session] = 0;
   u32[word + F.sessionGeneration] = 1;
-  u32[word + F.suite] = 0;
+  u32[word + SUITE_OF] = SUITE.chacha20poly1305;
   u32[word + F.count] = FULL_RUN;
   u32[word + F.segmentBytes] = bytes;
   u32[word + F.lastBytes] = bytes;
-  u32[word + F.messageType] = 4;
+  u32[word + TYPE_OF] = DATA_TYPE;
   u32[word + F.tunBytes] = FULL_RUN * FULL_BYTES;
   assert(addon.prepare(jobIndex(ring, poster.tail)) >= 0);
   jobs.post();

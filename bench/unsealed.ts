@@ -12,6 +12,6 @@ import { extname } from "node:path";
 const extension = extname(import.meta.url);
 const at = (path: string): string => new URL(`${path}${extension}`, import.meta.url).href;
 
-register(at("./swap-hooks"), {
+register(at("../test/lab/swap-hooks"), {
   data: { from: at("../src/crypto/work"), to: at("./unsealed-work") },
 });

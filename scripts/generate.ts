@@ -1,15 +1,16 @@
 /**
- * generate — files made from tables: the C header and two documents from src/memory/layout.ts, a
- * third from src/schema/config.ts, a fourth from the first lines of all files (files-page.ts).
+ * generate — files made from tables: the C header from src/memory/layout.ts and numbers.ts, two
+ * documents from the former, a third from src/schema/config.ts, a fourth from the first lines of
+ * all files (files-page.ts).
  *
  * `npm run generate` writes them; test/tidy/generated.test.ts fails when one is out of date.
  */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as layout from "../src/memory/layout.ts";
+import { NUMBERS, RESULTS } from "../src/memory/numbers.ts";
 import { DEFAULT_FILE, SETTINGS, type Setting } from "../src/schema/config.ts";
 import { LIVE_SETTINGS } from "../src/schema/settings.ts";
-import { FRAME_BODY_BYTES, FRAME_HEADER_BYTES } from "../src/wire/frames.ts";
 import { filesPage } from "./files-page.ts";
 
 export interface Generated {
@@ -21,31 +22,28 @@ export interface Generated {
 /** camelCase to UPPER_CASE. */
 const upper = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toUpperCase();
 
-const constants: readonly (readonly [string, number])[] = [
-  ["DATA_HEADER_BYTES", layout.DATA_HEADER_BYTES],
-  ["TAG_BYTES", layout.TAG_BYTES],
-  ["SEGMENT_OVERHEAD_BYTES", layout.SEGMENT_OVERHEAD_BYTES],
-  ["PADDING_BYTES", layout.PADDING_BYTES],
-  ["SLOT_BYTES", layout.SLOT_BYTES],
-  ["JOB_SEGMENTS", layout.JOB_SEGMENTS],
-  ["JOB_BYTES", layout.JOB_BYTES],
-  ["RING_JOBS", layout.RING_JOBS],
-  ["REPLAY_BITS", layout.REPLAY_BITS],
-  ["INDEX_BITS", layout.INDEX_BITS],
-  ["FRAME_BYTES", layout.FRAME_BYTES],
-  ["FRAME_HEADER_BYTES", FRAME_HEADER_BYTES],
-  ["FRAME_BODY_BYTES", FRAME_BODY_BYTES],
-  ["ARRIVALS_PER_IO", layout.ARRIVALS_PER_IO],
-  ["COUNTERS_PER_THREAD", layout.COUNTERS_PER_THREAD],
-];
+/** `#define`s of numbers and of tables of them, with their suffix in C. */
+const defines = (
+  table: Readonly<Record<string, number | bigint | Readonly<Record<string, number>>>>,
+  suffix: string,
+): string[] =>
+  Object.entries(table).flatMap(([name, value]) => {
+    if (typeof value === "bigint") return [`#define ${name} UINT64_C(${value})`];
+    if (typeof value === "number") return [`#define ${name} ${value}${suffix}`];
+    const rows = Object.entries(value).map(
+      ([key, each]) => `#define ${name}_${upper(key)} ${each >>> 0}${suffix}`,
+    );
+    return ["", ...rows, ""];
+  });
 
 const header = (): string => {
   const lines = [
-    "/* Made from src/memory/layout.ts by `npm run generate`; do not edit. */",
+    "/* Made from src/memory/layout.ts and numbers.ts by `npm run generate`; do not edit. */",
     "#ifndef P2PVPN_LAYOUT_GEN_H",
     "#define P2PVPN_LAYOUT_GEN_H",
     "",
-    ...constants.map(([name, value]) => `#define ${name} ${value}u`),
+    ...defines(RESULTS, ""),
+    ...defines(NUMBERS, "u"),
   ];
   for (const struct of layout.STRUCTS) {
     const prefix = upper(struct.name);
@@ -54,16 +52,6 @@ const header = (): string => {
       lines.push(`#define ${prefix}_${upper(name)} ${field.at}u`);
     }
   }
-  const numbers = (prefix: string, table: Readonly<Record<string, number>>): void => {
-    lines.push("");
-    for (const [name, value] of Object.entries(table)) {
-      lines.push(`#define ${prefix}_${upper(name)} ${value}u`);
-    }
-  };
-  numbers("DROP", layout.DROP);
-  numbers("COUNT", layout.COUNT);
-  numbers("SUITE", layout.SUITE);
-  numbers("KIND", layout.JOB_KIND);
   lines.push("", "/* framesPerSecond, framesAtOnce, bytesPerSecond, bytesAtOnce */");
   const budgets = layout.FRAME_BUDGETS.map(
     (one) =>
@@ -73,7 +61,7 @@ const header = (): string => {
   lines.push("", "enum region {");
   for (const region of layout.REGIONS) lines.push(`    REGION_${upper(region.name)},`);
   lines.push("    REGION_COUNT", "};", "", "#endif", "");
-  return lines.join("\n");
+  return `${lines.join("\n")}`.replace(/\n{3,}/g, "\n\n");
 };
 
 const cell = (text: string): string => text.replaceAll("|", "\\|");

@@ -4,6 +4,7 @@
  */
 import { type OpenPort, openPort, type PortOptions } from "./control/host/sockets.ts";
 import { addon, type IoOptions } from "./io/native/addon.ts";
+import { TUN_VNET_BYTES } from "./memory/numbers.ts";
 import { chooseOffloads, type OffloadName, type Offloads } from "./offloads.ts";
 import { probe } from "./probes.ts";
 import type { EngineConfig } from "./schema/config.ts";
@@ -28,8 +29,6 @@ export interface Device {
   readonly io: Pick<IoOptions, "vnetHeaderBytes" | "gso" | "uso" | "tso" | "busyBytes">;
 }
 
-/** Size of TUN's virtio header when it has one. */
-const VNET_BYTES = 16;
 /** Packets that wait in the device: a longer queue is delay, a shorter one is loss. */
 const TX_QUEUE_LENGTH = 500;
 /** So that one TUN read makes one UDP send: 45 segments of 1452 bytes (facts 1.2). */
@@ -154,7 +153,7 @@ const openWith = (opener: Opener, config: EngineConfig): Device => {
     features,
     offloads,
     io: {
-      vnetHeaderBytes: VNET_BYTES,
+      vnetHeaderBytes: TUN_VNET_BYTES,
       gso: features.gso,
       tso: features.mergeTcp,
       uso: features.mergeUdp,

@@ -9,6 +9,7 @@
  * in use in spite of that is done without it: UDP_SEGMENT for one way (io_send.c), merging for
  * one I/O thread (io_deliver.c).
  */
+import { UDP_TAKES } from "./memory/numbers.ts";
 import { kernelQuirks } from "./quirks.ts";
 import type { EngineConfig } from "./schema/config.ts";
 
@@ -29,7 +30,7 @@ export type Offloads = Readonly<Record<OffloadName, string | null>>;
 
 /** What the kernel takes. */
 export interface Found {
-  /** PROBE_ bits of `addon.udpProbe`. */
+  /** UDP_TAKES bits of `addon.udpProbe`. */
   readonly udp: number;
   /** Result of setOffload(). */
   readonly tun: number;
@@ -40,9 +41,6 @@ export interface Found {
 }
 
 export type Wanted = Pick<EngineConfig["engine"], "gso" | "gro" | "tunOffload" | "quirks">;
-
-const PROBE_GSO = 1;
-const PROBE_GRO = 2;
 
 /** Why a setting's own feature is off. */
 export const AS_CONFIGURED = "as configured";
@@ -70,12 +68,12 @@ export const chooseOffloads = (wanted: Wanted, found: Found): Offloads => {
   return {
     gso: firstOf(
       !wanted.gso && AS_CONFIGURED,
-      (found.udp & PROBE_GSO) === 0 && "the kernel does not have it; Linux 4.18 has",
+      (found.udp & UDP_TAKES.segment) === 0 && "the kernel does not have it; Linux 4.18 has",
       damaged,
     ),
     gro: firstOf(
       !wanted.gro && AS_CONFIGURED,
-      (found.udp & PROBE_GRO) === 0 && "the kernel does not tell of it; Linux 5.12 does",
+      (found.udp & UDP_TAKES.gro) === 0 && "the kernel does not tell of it; Linux 5.12 does",
     ),
     tunOffload,
     uso,

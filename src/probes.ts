@@ -5,12 +5,9 @@
  */
 import { release } from "node:os";
 import { addon } from "./io/native/addon.ts";
+import { VNET_GSO } from "./memory/numbers.ts";
 import type { Found } from "./offloads.ts";
 
-/** `gso_type` of what is probed. Source: linux/virtio_net.h; probe.h. */
-const GSO_TCP4 = 1;
-const GSO_UDP = 5;
-const GSO_NONE_KNOWS = 0x7f;
 const EINVAL = -22;
 
 /** The best offload that the kernel takes: 2 TCP and UDP, 1 TCP, 0 none. */
@@ -28,9 +25,9 @@ const setOffload = (fd: number, wanted: boolean): number => {
  * state first; those have no such fault, so that yes is the answer.
  */
 export const takesMerged = (fd: number, gsoType: number): boolean =>
-  addon.tunProbe(fd, GSO_NONE_KNOWS) !== EINVAL || addon.tunProbe(fd, gsoType) !== EINVAL;
+  addon.tunProbe(fd, VNET_GSO.nobodyKnows) !== EINVAL || addon.tunProbe(fd, gsoType) !== EINVAL;
 
-/** What UDP sockets of this kernel can do: bits, 1 UDP_SEGMENT, 2 UDP_GRO. */
+/** What UDP sockets of this kernel can do: UDP_TAKES bits. */
 const probeUdp = (): number => {
   const fd = addon.udpOpen(4, "127.0.0.1", 0, 0, "");
   const own = fd >= 0 ? fd : addon.udpOpen(6, "::1", 0, 0, "");
@@ -44,7 +41,7 @@ const probeUdp = (): number => {
 export const probe = (tun: number, tunOffload: boolean): Found => ({
   tun: setOffload(tun, tunOffload),
   udp: probeUdp(),
-  mergesTcp: takesMerged(tun, GSO_TCP4),
-  mergesUdp: takesMerged(tun, GSO_UDP),
+  mergesTcp: takesMerged(tun, VNET_GSO.tcp4),
+  mergesUdp: takesMerged(tun, VNET_GSO.udpL4),
   release: release(),
 });

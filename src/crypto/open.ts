@@ -1,10 +1,10 @@
 /**
  * open — inbound packets are decrypted in place.
  *
- *   1. receive a run (GRO)            io/receive.ts
- *   2. find the session, post a job   io/receive.ts
- *   3. decrypt in place               crypto/open.ts   ← here, by a worker or inline
- *   4. replay, source, write to TUN   io/receive.ts
+ *   1. receive a run, find its session io/receive.ts
+ *   2. choose its way, post a job      io/receive.ts
+ *   3. decrypt in place                crypto/open.ts   ← here, by a worker or inline
+ *   4. replay, source, write to TUN    io/receive.ts
  */
 import { JOB } from "../memory/layout.ts";
 import { fieldWord } from "../memory/region.ts";

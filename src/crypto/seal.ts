@@ -1,8 +1,8 @@
 /**
  * seal — outbound packets are encrypted in place.
  *
- *   1. read a run from TUN            io/send.ts
- *   2. find the peer, post a job      io/send.ts
+ *   1. read a run, find its peer      io/send.ts
+ *   2. choose its way, post a job     io/send.ts
  *   3. encrypt in place               crypto/seal.ts   ← here, by a worker or inline
  *   4. send the run (GSO)             io/send.ts
  */

@@ -17,10 +17,8 @@ import {
   TAG_BYTES,
 } from "../memory/layout.ts";
 import { readMtu } from "../memory/mtu.ts";
+import { AEAD } from "../memory/numbers.ts";
 import { type Arena, fieldWord, wordOf } from "../memory/region.ts";
-
-export const NONCE_BYTES = 12;
-export const KEY_BYTES = 32;
 
 const F = {
   slot: fieldWord(JOB.fields.slot),
@@ -28,6 +26,8 @@ const F = {
   session: fieldWord(JOB.fields.session),
   sessionGeneration: fieldWord(JOB.fields.sessionGeneration),
 } as const;
+
+const GENERATION = fieldWord(SESSION.fields.generation);
 
 /** The two views of one segment. */
 export interface SegmentViews {
@@ -41,7 +41,7 @@ const NO_VIEWS: readonly (SegmentViews | undefined)[] = [];
 
 export class Segments {
   readonly arena: Arena;
-  readonly nonce = new Uint8Array(NONCE_BYTES);
+  readonly nonce = new Uint8Array(AEAD.nonceBytes);
   /** Segment size whose views are kept: the wire size of a full packet. */
   #keptBytes: number;
   readonly #kept: ((SegmentViews | undefined)[] | undefined)[];
@@ -132,7 +132,7 @@ export class Segments {
 
   #key(session: number, at: number): Uint8Array {
     const start = this.#sessionsBase + session * SESSION.size + at;
-    return new Uint8Array(this.arena.buffer, start, KEY_BYTES);
+    return new Uint8Array(this.arena.buffer, start, AEAD.keyBytes);
   }
 
   /** True while slot and session are those that the job at `word` was posted for. */
@@ -141,7 +141,7 @@ export class Segments {
     const session = wordOf(this.arena, "sessions", SESSION.size, u32[word + F.session]!);
     return (
       u32[this.#generationWord + u32[word + F.slot]!] === u32[word + F.slotGeneration] &&
-      Atomics.load(u32, session) === u32[word + F.sessionGeneration]
+      Atomics.load(u32, session + GENERATION) === u32[word + F.sessionGeneration]
     );
   }
 }

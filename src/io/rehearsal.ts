@@ -13,6 +13,7 @@
  */
 import { type Limits, SUITE } from "../memory/layout.ts";
 import { writeMtu } from "../memory/mtu.ts";
+import { DATAGRAM, PROTOCOL } from "../memory/numbers.ts";
 import { PeerEntries } from "../memory/peers.ts";
 import { makeArena, regionTables, shareOf } from "../memory/region.ts";
 import { publishRoutes, type RouteEntry } from "../memory/routes.ts";
@@ -45,8 +46,6 @@ const PING_BYTES = 84;
 const SEGMENT_PAYLOAD_BYTES = 1_380;
 const MTU = 40 + SEGMENT_PAYLOAD_BYTES;
 const STREAM_BYTES = 40 + 3 * SEGMENT_PAYLOAD_BYTES;
-const PROTOCOL_ICMP = 1;
-const PROTOCOL_TCP = 6;
 const NOWHERE = new Uint8Array(0);
 
 /** A virtio header and one IPv4 packet; the header is empty for `bytes` that fit a segment. */
@@ -59,7 +58,7 @@ const frameOf = (vnetBytes: number, bytes: number, protocol: number): Uint8Array
   packet.setUint8(9, protocol);
   packet.setUint32(12, HOST_A);
   packet.setUint32(16, HOST_B);
-  if (protocol === PROTOCOL_TCP) {
+  if (protocol === PROTOCOL.tcp) {
     const vnet = new DataView(frame.buffer);
     vnet.setUint8(0, 1); // NEEDS_CSUM
     vnet.setUint8(1, 1); // TCP over IPv4
@@ -120,11 +119,11 @@ const play = (
   vnetBytes: number,
   wake: number,
 ): boolean => {
-  const frames = [frameOf(vnetBytes, PING_BYTES, PROTOCOL_ICMP)];
-  if (vnetBytes > 0) frames.push(frameOf(vnetBytes, STREAM_BYTES, PROTOCOL_TCP));
+  const frames = [frameOf(vnetBytes, PING_BYTES, PROTOCOL.icmp)];
+  if (vnetBytes > 0) frames.push(frameOf(vnetBytes, STREAM_BYTES, PROTOCOL.tcp));
   const to = makeSockaddr(LOOPBACK, tunPort);
-  const bytes = new Uint8Array(32 * 2_048);
-  const meta = new Uint8Array(32 * 64);
+  const bytes = new Uint8Array(DATAGRAM.most * DATAGRAM.bytes);
+  const meta = new Uint8Array(DATAGRAM.most * DATAGRAM.metaBytes);
   const endMs = addon.bootMs() + TIME_MS;
   let silent = 0;
   for (let round = 0; round < ROUNDS && silent < SILENT_ROUNDS; round++) {

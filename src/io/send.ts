@@ -1,8 +1,8 @@
 /**
  * send — outbound packets, from the TUN device to the network.
  *
- *   1. read a run from TUN            io/send.ts       ← here
- *   2. find the peer, post a job      io/send.ts       ← here
+ *   1. read a run, find its peer      io/send.ts       ← here
+ *   2. choose its way, post a job     io/send.ts       ← here
  *   3. encrypt in place               crypto/seal.ts
  *   4. send the run (GSO)             io/send.ts       ← here
  *
@@ -17,14 +17,13 @@ import {
   JOB_SEGMENTS,
   PEER,
   SEGMENT_OVERHEAD_BYTES,
-  SESSION,
   STAGED_SLOTS,
   UNRETIRED_SEGMENTS,
 } from "../memory/layout.ts";
-import { PEER_FIELD, peerWord } from "../memory/peers.ts";
+import { ECN, FOUND, TUN } from "../memory/numbers.ts";
+import { peerWord } from "../memory/peers.ts";
 import { doubleAt } from "../memory/region.ts";
 import { jobIndex, jobWord } from "../memory/ring.ts";
-import { SESSION_FIELD, sessionWord } from "../memory/sessions.ts";
 import { isLinkOnly } from "../wire/scope.ts";
 import type { Jobs } from "./jobs.ts";
 import { addon } from "./native/addon.ts";
@@ -33,14 +32,8 @@ import { Staged } from "./staged.ts";
 import { StandingQueue } from "./standing-queue.ts";
 import { F, type Station } from "./station.ts";
 
-/** Message type of each suite. Source: WireGuard paper 5.4.6; docs/PROTOCOL.md. */
-const MESSAGE_TYPE = [4, 8] as const;
-/** Bit of addon.tunRead()'s result: the device is empty. */
-const DRAINED = 0x100;
 /** Of addon.prepare(); errno(3). */
 const ESTALE = -116;
-const ECN_NOT_CAPABLE = 0;
-const ECN_CE = 3;
 /** Control is asked for a session at most this often per peer. */
 const WANT_EVERY_MS = 250;
 /** No peer's index. */
@@ -115,7 +108,7 @@ export class Send {
         return done;
       }
       this.take();
-      if (count & DRAINED) return done + 1;
+      if (count & TUN.drained) return done + 1;
     }
     return runs;
   }
@@ -134,8 +127,8 @@ export class Send {
   #giveUp(word: number): void {
     const { arena, counters } = this.#s;
     const { u32 } = arena;
-    if (u32[word + F.ecn] !== ECN_NOT_CAPABLE) {
-      u32[word + F.ecn] = ECN_CE;
+    if (u32[word + F.ecn] !== ECN.notCapable) {
+      u32[word + F.ecn] = ECN.ce;
       counters.add(COUNT.standingMarked, u32[word + F.count]!);
     } else {
       // What is shorter than the rest may be somebody else's, who sends little.
@@ -149,71 +142,50 @@ export class Send {
     this.#givesUp = false;
   }
 
-  /** Finds peer and session of the run in the job at the ring's tail. True: it is on its way. */
+  /** By what was found of the run in the job at the ring's tail. True: it is on its way. */
   #route(word: number): boolean {
     const { u32 } = this.#s.arena;
-    const peer =
-      u32[word + F.innerVersion] === 4
-        ? this.#s.routes.find4(word + F.innerAddress)
-        : this.#s.routes.find6(word + F.innerAddress);
-    if (peer < 0) {
+    const found = u32[word + F.found]!;
+    if ((found & FOUND.peer) === 0) {
       const linkOnly = isLinkOnly(u32[word + F.innerVersion]!, u32[word + F.innerAddress]!);
       this.#drop(word, linkOnly ? DROP.linkOnly : DROP.noRoute);
       return false;
     }
-    u32[word + F.peer] = peer;
-    if (!this.#fits(word, peer)) return false;
-    const session = this.#usableSession(peer);
-    if (session < 0) this.#want(peer);
+    if (!this.#fits(word, found)) return false;
+    const peer = u32[word + F.peer]!;
+    const usable = (found & FOUND.alive) !== 0;
+    if (!usable) this.#want(peer);
     // What came for the peer before it goes first.
     const behind = peer !== this.#releasing && this.#staged.holds(peer);
-    if (session < 0 || behind) {
+    if (!usable || behind) {
       this.#staged.add(word, this.#now());
-      this.#owes ||= session >= 0;
+      this.#owes ||= usable;
       return false;
     }
-    return this.#post(word, session);
+    return this.#post(word);
   }
 
   /**
    * Does the way to the peer take the run's packets? Those that it does not are given up, their
    * senders are told, and what may be cut is read again as fragments (io_too_big.c).
    */
-  #fits(word: number, peer: number): boolean {
+  #fits(word: number, found: number): boolean {
     const { arena, io, poster, ring, slots } = this.#s;
-    const { u32 } = arena;
-    const most = Atomics.load(u32, peerWord(arena, peer) + PEER_FIELD.pathMtu);
-    if (most !== 0 && u32[word + F.segmentBytes]! - SEGMENT_OVERHEAD_BYTES > most) {
+    if ((found & FOUND.fits) === 0) {
       addon.tooBig(io, jobIndex(ring, poster.tail));
-      slots.give(u32[word + F.slot]!);
+      slots.give(arena.u32[word + F.slot]!);
       return false;
     }
-    if (u32[word + F.syn] !== 0) addon.clampMss(io, jobIndex(ring, poster.tail));
+    if (found & FOUND.syn) addon.clampMss(io, jobIndex(ring, poster.tail));
     return true;
   }
 
-  /** The peer's current session while it may seal, or -1. */
-  #usableSession(peer: number): number {
-    const { arena } = this.#s;
-    const current = Atomics.load(arena.u32, peerWord(arena, peer) + PEER_FIELD.current);
-    if (current === 0) return -1;
-    const reject = doubleAt(sessionWord(arena, current - 1), SESSION.fields.rejectAtMs);
-    return this.#now() < arena.f64[reject]! ? current - 1 : -1;
-  }
-
   /** Takes nonces, writes headers, and posts. */
-  #post(word: number, session: number): boolean {
+  #post(word: number): boolean {
     const { arena, poster, ring, slots } = this.#s;
     const { u32 } = arena;
-    const at = sessionWord(arena, session);
-    const suite = u32[at + SESSION_FIELD.suite]!;
     u32[word + F.kind] = JOB_KIND.seal;
     u32[word + F.slotGeneration] = slots.generation(u32[word + F.slot]!);
-    u32[word + F.session] = session;
-    u32[word + F.sessionGeneration] = Atomics.load(u32, at + SESSION_FIELD.generation);
-    u32[word + F.suite] = suite;
-    u32[word + F.messageType] = MESSAGE_TYPE[suite]!;
-    u32[word + F.receiverIndex] = u32[at + SESSION_FIELD.remoteIndex]!;
     const result = addon.prepare(jobIndex(ring, poster.tail));
     if (result < 0) {
       this.#want(u32[word + F.peer]!);
@@ -254,18 +226,17 @@ export class Send {
 
   /** Sends an empty message in the peer's session, or asks for one. */
   keepalive(peer: number): void {
-    const session = this.#usableSession(peer);
-    if (session < 0) {
-      this.#want(peer);
-      return;
-    }
     const word = this.#message(peer, SEGMENT_OVERHEAD_BYTES);
     if (word < 0) {
       this.#s.counters.add(DROP.noSlot, 1);
       return;
     }
+    if (!this.#hasSession(word)) {
+      this.#want(peer);
+      return;
+    }
     this.#s.counters.add(COUNT.keepalives, 1);
-    this.#post(word, session);
+    this.#post(word);
   }
 
   /** Sends the control frame in `entry` of the frames region, as soon as there is room. */
@@ -276,18 +247,30 @@ export class Send {
   /** Sends the frame, or counts why not, and frees its entry. False: there is no room now. */
   #frame(peer: number, entry: number): boolean {
     const { arena, counters, frames } = this.#s;
-    const session = frames.isFor(entry, peer) ? this.#usableSession(peer) : -1;
-    if (session < 0) {
+    if (!frames.isFor(entry, peer)) {
       frames.give(entry);
       counters.add(DROP.frameUnsent, 1);
       return true;
     }
     const word = this.#message(peer, frames.datagramBytes(entry));
     if (word < 0) return false;
-    frames.copy(entry, slotStart(this.#s, arena.u32[word + F.slot]!) + DATA_HEADER_BYTES);
+    const usable = this.#hasSession(word);
+    if (usable) {
+      frames.copy(entry, slotStart(this.#s, arena.u32[word + F.slot]!) + DATA_HEADER_BYTES);
+    }
     frames.give(entry);
-    if (this.#post(word, session)) counters.add(COUNT.framesSent, 1);
+    if (!usable) counters.add(DROP.frameUnsent, 1);
+    else if (this.#post(word)) counters.add(COUNT.framesSent, 1);
     return true;
+  }
+
+  /** Has the peer of the message in the job at the tail a session? Else the slot is free again. */
+  #hasSession(word: number): boolean {
+    const { arena, io, poster, ring, slots } = this.#s;
+    const found = addon.findSession(io, jobIndex(ring, poster.tail));
+    if (found & FOUND.alive) return true;
+    slots.putBack(arena.u32[word + F.slot]!);
+    return false;
   }
 
   /** Fills the job at the ring's tail with one datagram of zeros for a peer; -1: no room. */
@@ -314,28 +297,32 @@ export class Send {
   }
 
   /**
-   * Control frames that found no room go. Staged runs whose peers have a session take the way from
-   * the route look-up again, in their order, as far as there is room; the rest does so in a later
-   * turn. True: one for `peer` went.
+   * Control frames that found no room go. Staged runs are looked up again, and those whose peers
+   * have a session go, in their order, as far as there is room; the rest does so in a later turn.
+   * True: one for `peer` went.
    */
   release(peer: number): boolean {
-    const { poster, ring } = this.#s;
+    const { arena, io, poster, ring } = this.#s;
     const owed = this.#owedFrames;
     while (owed.count > 0 && this.#frame(owed.peer, owed.entry)) owed.remove();
     let sent = false;
     this.#owes = false;
     for (let left = this.#staged.count; left > 0; left--) {
-      const to = this.#staged.oldestPeer();
-      const hasSession = this.#usableSession(to) >= 0;
-      if (!hasSession || poster.free() === 0 || this.full) {
-        this.#owes ||= hasSession;
+      if (poster.free() === 0 || this.full) {
+        this.#owes = true;
         this.#staged.rotate();
         continue;
       }
       const word = jobWord(ring, poster.tail);
-      this.#staged.takeOldest(word);
-      this.#releasing = to;
-      sent = (this.#route(word) && to === peer) || sent;
+      this.#staged.copyOldest(word);
+      const found = addon.find(io, jobIndex(ring, poster.tail));
+      if (found & FOUND.peer && (found & FOUND.alive) === 0) {
+        this.#staged.rotate();
+        continue;
+      }
+      this.#staged.forgetOldest();
+      this.#releasing = arena.u32[word + F.peer]!;
+      sent = (this.#route(word) && this.#releasing === peer) || sent;
     }
     this.#releasing = NOBODY;
     return sent;

@@ -52,12 +52,18 @@ export class Staged {
     return this.#lines[this.#first * JOB_LINE_WORDS + F.peer]!;
   }
 
-  /** Moves the oldest run into the job at `word`. */
-  takeOldest(word: number): void {
+  /** Copies the oldest run into the job at `word`. */
+  copyOldest(word: number): void {
     const { u32 } = this.#station.arena;
     const start = this.#first * JOB_LINE_WORDS;
     for (let i = 0; i < JOB_LINE_WORDS; i++) u32[word + i] = this.#lines[start + i]!;
-    this.#forgetOldest();
+  }
+
+  /** The oldest run is no longer staged; its slot is the caller's. */
+  forgetOldest(): void {
+    this.#ofPeer[this.oldestPeer()]!--;
+    this.#first = (this.#first + 1) % STAGED_SLOTS;
+    this.#count--;
   }
 
   /** Drops the oldest run, whatever it is. */
@@ -85,12 +91,6 @@ export class Staged {
     const start = this.#first * JOB_LINE_WORDS;
     this.#station.counters.add(reason, this.#lines[start + F.count]!);
     this.#station.slots.give(this.#lines[start + F.slot]!);
-    this.#forgetOldest();
-  }
-
-  #forgetOldest(): void {
-    this.#ofPeer[this.oldestPeer()]!--;
-    this.#first = (this.#first + 1) % STAGED_SLOTS;
-    this.#count--;
+    this.forgetOldest();
   }
 }

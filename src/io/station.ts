@@ -12,8 +12,6 @@ import { IO, JOB } from "../memory/layout.ts";
 import { Producer } from "../memory/queue.ts";
 import { type Arena, type ArenaShare, doubleAt, fieldWord, wordOf } from "../memory/region.ts";
 import { openRing, Poster, type Ring } from "../memory/ring.ts";
-import { RouteLookup } from "../memory/routes.ts";
-import { SessionIndex } from "../memory/sessions.ts";
 import { addon, type IoHandle, type IoOptions } from "./native/addon.ts";
 
 /** What main gives an I/O thread. */
@@ -33,12 +31,9 @@ export const F = {
   slotGeneration: fieldWord(JOB.fields.slotGeneration),
   session: fieldWord(JOB.fields.session),
   sessionGeneration: fieldWord(JOB.fields.sessionGeneration),
-  suite: fieldWord(JOB.fields.suite),
   count: fieldWord(JOB.fields.count),
   ecn: fieldWord(JOB.fields.ecn),
-  syn: fieldWord(JOB.fields.syn),
-  receiverIndex: fieldWord(JOB.fields.receiverIndex),
-  messageType: fieldWord(JOB.fields.messageType),
+  found: fieldWord(JOB.fields.found),
   peer: fieldWord(JOB.fields.peer),
   tunBytes: fieldWord(JOB.fields.tunBytes),
   innerVersion: fieldWord(JOB.fields.innerVersion),
@@ -61,8 +56,6 @@ export interface Station {
   readonly slots: Slots;
   readonly segments: Segments;
   readonly counters: Counters;
-  readonly routes: RouteLookup;
-  readonly sessions: SessionIndex;
   readonly events: Events;
   readonly frames: FramesToSend;
   /** Index of this thread's clock in the f64 view. */
@@ -116,8 +109,6 @@ export const openStation = (arena: Arena, task: IoTask): Station => {
     slots: new Slots(arena, thread),
     segments: new Segments(arena),
     counters: new Counters(arena, thread),
-    routes: new RouteLookup(arena),
-    sessions: new SessionIndex(arena),
     events: new Events(arena, thread, task.controlWake),
     frames: new FramesToSend(arena),
     tooLarge: wordOf(arena, "ios", IO.size, thread) + fieldWord(IO.fields.tooLarge),

@@ -10,6 +10,7 @@
  * time reads it from the arena.
  */
 import { COMMAND, COUNT, ENGINE, IO } from "../memory/layout.ts";
+import { LONE, READY } from "../memory/numbers.ts";
 import { Consumer } from "../memory/queue.ts";
 import { doubleAt, fieldWord, openArena, regionTables, wordOf } from "../memory/region.ts";
 import { jobIndex } from "../memory/ring.ts";
@@ -30,16 +31,8 @@ const COMMANDS_A_TURN = 256;
 
 const HANDED_OVER = fieldWord(IO.fields.handedOver);
 const FREE_SLOTS = fieldWord(IO.fields.freeSlots);
-const READY_WAKE = 1;
-const READY_TUN = 2;
-const READY_UDP = 4;
-const READY_TUN_GONE = 8;
 /** Slots that one packet may need: a received message of two runs, and one to see no other. */
 const LONE_SLOTS = 3;
-/** Where addon.lone() puts what it read and what it received. */
-const LONE_READ = 8;
-const LONE_RESULT = 0xfff;
-const LONE_RUNS = 20;
 
 /** What an I/O thread tells main. */
 export type IoReport =
@@ -100,7 +93,7 @@ export class IoThread {
   /** One wait of `idleMs` at most, and one turn. False: the device is gone. */
   step(idleMs: number): boolean {
     const ready = this.#wait(idleMs);
-    if (ready & READY_TUN_GONE) {
+    if (ready & READY.tunGone) {
       this.#report({ type: "tunGone" });
       return false;
     }
@@ -147,15 +140,14 @@ export class IoThread {
   }
 
   #turn(ready: number): void {
-    this.#s.routes.follow();
     if (this.#s.arena.f64[this.#s.clock]! >= this.#dispatch.windowEndMs) this.#choose();
     this.#goOn(ready);
-    if (ready & READY_WAKE) this.#obey();
-    if (ready & READY_UDP) {
+    if (ready & READY.wake) this.#obey();
+    if (ready & READY.udp) {
       for (let i = 0; i < RECEIVES && this.#receive.read(); i++);
     }
     if (this.#send.owes) this.#send.release(NOBODY);
-    if (ready & READY_TUN) this.#send.read(TUN_RUNS);
+    if (ready & READY.tun) this.#send.read(TUN_RUNS);
     else this.#send.idle();
     if (this.#s.poster.pending() > 0) this.#jobs.settle();
     this.#send.flush();
@@ -170,10 +162,10 @@ export class IoThread {
     const offered = this.#offered;
     if (offered === 0) return;
     this.#offered = 0;
-    if ((result >>> LONE_READ) & LONE_RESULT) {
+    if ((result >>> LONE.readShift) & LONE.readMask) {
       this.#receive.takeBack(offered, 1);
       this.#send.take();
-    } else this.#receive.take(offered, result >>> LONE_RUNS);
+    } else this.#receive.take(offered, result >>> LONE.runsShift);
   }
 
   /** Once in a while: who does the jobs from now on. */

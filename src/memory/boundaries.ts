@@ -1,5 +1,5 @@
 /**
- * boundaries — prefixes, sorted and flattened: from a boundary up to the next one, one peer.
+ * boundaries — prefixes, sorted and flattened: from a boundary up to the next one, one next hop.
  *
  *      prefixes    10.0.0.0/8 -> A, 10.1.0.0/16 -> B
  *      boundaries  0 -> none | 10.0.0.0 -> A | 10.1.0.0 -> B | 10.2.0.0 -> A | 11.0.0.0 -> none
@@ -16,8 +16,8 @@ export interface Boundaries {
   readonly count: number;
   /** Addresses, one after the other. */
   readonly words: Uint32Array;
-  /** Peer + 1 from each boundary on; 0: none. */
-  readonly peers: Uint32Array;
+  /** Next hop + 1 from each boundary on; 0: none. */
+  readonly hops: Uint32Array;
 }
 
 /** Prefixes that can be told apart while they are sorted, and boundaries of a table. */
@@ -31,7 +31,7 @@ const FEW = 24;
 const leading = (length: number): number =>
   length <= 0 ? 0 : length >= 32 ? 0xffff_ffff : (-1 << (32 - length)) >>> 0;
 
-/** Prefixes of one family as records of words: address, prefix length, peer. */
+/** Prefixes of one family as records of words: address, prefix length, hop. */
 export class Prefixes {
   readonly words: number;
   /** Words of a record. */
@@ -55,7 +55,7 @@ export class Prefixes {
   }
 
   /** Host bits of the prefix do not count. */
-  add(cidr: Cidr, peer: number): void {
+  add(cidr: Cidr, hop: number): void {
     const at = this.#count * this.size;
     if (at === this.#data.length) {
       const larger = new Uint32Array(2 * at);
@@ -73,7 +73,7 @@ export class Prefixes {
       this.#data[at + i] = word & leading(prefixLength - 32 * i);
     }
     this.#data[at + this.words] = prefixLength;
-    this.#data[at + this.words + 1] = peer;
+    this.#data[at + this.words + 1] = hop;
     this.#count++;
   }
 }
@@ -146,23 +146,23 @@ class Sorter {
 class Writer implements Boundaries {
   readonly width: number;
   readonly words: Uint32Array;
-  readonly peers: Uint32Array;
+  readonly hops: Uint32Array;
   count = 0;
 
   /** `most`: boundaries at most. */
   constructor(width: number, most: number) {
     this.width = width;
     this.words = new Uint32Array(width * most);
-    this.peers = new Uint32Array(most);
+    this.hops = new Uint32Array(most);
   }
 
   /** From the address at `words[at]` on: `value`. The last one for an address counts. */
   emit(words: Uint32Array, at: number, value: number): void {
     if (this.count > 0 && this.#isLast(words, at)) this.count--;
-    if (this.count > 0 && this.peers[this.count - 1] === value) return;
+    if (this.count > 0 && this.hops[this.count - 1] === value) return;
     const own = this.count * this.width;
     for (let i = 0; i < this.width; i++) this.words[own + i] = words[at + i]!;
-    this.peers[this.count] = value;
+    this.hops[this.count] = value;
     this.count++;
   }
 

@@ -15,6 +15,7 @@
  */
 
 import { FRAME_BODY_BYTES, FRAME_HEADER_BYTES } from "../wire/frames.ts";
+import { RANDOM_MASK } from "../wire/index.ts";
 
 /** Lines are fetched in pairs on x86-64 and aarch64, so 128 rather than 64. */
 export const CACHE_LINE_BYTES = 128;
@@ -76,8 +77,6 @@ export const SLOTS_PER_IO = RING_JOBS + STAGED_SLOTS + 1;
 export const UNRETIRED_SEGMENTS = 4_000;
 /** Bits of the replay window; 8192 - 64 of them are usable. Source: RFC 6479. */
 export const REPLAY_BITS = 8_192;
-/** Random bits of a receiver index; the other 12 are check bits (security.md 8). */
-export const INDEX_BITS = 20;
 /** Entries of the event and command queues; powers of two. */
 export const QUEUE_ENTRIES = 1_024;
 /** Most bytes of a control frame, sent or taken; its padding is not read. */
@@ -100,6 +99,10 @@ export const FRAME_BUDGETS = [
 export const LOCAL_ADDRESSES = 64;
 /** Addresses of the whole host from which our own datagrams may leave. */
 export const HOST_ADDRESSES = 1_024;
+/** Next-hop groups that routes may lead to, besides single peers; see memory/groups.ts. */
+export const GROUPS_MAX = 4_096;
+/** Peers of one group. */
+export const GROUP_PEERS = 8;
 /** Most worker threads. */
 export const WORKERS_MAX = 64;
 /** Most I/O threads: a receiver index names its owner in three bits. */
@@ -327,26 +330,15 @@ export const JOB = {
     innerAddress: { at: 64, bytes: 16, writer: "io", unit: "u32 words", doc: "Seal: inner destination, four words in host order; IPv4 in the first." },
     ecn: { at: 80, bytes: 4, writer: "io", unit: "bits", doc: "ECN bits, 0 to 3. Seal: of the run's packets, for the outer header; open: of the outer header." },
     syn: { at: 84, bytes: 4, writer: "io", unit: "flag", doc: "Seal: 1 when a packet of the run is a TCP SYN, whose MSS may have to be lowered." },
+    found: { at: 88, bytes: 4, writer: "io", unit: "FOUND bits", doc: "What is known of the run (memory/numbers.ts); C looks it up when the run was read or received." },
+    writeLow: { at: 92, bytes: 4, writer: "io", unit: "mask", doc: "Open: segments 0-31 whose packets passed all checks, and may be written." },
+    writeHigh: { at: 96, bytes: 4, writer: "io", unit: "mask", doc: "Open: the same of segments 32-63." },
     state: { at: 128, bytes: 4, writer: "claimer", unit: "word", doc: "Lap, status and claim tag; see memory/ring.ts." },
     failedLow: { at: 132, bytes: 4, writer: "claimer", unit: "mask", doc: "Segments 0-31 that did not open." },
     failedHigh: { at: 136, bytes: 4, writer: "claimer", unit: "mask", doc: "Segments 32-63 that did not open." },
     stale: { at: 140, bytes: 4, writer: "claimer", unit: "flag", doc: "1: slot or session generation had changed; nothing was done." },
     source: { at: 256, bytes: 28, writer: "io", unit: "sockaddr", doc: "Open: outer source, struct sockaddr_in or sockaddr_in6." },
     local: { at: 284, bytes: 28, writer: "io", unit: "sockaddr", doc: "Open: local address that the run was sent to, without a port; a message takes both together." },
-  },
-} as const satisfies Struct;
-
-/** One distinct inner source of a run that was opened; JOB_SEGMENTS per I/O thread. */
-// biome-ignore format: a table
-export const SOURCE = {
-  name: "source",
-  doc: "Segments of an opened run that share one inner source address.",
-  size: 32,
-  fields: {
-    version: { at: 0, bytes: 4, writer: "io", unit: "4 or 6", doc: "IP version." },
-    address: { at: 4, bytes: 16, writer: "io", unit: "u32 words", doc: "Source, four words in host order; IPv4 in the first." },
-    maskLow: { at: 20, bytes: 4, writer: "io", unit: "mask", doc: "Segments 0-31 with this source." },
-    maskHigh: { at: 24, bytes: 4, writer: "io", unit: "mask", doc: "Segments 32-63 with this source." },
   },
 } as const satisfies Struct;
 
@@ -411,6 +403,18 @@ export const PEER = {
     heardLocal: { at: 324, bytes: 28, writer: "any", unit: "sockaddr", doc: "The local address that it asked." },
     framesDueMs: { at: 280, bytes: 8, writer: "any", unit: "ms (f64)", doc: "When the peer's control frames so far would have been due, at the rate of its budget." },
     frameBytesDueMs: { at: 352, bytes: 8, writer: "any", unit: "ms (f64)", doc: "The same of their bytes." },
+  },
+} as const satisfies Struct;
+
+/** A next-hop group. */
+// biome-ignore format: a table
+export const GROUP = {
+  name: "group",
+  doc: "Several peers to which the same prefixes lead (memory/groups.ts). A peer alone has none.",
+  size: 64,
+  fields: {
+    active: { at: 0, bytes: 4, writer: "control", unit: "peer + 1", doc: "Where packets go; 0: to nobody." },
+    entitled: { at: 4, bytes: 32, writer: "control", unit: "peer + 1 each", doc: "Whose packets may come from these prefixes, GROUP_PEERS at most; 0: nobody." },
   },
 } as const satisfies Struct;
 
@@ -560,7 +564,6 @@ export const REGIONS = [
   { name: "workers", size: WORKER.size, struct: WORKER, count: (l) => Math.max(1, l.workers), doc: "One entry per worker." },
   { name: "ios", size: IO.size, struct: IO, count: (l) => l.ioThreads, doc: "One entry per I/O thread." },
   { name: "jobs", size: JOB.size, struct: JOB, count: (l) => l.ioThreads * RING_JOBS, doc: "One job ring per I/O thread." },
-  { name: "sources", size: SOURCE.size, struct: SOURCE, count: (l) => l.ioThreads * JOB_SEGMENTS, doc: "Inner sources of the run being accepted." },
   { name: "eventQueues", size: QUEUE.size, struct: QUEUE, count: (l) => l.ioThreads, doc: "Cursors, I/O thread to control." },
   { name: "events", size: MESSAGE.size, struct: MESSAGE, count: (l) => l.ioThreads * QUEUE_ENTRIES, doc: "Messages, I/O thread to control." },
   { name: "commandQueues", size: QUEUE.size, struct: QUEUE, count: (l) => l.ioThreads, doc: "Cursors, control to I/O thread." },
@@ -573,8 +576,9 @@ export const REGIONS = [
   { name: "hosts", size: LOCAL.size, struct: LOCAL, count: () => HOST_ADDRESSES, doc: "Addresses from which our datagrams may leave." },
   { name: "peers", size: PEER.size, struct: PEER, count: (l) => l.peers * ENTRIES_PER_PEER, doc: "One entry per peer, and one for a peer that it replaces." },
   { name: "sessions", size: SESSION.size, struct: SESSION, count: (l) => l.peers * SESSIONS_PER_PEER, doc: "Locked in memory, kept out of core dumps." },
-  { name: "indexTable", size: 4, struct: null, count: () => 1 << INDEX_BITS, doc: "u32: session + 1 by the random bits of a receiver index; control writes." },
-  { name: "routes4", size: 4, struct: null, count: (l) => 2 * routeTableWords(4, l.routes), doc: "u32: two tables from IPv4 address to peer; control writes the idle one." },
+  { name: "indexTable", size: 4, struct: null, count: () => RANDOM_MASK + 1, doc: "u32: session + 1 by the random bits of a receiver index; control writes." },
+  { name: "groups", size: GROUP.size, struct: GROUP, count: () => GROUPS_MAX, doc: "Next-hop groups." },
+  { name: "routes4", size: 4, struct: null, count: (l) => 2 * routeTableWords(4, l.routes), doc: "u32: two tables from IPv4 address to next hop; control writes the idle one." },
   { name: "routes6", size: 4, struct: null, count: (l) => 2 * routeTableWords(6, l.routes), doc: "u32: the same for IPv6." },
   { name: "slotGenerations", size: 4, struct: null, count: (l) => l.ioThreads * SLOTS_PER_IO, doc: "u32: counts up when a slot is freed; its I/O thread writes." },
   { name: "slots", size: SLOT_BYTES, struct: null, count: (l) => l.ioThreads * SLOTS_PER_IO, doc: "Packet bytes: segment after segment, each [header][payload][tag]." },
@@ -588,9 +592,9 @@ export const STRUCTS: readonly Struct[] = [
   WORKER,
   IO,
   JOB,
-  SOURCE,
   SESSION,
   PEER,
+  GROUP,
   QUEUE,
   MESSAGE,
   FRAME,

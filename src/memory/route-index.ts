@@ -2,23 +2,23 @@
  * route-index — sorted boundaries as a tree: a look-up reads two or three places of memory.
  *
  * An address is one word (IPv4) or four (IPv6). A node stands for neighbouring boundaries and looks
- * at one word of the address; its result is a peer or a further node:
+ * at one word of the address; its result is a next hop or a further node:
  *
  *      parts   base | shape | result before | result behind | result of part 0 | of part 1 | ...
  *      equal   result below | result above | result of equals, by the next word | up to 3 words
- *      list    up to 15 boundaries | peers, two a word
- *      search  how many | boundaries | peers, two a word
+ *      list    up to 15 boundaries | hops, two a word
+ *      search  how many | boundaries | hops, two a word
  *
  * `parts` cuts the range that the boundaries really cover into equal parts, about one for every
  * two of them, or one for each value where they stand close: so prefixes may lie close together
  * (10.0.0.0/8, fd00::/8, 2000::/3) and cost no more than if they were spread. A part in which
- * nothing is left to decide is a peer itself. `equal` stands where all boundaries have the same
+ * nothing is left to decide is a hop itself. `equal` stands where all boundaries have the same
  * words. In lists the words of the boundaries lie in planes: all first words, then all second ones,
- * as many as are not zero. Peer k of a list holds from its boundary k - 1 on, peer 0 below all of
+ * as many as are not zero. Hop k of a list holds from its boundary k - 1 on, hop 0 below all of
  * them. `search` is a long list, where parts in parts would take too much memory.
  *
  *      result  node / 2 << 9 | boundaries of a list << 5 | planes or words - 1 << 3 | kind
- *              peer + 1 << 9 | 0
+ *              hop + 1 << 9 | 0
  *
  * All memory zero is a table without prefixes.
  */
@@ -32,7 +32,7 @@ export interface RouteTable {
   readonly words: number;
 }
 
-export const KIND = { peer: 0, list: 1, parts: 2, search: 3, equal: 4 } as const;
+export const KIND = { hop: 0, list: 1, parts: 2, search: 3, equal: 4 } as const;
 
 /** Bits of a result: see above. The place of a node in words is `result >>> placeShift`, masked. */
 export const RESULT = {
@@ -60,8 +60,8 @@ export const PARTS = {
 /** Words of an `equal` node. */
 export const EQUAL = { below: 0, above: 1, inner: 2, first: 3 } as const;
 
-/** Peers + 1 that lists can name: two stand in a word. */
-export const ROUTE_PEERS_MAX = 0xffff;
+/** Hops + 1 that lists can name: two stand in a word. */
+export const ROUTE_HOPS_MAX = 0xffff;
 
 /** Nodes start at multiples of this many words. */
 const ALIGN = 2;
@@ -112,7 +112,7 @@ class Builder {
    */
   node(word: number, first: number, end: number, level: number): number {
     const count = end - first;
-    if (count === 0) return this.#peerBefore(first);
+    if (count === 0) return this.#hopBefore(first);
     if (count <= LIST_BOUNDARIES) return this.#list(word, first, end);
     if (this.#key(word, first) === this.#key(word, end - 1)) {
       return this.#equal(word, first, end, level);
@@ -131,8 +131,8 @@ class Builder {
   }
 
   /** The result from the boundary before this one on. */
-  #peerBefore(boundary: number): number {
-    return boundary === 0 ? 0 : this.#from.peers[boundary - 1]! << RESULT.shift;
+  #hopBefore(boundary: number): number {
+    return boundary === 0 ? 0 : this.#from.hops[boundary - 1]! << RESULT.shift;
   }
 
   #take(words: number): number {
@@ -172,7 +172,7 @@ class Builder {
     return (place << RESULT.placeShift) | ((planes - 1) << RESULT.planesShift) | KIND.search;
   }
 
-  /** The boundaries' planes, and the peers. */
+  /** The boundaries' planes, and the hops. */
   #write(
     at: number,
     { word, first, end, planes }: Readonly<Record<"word" | "first" | "end" | "planes", number>>,
@@ -184,11 +184,11 @@ class Builder {
         u32[at + plane * count + i] = this.#key(word + plane, first + i);
       }
     }
-    const peers = at + planes * count;
+    const hops = at + planes * count;
     for (let i = 0; i <= count; i += 2) {
-      const low = this.#peerBefore(first + i) >>> RESULT.shift;
-      const high = i === count ? 0 : this.#peerBefore(first + i + 1) >>> RESULT.shift;
-      u32[peers + (i >>> 1)] = (high << 16) | low;
+      const low = this.#hopBefore(first + i) >>> RESULT.shift;
+      const high = i === count ? 0 : this.#hopBefore(first + i + 1) >>> RESULT.shift;
+      u32[hops + (i >>> 1)] = (high << 16) | low;
     }
   }
 
@@ -199,8 +199,8 @@ class Builder {
     const place = this.#take(EQUAL.first + words);
     const node = at + place;
     for (let i = 0; i < words; i++) u32[node + EQUAL.first + i] = this.#key(word + i, first);
-    u32[node + EQUAL.below] = this.#peerBefore(first);
-    u32[node + EQUAL.above] = this.#peerBefore(end);
+    u32[node + EQUAL.below] = this.#hopBefore(first);
+    u32[node + EQUAL.above] = this.#hopBefore(end);
     u32[node + EQUAL.inner] = this.node(word + words, first, end, level);
     return (place << RESULT.placeShift) | ((words - 1) << RESULT.planesShift) | KIND.equal;
   }
@@ -219,15 +219,15 @@ class Builder {
     const node = at + place;
     u32[node + PARTS.base] = base;
     u32[node + PARTS.shape] = (parts << PARTS.partsShift) | open;
-    u32[node + PARTS.before] = this.#peerBefore(first);
-    u32[node + PARTS.behind] = this.#peerBefore(end);
+    u32[node + PARTS.before] = this.#hopBefore(first);
+    u32[node + PARTS.behind] = this.#hopBefore(end);
     let begin = first;
     for (let part = 0; part < parts; part++) {
       let stop = begin;
       while (stop < end && (this.#key(word, stop) - base) >>> open === part) stop++;
       const whole = stop - begin === 1 && this.#isAt(word, begin, base + part * 2 ** open);
       u32[node + PARTS.first + part] = whole
-        ? this.#peerBefore(stop)
+        ? this.#hopBefore(stop)
         : this.node(word, begin, stop, level + 1);
       begin = stop;
     }

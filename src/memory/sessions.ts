@@ -124,26 +124,3 @@ export class Sessions {
     return Atomics.load(this.#arena.u32, word + SESSION_FIELD.confirmed) === 1;
   }
 }
-
-/** An I/O thread's look-up; allocation-free. */
-export class SessionIndex {
-  readonly #arena: Arena;
-  readonly #indexWord: number;
-
-  constructor(arena: Arena) {
-    this.#arena = arena;
-    this.#indexWord = wordOf(arena, "indexTable", 4, 0);
-  }
-
-  /**
-   * Session of a receiver index, or -1. The exact index decides, not its random part alone. It has
-   * 32 bits, with a sign or without: with one it is never boxed on its way here.
-   */
-  find(index: number): number {
-    const { u32 } = this.#arena;
-    const entry = Atomics.load(u32, this.#indexWord + (index & RANDOM_MASK));
-    if (entry === 0) return -1;
-    const word = sessionWord(this.#arena, entry - 1);
-    return u32[word + SESSION_FIELD.localIndex] === index >>> 0 ? entry - 1 : -1;
-  }
-}

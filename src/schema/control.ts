@@ -16,7 +16,7 @@ import { LOG_LEVELS, type LogLevel } from "./config.ts";
 /** Protocol: raised when a frame of the old kind would be misread. */
 export const CONTROL_VERSION = 1;
 export const FRAME_BYTES_MAX = 1_048_576;
-const FRAME_HEADER_BYTES = 4;
+const LENGTH_BYTES = 4;
 
 /** Where the sockets lie; the variable is for tests and for users without /run. */
 export const controlFolder = (): string => process.env.P2PVPN_RUN_DIR || "/run/p2pvpn";
@@ -235,9 +235,9 @@ export class FrameError extends Error {
 export const encodeFrame = (value: unknown): Buffer => {
   const body = packr.pack(value);
   if (body.length > FRAME_BYTES_MAX) throw new FrameError("the value is larger than a frame");
-  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + body.length);
+  const frame = Buffer.allocUnsafe(LENGTH_BYTES + body.length);
   frame.writeUInt32LE(body.length);
-  body.copy(frame, FRAME_HEADER_BYTES);
+  body.copy(frame, LENGTH_BYTES);
   return frame;
 };
 
@@ -261,7 +261,7 @@ const isIndex = (value: unknown): value is number =>
 
 /** Collects bytes into frames; holds one frame at most, however small the pieces are. */
 export class FrameReader {
-  readonly #header: Buffer = Buffer.alloc(FRAME_HEADER_BYTES);
+  readonly #header: Buffer = Buffer.alloc(LENGTH_BYTES);
   #headerFilled = 0;
   /** Null while the header is not complete. */
   #body: Buffer | null = null;
@@ -289,7 +289,7 @@ export class FrameReader {
   #takeHeader(bytes: Buffer, at: number): number {
     const taken = bytes.copy(this.#header, this.#headerFilled, at);
     this.#headerFilled += taken;
-    if (this.#headerFilled < FRAME_HEADER_BYTES) return taken;
+    if (this.#headerFilled < LENGTH_BYTES) return taken;
     const length = this.#header.readUInt32LE();
     if (length > FRAME_BYTES_MAX) throw new FrameError("the frame is too large");
     this.#body = Buffer.allocUnsafe(length);

@@ -4,6 +4,8 @@
  * Source: Linux Documentation/networking/filter; facts: a reuseport program sees the UDP payload at
  * offset 0, loads are big-endian.
  */
+import { AES_TYPE_OFFSET, DATA_TYPE } from "./handshake.ts";
+import { OWNER_MASK } from "./index.ts";
 
 const LOAD_WORD = 0x20;
 const LOAD_BYTE = 0x30;
@@ -30,8 +32,8 @@ const assemble = (instructions: readonly Instruction[]): Uint8Array => {
 };
 
 /** Message types 4 and 8, with three zero bytes, as a big-endian load sees them. */
-const DATA = 0x0400_0000;
-const DATA_AES = 0x0800_0000;
+const DATA = DATA_TYPE << 24;
+const DATA_AES = (DATA_TYPE + AES_TYPE_OFFSET) << 24;
 /** Type and receiver index. A load beyond the datagram would end the program with socket 0. */
 const STEERED_BYTES = 8;
 
@@ -50,7 +52,7 @@ export const steeringProgram = (ioThreads: number): Uint8Array =>
     [JUMP_EQUAL, 1, 0, DATA_AES],
     [RETURN, 0, 0, ioThreads],
     [LOAD_BYTE, 0, 0, 4],
-    [AND_K, 0, 0, 7],
+    [AND_K, 0, 0, OWNER_MASK],
     [MODULO, 0, 0, ioThreads],
     [RETURN_A, 0, 0, 0],
   ]);

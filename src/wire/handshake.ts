@@ -28,6 +28,12 @@ export interface MessageLayout {
 /** Added to a message's type in the AES-256-GCM suite: 5 to 8 instead of 1 to 4. */
 export const AES_TYPE_OFFSET = 4;
 
+/** Type of transport data. Source: WireGuard paper 5.4.6. */
+export const DATA_TYPE = 4;
+
+/** Messages sealed with one key, at most. Source: WireGuard paper 6.1. */
+export const REJECT_AFTER_MESSAGES = 2n ** 64n - 2n ** 13n - 1n;
+
 // biome-ignore format: a table
 export const INITIATION = {
   type: 1,

@@ -23,6 +23,7 @@ import {
   regionTables,
   wordOf,
 } from "../../src/memory/region.ts";
+import { publishRoutes } from "../../src/memory/routes.ts";
 import { Sessions } from "../../src/memory/sessions.ts";
 
 /** Bytes of a full packet at the default MTU. */
@@ -67,6 +68,8 @@ export const makeBenchArena = (threads: number, workers = 1): Arena => {
     sendKey: key,
     receiveKey: key,
   });
+  const cidr = { version: 4, bytes: Uint8Array.of(10, 0, 0, 0), prefixLength: 8 } as const;
+  publishRoutes(arena, [{ cidr, owner: { index: 0 } }]);
   return arena;
 };
 

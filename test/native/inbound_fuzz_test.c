@@ -1,4 +1,4 @@
-/* sources: io.c io_inbound.c io_outbound.c io_send.c io_connected.c io_way.c io_pass.c io_own.c io_too_big.c icmp.c fragment.c mss.c merge.c split.c checksum.c replay.c tun.c udp.c udp_connected.c udp_own.c */
+/* sources: PACKET_PATH */
 /*
  * inbound_fuzz_test.c — datagrams of every kind through a real socket, single and merged by GRO:
  * what is data comes out in runs, in order and byte for byte; handshake messages are passed on;

@@ -39,6 +39,8 @@
 #endif
 #define INDEX 0x11223344u
 #define PAGE 4096u
+/* A table whose first word says all. */
+#define ROUTE_TABLE_WORDS 2u
 /* A job that is never posted; inbound jobs come before it. */
 #define OUT_JOB 64u
 
@@ -57,7 +59,7 @@ static inline void lay_out(struct arena *arena)
     const struct { enum region region; size_t size; uint32_t count; } used[] = {
         { REGION_ENGINE, ENGINE_SIZE, 1 },     { REGION_WORKERS, WORKER_SIZE, 1 },
         { REGION_IOS, IO_SIZE, 1 },            { REGION_JOBS, JOB_SIZE, RING_JOBS },
-        { REGION_SOURCES, SOURCE_SIZE, JOB_SEGMENTS },
+        { REGION_ROUTES4, 4, 2 * ROUTE_TABLE_WORDS }, { REGION_ROUTES6, 4, 2 * ROUTE_TABLE_WORDS },
         { REGION_COUNTERS, 8u * COUNTERS_PER_THREAD, 2 },
         { REGION_LOCALS, LOCAL_SIZE, 4 },      { REGION_PEERS, PEER_SIZE, PEERS },
         { REGION_HOSTS, LOCAL_SIZE, 4 },
@@ -74,6 +76,13 @@ static inline void lay_out(struct arena *arena)
     arena->base = aligned_alloc(PAGE, at);
     CHECK(arena->base != NULL);
     memset(arena->base, 0, at);
+}
+
+/* All addresses lead to the peer, or to nobody. */
+static inline void lead_to(struct arena *arena, int64_t peer)
+{
+    store32(entry(arena, REGION_ROUTES4, 4, 0), (uint32_t)(peer + 1) << RESULT_SHIFT);
+    store32(entry(arena, REGION_ROUTES6, 4, 0), (uint32_t)(peer + 1) << RESULT_SHIFT);
 }
 
 static inline uint8_t *job_at(const struct lab *lab, uint32_t job)
@@ -166,6 +175,7 @@ static inline void set_up(struct lab *lab)
 
     memset(lab, 0, sizeof *lab);
     lay_out(&lab->arena);
+    lead_to(&lab->arena, 0);
     for (size_t i = 0; i < SESSIONS; i++)
         store64(session_at(lab, i) + SESSION_REJECT_AT, REJECT_AFTER_MESSAGES);
     lab->tun = tun_open(DEVICE, true, true);

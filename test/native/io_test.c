@@ -30,14 +30,12 @@ static void test_whole_way(struct lab *lab)
     CHECK_EQUAL(load32(job + JOB_MESSAGE_TYPE), 4);
     CHECK(memcmp(job + JOB_SOURCE, lab->endpoint.bytes, 8) == 0);
     int result = io_accept(lab->io, 0);
-    CHECK_EQUAL(result, ACCEPT_AUTHENTIC | 1);
+    CHECK_EQUAL(result, ACCEPT_AUTHENTIC | 5);
     CHECK_EQUAL(load64(session_at(lab, 1) + SESSION_LAST_COUNTER), 5);
-    const uint8_t *source = entry(&lab->arena, REGION_SOURCES, SOURCE_SIZE, 0);
-    CHECK_EQUAL(load32(source + SOURCE_VERSION), 4);
-    CHECK_EQUAL(load32(source + SOURCE_ADDRESS), 0x0a090001);
-    CHECK_EQUAL(load32(source + SOURCE_MASK_LOW), 0x1f);
+    CHECK_EQUAL(load32(job + JOB_WRITE_LOW), 0x1f);
+    CHECK_EQUAL(load32(job + JOB_WRITE_HIGH), 0);
     empty_sniffer(lab);
-    CHECK_EQUAL(io_tun_write(lab->io, 0, 0x1f), 5);
+    CHECK_EQUAL(io_tun_write(lab->io, 0), 5);
     CHECK_EQUAL(sniffed(lab, &packets), 5000);
     printf("five packets: %u written to the TUN\n", packets);
     CHECK_EQUAL(packets, lab->uso ? 1 : 5);
@@ -67,20 +65,56 @@ static void test_failed(struct lab *lab)
     read_run(lab, 4);
     prepare_and_send(lab, &sent);
     CHECK_EQUAL(receive_runs(lab), 1);
-    store32(job_at(lab, 0) + JOB_FAILED_LOW, 0x9);
-    CHECK_EQUAL(io_accept(lab->io, 0), ACCEPT_AUTHENTIC | 1);
-    const uint8_t *source = entry(&lab->arena, REGION_SOURCES, SOURCE_SIZE, 0);
-    CHECK_EQUAL(load32(source + SOURCE_MASK_LOW), 0x6);
+    uint8_t *job = job_at(lab, 0);
+    store32(job + JOB_FAILED_LOW, 0x9);
+    CHECK_EQUAL(io_accept(lab->io, 0), ACCEPT_AUTHENTIC | 2);
+    CHECK_EQUAL(load32(job + JOB_WRITE_LOW), 0x6);
     CHECK_EQUAL(counted(lab, DROP_OPEN_FAILED), 2);
     empty_sniffer(lab);
-    CHECK_EQUAL(io_tun_write(lab->io, 0, 0), 0);
+    store32(job + JOB_WRITE_LOW, 0);
+    CHECK_EQUAL(io_tun_write(lab->io, 0), 0);
     /* The genuine ones still come through later. */
-    store32(job_at(lab, 0) + JOB_FAILED_LOW, 0);
-    CHECK_EQUAL(io_accept(lab->io, 0), ACCEPT_AUTHENTIC | 1);
-    CHECK_EQUAL(load32(source + SOURCE_MASK_LOW), 0x9);
-    CHECK_EQUAL(io_tun_write(lab->io, 0, 0x1), 1);
+    store32(job + JOB_FAILED_LOW, 0);
+    CHECK_EQUAL(io_accept(lab->io, 0), ACCEPT_AUTHENTIC | 2);
+    CHECK_EQUAL(load32(job + JOB_WRITE_LOW), 0x9);
+    store32(job + JOB_WRITE_LOW, 0x1);
+    CHECK_EQUAL(io_tun_write(lab->io, 0), 1);
     CHECK_EQUAL(sniffed(lab, &packets), 1000);
     CHECK_EQUAL(packets, 1);
+}
+
+/* What was found of a run is in its job; a source that leads elsewhere is not written. */
+static void test_found(struct lab *lab)
+{
+    int sent;
+
+    lead_to(&lab->arena, -1);
+    send_inner(lab, 4000, 1000);
+    read_run(lab, 4);
+    CHECK_EQUAL(load32(job_at(lab, OUT_JOB) + JOB_FOUND), 0);
+    lead_to(&lab->arena, 0);
+    CHECK_EQUAL(io_find(lab->io, OUT_JOB), FOUND_PEER | FOUND_FITS);
+    store32(peer_at(lab) + PEER_PATH_MTU, 1008);
+    CHECK_EQUAL(io_find(lab->io, OUT_JOB), FOUND_PEER);
+    store32(peer_at(lab) + PEER_PATH_MTU, 0);
+    store32(peer_at(lab) + PEER_CURRENT, 1);
+    store_f64(session_at(lab, 0) + SESSION_REJECT_AT_MS, 1);
+    CHECK_EQUAL(io_find(lab->io, OUT_JOB), FOUND_PEER | FOUND_FITS | FOUND_SESSION);
+    store_f64(session_at(lab, 0) + SESSION_REJECT_AT_MS, 1e15);
+    CHECK_EQUAL(io_find(lab->io, OUT_JOB),
+                FOUND_PEER | FOUND_FITS | FOUND_SESSION | FOUND_ALIVE);
+    CHECK_EQUAL(io_find_session(lab->io, OUT_JOB), FOUND_SESSION | FOUND_ALIVE);
+    CHECK_EQUAL(io_find(lab->io, RING_JOBS), 0);
+    store32(peer_at(lab) + PEER_CURRENT, 0);
+    prepare_and_send(lab, &sent);
+    CHECK_EQUAL(receive_runs(lab), 1);
+    CHECK_EQUAL(load32(job_at(lab, 0) + JOB_FOUND), 0);
+    lead_to(&lab->arena, -1);
+    uint64_t strays = counted(lab, DROP_INNER_SOURCE);
+    CHECK_EQUAL(io_accept(lab->io, 0), ACCEPT_AUTHENTIC);
+    CHECK_EQUAL(counted(lab, DROP_INNER_SOURCE) - strays, 4);
+    CHECK_EQUAL(io_tun_write(lab->io, 0), 0);
+    lead_to(&lab->arena, 0);
 }
 
 static void send_raw(struct lab *lab, const uint8_t *datagram, size_t bytes)
@@ -168,7 +202,8 @@ static void test_inside(struct lab *lab)
         send_raw(lab, datagram, 64);
         CHECK_EQUAL(receive_runs(lab), 1);
         CHECK_EQUAL(io_accept(lab->io, 0), ACCEPT_AUTHENTIC);
-        CHECK_EQUAL(io_tun_write(lab->io, 0, 1), 0);
+        store32(job_at(lab, 0) + JOB_WRITE_LOW, 1);
+        CHECK_EQUAL(io_tun_write(lab->io, 0), 0);
     }
     CHECK_EQUAL(counted(lab, DROP_INNER_INVALID), sizeof firsts);
     elsewhere.v4.sin_port = (uint16_t)~elsewhere.v4.sin_port;
@@ -222,7 +257,7 @@ static void test_refused(struct lab *lab)
     CHECK_EQUAL(io_prepare(&lab->arena, 9, 0), -EINVAL);
     CHECK_EQUAL(io_send_add(lab->io, 9), -EINVAL);
     CHECK_EQUAL(io_tun_read(lab->io, RING_JOBS), -EINVAL);
-    CHECK_EQUAL(io_tun_write(lab->io, RING_JOBS, 1), -EINVAL);
+    CHECK_EQUAL(io_tun_write(lab->io, RING_JOBS), -EINVAL);
     CHECK_EQUAL(io_send_add(lab->io, UINT32_MAX), -EINVAL);
     /* The last counters are never used: 2^64 - 2^13 - 1, paper 6.1. */
     store32(job + JOB_PEER, 0);
@@ -273,6 +308,7 @@ int main(void)
     test_replay(&lab);
     PASSED("the same datagrams again are refused");
     test_failed(&lab);
+    test_found(&lab);
     PASSED("segments that did not open");
     test_junk(&lab);
     PASSED("junk is counted");

@@ -8,21 +8,18 @@ import { F } from "../../src/io/station.ts";
 import { Counters } from "../../src/memory/counters.ts";
 import { COUNT, DROP, SESSION, SUITE } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";
+import { LONE, READY, TUN } from "../../src/memory/numbers.ts";
 import { PeerEntries } from "../../src/memory/peers.ts";
 import { doubleAt, makeArena, regionTables } from "../../src/memory/region.ts";
 import { jobIndex, jobWord, openRing } from "../../src/memory/ring.ts";
-import { publishRoutes, type RouteEntry, RouteLookup } from "../../src/memory/routes.ts";
+import { publishRoutes, type RouteEntry } from "../../src/memory/routes.ts";
 import { SESSION_FIELD, Sessions, sessionWord } from "../../src/memory/sessions.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import { Chance } from "../lab/chance.ts";
+import { RouteLookup } from "../lab/route-lookup.ts";
 
 const LOOPBACK = Uint8Array.of(127, 0, 0, 1);
 const OURS = 0x0a00_0001;
-const READY_TUN = 2;
-const READY_UDP = 4;
-const DRAINED = 0x100;
-const READ = 8;
-const RUNS = 20;
 const OFFERED = 3;
 const ROUTES = 3_000;
 /** Waits of 10 ms each, at most. */
@@ -145,8 +142,8 @@ test("there and back: sealed, sent, received, opened, written; nothing is left r
       const sent = packet(0x0a00_0002);
       sent[30] = i;
       give(s, sent);
-      assert.equal(s.lone(READY_TUN), 0);
-      assert.equal(s.lone(READY_UDP), 0);
+      assert.equal(s.lone(READY.tun), 0);
+      assert.equal(s.lone(READY.udp), 0);
       assert.deepEqual(written(s, 1), [sent]);
     }
     assert.equal(s.counters.get(COUNT.jobsInline), 10);
@@ -157,36 +154,41 @@ test("a source that leads elsewhere is dropped, a datagram twice is written once
   withStage(SUITE.aes256gcm, (s) => {
     publishRoutes(s.arena, [routeOf(0x0a00_0000, 8, 0)]);
     give(s, packet(0x0a00_0002, 0x0b00_0001));
-    assert.equal(s.lone(READY_TUN), 0);
-    assert.equal(s.lone(READY_UDP), 0);
+    assert.equal(s.lone(READY.tun), 0);
+    assert.equal(s.lone(READY.udp), 0);
     assert.deepEqual(written(s, 0), []);
     assert.equal(s.counters.get(DROP.innerSource), 1);
     give(s, packet(0x0a00_0002));
-    s.lone(READY_TUN);
-    assert.equal(s.lone(READY_UDP), 0);
+    s.lone(READY.tun);
+    assert.equal(s.lone(READY.udp), 0);
     assert.equal(written(s, 1).length, 1);
     // The counter goes back by one: the next datagram is the last one again.
     s.arena.u64[doubleAt(sessionWord(s.arena, s.session), SESSION.fields.sendCounter)]! -= 1n;
     give(s, packet(0x0a00_0002));
-    s.lone(READY_TUN);
-    assert.equal(s.lone(READY_UDP), 0);
+    s.lone(READY.tun);
+    assert.equal(s.lone(READY.udp), 0);
     assert.deepEqual(written(s, 0), []);
     assert.equal(s.counters.get(DROP.replayed), 1);
   }));
 
 test("what is not plain is left: no session, expired, ChaCha20, first, elsewhere", async () => {
-  const left = (suite: number, change: (s: Stage) => void, ready = READY_TUN): Promise<void> =>
+  const left = (
+    suite: number,
+    change: (s: Stage) => void,
+    ready: number = READY.tun,
+  ): Promise<void> =>
     withStage(suite, (s) => {
       publishRoutes(s.arena, [routeOf(0x0a00_0000, 8, 0)]);
-      if (ready === READY_UDP) {
+      if (ready === READY.udp) {
         give(s, packet(0x0a00_0002));
-        s.lone(READY_TUN);
+        s.lone(READY.tun);
       }
       change(s);
-      if (ready === READY_TUN) give(s, packet(0x0a00_0002));
+      if (ready === READY.tun) give(s, packet(0x0a00_0002));
       pause();
       const result = s.lone(ready);
-      const came = ready === READY_TUN ? (result >>> READ) & 0xff : result >>> RUNS;
+      const came =
+        ready === READY.tun ? (result >>> LONE.readShift) & 0xff : result >>> LONE.runsShift;
       assert.ok(came >= 1, `${result.toString(16)}`);
       assert.deepEqual(written(s, 0), []);
       assert.equal(s.counters.get(DROP.openFailed) + s.counters.get(DROP.noRoute), 0);
@@ -202,12 +204,12 @@ test("what is not plain is left: no session, expired, ChaCha20, first, elsewhere
   await left(aes, (s) => {
     s.arena.f64[doubleAt(sessionWord(s.arena, s.session), SESSION.fields.rejectAtMs)] = 1;
   });
-  await left(aes, field("confirmed", 0), READY_UDP);
-  await left(aes, field("owner", 1), READY_UDP);
-  await left(aes, field("localIndex", 6), READY_UDP);
-  await left(aes, field("suite", chacha), READY_UDP);
+  await left(aes, field("confirmed", 0), READY.udp);
+  await left(aes, field("owner", 1), READY.udp);
+  await left(aes, field("localIndex", 6), READY.udp);
+  await left(aes, field("suite", chacha), READY.udp);
   const elsewhere = makeSockaddr(LOOPBACK, 9);
-  await left(aes, (s) => s.entries.setEndpoint(0, elsewhere, makeSockaddr(LOOPBACK, 0)), READY_UDP);
+  await left(aes, (s) => s.entries.setEndpoint(0, elsewhere, makeSockaddr(LOOPBACK, 0)), READY.udp);
 });
 
 /** Counts a session's generation up, as often as it can. */
@@ -230,7 +232,7 @@ test("a session that changes under a packet: it is not sent", () =>
       let refused = 0;
       for (let i = 0; i < MEETINGS && refused === 0; i++) {
         give(s, packet(0x0a00_0002));
-        const left = s.lone(READY_TUN);
+        const left = s.lone(READY.tun);
         refused = left === 0 ? s.counters.get(DROP.staleJob) : 1;
         assert.equal(s.counters.get(COUNT.sentDatagrams), i + 1 - refused);
       }
@@ -269,14 +271,14 @@ for (const version of [4, 6] as const) {
         const to = near(chance, entries, i);
         const view = new DataView(to.buffer);
         for (let w = 0; w < width / 4; w++) s.arena.u32[at + w] = view.getUint32(4 * w);
-        const peer = version === 4 ? routes.find4(at) : routes.find6(at);
+        const peer = routes.find(version, at);
         give(s, version === 4 ? packet(view.getUint32(0)) : packet6(to));
         // Peer 0 alone has a session; whatever leads elsewhere is left.
-        const expected = peer === 0 ? 0 : (1 | DRAINED) << READ;
-        assert.equal(s.lone(READY_TUN), expected, `${Buffer.from(to).toString("hex")}: ${peer}`);
+        const expected = peer === 0 ? 0 : (1 | TUN.drained) << LONE.readShift;
+        assert.equal(s.lone(READY.tun), expected, `${Buffer.from(to).toString("hex")}: ${peer}`);
         if (peer !== 0) continue;
         short++;
-        s.lone(READY_UDP);
+        s.lone(READY.udp);
       }
       assert.ok(short > 100 && short < 1_900, `${short} took the short way`);
     }));

@@ -46,9 +46,10 @@ after(() => rmSync(scratch, { recursive: true, force: true }));
 /** Names that stand for several files. */
 // biome-ignore format: lists
 const GROUPS: Readonly<Record<string, readonly string[]>> = { PACKET_PATH: [
-  "io.c", "io_inbound.c", "io_deliver.c", "io_outbound.c", "io_send.c", "io_connected.c",
-  "io_way.c", "io_pass.c", "io_own.c", "io_too_big.c", "icmp.c", "fragment.c", "mss.c", "merge.c",
-  "split.c", "checksum.c", "replay.c", "tun.c", "udp.c", "udp_connected.c", "udp_own.c", "probe.c",
+  "io.c", "io_find.c", "io_inbound.c", "io_deliver.c", "io_outbound.c", "io_send.c", "routes.c",
+  "io_connected.c", "io_way.c", "io_pass.c", "io_own.c", "io_too_big.c", "icmp.c", "fragment.c",
+  "mss.c", "merge.c", "split.c", "checksum.c", "replay.c", "tun.c", "udp.c", "udp_connected.c",
+  "udp_own.c", "probe.c",
 ], NETLINK: [
   "netlink.c", "netlink_request.c", "netlink_way.c", "netlink_read.c", "netlink_events.c",
 ] };

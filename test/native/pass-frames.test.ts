@@ -11,11 +11,12 @@ import {
   PEER,
   QUEUE,
 } from "../../src/memory/layout.ts";
+import { ACCEPT } from "../../src/memory/numbers.ts";
 import { fieldWord, wordOf } from "../../src/memory/region.ts";
 import { encodeFrame, FRAME_BODY_BYTES, FRAME_HEADER_BYTES } from "../../src/wire/frames.ts";
 import { GENERATION, Opened, OVERHEAD_BYTES, PEERS, SESSION_USED, THREADS } from "./opened.ts";
 
-const AUTHENTIC = 0x100;
+const AUTHENTIC = ACCEPT.authentic;
 const HELLO = Uint8Array.of(0, 1, 6, 0, 1, 3, 1, 0, 140, 5);
 /** Fills any budget. */
 const LONG_MS = 100_000;

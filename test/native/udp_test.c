@@ -22,8 +22,8 @@
 #define LARGE 65000u
 
 struct batch {
-    uint8_t datagrams[DATAGRAMS_MAX * DATAGRAM_BYTES];
-    uint8_t meta[DATAGRAMS_MAX * DATAGRAM_META_BYTES];
+    uint8_t datagrams[DATAGRAM_MOST * DATAGRAM_BYTES];
+    uint8_t meta[DATAGRAM_MOST * DATAGRAM_META_BYTES];
 };
 
 static const char *loopback(int family)
@@ -96,7 +96,7 @@ static void test_lengths(int family, struct batch *batch)
         CHECK_EQUAL(datagram_send(from, bytes, lengths[i], &target, &none), 0);
     }
     wait_readable(to);
-    CHECK_EQUAL(datagram_receive(to, batch->datagrams, batch->meta, DATAGRAMS_MAX), count);
+    CHECK_EQUAL(datagram_receive(to, batch->datagrams, batch->meta, DATAGRAM_MOST), count);
     for (int i = 0; i < count; i++) {
         const uint8_t *meta = batch->meta + (size_t)i * DATAGRAM_META_BYTES;
         const uint8_t *datagram = batch->datagrams + (size_t)i * DATAGRAM_BYTES;
@@ -108,11 +108,11 @@ static void test_lengths(int family, struct batch *batch)
         for (size_t b = 0; b < lengths[i] && b < DATAGRAM_BYTES; b++)
             CHECK_EQUAL(datagram[b], i + 1);
     }
-    CHECK_EQUAL(datagram_receive(to, batch->datagrams, batch->meta, DATAGRAMS_MAX), 0);
+    CHECK_EQUAL(datagram_receive(to, batch->datagrams, batch->meta, DATAGRAM_MOST), 0);
     /* An answer from the address that was asked. */
     union address local;
     memset(&local, 0, sizeof local);
-    memcpy(local.bytes, batch->meta + 36, SOCKADDR_BYTES);
+    memcpy(local.bytes, batch->meta + DATAGRAM_LOCAL_AT, SOCKADDR_BYTES);
     CHECK_EQUAL(datagram_send(to, bytes, 10, &source, &local), 0);
     wait_readable(from);
     CHECK_EQUAL(datagram_receive(from, batch->datagrams, batch->meta, 1), 1);
@@ -136,7 +136,7 @@ static void test_room(struct batch *batch)
         CHECK_EQUAL(datagram_send(from, &byte, 1, &target, &none), 0);
     wait_readable(to);
     CHECK_EQUAL(datagram_receive(to, batch->datagrams, batch->meta, 3), 3);
-    CHECK_EQUAL(datagram_receive(to, batch->datagrams, batch->meta, 1000), (int)DATAGRAMS_MAX);
+    CHECK_EQUAL(datagram_receive(to, batch->datagrams, batch->meta, 1000), (int)DATAGRAM_MOST);
     CHECK_EQUAL(datagram_receive(to, batch->datagrams, batch->meta, 1000), 5);
     close(from);
     close(to);

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type FrameRun, runFrames } from "../../bench/frame-load.ts";
 import { FRAME_BUDGETS } from "../../src/memory/layout.ts";
 import { FRAME_BODY_BYTES } from "../../src/wire/frames.ts";
+import { type FrameRun, runFrames } from "../lab/frame-load.ts";
 import { cannotRun, Lab } from "../lab/lab.ts";
 import { measured } from "./scene.ts";
 

@@ -5,8 +5,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ALLOWED_IPS_MAX, AllowedIps } from "../../src/control/peers/allowed-ips.ts";
-import { publishRoutes, RouteLookup } from "../../src/memory/routes.ts";
+import { publishRoutes } from "../../src/memory/routes.ts";
 import { type Cidr, formatCidr, maskCidr, parseCidr } from "../../src/wire/cidr.ts";
+import { RouteLookup } from "../lab/route-lookup.ts";
 import { runs, smallArena } from "./arena.ts";
 import { find as findIn } from "./prefixes.ts";
 

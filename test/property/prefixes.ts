@@ -1,6 +1,8 @@
 /** prefixes — addresses as numbers, prefixes of them, and where to look for mistakes. */
+
 import type { Arena } from "../../src/memory/region.ts";
-import type { RouteEntry, RouteLookup } from "../../src/memory/routes.ts";
+import type { RouteEntry } from "../../src/memory/routes.ts";
+import type { RouteLookup } from "../lab/route-lookup.ts";
 
 export type Version = 4 | 6;
 
@@ -40,11 +42,10 @@ export const find = (
   address: bigint,
 ): number => {
   const words = wordsOf(version, address);
-  table.follow();
   // An I/O thread's inner addresses lie in jobs; any words of the arena will do.
   const word = where.layout.base.jobs >>> 2;
   where.u32.set(words, word);
-  return version === 4 ? table.find4(word) : table.find6(word);
+  return table.find(version, word);
 };
 
 /** Ends of every prefix and one beyond, where mistakes would be. */

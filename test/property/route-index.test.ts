@@ -8,7 +8,8 @@ import fc from "fast-check";
 import { flatten, Prefixes } from "../../src/memory/boundaries.ts";
 import { routeTableWords } from "../../src/memory/layout.ts";
 import { writeTable } from "../../src/memory/route-index.ts";
-import { publishRoutes, type RouteEntry, RouteLookup } from "../../src/memory/routes.ts";
+import { publishRoutes, type RouteEntry } from "../../src/memory/routes.ts";
+import { RouteLookup } from "../lab/route-lookup.ts";
 import { runs, smallArena } from "./arena.ts";
 import { addressOf, bitsOf, entry, find, hostBits, probes, type Version } from "./prefixes.ts";
 

@@ -11,21 +11,14 @@ import type { World } from "../../src/control/world.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { setPortOpen } from "../../src/memory/connected.ts";
 import { controlBlock, sumCounters } from "../../src/memory/counters.ts";
-import {
-  ENGINE,
-  HAND_OVER,
-  INDEX_BITS,
-  IO,
-  PEER,
-  SESSION,
-  SLOTS_PER_IO,
-} from "../../src/memory/layout.ts";
+import { ENGINE, HAND_OVER, IO, PEER, SESSION, SLOTS_PER_IO } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";
 import { PEER_FIELD, peerWord } from "../../src/memory/peers.ts";
 import { type Arena, fieldWord, makeArena, regionTables, wordOf } from "../../src/memory/region.ts";
 import { SESSION_FIELD, sessionWord } from "../../src/memory/sessions.ts";
 import { setTunIndex } from "../../src/memory/underlay.ts";
 import type { Change } from "../../src/schema/change.ts";
+import { RANDOM_MASK } from "../../src/wire/index.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import { IoActor, type Keeper, LASTS_MS, LOOPBACK_INDEX, MTU } from "./io-actor.ts";
 import { Violation } from "./ledger.ts";
@@ -35,7 +28,7 @@ import { watchStores } from "./stores.ts";
 const ROUTES = 64;
 /** Message types. */
 const DATA = [4, 8];
-const ZEROES = Buffer.alloc(4 << INDEX_BITS);
+const ZEROES = Buffer.alloc(4 * (RANDOM_MASK + 1));
 /** Between so many stores of control, one another, an I/O thread has a turn. */
 const STORES_A_TURN = 4;
 /** When an I/O thread has surely handed on what it was given. */

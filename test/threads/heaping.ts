@@ -6,7 +6,6 @@ import { once } from "node:events";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setEnvironmentData, Worker } from "node:worker_threads";
-import { REJECT_AFTER_MESSAGES } from "../../src/control/sessions/limits.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { optimiseEarly } from "../../src/jit.ts";
 import { ENGINE, HAND_OVER, SUITE } from "../../src/memory/layout.ts";
@@ -24,6 +23,7 @@ import {
 import { publishRoutes } from "../../src/memory/routes.ts";
 import { Sessions } from "../../src/memory/sessions.ts";
 import type { Cidr } from "../../src/wire/cidr.ts";
+import { REJECT_AFTER_MESSAGES } from "../../src/wire/handshake.ts";
 import { WorkerPool } from "../../src/workers/pool.ts";
 import type { HeapTask, HeapWindow } from "./heap-io.ts";
 import { SHARED_BYTES, SHARED_NAME } from "./heap-worker.ts";

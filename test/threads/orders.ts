@@ -1,7 +1,7 @@
 /**
  * orders — what the test says to its workers, and the nonces that they used.
  *
- * Both lie in the arena's IPv6 route table, since these tests have no routes: shared memory is
+ * Both lie in the arena's IPv6 route table, since these tests have no IPv6 routes: shared memory is
  * allocated in one place only. First come the words of ORDER, then one word for each counter of
  * the sealing session: how often a segment was sealed with it.
  */

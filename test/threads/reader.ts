@@ -5,7 +5,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { ENGINE, IO, JOB, RING_JOBS } from "../../src/memory/layout.ts";
 import { type ArenaShare, fieldWord, openArena, wordOf } from "../../src/memory/region.ts";
-import { RouteLookup } from "../../src/memory/routes.ts";
+import { RouteLookup } from "../lab/route-lookup.ts";
 
 export interface ReaderTask {
   readonly share: ArenaShare;
@@ -42,11 +42,10 @@ const read = ({ share, thread }: ReaderTask): ReaderReport => {
   while (Atomics.load(i32, stop) === 0) {
     // A turn begins and ends as in io.c: odd while in it, even while asleep.
     Atomics.add(i32, loops, 1);
-    table.follow();
     for (let i = 0; i < LOOKUPS_A_TURN; i++) {
       const k = lookups++ % ADDRESSES;
       arena.u32[own] = addressOf(k);
-      const peer = table.find4(own);
+      const peer = table.find(4, own);
       const answer = peer - TABLES * k;
       if (answer in of) of[answer]!++;
       else wrong++;

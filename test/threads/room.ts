@@ -18,7 +18,6 @@ import {
   PEER,
   SEGMENT_OVERHEAD_BYTES,
   SESSION,
-  SOURCE,
   TAG_BYTES,
 } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";
@@ -30,9 +29,9 @@ import {
   makeArena,
   regionTables,
   shareOf,
-  wordOf,
 } from "../../src/memory/region.ts";
 import { ioTag, jobIndex, jobWord } from "../../src/memory/ring.ts";
+import { publishRoutes } from "../../src/memory/routes.ts";
 import { SESSION_FIELD, Sessions, sessionWord } from "../../src/memory/sessions.ts";
 import { noteUse, type Orders, ordersOf, routesFor } from "./orders.ts";
 
@@ -42,8 +41,10 @@ export const PACKET_BYTES = 32;
 export const WIRE_BYTES = PACKET_BYTES + SEGMENT_OVERHEAD_BYTES;
 const NUMBER_AT = 20;
 const MESSAGE_TYPE = 4;
-const SOURCE_WORDS = SOURCE.size >>> 2;
-const MASKS = [fieldWord(SOURCE.fields.maskLow), fieldWord(SOURCE.fields.maskHigh)] as const;
+const MASKS = [fieldWord(JOB.fields.writeLow), fieldWord(JOB.fields.writeHigh)] as const;
+const SUITE_OF = fieldWord(JOB.fields.suite);
+const TYPE_OF = fieldWord(JOB.fields.messageType);
+const INDEX_OF = fieldWord(JOB.fields.receiverIndex);
 const COUNTER_LOW = fieldWord(JOB.fields.counterLow);
 
 /** What happened, for the test to compare. */
@@ -99,6 +100,8 @@ export const openRoom = (workers: number, counters: number): Room => {
   const { bases, counts } = regionTables(arena);
   addon.attach(arena.u8, bases, counts);
   writeMtu(arena, PACKET_BYTES);
+  const cidr = { version: 4, bytes: Uint8Array.of(10, 0, 0, 0), prefixLength: 8 } as const;
+  publishRoutes(arena, [{ cidr, owner: { index: 0 } }]);
   const wake = addon.eventOpen();
   assert(wake >= 0, addon.errorText(-wake));
   const io = { thread: 0, tun: -1, vnetHeaderBytes: 0, udp4: -1, udp6: -1, wake };
@@ -166,12 +169,12 @@ const beginJob = (room: Room, kind: number, count: number): number => {
   u32[word + F.slotGeneration] = station.slots.generation(slot);
   u32[word + F.session] = session;
   u32[word + F.sessionGeneration] = Atomics.load(u32, at + SESSION_FIELD.generation);
-  u32[word + F.suite] = 0;
   u32[word + F.count] = count;
   u32[word + F.segmentBytes] = WIRE_BYTES;
   u32[word + F.lastBytes] = WIRE_BYTES;
   u32[word + F.peer] = 0;
-  u32[word + F.messageType] = MESSAGE_TYPE;
+  u32[word + SUITE_OF] = 0;
+  u32[word + TYPE_OF] = MESSAGE_TYPE;
   // These tests read the job's number here; the engine has the run's bytes.
   u32[word + F.tunBytes] = room.tally.posted + 1;
   room.tally.posted++;
@@ -191,7 +194,7 @@ export const hasRoom = ({ station }: Room): boolean =>
 export const postSeal = (room: Room, count: number): void => {
   const { arena, station } = room;
   const word = beginJob(room, JOB_KIND.seal, count);
-  arena.u32[word + F.receiverIndex] = 0x8765_4321;
+  arena.u32[word + INDEX_OF] = 0x8765_4321;
   const prepared = addon.prepare(jobIndex(station.ring, station.poster.tail));
   assert.equal(prepared, 0);
   const slot = arena.u32[word + F.slot]!;
@@ -265,17 +268,10 @@ const retireSeal = (room: Room, word: number): void => {
 };
 
 /** Bit numbers of the segments that accept() let through. */
-const acceptedSegments = (arena: Arena, sources: number): number[] => {
-  const first = wordOf(arena, "sources", SOURCE.size, 0);
-  const found: number[] = [];
-  for (let i = 0; i < sources; i++) {
-    for (let bit = 0; bit < 64; bit++) {
-      const mask = arena.u32[first + i * SOURCE_WORDS + MASKS[bit < 32 ? 0 : 1]]!;
-      if ((mask >>> (bit & 31)) & 1) found.push(bit);
-    }
-  }
-  return found;
-};
+const acceptedSegments = (arena: Arena, word: number): number[] =>
+  Array.from({ length: 64 }, (_, bit) => bit).filter(
+    (bit) => (arena.u32[word + MASKS[bit < 32 ? 0 : 1]]! >>> (bit & 31)) & 1,
+  );
 
 const retireOpen = (room: Room, word: number): void => {
   const { arena, station, tally } = room;
@@ -285,7 +281,7 @@ const retireOpen = (room: Room, word: number): void => {
   const result = addon.accept(station.io, jobIndex(station.ring, station.poster.head));
   assert(result >= 0, addon.errorText(-result));
   const slot = arena.u32[word + F.slot]!;
-  for (const i of acceptedSegments(arena, result & 0xff)) {
+  for (const i of acceptedSegments(arena, word)) {
     const start = segmentStart(room, slot, i) + DATA_HEADER_BYTES;
     const number = numberIn(arena.u8.subarray(start, start + PACKET_BYTES));
     if (room.deliveredNumbers.has(number)) tally.deliveredTwice++;

@@ -16,7 +16,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   wire: [],
   memory: ["wire"],
   schema: ["wire", "memory"],
-  "io/native": ["schema"],
+  "io/native": ["schema", "memory", "wire"],
   crypto: ["memory", "io/native"],
   workers: ["memory", "crypto", "io/native"],
   io: ["memory", "wire", "crypto", "io/native"],

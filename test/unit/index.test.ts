@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
-import { INDEX_BITS } from "../../src/memory/layout.ts";
 import {
   checkBits,
   isPossibleIndex,
@@ -13,6 +12,7 @@ import {
   RANDOM_MASK,
 } from "../../src/wire/index.ts";
 
+const INDEX_BITS = 20;
 const keys = fc.uint8Array({ minLength: 8, maxLength: 8 }).map(makeIndexKey);
 const random = fc.nat(RANDOM_MASK);
 

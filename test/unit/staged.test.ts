@@ -18,7 +18,7 @@ import {
 import { writeMtu } from "../../src/memory/mtu.ts";
 import { PeerEntries } from "../../src/memory/peers.ts";
 import { makeArena, regionTables, shareOf } from "../../src/memory/region.ts";
-import { jobWord } from "../../src/memory/ring.ts";
+import { jobIndex, jobWord } from "../../src/memory/ring.ts";
 import { publishRoutes, type RouteEntry } from "../../src/memory/routes.ts";
 import { Sessions } from "../../src/memory/sessions.ts";
 
@@ -83,9 +83,9 @@ const setUp = (late = LATE) => {
     u32[word + F.lastBytes] = BYTES + SEGMENT_OVERHEAD_BYTES;
     u32[word + F.tunBytes] = number;
     u32[word + F.ecn] = 0;
-    u32[word + F.syn] = 0;
     u32[word + F.innerVersion] = 4;
     u32[word + F.innerAddress] = 0x0a00_0001 | (peer << 16);
+    addon.find(station.io, jobIndex(station.ring, station.poster.tail));
     send.take();
   };
   const close = (): void => {

@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  messageLimits,
-  REJECT_AFTER_MESSAGES,
-  REKEY_AFTER_MESSAGES,
-} from "../../src/control/sessions/limits.ts";
+import { messageLimits, REKEY_AFTER_MESSAGES } from "../../src/control/sessions/limits.ts";
 import {
   type Action,
   JITTER_MS,
@@ -13,6 +9,7 @@ import {
   type SessionSeen,
   TIMING,
 } from "../../src/control/sessions/timers.ts";
+import { REJECT_AFTER_MESSAGES } from "../../src/wire/handshake.ts";
 
 const NOTHING: Observation = {
   lastSentMs: 0,

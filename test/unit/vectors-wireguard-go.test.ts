@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Limiter, type SourceHash } from "../../src/control/strangers/limiter.ts";
 import { makeArena } from "../../src/memory/region.ts";
-import { publishRoutes, type RouteEntry, RouteLookup } from "../../src/memory/routes.ts";
+import { publishRoutes, type RouteEntry } from "../../src/memory/routes.ts";
 import { type Cidr, maskCidr, parseAddress, parseCidr } from "../../src/wire/cidr.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import { compareTai64n, tai64n } from "../../src/wire/tai64n.ts";
+import { RouteLookup } from "../lab/route-lookup.ts";
 import { ownVectors } from "./vectors.ts";
 
 type Placed = readonly [peer: string, where: string];
@@ -73,10 +74,9 @@ test("allowedips: the longest prefix decides, the last giver has it, none is lef
   const find = (address: string): number => {
     const bytes = parseAddress(address)!;
     const words = wordsOf(bytes);
-    lookup.follow();
     const word = arena.layout.base.jobs >>> 2;
     arena.u32.set(words, word);
-    return bytes.length === 4 ? lookup.find4(word) : lookup.find6(word);
+    return lookup.find(bytes.length === 4 ? 4 : 6, word);
   };
   let routes: RouteEntry[] = [];
   let looked = 0;

@@ -5,13 +5,9 @@
  * (control socket, timers) is never starved by a flood of handshakes. Thread: control.
  */
 import { addon, type WatchHandle } from "../../io/native/addon.ts";
+import { DATAGRAM } from "../../memory/numbers.ts";
 import { SOCKADDR_BYTES, sockaddrFamily } from "../../wire/sockaddr.ts";
 
-const BATCH = 32;
-const DATAGRAM_BYTES = 2_048;
-const META_BYTES = 64;
-const FROM_AT = 8;
-const LOCAL_AT = 36;
 const ANY = new Uint8Array(0);
 
 /** Who takes datagrams: `Control`. */
@@ -37,8 +33,8 @@ export class Datagrams {
   readonly #fds: { readonly udp4: number; readonly udp6: number };
   readonly #passOn: number;
   readonly #taker: Taker;
-  readonly #bytes = new Uint8Array(BATCH * DATAGRAM_BYTES);
-  readonly #meta = new Uint8Array(BATCH * META_BYTES);
+  readonly #bytes = new Uint8Array(DATAGRAM.most * DATAGRAM.bytes);
+  readonly #meta = new Uint8Array(DATAGRAM.most * DATAGRAM.metaBytes);
   readonly #watches: WatchHandle[] = [];
 
   /**
@@ -82,18 +78,18 @@ export class Datagrams {
 
   #receive(fd: number): void {
     const count = addon.datagramReceive(fd, this.#bytes, this.#meta);
-    if (count === BATCH) this.#taker.crowded();
+    if (count === DATAGRAM.most) this.#taker.crowded();
     for (let i = 0; i < count; i++) {
-      const meta = i * META_BYTES;
+      const meta = i * DATAGRAM.metaBytes;
       const length = this.#meta[meta]! | (this.#meta[meta + 1]! << 8);
-      if (length > DATAGRAM_BYTES) {
+      if (length > DATAGRAM.bytes) {
         this.#taker.oversized();
         continue;
       }
       this.#taker.receive(
-        this.#bytes.subarray(i * DATAGRAM_BYTES, i * DATAGRAM_BYTES + length),
-        this.#meta.subarray(meta + FROM_AT, meta + FROM_AT + SOCKADDR_BYTES),
-        this.#meta.subarray(meta + LOCAL_AT, meta + LOCAL_AT + SOCKADDR_BYTES),
+        this.#bytes.subarray(i * DATAGRAM.bytes, i * DATAGRAM.bytes + length),
+        this.#meta.subarray(meta + DATAGRAM.fromAt, meta + DATAGRAM.fromAt + SOCKADDR_BYTES),
+        this.#meta.subarray(meta + DATAGRAM.localAt, meta + DATAGRAM.localAt + SOCKADDR_BYTES),
       );
     }
   }
@@ -101,11 +97,11 @@ export class Datagrams {
   /** What I/O threads handed on. */
   #receivePassed(fd: number): void {
     const count = addon.datagramReceive(fd, this.#bytes, this.#meta);
-    if (count === BATCH) this.#taker.crowded();
+    if (count === DATAGRAM.most) this.#taker.crowded();
     for (let i = 0; i < count; i++) {
-      const meta = i * META_BYTES;
+      const meta = i * DATAGRAM.metaBytes;
       const length = this.#meta[meta]! | (this.#meta[meta + 1]! << 8);
-      const start = i * DATAGRAM_BYTES;
+      const start = i * DATAGRAM.bytes;
       takePassed(this.#bytes.subarray(start, start + length), this.#taker);
     }
   }

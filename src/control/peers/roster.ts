@@ -4,11 +4,13 @@
  *     add ──▶ known ──remove──▶ leaving ──routes published──▶ dying ──nobody holds it──▶ free
  *
  * An entry of the peers region is used again only when no route names it any more and every I/O
- * thread has ended the turn and the jobs in which it may have seen it. Thread: control.
+ * thread has ended the turn and the jobs in which it may have seen it; so is one of the groups
+ * region. Thread: control.
  */
 
 import assert from "node:assert";
 import { type Mark, mark, passed } from "../../memory/epochs.ts";
+import { Groups } from "../../memory/groups.ts";
 import type { PeerEntries } from "../../memory/peers.ts";
 import type { Arena } from "../../memory/region.ts";
 import { RoutePublisher } from "../../memory/routes.ts";
@@ -21,7 +23,13 @@ import type { Origin, Peer } from "./peer.ts";
 /** Tuning: routes are published this often at most, when nobody waits for them. */
 export const GATHER_MS = 50;
 
+/** Several peers that share prefixes; `index` is a hop of memory/groups.ts. */
+export interface Group extends Owner {
+  readonly name: string;
+}
+
 interface Dying {
+  /** A peer's entry, or a group's hop. */
   readonly index: number;
   readonly at: Mark;
 }
@@ -40,6 +48,9 @@ export class Roster {
   readonly #byIndex: (Peer | undefined)[] = [];
   readonly #allowed = new AllowedIps<Owner>();
   readonly #publisher: RoutePublisher;
+  /** Who of a group's peers is active and entitled is written here, and counts at once. */
+  readonly groups: Groups;
+  readonly #groupsByName = new Map<string, Group>();
   /** Indices not used so far start here; used ones come back in `#free`. */
   #nextIndex = 0;
   readonly #free: number[] = [];
@@ -53,6 +64,7 @@ export class Roster {
   constructor(options: RosterOptions) {
     this.#options = options;
     this.#publisher = new RoutePublisher(options.arena);
+    this.groups = new Groups(options.arena);
   }
 
   get size(): number {
@@ -172,7 +184,10 @@ export class Roster {
     return owner === null ? undefined : this.#byIndex[owner.index];
   }
 
-  /** Two peers may not share a name, but for the network's, which says no names of its own. Errors: EngineError PEER_NAME_TAKEN. */
+  /**
+   * Two peers may not share a name; the network's are not asked. Errors: EngineError
+   * PEER_NAME_TAKEN.
+   */
   #checkNames(change: Change): void {
     const changed = new Map((change.peers ?? []).map((one) => [keyText(one.publicKey), one]));
     if (![...changed.values()].some(({ name }) => name)) return;
@@ -237,6 +252,7 @@ export class Roster {
     this.#byIndex[peer.index] = undefined;
     this.#clear(peer);
     this.#leaving.push(peer.index);
+    this.groups.forget(peer.index);
     this.#options.entries.end(peer.index);
     peer.endpoint = null; // a look-up under way must not write into its entry
     peer.presharedKey?.fill(0);
@@ -278,14 +294,40 @@ export class Roster {
     return given;
   }
 
+  /** The group of that name, made where there is none; null: there is no room for one more. */
+  group(name: string): Group | null {
+    const known = this.#groupsByName.get(name);
+    if (known !== undefined) return known;
+    const index = this.groups.take();
+    if (index < 0) return null;
+    const group = { index, name };
+    this.#groupsByName.set(name, group);
+    return group;
+  }
+
+  /** Gives a prefix to a group, or takes it. False: no room for one more, or not the group's. */
+  route(group: Group, cidr: Cidr, leads = true): boolean {
+    const done = leads ? this.#allowed.give(group, cidr) : this.#allowed.take(group, cidr);
+    this.#changed ||= done;
+    return done;
+  }
+
+  /** The group is gone, and its prefixes lead nowhere. */
+  removeGroup(group: Group): void {
+    this.#groupsByName.delete(group.name);
+    this.#clear(group);
+    this.groups.empty(group.index);
+    this.#leaving.push(group.index);
+  }
+
   /** All prefixes. */
   *prefixes(): Generator<Cidr, void, undefined> {
     for (const { cidr } of this.#allowed.entries()) yield cidr;
   }
 
-  #clear(peer: Peer): void {
-    if (this.#allowed.countOf(peer) > 0) this.#changed = true;
-    this.#allowed.clear(peer);
+  #clear(owner: Owner): void {
+    if (this.#allowed.countOf(owner) > 0) this.#changed = true;
+    this.#allowed.clear(owner);
   }
 
   /** I/O threads have all routes. */
@@ -314,7 +356,8 @@ export class Roster {
     }
     this.#dying = this.#dying.filter(({ index, at }) => {
       if (!passed(arena, at)) return true;
-      this.#free.push(index);
+      if (index < arena.layout.count.peers) this.#free.push(index);
+      else this.groups.give(index);
       return false;
     });
     return !this.#changed && this.#dying.length === 0;

@@ -8,9 +8,9 @@
  * Source: WireGuard paper, section 6.1; NIST SP 800-38D, section 7.1, for the blocks of a message.
  */
 import { SUITE } from "../../memory/layout.ts";
+import { REJECT_AFTER_MESSAGES } from "../../wire/handshake.ts";
 
 export const REKEY_AFTER_MESSAGES = 2n ** 60n;
-export const REJECT_AFTER_MESSAGES = 2n ** 64n - 2n ** 13n - 1n;
 export const REKEY_AFTER_BLOCKS = 2n ** 35n;
 export const REJECT_AFTER_BLOCKS = 2n ** 36n;
 const BLOCK_BYTES = 16;

@@ -1,11 +1,11 @@
 /**
  * addon — the typed face of the C addon, and the only place that loads it.
  *
- * The addon keeps no policy. Calls return a count or a value ≥ 0, or `-errno`, and throw TypeError
- * for arguments of the wrong kind. Only calls whose result has no room for an errno (watch,
- * addressList, netlinkRead, ioOpen) throw an Error with a `code` for what the kernel says. Each
- * thread that imports this file has its own instance (Node-API instance data); nothing is static
- * in C.
+ * The addon says what is so, and not what follows from it (ARCHITECTURE.md). Calls return a count
+ * or a value ≥ 0, or `-errno`, and throw TypeError for arguments of the wrong kind. Only calls
+ * whose result has no room for an errno (watch, addressList, netlinkRead, ioOpen) throw an Error
+ * with a `code` for what the kernel says. Each thread that imports this file has its own instance
+ * (Node-API instance data); nothing is static in C.
  *
  * Packet calls name a job by its index in the `jobs` region and read and write the job's fields
  * there, so that no call allocates: what is given and returned fits 32 bits with a sign, and times
@@ -117,7 +117,7 @@ export interface Addon {
   tunOffload(fd: number, level: number): number;
   /**
    * Writes a merged packet that reaches nobody: 1 taken, 0 taken if the device were up (or that was
-   * looked at first), -EINVAL refused. Types: 1 TCP over IPv4, 5 UDP; see probe.h.
+   * looked at first), -EINVAL refused. Types are VNET_GSO's; see probe.h.
    */
   tunProbe(fd: number, gsoType: number): number;
 
@@ -198,16 +198,15 @@ export interface Addon {
   udpHush(fd: number): number;
   /** SO_MARK; 0 is none. */
   udpMark(fd: number, mark: number): number;
-  /** Bits: 1 UDP_SEGMENT, 2 UDP_GRO, which is on then: for a socket that is not kept. */
+  /** UDP_TAKES bits; UDP_GRO is on then: for a socket that is not kept. */
   udpProbe(fd: number): number;
   udpGro(fd: number, on: boolean): number;
   udpConnect(fd: number, sockaddr: Uint8Array): number;
   /** Classic BPF, 8 bytes an instruction; kind 0: socket filter, 1: reuseport group's program. */
   filterAttach(fd: number, kind: 0 | 1, program: Uint8Array): number;
   /**
-   * Receives up to 32 datagrams of at most 2048 bytes each. Datagram i is at i * 2048 of `bytes`;
-   * meta holds 64 bytes for each: u32 length, u32 spare, sockaddr (28) at 8, local address and
-   * interface as sockaddr (28) at 36.
+   * Receives up to DATAGRAM.most datagrams, one each DATAGRAM.bytes of `bytes`. Each `metaBytes`
+   * of meta: u32 length, sockaddr at `fromAt`, local address and interface as one at `localAt`.
    */
   datagramReceive(fd: number, bytes: Uint8Array, meta: Uint8Array): number;
   /** `local` is a sockaddr as datagramReceive gave it, or empty. */
@@ -229,10 +228,7 @@ export interface Addon {
    * is rung; -1: they are dropped.
    */
   ioRingTo(io: IoHandle, fd: number): void;
-  /**
-   * Waits; bits: 1 woken, 2 TUN readable, 4 UDP readable, 8 TUN gone. Writes `loops`, `nowMs`,
-   * `sleptMs`.
-   */
+  /** Waits; READY bits, or -errno. Writes `loops`, `nowMs`, `sleptMs`. */
   ioPoll(io: IoHandle, timeoutMs: number): number;
   /** The same for the wake-up eventfd alone, while there is no room for what others hold. */
   ioPollWake(io: IoHandle, timeoutMs: number): number;
@@ -246,10 +242,10 @@ export interface Addon {
   /** The peer needs no socket of its own any more. */
   ioDisconnect(io: IoHandle, peer: number): void;
   /**
-   * Takes a packet that comes alone its whole way, where that is plain; io_lone.c. `ready`: what
-   * ioPoll gave; `job` and those after it have slots for `count` runs. The bits that are still
-   * ready; from bit 8 on tunRead()'s result, or from bit 20 on receive()'s runs, when `job` holds
-   * what came instead. After a wake-up (bit 1) it does nothing.
+   * Takes a packet that comes alone its whole way, where what is found of it is PLAIN; io_lone.c.
+   * `ready`: what ioPoll gave; `job` and those after it have slots for `count` runs. The bits that
+   * are still ready; where LONE says, tunRead()'s result or receive()'s runs, when `job` holds what
+   * came instead. After a wake-up it does nothing.
    */
   lone(io: IoHandle, job: number, count: number, ready: number): number;
   /**
@@ -258,8 +254,8 @@ export interface Addon {
    */
   ioWait(io: IoHandle, job: number, count: number, timeoutMs: number): number;
   /**
-   * Reads and splits one run into the job's slot. Segments, plus 256 when the device is empty now;
-   * 0: nothing was there; or -errno.
+   * Reads and splits one run into the job's slot, and looks it up: `found`, and what it names. TUN
+   * says what it returns; 0: nothing was there; or -errno.
    */
   tunRead(io: IoHandle, job: number): number;
   /**
@@ -269,29 +265,36 @@ export interface Addon {
   tooBig(io: IoHandle, job: number): number;
   /** Lowers the MSS of the run's TCP SYN packets to what the way to its peer takes. */
   clampMss(io: IoHandle, job: number): number;
+  /** Looks an outbound run up again, as tunRead() did. FOUND bits. */
+  find(io: IoHandle, job: number): number;
+  /** The same of a job that names its peer, for the session alone. */
+  findSession(io: IoHandle, job: number): number;
   /**
-   * Receives into up to `count` jobs from `job` on (ring order). Runs, plus 256 when little
-   * came and there may be more; or -errno.
+   * Looks up `count` addresses, four words each from word `first` of the arena on; `results`, u32:
+   * what each leads to, plus 1. For tests and benchmarks. 0 or -errno.
+   */
+  routesFind(version: 4 | 6, first: number, count: number, results: Uint8Array): number;
+  /**
+   * Receives into up to `count` jobs from `job` on (ring order), and looks the runs up: `found`,
+   * and what it names. RECEIVE, or -errno.
    */
   receive(io: IoHandle, job: number, count: number): number;
   /**
-   * Takes nonces, writes headers and accounts. 0, or -EOVERFLOW: the counter is exhausted, or
-   * -ESTALE: the session's entry has been given up.
+   * Takes nonces of the session that the job names, writes headers and accounts. 0, or -EOVERFLOW:
+   * the counter is exhausted, or -ESTALE: the session's entry has been given up.
    */
   prepare(job: number): number;
   /** AEAD over a job with the node binary's OpenSSL; result in the job's claimer fields. */
   seal(job: number): number;
   open(job: number): number;
   /**
-   * After opening: replay check and mark, inner length and version, grouped by inner source.
-   * Returns the number of `sources` entries; keepalives and drops are counted on the way.
+   * After opening: replay check and mark, inner length and version, congestion, and that the inner
+   * source leads back to the peer. ACCEPT: packets to be written, which the job names; keepalives
+   * and drops are counted on the way.
    */
   accept(io: IoHandle, job: number): number;
-  /**
-   * Merges and writes the segments of a run that the masks name: 32 bits each, as signed numbers,
-   * which are never boxed. Packets written, or -errno.
-   */
-  tunWrite(io: IoHandle, job: number, maskLow: number, maskHigh: number): number;
+  /** Merges and writes the packets that accept() let through. Packets written, or -errno. */
+  tunWrite(io: IoHandle, job: number): number;
   /** Queues a sealed job for the next flush; its slot must stay until then. */
   sendAdd(io: IoHandle, job: number): number;
   /** Sends what was queued. Datagrams sent. */

@@ -5,6 +5,7 @@
 
 #include "addon.h"
 #include "io.h"
+#include "routes.h"
 
 #define CALL(name) static napi_value name(napi_env env, napi_callback_info info)
 
@@ -274,15 +275,37 @@ CALL(prepare_call)
 
 CALL(tun_write_call)
 {
+    return call_with_job(env, info, io_tun_write);
+}
+
+CALL(find_call)
+{
+    return call_with_job(env, info, io_find);
+}
+
+CALL(find_session_call)
+{
+    return call_with_job(env, info, io_find_session);
+}
+
+CALL(routes_find_call)
+{
     napi_value args[ARGS_MAX];
-    struct io *io;
-    uint32_t job;
-    int32_t low, high;
-    if (!get_args(env, info, 4, args) || !get_io(env, args[0], &io) ||
-        !get_u32(env, args[1], "job", &job) || !get_i32(env, args[2], "maskLow", &low) ||
-        !get_i32(env, args[3], "maskHigh", &high))
+    uint32_t version, first, addresses;
+    uint8_t *results;
+    size_t room;
+    if (!get_args(env, info, 4, args) || !get_u32(env, args[0], "version", &version) ||
+        !get_u32(env, args[1], "first", &first) || !get_u32(env, args[2], "count", &addresses) ||
+        !get_bytes(env, args[3], "results", &results, &room))
         return NULL;
-    return make_i32(env, io_tun_write(io, job, (uint32_t)low | (uint64_t)(uint32_t)high << 32));
+    const struct arena *arena = &instance_of(env)->arena;
+    if (arena->base == NULL || (size_t)addresses * 4 > room ||
+        (size_t)first * 4 + (size_t)addresses * 16 > arena->bytes)
+        return make_i32(env, -EINVAL);
+    const uint8_t *at = arena->base + (size_t)first * 4;
+    for (size_t i = 0; i < addresses; i++)
+        store32(results + 4 * i, (uint32_t)(route_find(arena, version, at + 16 * i) + 1));
+    return make_i32(env, 0);
 }
 
 void register_io(napi_env env, napi_value exports)
@@ -298,7 +321,8 @@ void register_io(napi_env env, napi_value exports)
         { "tunWrite", tun_write_call }, { "sendAdd", send_add_call },
         { "sendFlush", send_flush_call }, { "tooBig", too_big_call },
         { "clampMss", clamp_mss_call },   { "lone", lone_call },
-        { "ioWait", io_wait_call },
+        { "ioWait", io_wait_call },       { "find", find_call },
+        { "findSession", find_session_call }, { "routesFind", routes_find_call },
     };
     register_calls(env, exports, calls, sizeof calls / sizeof calls[0]);
 }

@@ -174,10 +174,10 @@ static napi_value call_address_list(napi_env env, napi_callback_info info)
 {
     napi_value args[ARGS_MAX], list;
     uint32_t index;
-    struct netlink_address addresses[NETLINK_HOST_ADDRESSES_MAX];
+    struct netlink_address addresses[HOST_ADDRESSES];
     if (!get_args(env, info, 1, args) || !get_u32(env, args[0], "index", &index))
         return NULL;
-    size_t room = index == 0 ? NETLINK_HOST_ADDRESSES_MAX : NETLINK_ADDRESSES_MAX;
+    size_t room = index == 0 ? HOST_ADDRESSES : NETLINK_ADDRESSES_MAX;
     int count = netlink_address_list(index, addresses, room);
     if (count < 0)
         return throw_errno(env, count);

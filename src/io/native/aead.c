@@ -13,8 +13,6 @@
 
 #include "layout.gen.h"
 
-#define NONCE_BYTES 12u
-#define KEY_BYTES 32u
 #define SUITES 2u
 /* From openssl/evp.h: EVP_CTRL_AEAD_SET_IVLEN, _GET_TAG, _SET_TAG. */
 #define CTRL_GET_TAG 0x10
@@ -32,7 +30,7 @@ typedef int final_function(EVP_CIPHER_CTX *, unsigned char *, int *);
 /* A context keeps its key from batch to batch, so that a busy session expands it once. */
 struct keyed {
     EVP_CIPHER_CTX *context;
-    uint8_t key[KEY_BYTES];
+    uint8_t key[AEAD_KEY_BYTES];
     bool ready;
 };
 
@@ -137,15 +135,15 @@ bool aead_hardware(void)
 static bool use_key(struct aead *aead, struct keyed *keyed, init_function *init,
                     const struct aead_batch *batch)
 {
-    if (keyed->ready && memcmp(keyed->key, batch->key, KEY_BYTES) == 0)
+    if (keyed->ready && memcmp(keyed->key, batch->key, AEAD_KEY_BYTES) == 0)
         return true;
     keyed->ready = init(keyed->context, aead->cipher[batch->suite], NULL, batch->key, NULL) == 1;
-    memcpy(keyed->key, batch->key, KEY_BYTES);
+    memcpy(keyed->key, batch->key, AEAD_KEY_BYTES);
     return keyed->ready;
 }
 
 /* Four zero bytes, then the counter: little-endian for ChaCha20, big-endian for AES. */
-static void make_nonce(uint32_t suite, const uint8_t *header, uint8_t nonce[NONCE_BYTES])
+static void make_nonce(uint32_t suite, const uint8_t *header, uint8_t nonce[AEAD_NONCE_BYTES])
 {
     memset(nonce, 0, 4);
     if (suite == SUITE_CHACHA20POLY1305) {
@@ -175,7 +173,7 @@ int aead_seal(struct aead *aead, const struct aead_batch *batch)
         uint32_t bytes = i + 1 == batch->count ? batch->last_bytes : batch->stride;
         uint8_t *payload = header + DATA_HEADER_BYTES;
         int payload_bytes = (int)(bytes - SEGMENT_OVERHEAD_BYTES);
-        uint8_t nonce[NONCE_BYTES];
+        uint8_t nonce[AEAD_NONCE_BYTES];
         int done = 0;
 
         make_nonce(batch->suite, header, nonce);
@@ -203,7 +201,7 @@ int aead_open_batch(struct aead *aead, const struct aead_batch *batch, uint64_t 
         uint32_t bytes = i + 1 == batch->count ? batch->last_bytes : batch->stride;
         uint8_t *payload = header + DATA_HEADER_BYTES;
         int payload_bytes = (int)(bytes - SEGMENT_OVERHEAD_BYTES);
-        uint8_t nonce[NONCE_BYTES];
+        uint8_t nonce[AEAD_NONCE_BYTES];
         int done = 0;
 
         make_nonce(batch->suite, header, nonce);

@@ -13,9 +13,6 @@
 
 #include "arena.h"
 
-#define ECN_NOT_CAPABLE 0u
-#define ECN_CE 3u
-
 /* The bits of a whole IPv4 or IPv6 packet. */
 static inline uint32_t ecn_of(const uint8_t *packet)
 {

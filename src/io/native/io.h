@@ -1,11 +1,12 @@
 /*
  * io.h — the packet path of one I/O thread.
  *
- *   outbound:  io_tun_read -> (route) -> io_prepare -> (seal) -> io_send_add -> io_send_flush
- *   inbound:   io_receive  -> (session) -> (open) -> io_accept -> (route) -> io_tun_write
+ *   outbound:  io_tun_read -> (choose) -> io_prepare -> (seal) -> io_send_add -> io_send_flush
+ *   inbound:   io_receive  -> (choose) -> (open) -> io_accept -> io_tun_write
  *
- * What stands in brackets is TypeScript's or a worker's. Between the calls a run lives in a job of
- * the arena (layout.gen.h). Nothing here allocates after io_open.
+ * What stands in brackets is TypeScript's or a worker's. io_tun_read and io_receive look up what is
+ * to be known of a run (io_find.c); TypeScript chooses by it. Between the calls a run lives in a
+ * job of the arena (layout.gen.h). Nothing here allocates after io_open.
  */
 #ifndef P2PVPN_IO_H
 #define P2PVPN_IO_H
@@ -14,25 +15,6 @@
 #include <stdint.h>
 
 #include "arena.h"
-
-#define READY_WAKE 1
-#define READY_TUN 2
-#define READY_UDP 4
-#define READY_TUN_GONE 8
-
-/* io_tun_read's result: segments in the low byte, then this bit when the device is empty. */
-#define TUN_DRAINED 0x100
-/* io_receive's result: runs in the low byte, then this bit: little came, and there may be more. */
-#define RECEIVE_RUNS 0xff
-#define RECEIVE_MORE 0x100
-/* io_accept's result: sources in the low byte, then these. */
-#define ACCEPT_SOURCES 0xff
-#define ACCEPT_AUTHENTIC 0x100
-#define ACCEPT_ROAMED 0x200
-
-/* io_lone's result: READY_ bits, then these. */
-#define LONE_READ_SHIFT 8
-#define LONE_RUNS_SHIFT 20
 
 struct io;
 struct aead;
@@ -74,6 +56,12 @@ void io_pass_to(struct io *io, int fd);
 
 /* Control frames go to control, whose eventfd this is; without one they are dropped. */
 void io_ring_to(struct io *io, int fd);
+/*
+ * io_find.c: looks an outbound run up again, as io_tun_read did, or of a job that names its peer
+ * the session alone. FOUND_ bits; none of a job that cannot be.
+ */
+int io_find(struct io *io, uint32_t job);
+int io_find_session(struct io *io, uint32_t job);
 
 /* Outbound. `job` is an index of the jobs region. */
 int io_tun_read(struct io *io, uint32_t job);
@@ -96,6 +84,6 @@ int io_wait(struct io *io, struct aead *aead, uint32_t job, uint32_t offered, in
 /* Inbound. */
 int io_receive(struct io *io, uint32_t job, uint32_t count);
 int io_accept(struct io *io, uint32_t job);
-int io_tun_write(struct io *io, uint32_t job, uint64_t mask);
+int io_tun_write(struct io *io, uint32_t job);
 
 #endif

@@ -23,7 +23,7 @@
 #include "io_state.h"
 
 /* Tuning: a peer is busy by what it moves in a window of this length, or less than twice that. */
-#define WINDOW_MS 100.0
+#define BUSY_MS 100.0
 /* Tuning: a peer gets no two sockets within this time (security.md 29). */
 #define RETRY_MS 1000.0
 /* Tuning: a socket on which nothing authentic went either way for this long is closed. */
@@ -214,11 +214,11 @@ static bool was_busy(struct io *io, uint32_t peer, double now)
         traffic->bytes = moved(peer_of(io, peer));
         return false;
     }
-    if (lasted < WINDOW_MS)
+    if (lasted < BUSY_MS)
         return false;
     uint64_t bytes = moved(peer_of(io, peer));
     traffic->rate = bytes - traffic->bytes;
-    bool busy = lasted < 2 * WINDOW_MS && traffic->rate >= io->busy_bytes;
+    bool busy = lasted < 2 * BUSY_MS && traffic->rate >= io->busy_bytes;
     traffic->since_ms = now;
     traffic->bytes = bytes;
     if (traffic->side != 0) {

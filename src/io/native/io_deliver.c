@@ -8,37 +8,33 @@
 #include "mss.h"
 #include "probe.h"
 #include "replay.h"
+#include "routes.h"
 
-/* Finds or adds the source of `packet`; marks the segment there. Returns the new number. */
-static uint32_t note_source(uint8_t *sources, uint32_t known, const uint8_t *packet, uint32_t i)
+/* An inner source, and whether it leads to the peer: mostly that of the packet before. */
+struct source {
+    uint32_t version;
+    uint8_t address[16]; /* words in host order */
+    bool leads_back;
+};
+
+/* Does the source of `packet` lead back to `peer`? What comes from elsewhere is dropped. */
+static bool leads_back(const struct io *io, uint32_t peer, const uint8_t *packet,
+                       struct source *last)
 {
-    uint32_t version = packet[0] >> 4;
-    uint32_t words[4] = { 0 };
-    if (version == 4)
-        words[0] = load32_be(packet + 12);
-    else
-        for (uint32_t w = 0; w < 4; w++)
-            words[w] = load32_be(packet + 8 + 4 * w);
+    struct source source = { .version = packet[0] >> 4 };
+    size_t at = source.version == 4 ? 12 : 8, bytes = source.version == 4 ? 4 : 16;
 
-    uint32_t at = 0;
-    while (at < known) {
-        const uint8_t *source = sources + (size_t)at * SOURCE_SIZE;
-        if (load32(source + SOURCE_VERSION) == version &&
-            memcmp(source + SOURCE_ADDRESS, words, sizeof words) == 0)
-            break;
-        at++;
+    for (size_t i = 0; i < bytes; i += 4)
+        store32(source.address + i, load32_be(packet + at + i));
+    if (source.version != last->version ||
+        memcmp(source.address, last->address, sizeof source.address) != 0) {
+        *last = source;
+        int64_t hop = route_find(io->arena, source.version, source.address);
+        last->leads_back = hop_entitles(io->arena, hop, peer);
     }
-    uint8_t *source = sources + (size_t)at * SOURCE_SIZE;
-    if (at == known) {
-        store32(source + SOURCE_VERSION, version);
-        memcpy(source + SOURCE_ADDRESS, words, sizeof words);
-        store32(source + SOURCE_MASK_LOW, 0);
-        store32(source + SOURCE_MASK_HIGH, 0);
-        known++;
-    }
-    uint8_t *mask = source + (i < 32 ? SOURCE_MASK_LOW : SOURCE_MASK_HIGH);
-    store32(mask, load32(mask) | (UINT32_C(1) << (i & 31)));
-    return known;
+    if (!last->leads_back)
+        count(io->counters, DROP_INNER_SOURCE, 1);
+    return last->leads_back;
 }
 
 bool came_as_named(const uint8_t *job, const uint8_t *peer)
@@ -152,15 +148,14 @@ int io_accept(struct io *io, uint32_t job_index)
     if (job == NULL || !segments_of(io->arena, job, &segments))
         return -EINVAL;
     uint8_t *session = entry(io->arena, REGION_SESSIONS, SESSION_SIZE, load32(job + JOB_SESSION));
-    uint8_t *sources =
-        entry(io->arena, REGION_SOURCES, SOURCE_SIZE, (size_t)io->thread * JOB_SEGMENTS);
-    if (session == NULL || sources == NULL)
+    if (session == NULL)
         return -EINVAL;
     uint64_t failed = load32(job + JOB_FAILED_LOW) | (uint64_t)load32(job + JOB_FAILED_HIGH) << 32;
     uint64_t *last = (uint64_t *)(void *)(session + SESSION_LAST_COUNTER);
     uint64_t *window = (uint64_t *)(void *)(session + SESSION_WINDOW);
-    uint64_t authentic = 0, before = *last;
-    uint32_t known = 0, ecn = load32(job + JOB_ECN);
+    uint64_t authentic = 0, before = *last, good = 0;
+    uint32_t ecn = load32(job + JOB_ECN), peer = load32(job + JOB_PEER);
+    struct source source = { 0 };
     bool data = false;
 
     for (uint32_t i = 0; i < segments.count; i++) {
@@ -187,10 +182,13 @@ int io_accept(struct io *io, uint32_t job_index)
             pass_frame(io, job, packet, room);
         else if (inner_bytes(packet, room) == 0)
             count(io->counters, DROP_INNER_INVALID, 1);
-        else if (take_ecn(io, ecn, packet))
-            known = note_source(sources, known, packet, i);
+        else if (take_ecn(io, ecn, packet) && leads_back(io, peer, packet, &source))
+            good |= UINT64_C(1) << i;
     }
-    return (int)known | account(io, job, session, authentic, data, *last > before);
+    store32(job + JOB_WRITE_LOW, (uint32_t)good);
+    store32(job + JOB_WRITE_HIGH, (uint32_t)(good >> 32));
+    return __builtin_popcountll(good) |
+           account(io, job, session, authentic, data, *last > before);
 }
 
 /*
@@ -232,7 +230,7 @@ static int write_merged(struct io *io, struct merged *merged)
     return (int)merged->packets;
 }
 
-int io_tun_write(struct io *io, uint32_t job_index, uint64_t mask)
+int io_tun_write(struct io *io, uint32_t job_index)
 {
     uint8_t *job = job_entry(io->arena, job_index);
     struct segments segments;
@@ -243,13 +241,14 @@ int io_tun_write(struct io *io, uint32_t job_index, uint64_t mask)
 
     if (job == NULL || !segments_of(io->arena, job, &segments))
         return -EINVAL;
+    uint64_t good = load32(job + JOB_WRITE_LOW) | (uint64_t)load32(job + JOB_WRITE_HIGH) << 32;
     const uint8_t *engine = entry(io->arena, REGION_ENGINE, ENGINE_SIZE, 0);
     uint32_t locals = engine == NULL ? 0 : load32(engine + ENGINE_LOCAL_COUNT);
     io->merge.local_count = locals <= io->arena->count[REGION_LOCALS] ? locals : 0;
     for (uint32_t i = 0; i < segments.count; i++) {
         uint8_t *packet = segment_at(&segments, i) + DATA_HEADER_BYTES;
         uint32_t bytes = segment_bytes(&segments, i);
-        if (!(mask >> i & 1))
+        if (!(good >> i & 1))
             continue;
         uint32_t length = inner_bytes(packet, bytes - SEGMENT_OVERHEAD_BYTES);
         if (length == 0)

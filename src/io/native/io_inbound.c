@@ -5,8 +5,6 @@
 
 #include "io_state.h"
 
-/* Bits of a receiver index that name the I/O thread; src/wire/index.ts. */
-#define INDEX_OWNER_MASK 7u
 /* Runs that one receive may make; a message can hold several where keys change. */
 #define RUNS_MAX RING_JOBS
 
@@ -191,7 +189,7 @@ static bool is_others(const struct io *io, const uint8_t *datagram, size_t bytes
     if (bytes < SEGMENT_OVERHEAD_BYTES)
         return false;
     return is_data_type(load32(datagram)) &&
-           (load32(datagram + 4) & INDEX_OWNER_MASK) != io->thread;
+           (load32(datagram + 4) & OWNER_MASK) != io->thread;
 }
 
 /* A message came to a busy peer's own socket. */
@@ -239,6 +237,7 @@ static void write_jobs(struct io *io, uint32_t job, uint32_t offered,
         store32(out + JOB_ECN, run->arrival->ecn);
         memcpy(out + JOB_SOURCE, run->arrival->from.bytes, SOCKADDR_BYTES);
         memcpy(out + JOB_LOCAL, run->arrival->local.bytes, SOCKADDR_BYTES);
+        io_find_inbound(io, out);
     }
 }
 

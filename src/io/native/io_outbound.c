@@ -37,7 +37,7 @@ static int read_packet(struct io *io, const uint8_t *engine, uint32_t mtu)
     return 1;
 }
 
-static void store_run(uint8_t *job, const struct run *run)
+static void store_run(const struct io *io, uint8_t *job, const struct run *run)
 {
     store32(job + JOB_COUNT, run->count);
     store32(job + JOB_SEGMENT_BYTES, run->segment_bytes);
@@ -47,6 +47,7 @@ static void store_run(uint8_t *job, const struct run *run)
     store32(job + JOB_SYN, run->syn);
     store32(job + JOB_INNER_VERSION, run->version);
     memcpy(job + JOB_INNER_ADDRESS, run->address, sizeof run->address);
+    io_find_outbound(io, job);
 }
 
 int io_tun_read(struct io *io, uint32_t job_index)
@@ -61,7 +62,7 @@ int io_tun_read(struct io *io, uint32_t job_index)
     if (slot == NULL || engine == NULL)
         return -EINVAL;
     if (io->cut.kept != 0 && io_cut_next(io, slot, &run)) {
-        store_run(job, &run);
+        store_run(io, job, &run);
         return (int)run.count;
     }
     /* One call has one MTU, whatever control writes meanwhile. */
@@ -79,7 +80,7 @@ int io_tun_read(struct io *io, uint32_t job_index)
     }
     if (run.count == 0)
         return result < 0 ? result : 0;
-    store_run(job, &run);
+    store_run(io, job, &run);
     count(io->counters, COUNT_TUN_READS, 1);
     count(io->counters, COUNT_TUN_PACKETS, run.count);
     count(io->counters, COUNT_TUN_BYTES, run.tun_bytes);

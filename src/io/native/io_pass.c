@@ -21,19 +21,16 @@
 
 #include "io_state.h"
 
-/* Lengths of initiation, response and cookie; WireGuard paper 5.4. Types 5 to 7 are the same. */
+/* Lengths of initiation, response and cookie, in either suite; WireGuard paper 5.4. */
 static size_t handshake_bytes(uint32_t type)
 {
-    switch (type) {
-    case 1:
-    case 5:
-        return 148;
-    case 2:
-    case 6:
-        return 92;
-    case 3:
-    case 7:
-        return 64;
+    switch (type > MESSAGE_AES_OFFSET ? type - MESSAGE_AES_OFFSET : type) {
+    case MESSAGE_INITIATION:
+        return MESSAGE_INITIATION_BYTES;
+    case MESSAGE_RESPONSE:
+        return MESSAGE_RESPONSE_BYTES;
+    case MESSAGE_COOKIE:
+        return MESSAGE_COOKIE_BYTES;
     default:
         return 0;
     }

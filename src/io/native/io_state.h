@@ -137,6 +137,10 @@ bool io_is_own(const struct io *io, const uint8_t *engine, const uint8_t *packet
 /* io_own.c: did a message come through the tunnel itself? */
 bool io_came_inside(const struct io *io, const struct udp_arrival *arrival);
 
+/* io_find.c: what is known of a run, into its job. */
+void io_find_outbound(const struct io *io, uint8_t *job);
+void io_find_inbound(const struct io *io, uint8_t *job);
+
 /* io_deliver.c: did the job's run come on the way that the peer's entry names? */
 bool came_as_named(const uint8_t *job, const uint8_t *peer);
 

@@ -1,18 +1,14 @@
-/* ip.h — numbers of inner packets' headers. Source: RFC 791; RFC 8200; RFC 9293; RFC 768. */
+/* ip.h — what C alone uses of inner packets' headers. Source: RFC 791; 8200; 9293; 768. */
 #ifndef P2PVPN_IP_H
 #define P2PVPN_IP_H
+
+#include "layout.gen.h"
 
 #define IPV4_BYTES 20u /* without options */
 #define IPV4_DF 0x4000u
 #define IPV4_MF 0x2000u
 #define IPV4_OFFSET 0x1fffu
 #define IPV6_BYTES 40u
-
-#define PROTOCOL_ICMP 1u
-#define PROTOCOL_TCP 6u
-#define PROTOCOL_UDP 17u
-#define PROTOCOL_FRAGMENT 44u
-#define PROTOCOL_ICMP6 58u
 
 #define TCP_HEADER_BYTES 20u /* without options */
 #define TCP_FLAGS_AT 13u

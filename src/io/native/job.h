@@ -5,13 +5,15 @@
 #include "aead.h"
 #include "arena.h"
 
-/* Transport data of either suite; WireGuard paper 5.4.6, docs/PROTOCOL.md. */
-#define MESSAGE_DATA 4u
-#define MESSAGE_DATA_AES 8u
+/* Transport data of a suite; WireGuard paper 5.4.6, docs/PROTOCOL.md. */
+static inline uint32_t data_type(uint32_t suite)
+{
+    return suite == SUITE_AES256GCM ? MESSAGE_DATA + MESSAGE_AES_OFFSET : MESSAGE_DATA;
+}
 
 static inline bool is_data_type(uint32_t type)
 {
-    return type == MESSAGE_DATA || type == MESSAGE_DATA_AES;
+    return type == data_type(SUITE_CHACHA20POLY1305) || type == data_type(SUITE_AES256GCM);
 }
 
 static inline uint8_t *job_entry(const struct arena *arena, uint32_t job)

@@ -25,7 +25,6 @@
  *     0 id u32 · 4 count u32 · 8 count sockaddrs of 28 bytes, in the system's order, port 0
  *                              or, when count is 0, a text that says why
  */
-#define NAMES_HEAD_BYTES 8
 #define NAMES_ANSWER_BYTES (NAMES_HEAD_BYTES + NAMES_ADDRESSES * SOCKADDR_BYTES)
 
 /*

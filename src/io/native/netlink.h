@@ -20,7 +20,6 @@
 #define NETLINK_DATAGRAM_BYTES 32768
 /* Most addresses that netlink_address_list() gives, of a link and of all. */
 #define NETLINK_ADDRESSES_MAX 256
-#define NETLINK_HOST_ADDRESSES_MAX 1024
 /* Longest interface name, with its terminator: IFNAMSIZ of net/if.h. */
 #define NETLINK_NAME_BYTES 16
 

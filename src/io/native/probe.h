@@ -9,9 +9,6 @@
 
 #include <stdint.h>
 
-/* A gso_type that no kernel knows: what a refusal looks like. Source: linux/virtio_net.h. */
-#define PROBE_NO_GSO_TYPE 0x7fu
-
 /*
  * Writes two merged packets of `gso_type` (VNET_GSO_TCP4 or VNET_GSO_UDP_L4) to a TUN queue with a
  * virtio header. They reach nobody: from and to 127.0.0.1, no hop left, the IP checksum wrong; and

@@ -1,9 +1,9 @@
 /* replay.c — see replay.h. */
 #include "replay.h"
 
-#define WORDS 128u
+#define WORDS (REPLAY_BITS / 64u)
 
-bool replay_accept(uint64_t *last, uint64_t window[128], uint64_t counter)
+bool replay_accept(uint64_t *last, uint64_t window[WORDS], uint64_t counter)
 {
     if (counter >= REJECT_AFTER_MESSAGES)
         return false;

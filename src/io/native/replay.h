@@ -10,12 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "layout.gen.h"
+
 /* Counters farther behind the highest are refused: one word is kept clear for sliding. */
-#define REPLAY_USABLE (8192u - 64u)
-/* Reject-After-Messages of the WireGuard paper, section 6.1: 2^64 - 2^13 - 1. */
-#define REJECT_AFTER_MESSAGES (UINT64_MAX - 8192u)
+#define REPLAY_USABLE (REPLAY_BITS - 64u)
 
 /* Accepts `counter` once: marks it and returns true, or false when seen or too old. */
-bool replay_accept(uint64_t *last, uint64_t window[128], uint64_t counter);
+bool replay_accept(uint64_t *last, uint64_t window[REPLAY_BITS / 64], uint64_t counter);
 
 #endif

@@ -5,15 +5,6 @@
  */
 #include "routes.h"
 
-#define KIND_BITS 7u
-#define NODE_PEER 0u
-#define NODE_LIST 1u
-#define NODE_PARTS 2u
-#define NODE_SEARCH 3u
-#define NODE_EQUAL 4u
-/* Nodes on the way to a result, at most: STEPS_MAX. */
-#define STEPS 10u
-
 struct table {
     const uint8_t *at;
     size_t words;
@@ -24,18 +15,24 @@ static uint32_t word_at(const struct table *table, size_t i)
     return i < table->words ? load32(table->at + 4 * i) : 0;
 }
 
-static size_t place_of(uint32_t result)
-{
-    return (result >> 8) & ~UINT32_C(1);
-}
-
-/* Words of the address that are still to be looked at. */
+/* Words of the address that are still to be looked at; in a job, or where else they lie. */
 struct rest {
-    const uint32_t *words;
+    const uint8_t *at;
     uint32_t count;
 };
 
-/* Boundaries of a list or a search node: planes of words, then peers, two a word. */
+static uint32_t key_at(const struct rest *rest, uint32_t i)
+{
+    return load32(rest->at + 4 * i);
+}
+
+static void pass(struct rest *rest)
+{
+    rest->at += 4;
+    rest->count--;
+}
+
+/* Boundaries of a list or a search node: planes of words, then what they lead to, two a word. */
 struct list {
     size_t at;
     uint32_t count, planes;
@@ -46,13 +43,13 @@ static bool is_above(const struct table *table, const struct list *list, uint32_
 {
     for (uint32_t plane = 0; plane < list->planes && plane < rest->count; plane++) {
         uint32_t mine = word_at(table, list->at + (size_t)plane * list->count + i);
-        if (mine != rest->words[plane])
-            return mine > rest->words[plane];
+        if (mine != key_at(rest, plane))
+            return mine > key_at(rest, plane);
     }
     return false;
 }
 
-/* Peer + 1 behind the last boundary that is not above the address. */
+/* What the last boundary leads to that is not above the address; plus 1. */
 static uint32_t search(const struct table *table, const struct list *list, const struct rest *rest)
 {
     uint32_t low = 0, high = list->count;
@@ -71,56 +68,55 @@ static uint32_t search(const struct table *table, const struct list *list, const
 /* The result of a parts node for the word. */
 static uint32_t part_of(const struct table *table, size_t node, uint32_t key)
 {
-    uint32_t base = word_at(table, node), shape = word_at(table, node + 1);
-    uint32_t part = (key - base) >> (shape & 31);
+    uint32_t base = word_at(table, node + PARTS_BASE), shape = word_at(table, node + PARTS_SHAPE);
+    uint32_t part = (key - base) >> (shape & PARTS_OPEN_MASK);
 
-    if (part < shape >> 5)
-        return word_at(table, node + 4 + part);
-    return word_at(table, node + (key < base ? 2 : 3));
+    if (part < shape >> PARTS_PARTS_SHIFT)
+        return word_at(table, node + PARTS_FIRST + part);
+    return word_at(table, node + (key < base ? PARTS_BEFORE : PARTS_BEHIND));
 }
 
 /* The result of an equal node, which looks at so many words: of the first one that differs. */
 static uint32_t equals(const struct table *table, size_t node, uint32_t words, struct rest *rest)
 {
     for (uint32_t i = 0; i < words && rest->count > 0; i++) {
-        uint32_t value = word_at(table, node + 3 + i);
-        if (rest->words[0] != value)
-            return word_at(table, node + (rest->words[0] < value ? 0 : 1));
-        rest->words++;
-        rest->count--;
+        uint32_t value = word_at(table, node + EQUAL_FIRST + i), key = key_at(rest, 0);
+        if (key != value)
+            return word_at(table, node + (key < value ? EQUAL_BELOW : EQUAL_ABOVE));
+        pass(rest);
     }
-    return word_at(table, node + 2);
+    return word_at(table, node + EQUAL_INNER);
 }
 
 static uint32_t walk(const struct table *table, struct rest rest)
 {
     uint32_t result = word_at(table, 0);
 
-    for (uint32_t step = 0; step < STEPS && rest.count > 0; step++) {
-        size_t node = place_of(result);
-        uint32_t key = rest.words[0], planes = ((result >> 3) & 3) + 1;
-        struct list list;
-        switch (result & KIND_BITS) {
+    for (uint32_t step = 0; step < STEPS_MAX && rest.count > 0; step++) {
+        size_t node = (result >> RESULT_PLACE_SHIFT) & RESULT_PLACE_MASK;
+        uint32_t planes = ((result >> RESULT_PLANES_SHIFT) & RESULT_PLANES_MASK) + 1;
+        struct list list = { .at = node, .planes = planes };
+        switch (result & RESULT_KIND_MASK) {
         case NODE_PARTS:
-            result = part_of(table, node, key);
+            result = part_of(table, node, key_at(&rest, 0));
             break;
         case NODE_EQUAL:
             result = equals(table, node, planes, &rest);
             break;
         case NODE_LIST:
-            list = (struct list){ .at = node, .count = (result >> 5) & 15, .planes = planes };
+            list.count = (result >> RESULT_COUNT_SHIFT) & RESULT_COUNT_MASK;
             return search(table, &list, &rest);
         case NODE_SEARCH:
-            list = (struct list){ .at = node + 1, .count = word_at(table, node), .planes = planes };
+            list.count = word_at(table, list.at++);
             return search(table, &list, &rest);
         default:
-            return result >> 9;
+            return result >> RESULT_SHIFT;
         }
     }
-    return (result & KIND_BITS) == NODE_PEER ? result >> 9 : 0;
+    return (result & RESULT_KIND_MASK) == NODE_HOP ? result >> RESULT_SHIFT : 0;
 }
 
-int64_t route_find(const struct arena *arena, uint32_t version, const uint32_t address[4])
+int64_t route_find(const struct arena *arena, uint32_t version, const uint8_t *address)
 {
     enum region region = version == 4 ? REGION_ROUTES4 : REGION_ROUTES6;
     const uint8_t *engine = entry(arena, REGION_ENGINE, ENGINE_SIZE, 0);
@@ -134,4 +130,34 @@ int64_t route_find(const struct arena *arena, uint32_t version, const uint32_t a
     if (active > 1 || table.at == NULL)
         return -1;
     return (int64_t)walk(&table, (struct rest){ address, version == 4 ? 1u : 4u }) - 1;
+}
+
+static uint32_t load_hop(const uint8_t *at)
+{
+    return __atomic_load_n((const uint32_t *)(const void *)at, __ATOMIC_ACQUIRE);
+}
+
+/* The group's entry, or NULL: the hop is a peer, or none. */
+static const uint8_t *group_of(const struct arena *arena, int64_t hop)
+{
+    int64_t peers = (int64_t)arena->count[REGION_PEERS];
+    return hop < peers ? NULL : entry(arena, REGION_GROUPS, GROUP_SIZE, (size_t)(hop - peers));
+}
+
+int64_t hop_active(const struct arena *arena, int64_t hop)
+{
+    if (hop < (int64_t)arena->count[REGION_PEERS])
+        return hop;
+    const uint8_t *group = group_of(arena, hop);
+    return group == NULL ? -1 : (int64_t)load_hop(group + GROUP_ACTIVE) - 1;
+}
+
+bool hop_entitles(const struct arena *arena, int64_t hop, uint32_t peer)
+{
+    const uint8_t *group = group_of(arena, hop);
+
+    for (uint32_t i = 0; group != NULL && i < GROUP_PEERS; i++)
+        if (load_hop(group + GROUP_ENTITLED + 4 * i) == peer + 1)
+            return true;
+    return hop == (int64_t)peer;
 }

@@ -12,11 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "layout.gen.h"
+
 #define VNET_NEEDS_CSUM 1u
-#define VNET_GSO_NONE 0u
-#define VNET_GSO_TCP4 1u
-#define VNET_GSO_TCP6 4u
-#define VNET_GSO_UDP_L4 5u
 
 /* struct virtio_net_hdr, decoded (native order on the TUN). */
 struct vnet {

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "layout.gen.h"
+
 #define TUN_NAME_BYTES 16u
-/* The virtio header padded to the size of our own header, so that one frame serves both. */
-#define TUN_VNET_BYTES 16u
 
 /*
  * Opens one queue, non-blocking. All queues of a device need the same flags. Returns a file

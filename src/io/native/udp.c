@@ -204,7 +204,7 @@ int udp_probe(int fd)
     socklen_t length = sizeof value;
 
     if (getsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &value, &length) == 0)
-        bits |= 1;
+        bits |= UDP_TAKES_SEGMENT;
     /*
      * Readable since 5.12; older kernels have it without our being able to tell (facts 1.5). What
      * was switched on must say so: an option that is taken and ignored is none.
@@ -213,7 +213,7 @@ int udp_probe(int fd)
     value = 0;
     if (udp_gro(fd, true) == 0 &&
         getsockopt(fd, IPPROTO_UDP, UDP_GRO, &value, &length) == 0 && value == 1)
-        bits |= 2;
+        bits |= UDP_TAKES_GRO;
     return bits;
 }
 
@@ -328,11 +328,11 @@ bool udp_local_refused(int error)
 
 int datagram_receive(int fd, uint8_t *datagrams, uint8_t *meta, size_t room)
 {
-    struct mmsghdr messages[DATAGRAMS_MAX] = { 0 };
-    struct iovec iov[DATAGRAMS_MAX];
-    struct udp_arrival arrivals[DATAGRAMS_MAX];
-    _Alignas(struct cmsghdr) uint8_t control[DATAGRAMS_MAX][UDP_CONTROL_BYTES];
-    unsigned int want = room < DATAGRAMS_MAX ? (unsigned int)room : DATAGRAMS_MAX;
+    struct mmsghdr messages[DATAGRAM_MOST] = { 0 };
+    struct iovec iov[DATAGRAM_MOST];
+    struct udp_arrival arrivals[DATAGRAM_MOST];
+    _Alignas(struct cmsghdr) uint8_t control[DATAGRAM_MOST][UDP_CONTROL_BYTES];
+    unsigned int want = room < DATAGRAM_MOST ? (unsigned int)room : DATAGRAM_MOST;
 
     memset(arrivals, 0, sizeof arrivals);
     for (unsigned int i = 0; i < want; i++) {
@@ -353,8 +353,8 @@ int datagram_receive(int fd, uint8_t *datagrams, uint8_t *meta, size_t room)
         udp_arrived(&messages[i].msg_hdr, messages[i].msg_len, &arrivals[i]);
         memset(out, 0, DATAGRAM_META_BYTES);
         store32(out, cut ? DATAGRAM_BYTES + 1 : messages[i].msg_len);
-        memcpy(out + 8, arrivals[i].from.bytes, SOCKADDR_BYTES);
-        memcpy(out + 36, arrivals[i].local.bytes, SOCKADDR_BYTES);
+        memcpy(out + DATAGRAM_FROM_AT, arrivals[i].from.bytes, SOCKADDR_BYTES);
+        memcpy(out + DATAGRAM_LOCAL_AT, arrivals[i].local.bytes, SOCKADDR_BYTES);
     }
     return got;
 }

@@ -7,12 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Room for struct sockaddr_in or sockaddr_in6 in shared memory and in datagram metadata. */
-#define SOCKADDR_BYTES 28u
-#define DATAGRAM_BYTES 2048u
-#define DATAGRAM_META_BYTES 64u
-#define DATAGRAMS_MAX 32u
+#include "layout.gen.h"
 
+/* Room for struct sockaddr_in or sockaddr_in6 in shared memory and in datagram metadata. */
 union address {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -127,7 +124,7 @@ bool udp_local_refused(int error);
 int udp_filter(int fd, bool group, const uint8_t *program, size_t bytes);
 
 /*
- * Receives up to DATAGRAMS_MAX datagrams: datagram i at i * DATAGRAM_BYTES; meta as addon.ts says.
+ * Receives up to DATAGRAM_MOST datagrams: datagram i at i * DATAGRAM_BYTES; meta as addon.ts says.
  * A longer datagram is cut; its length in meta is then DATAGRAM_BYTES + 1. Count, or -errno.
  */
 int datagram_receive(int fd, uint8_t *datagrams, uint8_t *meta, size_t room);

@@ -1,14 +1,14 @@
 /**
- * framing-frames — what stands in for control/frames/frames.ts in a benchmark: all of it, and frames of a
- * kind that only members may send, numbered and timed, to every engine, for some seconds from when
- * data flows. A second after the last one it prints what it sent and what came. See framing.ts.
+ * framing-frames — what stands in for control/frames/frames.ts under load: all of it, and frames of
+ * a kind that only members may send, numbered and timed, to every engine, for some seconds from
+ * when data flows. A second after the last one it prints what it sent and what came. See framing.ts.
  */
-import { Frames as Original } from "../src/control/frames/frames.ts";
-import type { Peer } from "../src/control/peers/peer.ts";
-import { addon } from "../src/io/native/addon.ts";
-import { FRAME_BODY_BYTES, FRAME_KINDS, type FrameKind } from "../src/wire/frames.ts";
-import { quantile } from "../test/lab/statistics.ts";
+import { Frames as Original } from "../../src/control/frames/frames.ts";
+import type { Peer } from "../../src/control/peers/peer.ts";
+import { addon } from "../../src/io/native/addon.ts";
+import { FRAME_BODY_BYTES, FRAME_KINDS, type FrameKind } from "../../src/wire/frames.ts";
 import { BODY_LEAST, type FramePlan, type FrameTally, TALLY } from "./frame-plan.ts";
+import { quantile } from "./statistics.ts";
 
 type FramesOptions = ConstructorParameters<typeof Original>[0];
 

@@ -14,5 +14,5 @@ const extension = extname(pathname);
 const at = (path: string): string => new URL(`${path}${extension}`, import.meta.url).href;
 
 register(at("./swap-hooks"), {
-  data: { from: at("../src/control/frames/frames"), to: `${at("./framing-frames")}${search}` },
+  data: { from: at("../../src/control/frames/frames"), to: `${at("./framing-frames")}${search}` },
 });

@@ -2,12 +2,12 @@
  * frame-load — two engines that say frames to each other beside a TCP stream at full speed, and
  * what of them came. See framing.ts.
  */
-import { makeKeys, type NodeEngine, ours, runNode, writeConfig } from "../test/lab/engines.ts";
-import type { Lab, Peer } from "../test/lab/lab.ts";
-import { firstPing, flow } from "../test/lab/measure.ts";
-import type { Sample } from "../test/lab/node.ts";
-import { udpTotals } from "../test/lab/udp-queues.ts";
+import { makeKeys, type NodeEngine, ours, runNode, writeConfig } from "./engines.ts";
 import { type FramePlan, type FrameTally, TALLY } from "./frame-plan.ts";
+import type { Lab, Peer } from "./lab.ts";
+import { firstPing, flow } from "./measure.ts";
+import type { Sample } from "./node.ts";
+import { udpTotals } from "./udp-queues.ts";
 
 /** The stream begins before the frames and ends after them. */
 const STREAM_MORE_S = 1;

@@ -1,0 +1,213 @@
+/**
+ * groups — packets through an I/O thread whose route leads to a group: one store moves them to
+ * another peer, whatever any entitled peer sends is written, and what others send is not.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Roster } from "../../src/control/peers/roster.ts";
+import { addon } from "../../src/io/native/addon.ts";
+import { IoThread } from "../../src/io/thread.ts";
+import { Counters } from "../../src/memory/counters.ts";
+import {
+  DROP,
+  ENGINE,
+  ENTRIES_PER_PEER,
+  GROUP_PEERS,
+  GROUPS_MAX,
+  IO,
+  SUITE,
+} from "../../src/memory/layout.ts";
+import { writeMtu } from "../../src/memory/mtu.ts";
+import { DATAGRAM } from "../../src/memory/numbers.ts";
+import { PeerEntries } from "../../src/memory/peers.ts";
+import { fieldWord, makeArena, regionTables, shareOf, wordOf } from "../../src/memory/region.ts";
+import { SESSION_FIELD, Sessions, sessionWord } from "../../src/memory/sessions.ts";
+import { makeSockaddr } from "../../src/wire/sockaddr.ts";
+
+const LOOPBACK = Uint8Array.of(127, 0, 0, 1);
+const NOWHERE = new Uint8Array(0);
+const TURNS = 100;
+const PACKET_BYTES = 84;
+const PEERS = 12;
+const TEN = { version: 4, bytes: Uint8Array.of(10, 0, 0, 0), prefixLength: 8 } as const;
+const LOOPS = fieldWord(IO.fields.loops);
+
+const makeRoster = (peers: number) => {
+  const arena = makeArena({ ioThreads: 1, workers: 0, peers, routes: 64 });
+  const entries = new PeerEntries(arena);
+  return {
+    arena,
+    entries,
+    roster: new Roster({ arena, entries }),
+  };
+};
+
+const keyOf = (name: number): Uint8Array => new Uint8Array(32).fill(name);
+
+/** What waits on a socket. */
+const arrived = (fd: number): Uint8Array[] => {
+  const bytes = new Uint8Array(DATAGRAM.most * DATAGRAM.bytes);
+  const meta = new Uint8Array(DATAGRAM.most * DATAGRAM.metaBytes);
+  const count = addon.datagramReceive(fd, bytes, meta);
+  return Array.from({ length: Math.max(0, count) }, (_, i) => {
+    const length = new DataView(meta.buffer).getUint32(i * DATAGRAM.metaBytes, true);
+    return bytes.slice(i * DATAGRAM.bytes, i * DATAGRAM.bytes + length);
+  });
+};
+
+const packet = (mark: number): Uint8Array => {
+  const bytes = new Uint8Array(PACKET_BYTES);
+  bytes.set([0x45, 0, 0, PACKET_BYTES]);
+  bytes.set([64, 1], 8);
+  bytes.set([10, 0, 0, 1, 10, 0, 0, 2, mark], 12);
+  return bytes;
+};
+
+type Fds = [number, number, number, number, number, number, number];
+
+/** An I/O thread, and two peers with a socket and a session each; a route to a group of both. */
+const setUp = (suite: 0 | 1) => {
+  const { arena, entries, roster } = makeRoster(PEERS);
+  const { bases, counts } = regionTables(arena);
+  writeMtu(arena, 1_420);
+  const open = (): number => addon.udpOpen(4, "127.0.0.1", 0, 0, "");
+  const fds = [open(), open(), open(), open(), open(), addon.eventOpen(), addon.eventOpen()];
+  const [udp4, tun, host, one, two, wake, controlWake] = fds as Fds;
+  assert(fds.every((fd) => fd >= 0));
+  assert(addon.udpConnect(tun, makeSockaddr(LOOPBACK, addon.udpPort(host))) >= 0);
+  const offloads = { gso: false, uso: false, tso: false, busyBytes: 0 };
+  const io = { thread: 0, tun, vnetHeaderBytes: 0, udp4, udp6: -1, wake, ...offloads };
+  const thread = new IoThread({ share: shareOf(arena), io, controlWake }, () => {});
+  const sessions = new Sessions(arena);
+  const counters = new Counters(arena, 0);
+  const peers = [one, two].map((socket, i) => {
+    const { index: peer } = roster.add(keyOf(i + 1), "file");
+    const session = sessions.take();
+    sessions.fill(session, {
+      ...{ peer, localIndex: 8 * (i + 1), remoteIndex: 8 * (i + 1), suite, initiator: true },
+      ...{ owner: 0, rejectAtMs: Number.POSITIVE_INFINITY, rejectAt: 2n ** 36n },
+      ...{ sendKey: keyOf(i), receiveKey: keyOf(i) },
+    });
+    arena.u32[sessionWord(arena, session) + SESSION_FIELD.confirmed] = 1;
+    const place = makeSockaddr(LOOPBACK, addon.udpPort(socket));
+    entries.setEndpoint(peer, place, makeSockaddr(LOOPBACK, 0));
+    entries.setCurrent(peer, session);
+    return { peer, socket };
+  }) as [{ peer: number; socket: number }, { peer: number; socket: number }];
+  const group = roster.group("gateways")!;
+  for (const { peer } of peers) assert(roster.groups.entitle(group.index, peer));
+  assert(roster.route(group, TEN) && roster.settle(0, true));
+  const step = (isDone: () => boolean): void => {
+    addon.attach(arena.u8, bases, counts);
+    for (let turn = 0; turn < TURNS && !isDone(); turn++) thread.step(10);
+  };
+  const tunAt = makeSockaddr(LOOPBACK, addon.udpPort(tun));
+  const here = makeSockaddr(LOOPBACK, addon.udpPort(udp4));
+  /** A packet leaves: the datagram, and the peer whose socket gets it. */
+  const send = (mark: number): { peer: number; datagram: Uint8Array } | null => {
+    addon.datagramSend(host, packet(mark), tunAt, NOWHERE);
+    let got: { peer: number; datagram: Uint8Array } | null = null;
+    const dropped = counters.get(DROP.noRoute);
+    step(() => {
+      for (const { peer, socket } of peers) {
+        for (const datagram of arrived(socket)) got = { peer, datagram };
+      }
+      return got !== null || counters.get(DROP.noRoute) > dropped;
+    });
+    return got;
+  };
+  /** A datagram comes from a peer: how many packets are written. Both ends have the same keys. */
+  const receive = (from: (typeof peers)[0], datagram: Uint8Array): number => {
+    addon.datagramSend(from.socket, datagram, here, NOWHERE);
+    const strays = counters.get(DROP.innerSource);
+    let written = 0;
+    step(() => {
+      written += arrived(host).length;
+      return written > 0 || counters.get(DROP.innerSource) > strays;
+    });
+    return written;
+  };
+  const close = (): void => {
+    addon.attach(arena.u8, bases, counts);
+    thread.close();
+    for (const fd of fds) addon.close(fd);
+  };
+  return { arena, roster, group: group.index, peers, send, receive, close };
+};
+
+for (const [name, suite] of Object.entries(SUITE)) {
+  test(`${name}: one store moves the packets, and both peers' come in`, () => {
+    const s = setUp(suite);
+    const { roster, group, peers } = s;
+    const [one, two] = peers;
+    try {
+      assert.equal(s.send(0), null, "nobody is active");
+      const tables = wordOf(s.arena, "engine", ENGINE.size, 0);
+      const active = s.arena.u32[tables + fieldWord(ENGINE.fields.activeRoutes)];
+      roster.groups.setActive(group, one.peer);
+      const first = [s.send(1), s.send(2)];
+      assert.deepEqual(
+        first.map((sent) => sent?.peer),
+        [one.peer, one.peer],
+      );
+      roster.groups.setActive(group, two.peer);
+      const second = [s.send(3), s.send(4)];
+      assert.deepEqual(
+        second.map((sent) => sent?.peer),
+        [two.peer, two.peer],
+      );
+      const now = s.arena.u32[tables + fieldWord(ENGINE.fields.activeRoutes)];
+      assert.equal(now, active, "no table was written");
+      // Each end has the other's keys: what was sent comes back as if its peer had sealed it.
+      assert.equal(s.receive(one, first[0]!.datagram), 1, "entitled, and not active");
+      assert.equal(s.receive(two, second[0]!.datagram), 1, "active");
+      roster.groups.withdraw(group, one.peer);
+      assert.equal(s.receive(one, first[1]!.datagram), 0, "withdrawn");
+      assert.equal(s.receive(two, second[1]!.datagram), 1);
+      roster.groups.withdraw(group, two.peer);
+      assert.equal(s.send(5), null, "the active peer was withdrawn");
+    } finally {
+      s.close();
+    }
+  });
+}
+
+test("a group has eight peers at most; who is gone is in none; there are so many groups", () => {
+  const { arena, roster } = makeRoster(PEERS);
+  const group = roster.group("a")!;
+  const peers = Array.from({ length: GROUP_PEERS + 1 }, (_, i) => roster.add(keyOf(i + 1), "file"));
+  const { groups } = roster;
+  const taken = peers.map(({ index }) => groups.entitle(group.index, index));
+  assert.deepEqual(taken, [...new Array<boolean>(GROUP_PEERS).fill(true), false]);
+  assert.throws(() => groups.setActive(group.index, peers[GROUP_PEERS]!.index));
+  groups.setActive(group.index, peers[0]!.index);
+  roster.remove(peers[0]!);
+  assert.equal(groups.active(group.index), -1);
+  assert(groups.entitle(group.index, peers[GROUP_PEERS]!.index));
+  assert.equal(roster.group("a"), group);
+  for (let i = 1; i < GROUPS_MAX; i++) assert(roster.group(`${i}`) !== null);
+  assert.equal(roster.group("one more"), null);
+  const last = arena.layout.count.peers + GROUPS_MAX - 1;
+  assert.equal(roster.group(`${GROUPS_MAX - 1}`)!.index, last);
+  assert.equal(arena.layout.count.peers, PEERS * ENTRIES_PER_PEER);
+});
+
+test("a group's entry is used again when no I/O thread can find it, and holds nobody", () => {
+  const { arena, roster } = makeRoster(PEERS);
+  const loops = wordOf(arena, "ios", IO.size, 0) + LOOPS;
+  const peer = roster.add(keyOf(1), "file");
+  const group = roster.group("a")!;
+  assert(roster.groups.entitle(group.index, peer.index));
+  roster.groups.setActive(group.index, peer.index);
+  assert(roster.route(group, TEN) && roster.settle(0, true));
+  Atomics.add(arena.i32, loops, 1); // a turn begins
+  roster.removeGroup(group);
+  assert(!roster.settle(0, true), "the turn may have found it");
+  assert.notEqual(roster.group("b")!.index, group.index);
+  Atomics.add(arena.i32, loops, 1);
+  assert(roster.settle(0, true));
+  const again = roster.group("c")!;
+  assert.equal(again.index, group.index);
+  assert.deepEqual(roster.groups.entitled(again.index), []);
+  assert.equal(roster.groups.active(again.index), -1);
+});

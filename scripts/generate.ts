@@ -1,6 +1,6 @@
 /**
  * generate — files made from tables: the C header and two documents from src/memory/layout.ts, a
- * third from src/schema/config.ts.
+ * third from src/schema/config.ts, a fourth from the first lines of all files (files-page.ts).
  *
  * `npm run generate` writes them; test/tidy/generated.test.ts fails when one is out of date.
  */
@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import * as layout from "../src/memory/layout.ts";
 import { DEFAULT_FILE, SETTINGS, type Setting } from "../src/schema/config.ts";
 import { LIVE_SETTINGS } from "../src/schema/settings.ts";
+import { filesPage } from "./files-page.ts";
 
 export interface Generated {
   /** Path from the project's root. */
@@ -239,6 +240,7 @@ export const generated = (): Generated[] => [
   { path: "docs/MEMORY.md", text: memoryPage() },
   { path: "docs/DROPS.md", text: dropsPage() },
   { path: "docs/CONFIG.md", text: configPage() },
+  { path: "docs/FILES.md", text: filesPage() },
 ];
 
 const isMain = process.argv[1] === fileURLToPath(import.meta.url);

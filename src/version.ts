@@ -1,5 +1,5 @@
 /**
- * version — of this package.
+ * version — that of this package.
  */
 import { readFileSync } from "node:fs";
 

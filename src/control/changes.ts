@@ -27,6 +27,8 @@ const ROOM_TRIES = 100;
 const ROOM_MS = 20;
 /** Tuning: settings and peers of one change that a line tells; the rest by number. */
 const SHOWN_WORDS = 8;
+/** Tuning: an initiation within 20 ms of the one before is taken for the same flood. */
+const AGAIN_MS = 50;
 
 /** What the rest of control does for a change. */
 export interface Hands {
@@ -66,6 +68,9 @@ export class Changes {
   #fwmark: number;
   /** The port was not to be had when the interface was set up. */
   #deaf = false;
+  #open = false;
+  /** The port was taken or left in this turn, or that was tried. */
+  #moved = false;
   /** There was a change. */
   #begun = false;
   #last: Promise<void> = Promise.resolve();
@@ -95,6 +100,11 @@ export class Changes {
     return this.#fwmark;
   }
 
+  /** The interface is up, and the port is ours and stays the same: answers come to it. */
+  get open(): boolean {
+    return this.#open;
+  }
+
   /** Errors: EngineError LIMIT, KEY_FIXED, PORT_TAKEN, SOCKET_FAILED, TUN_FAILED. */
   apply(change: Change): Promise<void> {
     return this.#inTurn(() => this.#apply(change));
@@ -104,7 +114,7 @@ export class Changes {
   listen(up: boolean): Promise<void> {
     return this.#inTurn(async () => {
       this.#deaf = up;
-      const port = await this.#options.world.listen(up ? this.#listenPort : null);
+      const port = await this.#take(up ? this.#listenPort : null, up);
       this.#deaf = false;
       if (up) this.#listenPort = port;
     });
@@ -117,9 +127,21 @@ export class Changes {
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#last.then(work);
+    const done = this.#last.then(work).finally(() => this.#followPort());
     this.#last = done.catch(() => {});
     return done;
+  }
+
+  /** Handshakes begin that are wanted since the port is there, or were lost with the former one. */
+  #followPort(): void {
+    if (!this.#moved) return;
+    this.#moved = false;
+    const { roster, hands, world } = this.#options;
+    for (const peer of roster.peers()) {
+      peer.timers.again(world.bootMs() + AGAIN_MS);
+      hands.step(peer);
+    }
+    hands.settle();
   }
 
   async #apply(change: Change): Promise<void> {
@@ -188,10 +210,25 @@ export class Changes {
   /** 0: any port. Errors: EngineError PORT_TAKEN, SOCKET_FAILED; the old port stays then. */
   async #move(listenPort: number): Promise<void> {
     if (listenPort === 0 || listenPort !== this.#listenPort || this.#deaf) {
-      this.#listenPort = await this.#options.world.listen(listenPort);
+      this.#listenPort = await this.#take(listenPort, this.#open || this.#deaf);
       this.#deaf = false;
     }
     this.#wantedPort = listenPort;
+  }
+
+  /** Returns the port. Errors: EngineError PORT_TAKEN, SOCKET_FAILED; all is as it was then. */
+  async #take(port: number | null, opens: boolean): Promise<number> {
+    const before = this.#open;
+    this.#open = false;
+    this.#moved = true;
+    try {
+      const taken = await this.#options.world.listen(port);
+      this.#open = opens;
+      return taken;
+    } catch (error) {
+      this.#open = before;
+      throw error;
+    }
   }
 
   /** Errors: EngineError LIMIT, when I/O threads hold the entries of removed peers for too long. */

@@ -229,26 +229,18 @@ export class Control {
     this.#up = up;
     // What is staged stays: it may have come after an "up" that the kernel has still to tell.
     if (!up) for (const peer of this.roster.peers()) this.#end(peer, this.#world.bootMs());
-    try {
-      await this.#changes.listen(up);
-    } finally {
-      const nowMs = this.#world.bootMs();
-      for (const peer of this.roster.peers()) this.#step(peer, nowMs);
-      this.#settle(nowMs);
-    }
+    await this.#changes.listen(up);
   }
 
   /**
    * Begins a handshake with a peer, or with all that have an endpoint. Returns how many; none
-   * while the interface is down.
+   * while the interface is down or without its port.
    */
   rekey(publicKey: Uint8Array | null): number {
-    if (!this.#up) return 0;
+    if (!this.#up || !this.#changes.open) return 0;
     const nowMs = this.#world.bootMs();
-    const one = publicKey === null ? null : this.roster.find(publicKey);
-    const peers = one === null ? this.roster.peers() : one === undefined ? [] : [one];
     let begun = 0;
-    for (const peer of peers) {
+    for (const peer of this.roster.named(publicKey)) {
       if (sockaddrFamily(this.#entries.endpoint(peer.index)) === 0) continue;
       this.#exchange.initiate(peer, nowMs);
       peer.timers.handshakeSent(nowMs);
@@ -367,7 +359,8 @@ export class Control {
   }
 
   #act(peer: Peer, nowMs: number): void {
-    if (!this.#up) {
+    // An attempt that is lost before the port is there would be an attempt all the same.
+    if (!this.#up || !this.#changes.open) {
       peer.timers.rest();
       return;
     }

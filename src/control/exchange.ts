@@ -121,7 +121,7 @@ export class Exchange {
     this.#bySender.set(senderIndex, peer);
     const local = world.entries.local(peer.index);
     this.#sign(peer, datagram, to, local, nowMs);
-    if (world.send(datagram, to, local)) world.counters.add(COUNT.handshakesInitiated, 1);
+    this.#send(datagram, to, local, COUNT.handshakesInitiated);
     world.tell(peer, "handshake sent");
   }
 
@@ -261,7 +261,7 @@ export class Exchange {
     peer.timers.handshakeReceived(nowMs);
     // It may be a copy: the peer is there when something came in the session (security.md 40).
     this.#sign(peer, datagram, from, local, nowMs);
-    if (world.send(datagram, from, local)) world.counters.add(COUNT.handshakesAnswered, 1);
+    this.#send(datagram, from, local, COUNT.handshakesAnswered);
     world.tell(peer, "handshake answered");
     return true;
   }
@@ -340,6 +340,11 @@ export class Exchange {
     if (sent.again) return;
     sent.again = true;
     world.send(sent.datagram, sent.to, sent.local);
+  }
+
+  #send(datagram: Uint8Array, to: Uint8Array, local: Uint8Array, count: number): void {
+    const { send, counters } = this.#world;
+    counters.add(send(datagram, to, local) ? count : DROP.sendRefused, 1);
   }
 
   /** Wireshark reads the handshakes of WireGuard; the secrets of others are nobody's business. */

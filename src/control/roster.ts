@@ -69,6 +69,13 @@ export class Roster {
     return this.#byKey.values();
   }
 
+  /** The peer with this public key, if there is one; null: all. */
+  named(publicKey: Uint8Array | null): Iterable<Peer> {
+    if (publicKey === null) return this.peers();
+    const peer = this.find(publicKey);
+    return peer === undefined ? [] : [peer];
+  }
+
   find(publicKey: Uint8Array): Peer | undefined {
     return this.#byKey.get(keyText(publicKey));
   }

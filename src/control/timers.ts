@@ -178,6 +178,12 @@ export class PeerTimers {
     this.#dueMs = Math.min(this.#dueMs, this.#attempt.retryAtMs);
   }
 
+  /** What an attempt has sent is lost: it sends again then, at the latest. step() is to follow. */
+  again(dueMs: number): void {
+    const attempt = this.#attempt;
+    if (attempt !== null) attempt.retryAtMs = Math.min(attempt.retryAtMs, dueMs);
+  }
+
   /** A valid initiation came and we answered it: our own waits, the new keys have a last day. */
   handshakeReceived(nowMs: number): void {
     this.#handshakeSentMs = nowMs;

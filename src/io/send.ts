@@ -36,6 +36,8 @@ import { F, type Station } from "./station.ts";
 const MESSAGE_TYPE = [4, 8] as const;
 /** Bit of addon.tunRead()'s result: the device is empty. */
 const DRAINED = 0x100;
+/** Of addon.prepare(); errno(3). */
+const ESTALE = -116;
 const ECN_NOT_CAPABLE = 0;
 const ECN_CE = 3;
 /** Control is asked for a session at most this often per peer. */
@@ -210,9 +212,10 @@ export class Send {
     u32[word + F.suite] = suite;
     u32[word + F.messageType] = MESSAGE_TYPE[suite]!;
     u32[word + F.receiverIndex] = u32[at + SESSION_FIELD.remoteIndex]!;
-    if (addon.prepare(jobIndex(ring, poster.tail)) < 0) {
+    const result = addon.prepare(jobIndex(ring, poster.tail));
+    if (result < 0) {
       this.#want(u32[word + F.peer]!);
-      this.#drop(word, DROP.nonceExhausted);
+      this.#drop(word, result === ESTALE ? DROP.staleJob : DROP.nonceExhausted);
       return false;
     }
     this.#segmentsInFlight += u32[word + F.count]!;

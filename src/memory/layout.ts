@@ -142,7 +142,7 @@ export const DROPS = [
   { name: "frameUnsent", unit: "frames", doc: "A control frame of ours for which there was no session, or no room." },
   { name: "tunRefused", unit: "packets", doc: "The TUN device refused the packet: down, or a checksum or header it does not take." },
   { name: "workerDied", unit: "packets", doc: "Claimed by a worker thread that ended before it was done." },
-  { name: "staleJob", unit: "packets", doc: "The session changed between posting a job and working on it." },
+  { name: "staleJob", unit: "packets", doc: "The session ended between making a job and working on it." },
   { name: "noSlot", unit: "packets", doc: "No slot was free." },
   { name: "noKey", unit: "handshakes", doc: "The interface has no private key yet, or the peer's public key is nobody's." },
   { name: "macInvalid", unit: "datagrams", doc: "A handshake message whose mac1 is wrong." },

@@ -1,4 +1,4 @@
-/** The part of sodium-native 5 that the engine uses; the package brings no types. */
+/** sodium-native — the part of version 5 that the engine uses; the package brings no types. */
 declare module "sodium-native" {
   type Bytes = Uint8Array;
   const sodium: {

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Host, type Lab, LabError } from "./lab.ts";
+import { type Host, type Lab, LabError, type Program } from "./lab.ts";
 
 /** Clock ticks of /proc/stat. Source: proc(5); USER_HZ is 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
@@ -50,8 +50,9 @@ export interface Pings {
 
 /**
  * Pings an address. ping waits for its last answers for two round trips or one interval, which may
- * be ten milliseconds; on a busy machine that is little, so it sends some more that do not count.
- * Units: `intervalMs` in milliseconds. Errors: LabError.
+ * be ten milliseconds; on a busy machine that is little, so it sends some more that do not count,
+ * until those that do are answered.
+ * Units: `intervalMs` in milliseconds, `bytes` of the message. Errors: LabError.
  */
 export const ping = async (
   lab: Lab,
@@ -59,11 +60,15 @@ export const ping = async (
   address: string,
   count: number,
   intervalMs: number,
+  bytes = 56,
 ): Promise<Pings> => {
   const more = Math.ceil(LAST_ANSWERS_MS / intervalMs);
   const interval = (intervalMs / 1_000).toFixed(3);
-  const words = ["ping", "-n", "-c", String(count + more), "-i", interval, "-W", "2", address];
-  const { output, errors } = await lab.run(from, words);
+  const numbers = ["-c", String(count + more), "-i", interval, "-s", String(bytes)];
+  const program = lab.start(from, ["ping", "-n", ...numbers, "-W", "2", address]);
+  endWhenAnswered(program, count);
+  await program.ended;
+  const { output, errors } = program;
   const totals = /(\d+) packets transmitted, (\d+) received/.exec(output);
   if (totals === null) throw new LabError(`ping failed: ${errors.trim()}`);
   const answers = [...output.matchAll(/icmp_seq=(\d+) .*time=([\d.]+) ms$/gm)];
@@ -71,6 +76,22 @@ export const ping = async (
   const counted = answers.filter(([, n]) => ((Number(n) - count - 1) & 0xffff) >= more);
   const received = Number(totals[2]) - (answers.length - counted.length);
   return { sent: count, lost: count - received, times: counted.map((row) => Number(row[2])) };
+};
+
+/** Tells ping that it is enough once the first `count` have answers and none is on its way. */
+const endWhenAnswered = (program: Program, count: number): void => {
+  let answered = 0;
+  let rest = "";
+  program.child.stdout?.on("data", (text: Buffer) => {
+    const lines = `${rest}${text}`.split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const number = Number(/icmp_seq=(\d+) .*time=/.exec(line)?.[1] ?? 0);
+      if (number > 0) answered++;
+      // Answers to all up to this one, which is behind those that count.
+      if (number >= count && answered === number) program.child.kill("SIGINT");
+    }
+  });
 };
 
 /**
@@ -85,8 +106,12 @@ export const pingWhole = async (
 ): Promise<boolean> => {
   const headers = address.includes(":") ? 48 : 28;
   const whole = ["-M", "do", "-s", String(size - headers)];
-  const { code } = await lab.run(from, ["ping", "-n", "-c", "1", "-W", "1", ...whole, address]);
-  return code === 0;
+  const program = lab.start(from, ["ping", "-n", "-c", "1", "-W", "1", ...whole, address]);
+  // The kernel says at once that it is too large, and ping would wait all the same.
+  program.child.stderr?.on("data", (text: Buffer) => {
+    if (text.includes("too long")) program.child.kill("SIGINT");
+  });
+  return (await program.ended) === 0;
 };
 
 /**

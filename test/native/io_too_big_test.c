@@ -1,4 +1,4 @@
-/* sources: PACKET_PATH netlink.c netlink_read.c */
+/* sources: PACKET_PATH NETLINK */
 /*
  * io_too_big_test.c — sizes inside and outside, with the real kernel at both ends:
  *

@@ -3,9 +3,9 @@
  *
  * The first line of a C test names its sources, seen from src/io/native:
  *
- *     /* sources: netlink.c netlink_read.c *\/
+ *     /* sources: names.c memory.c *\/
  *
- * `PACKET_PATH` stands for all files of an I/O thread's work on a job.
+ * `PACKET_PATH` stands for all files of an I/O thread's work on a job, `NETLINK` for rtnetlink's.
  *
  * A program passes with exit code 0 and is skipped, with its reason, by exit code 77.
  */
@@ -43,19 +43,22 @@ const found = spawnSync(compiler, ["--version"]).status === 0;
 const scratch = mkdtempSync(join(tmpdir(), "native-test-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-// biome-ignore format: a list
-const PACKET_PATH = [
+/** Names that stand for several files. */
+// biome-ignore format: lists
+const GROUPS: Readonly<Record<string, readonly string[]>> = { PACKET_PATH: [
   "io.c", "io_inbound.c", "io_deliver.c", "io_outbound.c", "io_send.c", "io_connected.c",
   "io_way.c", "io_pass.c", "io_own.c", "io_too_big.c", "icmp.c", "fragment.c", "mss.c", "merge.c",
   "split.c", "checksum.c", "replay.c", "tun.c", "udp.c", "udp_connected.c", "udp_own.c", "probe.c",
-];
+], NETLINK: [
+  "netlink.c", "netlink_request.c", "netlink_way.c", "netlink_read.c", "netlink_events.c",
+] };
 
 /** Files named by the comment on a test's first line. */
 const sourcesOf = (file: string): string[] => {
   const first = readFileSync(join(testFolder, file), "utf8").split("\n", 1)[0] ?? "";
   const names = /^\/\* sources: (.+) \*\/$/.exec(first)?.[1];
   assert(names !== undefined, `${file} must begin with /* sources: FILE.c ... */`);
-  return names.split(" ").flatMap((name) => (name === "PACKET_PATH" ? PACKET_PATH : [name]));
+  return names.split(" ").flatMap((name) => GROUPS[name] ?? [name]);
 };
 
 const outputOf = (run: { stdout: string; stderr: string; signal: string | null }): string =>

@@ -1,4 +1,4 @@
-/* sources: neighbour.c netlink.c netlink_read.c netlink_events.c */
+/* sources: neighbour.c udp_own.c NETLINK */
 /* neighbour_test.c — entries that stay, and questions whose answer needs no other host. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-/* sources: netlink.c netlink_read.c netlink_events.c */
+/* sources: NETLINK */
 /* netlink_change_test.c — what others do to our link is told: name, MTU, up, down, deleted. */
 #define _GNU_SOURCE
 #include "netlink_lab.h"

@@ -1,4 +1,4 @@
-/* sources: netlink.c netlink_read.c */
+/* sources: NETLINK */
 /* netlink_read_test.c — what needs no kernel: reading messages, and sizes of addresses. */
 #include "netlink.h"
 

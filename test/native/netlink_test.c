@@ -1,4 +1,4 @@
-/* sources: netlink.c netlink_read.c netlink_events.c */
+/* sources: NETLINK */
 /*
  * netlink_test.c — rtnetlink for real, in a network namespace of this process's own.
  *

@@ -1,4 +1,4 @@
-/* sources: netlink.c netlink_read.c netlink_events.c */
+/* sources: NETLINK */
 /* netlink_way_test.c — which way a datagram takes: by our route, by a device's network, nowhere. */
 #define _GNU_SOURCE
 #include "netlink_lab.h"

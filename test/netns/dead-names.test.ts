@@ -6,22 +6,21 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { PeerValue } from "../../src/schema/control.ts";
 import { cli, cliJson, makeKeys, PORT, runCli, writeConfig } from "../lab/engines.ts";
 import { cannotRun, Lab } from "../lab/lab.ts";
 import { firstPing } from "../lab/measure.ts";
+import { until } from "./drop-in.ts";
 import { measured } from "./scene.ts";
 
 const DEAD = 60;
 const GOOD = "b.tunnel.example";
-const UP_MAX_MS = 5_000;
-const FIRST_PING_MAX_S = 3;
+/** A name that held anybody up would cost five seconds; what the machine costs is measured. */
+const UP_MAX_MS = 4_000;
+const FIRST_PING_MAX_MS = 3_000;
 const STOP_MAX_MS = 2_000;
 /** Five seconds for names, and all else. */
-const CHECK_MAX_MS = 9_000;
-/** A name without an answer does not resolve after five seconds. */
-const SAID_MS = 6_000;
+const CHECK_MAX_MS = 8_000;
 /** Takes what comes to port 53 and says nothing. */
 const SILENT = `require("node:dgram").createSocket("udp4").bind(53, "127.0.0.1", () => {
   process.stdout.write("silent");
@@ -45,6 +44,12 @@ const addDead = (file: string, count: number): void => {
   writeFileSync(file, `${head}${first}[[peer]]${good}${last}`);
 };
 
+const timed = async <Value>(work: () => Promise<Value>): Promise<readonly [Value, number]> => {
+  const startMs = performance.now();
+  const value = await work();
+  return [value, performance.now() - startMs];
+};
+
 test("names that DNS never answers hold nobody up", {
   skip: cannotRun([]),
 }, async (context) => {
@@ -59,35 +64,35 @@ test("names that DNS never answers hold nobody up", {
     const [ours, theirs] = [makeKeys(lab, a, "identity"), makeKeys(lab, b, "identity")];
     const file = writeConfig(lab, a, ours, theirs.publicKey, { endpoint: `${GOOD}:${PORT}` });
     addDead(file, DEAD);
-    const other = await runCli(
-      lab,
-      b,
-      writeConfig(lab, b, theirs, ours.publicKey, { knowsEndpoint: false }),
-    );
-    const begunMs = performance.now();
-    const engine = await runCli(lab, a, file, ["--log-level", "info"]);
-    const upMs = performance.now() - begunMs;
+    const called = writeConfig(lab, b, theirs, ours.publicKey, { knowsEndpoint: false });
+    const [other, otherMs] = await timed(() => runCli(lab, b, called));
+    const [engine, upMs] = await timed(() => runCli(lab, a, file, ["--log-level", "info"]));
     const first = await firstPing(lab, a, b.inner4, 60);
-    await sleep(SAID_MS);
-    const peers = await cliJson<PeerValue[]>(lab, a, "peers");
-    const problems = peers.filter(({ endpointProblem }) => endpointProblem !== null);
+    const checking = timed(() => cli(lab, a, "check", "-c", file));
+    // A name without an answer does not resolve after five seconds.
+    let peers: PeerValue[] = [];
+    let problems: PeerValue[] = [];
+    await until("every dead name is said", async () => {
+      peers = await cliJson<PeerValue[]>(lab, a, "peers");
+      problems = peers.filter(({ endpointProblem }) => endpointProblem !== null);
+      return problems.length === DEAD;
+    });
+    const [checked, checkMs] = await checking;
     const lines = engine.errors.split("\n").filter((line) => line.includes("does not resolve"));
-    const checkedMs = performance.now();
-    const checked = await cli(lab, a, "check", "-c", file);
-    const checkMs = performance.now() - checkedMs;
-    const stopMs = performance.now();
-    assert.equal(await engine.stop(), 0);
-    const stoppedMs = performance.now() - stopMs;
+    const [code, stoppedMs] = await timed(() => engine.stop());
+    assert.equal(code, 0);
     await other.stop();
     measured(
       context,
-      `up after ${upMs.toFixed(0)} ms, first ping ${first.toFixed(2)} s, ` +
-        `stop ${stoppedMs.toFixed(0)} ms, check ${checkMs.toFixed(0)} ms, ${lines.length} lines`,
+      `up after ${upMs.toFixed(0)} ms, another one after ${otherMs.toFixed(0)} ms, ` +
+        `first ping ${first.toFixed(2)} s, stop ${stoppedMs.toFixed(0)} ms, ` +
+        `check ${checkMs.toFixed(0)} ms, ${lines.length} lines`,
     );
-    assert.ok(upMs < UP_MAX_MS, `it was up after ${upMs} ms`);
-    assert.ok(first < FIRST_PING_MAX_S, `the first answer came after ${first} s`);
-    assert.ok(stoppedMs < STOP_MAX_MS, `it ended after ${stoppedMs} ms`);
-    assert.ok(checkMs < CHECK_MAX_MS, `check took ${checkMs} ms`);
+    const busyMs = 2 * otherMs;
+    assert.ok(upMs < UP_MAX_MS + busyMs, `it was up after ${upMs} ms`);
+    assert.ok(1_000 * first < FIRST_PING_MAX_MS + busyMs, `the first answer came after ${first} s`);
+    assert.ok(stoppedMs < STOP_MAX_MS + busyMs, `it ended after ${stoppedMs} ms`);
+    assert.ok(checkMs < CHECK_MAX_MS + busyMs, `check took ${checkMs} ms`);
     assert.match(checked.output, new RegExp(`${GOOD} is ${b.under4}`));
     assert.match(checked.output, /dead0\.example does not resolve/);
     assert.equal(problems.length, DEAD);

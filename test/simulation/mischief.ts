@@ -122,9 +122,11 @@ const changeKeepalive: Act = (scene, machine) => {
   machine.change({ peers: [{ publicKey: peer.publicKey, persistentKeepaliveS }] });
 };
 
+/** For a while, or up again at once: before the port is left. */
 const down: Act = (scene, machine) => {
   machine.setUp(false);
-  later(scene, 20 * SECOND_MS, () => machine.setUp(true));
+  if (scene.random.chance(0.3)) machine.setUp(true);
+  else later(scene, 20 * SECOND_MS, () => machine.setUp(true));
 };
 
 /** The machine is seen at other addresses by some or all. */

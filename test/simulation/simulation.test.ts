@@ -38,6 +38,7 @@ const REACHED = [
   "stagedExpired",
   "unknownIndex",
   "ownTunnel",
+  "blinked",
   "keepalives",
   "hellosTaken",
   "probesTaken",

@@ -4,7 +4,7 @@
  *     storm   some minutes: traffic, weather, mischief
  *     calm    the network is well: every pair must hear each other again, both ways
  *     quiet   nobody sends: sessions end, and nothing of them may be left
- *     a word  one packet each, which arrives
+ *     a word  one packet each, which arrives; also of one whose interface goes down and up at once
  *
  * What must never happen is checked all the time (ledger.ts). Same seed, same run.
  */
@@ -163,6 +163,7 @@ class Simulation {
     await this.#hear(pairs, WORD_MS, changed ? WORD_MS + RETRY_MS : WORD_MS);
     await this.#runUntil(schedule.nowMs + HELLO_MS);
     this.#checkKnown();
+    if (!changed) await this.#blink(pairs);
     for (const machine of this.#machines) machine.halt(false, false, false);
     return {
       packets: this.#ledger.sent,
@@ -291,6 +292,20 @@ class Simulation {
     const deaf = pairs.find((pair) => !isHeard(pair));
     if (deaf === undefined) return tookMs;
     throw new Error(`${deaf[1].id} does not hear ${deaf[0].id} within ${withinMs / 1_000} s`);
+  }
+
+  /** Set down and up at once, one of them says a word before its port is there again. */
+  async #blink(pairs: readonly Pair[]): Promise<void> {
+    const sure = pairs.filter(([one, other]) => {
+      const sameCipher = one.suites.cipher === other.suites.cipher;
+      return !one.forgot && !other.forgot && sameCipher;
+    });
+    if (sure.length === 0) return;
+    const pair = this.#random.pick(sure);
+    this.#say(`${pair[0].id} blinks`);
+    for (const up of [false, true]) pair[0].setUp(up);
+    await this.#hear([pair], WORD_MS, WORD_MS);
+    this.counts.set("blinked", (this.counts.get("blinked") ?? 0) + 1);
   }
 
   /** Nothing waits for a session once there are sessions. */

@@ -1,9 +1,13 @@
-/** docs — one title a page, links that lead somewhere, no path of somebody's machine. */
+/**
+ * docs — one title a page, links that lead somewhere, no path of somebody's machine; every file of
+ * src/ says what it is, and has its place in a page.
+ */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { deadLinks, machinePaths, strayFigures, wrongTitles } from "./docs.ts";
+import { fileRows, sentenceOf } from "../../scripts/files-page.ts";
+import { deadLinks, machinePaths, strayFigures, unnamed, wrongTitles } from "./docs.ts";
 import { filesIn, report, root, rootFiles, sourceFile } from "./tree.ts";
 
 const TEXTS = [".ts", ".mjs", ".js", ".c", ".h", ".md", ".sh", ".json", ".toml", ".yml"];
@@ -32,6 +36,21 @@ test("no absolute path of somebody's machine", () => {
   assert.equal(findings.length, 0, report(findings));
 });
 
+test("every TypeScript file says first what it is: docs/FILES.md has it", () => {
+  const rows = fileRows();
+  assert(rows.length > 100);
+  assert.deepEqual(
+    rows.filter(({ what }) => what === null).map(({ path }) => path),
+    [],
+  );
+});
+
+test("every C file is named in the addon's page", () => {
+  const [readme] = filesIn(["src/io/native"], ["README.md"]);
+  const findings = unnamed(readme!, filesIn(["src/io/native"], [".c", ".h"]));
+  assert.equal(findings.length, 0, report(findings));
+});
+
 test("rows of figures in README are those of a report", () => {
   const readme = rootFiles((name) => name === "README.md");
   const reports = filesIn(["bench"], [".md"])
@@ -42,6 +61,25 @@ test("rows of figures in README are those of a report", () => {
   assert.equal(findings.length, 0, report(findings));
   // That there are some to be compared.
   assert(strayFigures(readme, "").length >= 10);
+});
+
+test("what a file is, is its first sentence", () => {
+  assert.equal(sentenceOf("a/b.ts", "/** b — does that. And more. */\n"), "Does that.");
+  assert.equal(
+    sentenceOf("a/b.ts", "/**\n * a/b — one\n * of b.ts:\n *\n * x\n */"),
+    "One of b.ts.",
+  );
+  assert.equal(sentenceOf("a/b.ts", "/** c — another. */\n"), null);
+  assert.equal(sentenceOf("a/b.ts", "/** What it does. */\n"), null);
+  assert.equal(sentenceOf("a/b.ts", 'import "./c.ts";\n/** b — late. */\n'), null);
+});
+
+test("a C file that no page names is found", () => {
+  const files = ["a.c", "a.h", "b_c.c", "bc.c"].map((name) => sourceFile(`x/${name}`, ""));
+  const found = (text: string) => unnamed(sourceFile("x/README.md", text), files).length;
+  assert.equal(found("| `a.*`, `b_c.c` | one |\n| `bc.c` | two |"), 0);
+  assert.equal(found("| `a.c`, `b_c.c`, `bc.c` | one |"), 1);
+  assert.equal(found("a.h"), 4);
 });
 
 const page = (text: string) => [sourceFile("docs/X.md", text)];

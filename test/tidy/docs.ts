@@ -65,3 +65,18 @@ export const machinePaths = (files: readonly SourceFile[]): Finding[] =>
         : [],
     ),
   );
+
+/** A page's names of files: `one.c`, or `one.*` for all of that name. */
+const namedIn = (page: SourceFile): RegExp[] =>
+  [...page.lines.join("\n").matchAll(/`([\w.]+)\.(\*|[ch])`/g)].map(
+    ([, name, end]) => new RegExp(`^${name}\\.${end === "*" ? "[ch]" : end}$`),
+  );
+
+/** C files that the page of their folder does not name. */
+export const unnamed = (page: SourceFile, files: readonly SourceFile[]): Finding[] => {
+  const names = namedIn(page);
+  return files
+    .map(({ path }) => ({ path, name: path.slice(path.lastIndexOf("/") + 1) }))
+    .filter(({ name }) => !names.some((pattern) => pattern.test(name)))
+    .map(({ path, name }) => ({ path, line: 1, text: `${page.path} does not name ${name}` }));
+};

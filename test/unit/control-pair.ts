@@ -44,6 +44,10 @@ export class End {
   arena!: Arena;
   control!: Control;
   dueMs = Number.POSITIVE_INFINITY;
+  /** What taking or leaving the port waits for, or fails with. */
+  moving: Promise<void> = Promise.resolve();
+  /** There is a port to send from. */
+  #open = false;
   #draws = 0;
 
   constructor(name: "a" | "b") {
@@ -121,6 +125,7 @@ export class End {
       }),
       inside: (to) => pair.isInside(to),
       send: (datagram) => {
+        if (!this.#open) return false;
         const copy = Uint8Array.from(datagram);
         this.sent.push(copy);
         if (pair.carries(copy)) pair.waiting.push({ to: other, datagram: copy });
@@ -133,7 +138,11 @@ export class End {
       },
       pause: async () => {},
       resolve: async () => other.address,
-      listen: async (port) => port ?? 0,
+      listen: async (port) => {
+        await this.moving;
+        this.#open = port !== null;
+        return port ?? 0;
+      },
       setMark: () => {},
       setMtu: () => {},
       onRoutes: () => {},

@@ -1,6 +1,6 @@
 /**
  * staged — what waited for a session leaves in its order as soon as there is a session and room in
- * the ring, and what comes later goes behind it.
+ * the ring, and what comes later goes behind it; what finds its session ended is counted as such.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,13 @@ import { Jobs } from "../../src/io/jobs.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { Send } from "../../src/io/send.ts";
 import { F, openStation } from "../../src/io/station.ts";
-import { ENTRIES_PER_PEER, RING_JOBS, SEGMENT_OVERHEAD_BYTES } from "../../src/memory/layout.ts";
+import {
+  DROP,
+  type DropName,
+  ENTRIES_PER_PEER,
+  RING_JOBS,
+  SEGMENT_OVERHEAD_BYTES,
+} from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";
 import { PeerEntries } from "../../src/memory/peers.ts";
 import { makeArena, regionTables, shareOf } from "../../src/memory/region.ts";
@@ -56,15 +62,16 @@ const setUp = (late = LATE) => {
   jobs.handingOver = true;
   const sessions = new Sessions(arena);
   const entries = new PeerEntries(arena);
-  const connect = (peer: number): void => {
+  const connect = (peer: number, rejectAt = 2n ** 36n): number => {
     const session = sessions.take();
     const key = new Uint8Array(32);
     sessions.fill(session, {
       ...{ peer, localIndex: 5 + peer, remoteIndex: 5, suite: 0, initiator: true, owner: 0 },
-      ...{ rejectAtMs: Number.POSITIVE_INFINITY, rejectAt: 2n ** 36n },
+      ...{ rejectAtMs: Number.POSITIVE_INFINITY, rejectAt },
       ...{ sendKey: key, receiveKey: key },
     });
     entries.setCurrent(peer, session);
+    return session;
   };
   /** A run was read from the TUN device, of one packet with a number. */
   const read = (peer: number, number: number): void => {
@@ -85,7 +92,8 @@ const setUp = (late = LATE) => {
     addon.ioClose(station.io);
     addon.close(wake);
   };
-  return { station, jobs, send, sent, connect, read, close };
+  const dropped = (name: DropName): number => station.counters.get(DROP[name]);
+  return { station, sessions, jobs, send, sent, connect, read, dropped, close };
 };
 
 test("the ring is full when the session comes: all go, in order, what is newer behind", () => {
@@ -138,3 +146,28 @@ for (const late of [LATE, LAST]) {
     }
   });
 }
+
+test("what finds its session ended is no exhausted counter, and the other way round", () => {
+  const { sessions, connect, read, dropped, close } = setUp();
+  const prepare = addon.prepare;
+  try {
+    const session = connect(READY);
+    read(READY, 1);
+    // Control is another thread: it ends the session after I/O has found it.
+    addon.prepare = (job) => {
+      sessions.clear(session);
+      return prepare(job);
+    };
+    read(READY, 2);
+    assert.equal(dropped("staleJob"), 1);
+    assert.equal(dropped("nonceExhausted"), 0);
+    addon.prepare = prepare;
+    connect(READY, 0n);
+    read(READY, 3);
+    assert.equal(dropped("staleJob"), 1);
+    assert.equal(dropped("nonceExhausted"), 1);
+  } finally {
+    addon.prepare = prepare;
+    close();
+  }
+});

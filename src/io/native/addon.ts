@@ -167,8 +167,9 @@ export interface Addon {
   neighbourRemove(fd: number, index: number, address: Uint8Array): number;
   /**
    * Which way a UDP datagram takes between two sockaddrs (`from` may be empty) with this firewall
-   * mark. `result`, four u32: index of the link, 0 when it stays on this host; prefix length,
-   * table and metric of the route, where `match` asks for the route. 0, or -errno: it goes nowhere.
+   * mark. `result`, five u32: index of the link, 0 when it stays on this host; prefix length,
+   * table and metric of the route, where `match` asks for the route; 1 when the next one is a
+   * router. 0, or -errno: it goes nowhere.
    */
   routeFind(
     to: Uint8Array,
@@ -268,7 +269,10 @@ export interface Addon {
    * came and there may be more; or -errno.
    */
   receive(io: IoHandle, job: number, count: number): number;
-  /** Takes nonces, writes headers and accounts. 0, or -EOVERFLOW: the counter is exhausted. */
+  /**
+   * Takes nonces, writes headers and accounts. 0, or -EOVERFLOW: the counter is exhausted, or
+   * -ESTALE: the session's entry has been given up.
+   */
   prepare(job: number): number;
   /** AEAD over a job with the node binary's OpenSSL; result in the job's claimer fields. */
   seal(job: number): number;

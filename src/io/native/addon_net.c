@@ -16,9 +16,8 @@
 #include <sys/socket.h>
 
 #include "addon_throw.h"
-#include "netlink.h"
+#include "netlink_request.h"
 #include "notify.h"
-#include "udp.h"
 
 /* Events given at once; those that follow stay in the socket. */
 #define EVENTS_MAX 64
@@ -226,48 +225,27 @@ static napi_value call_route_remove(napi_env env, napi_callback_info info)
     return make_i32(env, result);
 }
 
-/* One end of a flow: address and port of a sockaddr, or none. False with a TypeError. */
-static bool get_end(napi_env env, napi_value value, const char *name, struct netlink_flow *flow,
-                    bool to)
-{
-    uint8_t *bytes;
-    size_t length;
-    union address address = { 0 };
-    if (!get_bytes(env, value, name, &bytes, &length))
-        return false;
-    memcpy(address.bytes, bytes, length < SOCKADDR_BYTES ? length : SOCKADDR_BYTES);
-    bool v6 = address.any.sa_family == AF_INET6;
-    struct netlink_address *end = to ? &flow->to : &flow->from;
-    if (address_length(&address) != 0)
-        (void)netlink_address_make(end, v6 ? address.v6.sin6_addr.s6_addr
-                                           : (const uint8_t *)&address.v4.sin_addr,
-                                   v6 ? 16 : 4, 0);
-    *(to ? &flow->to_port : &flow->from_port) =
-        ntohs(v6 ? address.v6.sin6_port : address.v4.sin_port);
-    if (to && v6 && IN6_IS_ADDR_LINKLOCAL(&address.v6.sin6_addr))
-        flow->link = address.v6.sin6_scope_id;
-    return true;
-}
-
 /* routeFind(to, from, mark, match, result): see netlink_route_find(). */
 static napi_value call_route_find(napi_env env, napi_callback_info info)
 {
     napi_value args[ARGS_MAX];
-    struct netlink_flow flow = { 0 };
+    union address to, from;
+    struct netlink_flow flow;
     struct netlink_way way;
+    uint32_t mark;
     bool match;
     uint8_t *result;
     size_t room;
     if (!get_args(env, info, 5, args))
         return NULL;
-    if (!get_end(env, args[0], "to", &flow, true) || !get_end(env, args[1], "from", &flow, false))
+    if (!get_address(env, args[0], "to", &to) || !get_address(env, args[1], "from", &from))
         return NULL;
-    if (!get_u32(env, args[2], "mark", &flow.mark) || !get_bool(env, args[3], "match", &match) ||
+    if (!get_u32(env, args[2], "mark", &mark) || !get_bool(env, args[3], "match", &match) ||
         !get_bytes(env, args[4], "result", &result, &room))
         return NULL;
-    if (flow.to.family == AF_UNSPEC || room < sizeof way ||
-        (flow.from.family != AF_UNSPEC && flow.from.family != flow.to.family))
+    if (room < sizeof way || !netlink_flow_between(&flow, &to, &from))
         return make_i32(env, -EINVAL);
+    flow.mark = mark;
     int error = netlink_route_find(&flow, match, &way);
     memcpy(result, &way, sizeof way);
     return make_i32(env, error);

@@ -3,11 +3,8 @@
 
 #include "arena.h"
 #include "checksum.h"
+#include "ip.h"
 
-#define IPV4_BYTES 20u
-#define IPV4_DF 0x4000u
-#define IPV4_MF 0x2000u
-#define IPV4_OFFSET 0x1fffu
 #define UNIT 8u
 
 bool fragment_may(const uint8_t *packet, size_t bytes)

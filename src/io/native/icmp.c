@@ -3,19 +3,15 @@
 
 #include "arena.h"
 #include "checksum.h"
+#include "ip.h"
 
-#define PROTOCOL_ICMP 1u
-#define PROTOCOL_ICMP6 58u
 #define ICMP_UNREACHABLE 3u
 #define ICMP_FRAGMENTATION_NEEDED 4u
 #define ICMP6_PACKET_TOO_BIG 2u
 #define ICMP6_REDIRECT 137u
 #define ICMP6_INFORMATION 128u /* types from here on are no errors */
 #define ICMP_HEADER_BYTES 8u
-#define IPV4_BYTES 20u
-#define IPV6_BYTES 40u
 #define IPV4_MESSAGE_MAX 576u
-#define IPV4_OFFSET 0x1fffu
 #define INTERNETWORK_CONTROL 0xc0u /* precedence of ICMP errors; RFC 1812 4.3.2.5 */
 #define HOPS 64u
 /* IPv6 extension headers that are looked behind. */

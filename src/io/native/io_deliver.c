@@ -164,8 +164,8 @@ int io_accept(struct io *io, uint32_t job_index)
     bool data = false;
 
     for (uint32_t i = 0; i < segments.count; i++) {
-        uint8_t *header = segments.at + (size_t)i * segments.stride;
-        uint32_t bytes = i + 1 == segments.count ? segments.last_bytes : segments.stride;
+        uint8_t *header = segment_at(&segments, i);
+        uint32_t bytes = segment_bytes(&segments, i);
         uint8_t *packet = header + DATA_HEADER_BYTES;
         uint32_t room = bytes - SEGMENT_OVERHEAD_BYTES;
 
@@ -247,8 +247,8 @@ int io_tun_write(struct io *io, uint32_t job_index, uint64_t mask)
     uint32_t locals = engine == NULL ? 0 : load32(engine + ENGINE_LOCAL_COUNT);
     io->merge.local_count = locals <= io->arena->count[REGION_LOCALS] ? locals : 0;
     for (uint32_t i = 0; i < segments.count; i++) {
-        uint8_t *packet = segments.at + (size_t)i * segments.stride + DATA_HEADER_BYTES;
-        uint32_t bytes = i + 1 == segments.count ? segments.last_bytes : segments.stride;
+        uint8_t *packet = segment_at(&segments, i) + DATA_HEADER_BYTES;
+        uint32_t bytes = segment_bytes(&segments, i);
         if (!(mask >> i & 1))
             continue;
         uint32_t length = inner_bytes(packet, bytes - SEGMENT_OVERHEAD_BYTES);

@@ -126,13 +126,13 @@ int io_prepare(const struct arena *arena, uint32_t job_index, double now_ms)
     uint32_t type = load32(job + JOB_MESSAGE_TYPE);
     uint32_t index = load32(job + JOB_RECEIVER_INDEX);
     for (uint32_t i = 0; i < segments.count; i++) {
-        uint8_t *header = segments.at + (size_t)i * segments.stride;
+        uint8_t *header = segment_at(&segments, i);
         store32(header, type);
         store32(header + 4, index);
         store64(header + 8, first + i);
     }
-    uint64_t bytes = (uint64_t)(segments.count - 1) * segments.stride + segments.last_bytes;
-    __atomic_fetch_add((uint64_t *)(void *)(peer + PEER_SENT_BYTES), bytes, __ATOMIC_RELAXED);
+    __atomic_fetch_add((uint64_t *)(void *)(peer + PEER_SENT_BYTES), all_bytes(&segments),
+                       __ATOMIC_RELAXED);
     store_f64(peer + PEER_LAST_SENT_MS, now_ms);
     if (load32(job + JOB_TUN_BYTES) > 0)
         store_f64(peer + PEER_LAST_DATA_SENT_MS, now_ms);

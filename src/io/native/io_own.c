@@ -17,10 +17,8 @@
  */
 #define _GNU_SOURCE
 #include "io_state.h"
+#include "ip.h"
 
-#define PROTOCOL_UDP 17u
-#define PROTOCOL_FRAGMENT 44u
-#define IPV4_OFFSET_MASK 0x1fffu
 #define IPV6_OFFSET_MASK 0xfff8u
 
 /* Where the UDP header of a whole packet lies; 0: it has none. */
@@ -29,7 +27,7 @@ static size_t udp_at(const uint8_t *packet, size_t bytes)
     size_t at;
 
     if (packet[0] >> 4 == 4) {
-        if (packet[9] != PROTOCOL_UDP || (load16_be(packet + 6) & IPV4_OFFSET_MASK) != 0)
+        if (packet[9] != PROTOCOL_UDP || (load16_be(packet + 6) & IPV4_OFFSET) != 0)
             return 0;
         at = (size_t)(packet[0] & 15) * 4;
     } else if (packet[6] == PROTOCOL_UDP) {

@@ -277,19 +277,18 @@ int io_send_add(struct io *io, uint32_t job_index)
         way.local = io->connections[side - SOCKETS].name;
     set_cutting(io, side, way.to.any.sa_family == AF_INET6, cutting_of(job, peer, &way));
     uint32_t ecn = load32(job + JOB_ECN);
-    size_t bytes = (size_t)(segments.count - 1) * segments.stride + segments.last_bytes;
     if (segments.count == 1 || takes_segments(io, side, peer)) {
         if (io->queued[side] == SEND_MESSAGES)
             (void)flush_side(io, side);
-        queue_message(io, side, peer, &way, ecn, segments.at, bytes, segments.stride);
+        queue_message(io, side, peer, &way, ecn, segments.at, all_bytes(&segments),
+                      segments.stride);
         return 0;
     }
     for (uint32_t i = 0; i < segments.count; i++) {
-        size_t size = i + 1 == segments.count ? segments.last_bytes : segments.stride;
+        uint32_t size = segment_bytes(&segments, i);
         if (io->queued[side] == SEND_MESSAGES)
             (void)flush_side(io, side);
-        queue_message(io, side, peer, &way, ecn, segments.at + (size_t)i * segments.stride, size,
-                      (uint32_t)size);
+        queue_message(io, side, peer, &way, ecn, segment_at(&segments, i), size, size);
     }
     return 0;
 }

@@ -74,8 +74,7 @@ static void keep(struct io *io, const struct segments *segments, uint64_t kept, 
     cut->kept = kept;
     cut->mtu = mtu;
     cut->done = 0;
-    memcpy(cut->bytes, segments->at,
-           (size_t)(segments->count - 1) * segments->stride + segments->last_bytes);
+    memcpy(cut->bytes, segments->at, all_bytes(segments));
 }
 
 int io_too_big(struct io *io, uint32_t job_index)

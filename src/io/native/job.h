@@ -24,7 +24,6 @@ static inline uint8_t *slot_of(const struct arena *arena, const uint8_t *job)
     return entry(arena, REGION_SLOTS, SLOT_BYTES, load32(job + JOB_SLOT));
 }
 
-/* Segments of a job, checked against the slot; false for a job that cannot be. */
 struct segments {
     uint8_t *at;
     uint32_t count;
@@ -32,6 +31,23 @@ struct segments {
     uint32_t last_bytes;
 };
 
+/* Header of segment `i`, and bytes of it and of all, of segments that were checked. */
+static inline uint8_t *segment_at(const struct segments *segments, uint32_t i)
+{
+    return segments->at + (size_t)i * segments->stride;
+}
+
+static inline uint32_t segment_bytes(const struct segments *segments, uint32_t i)
+{
+    return i + 1 == segments->count ? segments->last_bytes : segments->stride;
+}
+
+static inline size_t all_bytes(const struct segments *segments)
+{
+    return (size_t)(segments->count - 1) * segments->stride + segments->last_bytes;
+}
+
+/* Segments of a job, checked against the slot; false for a job that cannot be. */
 static inline bool segments_of(const struct arena *arena, const uint8_t *job,
                                struct segments *out)
 {
@@ -42,18 +58,7 @@ static inline bool segments_of(const struct arena *arena, const uint8_t *job,
     return out->at != NULL && out->count >= 1 && out->count <= JOB_SEGMENTS &&
            out->stride >= SEGMENT_OVERHEAD_BYTES && out->stride <= SLOT_BYTES &&
            out->last_bytes >= SEGMENT_OVERHEAD_BYTES && out->last_bytes <= out->stride &&
-           (size_t)(out->count - 1) * out->stride + out->last_bytes <= SLOT_BYTES;
-}
-
-/* Header of segment `i`, and its bytes, of segments that were checked. */
-static inline uint8_t *segment_at(const struct segments *segments, uint32_t i)
-{
-    return segments->at + (size_t)i * segments->stride;
-}
-
-static inline uint32_t segment_bytes(const struct segments *segments, uint32_t i)
-{
-    return i + 1 == segments->count ? segments->last_bytes : segments->stride;
+           all_bytes(out) <= SLOT_BYTES;
 }
 
 /* Generation of a session; what is read of its entry after this is of this one or a later one. */

@@ -5,11 +5,8 @@
 
 #include "arena.h"
 #include "checksum.h"
+#include "ip.h"
 
-#define PROTOCOL_TCP 6u
-#define PROTOCOL_UDP 17u
-#define TCP_ACK 0x10u
-#define TCP_PSH 0x08u
 
 /* A packet's headers, as far as merging asks. */
 struct view {

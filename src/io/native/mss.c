@@ -5,7 +5,6 @@
 #define OPTION_NOTHING 1u
 #define OPTION_MSS 2u
 #define MSS_BYTES 4u
-#define IPV4_OFFSET 0x1fffu
 #define HEADERS4 40u
 #define HEADERS6 60u
 

@@ -9,11 +9,8 @@
 #define P2PVPN_MSS_H
 
 #include "arena.h"
+#include "ip.h"
 
-#define PROTOCOL_TCP 6u
-#define TCP_FLAGS_AT 13u
-#define TCP_SYN 0x02u
-#define TCP_HEADER_BYTES 20u
 
 /*
  * Is the packet a TCP SYN, by its first bytes alone? `bytes` is that of a whole IP packet: 20 at

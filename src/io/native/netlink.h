@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 /* Room for any datagram of the kernel: dumps come in pieces of at most 32 KiB. */
 #define NETLINK_DATAGRAM_BYTES 32768
@@ -54,6 +55,11 @@ struct netlink_address {
     uint8_t bytes[16];
 };
 
+static inline size_t netlink_address_bytes(const struct netlink_address *address)
+{
+    return address->family == AF_INET ? 4 : 16;
+}
+
 /* Fills `out`.   Errors: -EINVAL when bytes is not 4 or 16 or the prefix is too long. */
 int netlink_address_make(struct netlink_address *out, const uint8_t *address, size_t bytes,
                          uint32_t prefix_bits);
@@ -87,6 +93,7 @@ struct netlink_way {
     uint32_t prefix_bits; /* of the route, where a match was asked for */
     uint32_t table;
     uint32_t metric;
+    uint32_t router; /* 1: the next one is a router; 0: whoever it is for */
 };
 
 /*
@@ -126,7 +133,7 @@ int netlink_events_open(void);
  */
 int netlink_events_read(int fd, struct netlink_event *out, size_t room);
 
-/* netlink_read.c, for netlink.c and netlink_events.c: messages taken apart. */
+/* netlink_read.c, for those who read what the kernel says: messages taken apart. */
 
 struct netlink_bytes {
     const uint8_t *at;
@@ -144,5 +151,7 @@ bool netlink_next_attribute(struct netlink_bytes *rest, uint16_t *type,
 /* Reads a link message; false when it is no whole one. */
 bool netlink_read_link(struct netlink_bytes body, uint8_t *family, struct netlink_link *out);
 uint32_t netlink_u32(struct netlink_bytes value);
+/* What an NLMSG_ERROR or NLMSG_DONE says: 0 or -errno. */
+int netlink_read_error(struct netlink_bytes body);
 
 #endif

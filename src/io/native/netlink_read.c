@@ -91,6 +91,12 @@ uint32_t netlink_u32(struct netlink_bytes value)
     return word;
 }
 
+int netlink_read_error(struct netlink_bytes body)
+{
+    int32_t error;
+    return netlink_take(&body, &error, sizeof error) && error <= 0 ? error : -EPROTO;
+}
+
 bool netlink_read_link(struct netlink_bytes body, uint8_t *family, struct netlink_link *out)
 {
     struct ifinfomsg info;

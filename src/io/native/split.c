@@ -7,13 +7,9 @@
 #include "arena.h"
 #include "checksum.h"
 #include "ecn.h"
+#include "ip.h"
 #include "mss.h"
 
-#define PROTOCOL_UDP 17u
-#define TCP_FLAGS 13u
-#define TCP_FIN 0x01u
-#define TCP_PSH 0x08u
-#define TCP_CWR 0x80u
 
 struct vnet vnet_decode(const uint8_t *at)
 {
@@ -145,9 +141,9 @@ static void write_segment(const struct splitter *split, uint8_t *to, size_t payl
     } else {
         store32_be(transport + 4, load32_be(transport + 4) + (uint32_t)split->next);
         if (!last)
-            transport[TCP_FLAGS] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+            transport[TCP_FLAGS_AT] &= (uint8_t)~(TCP_FIN | TCP_PSH);
         if (split->made > 0)
-            transport[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
+            transport[TCP_FLAGS_AT] &= (uint8_t)~TCP_CWR;
     }
     memset(transport + vnet->csum_offset, 0, 2);
     uint64_t sum = sum_pseudo(to, udp ? PROTOCOL_UDP : PROTOCOL_TCP, transport_bytes);

@@ -19,7 +19,7 @@ export const findWay = (
   mark: number,
   match: boolean,
 ): Found | null => {
-  const words = new Uint32Array(4);
+  const words = new Uint32Array(5);
   const result = addon.routeFind(to, from, mark, match, new Uint8Array(words.buffer));
   if (result < 0) return null;
   return { index: words[0]!, prefixLength: words[1]!, table: words[2]!, metric: words[3]! };

@@ -1,5 +1,5 @@
 /*
- * program.h — what the small C programs of bench/ share: the clock, and numbers of a command line.
+ * program.h — what the small C programs here share: the clock, and numbers of a command line.
  */
 #ifndef PROGRAM_H
 #define PROGRAM_H

@@ -319,10 +319,10 @@ test("a large frame in small pieces takes no longer than its bytes", () => {
   const header = Buffer.alloc(4);
   header.writeUInt32LE(FRAME_BYTES_MAX);
   const piece = Buffer.alloc(64, 1);
-  const start = performance.now();
+  const start = process.cpuUsage();
   reader.push(header);
   for (let at = 64; at < FRAME_BYTES_MAX; at += 64) assert.deepEqual(reader.push(piece), []);
-  const ms = performance.now() - start;
+  const ms = process.cpuUsage(start).user / 1_000;
   // Milliseconds; seconds when every piece moves what came before it.
   assert.ok(ms < 1_000, `${ms} ms`);
 });

@@ -13,7 +13,7 @@ import { COMMAND, COUNT, DROP } from "../memory/layout.ts";
 import { readMtu } from "../memory/mtu.ts";
 import type { PeerEntries } from "../memory/peers.ts";
 import { cameInside } from "../memory/underlay.ts";
-import type { Change, DeviceState } from "../schema/change.ts";
+import type { Change, DeviceState, PeerChange } from "../schema/change.ts";
 import { HANDSHAKE_TYPES } from "../wire/handshake.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
 import { Changes } from "./changes.ts";
@@ -186,6 +186,21 @@ export class Control {
     await this.#changes.apply(change, origin);
     if (this.listenPort === before) return;
     for (const peer of this.roster.peers()) this.announce(peer);
+  }
+
+  /** A peer of the network comes, at once. Null: not now, or never (peer-changes.ts). */
+  admit(change: PeerChange): Peer | null {
+    return this.#changes.admit(change);
+  }
+
+  /** A peer of the network changes. False: not now, or never. */
+  amend(peer: Peer, change: PeerChange): boolean {
+    return this.#changes.amend(peer, change);
+  }
+
+  /** A peer of the network goes, at once. False: it is none. */
+  dismiss(peer: Peer): boolean {
+    return this.#changes.dismiss(peer);
   }
 
   /** The peer hears from us at once, when it has a session. */

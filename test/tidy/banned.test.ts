@@ -34,6 +34,8 @@ const BAD: readonly (readonly [bans: readonly Ban[], what: string, text: string]
   [BANS, "Date.now", "const now = new Date();"],
   [BANS, "performance.now", "const now = performance.now();"],
   [BANS, "Math.random", "const chance = Math.random() * 3;"],
+  [BANS, "setEndpoint", "    entries.setEndpoint(peer.index, address);"],
+  [BANS, "a change of the roster", "    roster.remove(peer);"],
   [BANS, "setTimeout and setInterval", "  setTimeout(() => {}, 10);"],
   [BANS, "setTimeout and setInterval", 'import { setTimeout as sleep } from "node:timers/promises";'],
   [BANS, "new SharedArrayBuffer", "const words = new Int32Array(new SharedArrayBuffer(4));"],

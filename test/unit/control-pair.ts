@@ -34,6 +34,8 @@ export interface EndOptions {
   readonly cipher: Cipher;
   readonly aes?: AesFound;
   readonly mac?: Mac;
+  /** Most peers; 2 unless given. */
+  readonly peers?: number;
 }
 
 /** One end: a control whose only peer is the other end. */
@@ -63,9 +65,9 @@ export class End {
   }
 
   /** A process begins: nothing is known. */
-  async start(pair: Pair, { cipher, aes }: EndOptions): Promise<void> {
+  async start(pair: Pair, { cipher, aes, peers = 2 }: EndOptions): Promise<void> {
     const other = this === pair.a ? pair.b : pair.a;
-    this.arena = makeArena({ ioThreads: 1, workers: 0, peers: 2, routes: 16 });
+    this.arena = makeArena({ ioThreads: 1, workers: 0, peers, routes: 16 });
     writeMtu(this.arena, MTU);
     this.control = new Control(
       {

@@ -1,0 +1,112 @@
+/** admit — peers of the network come and go at once, and change nothing that is configured. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { GATHER_MS } from "../../src/control/peers/roster.ts";
+import type { PeerChange } from "../../src/schema/change.ts";
+import type { EngineError } from "../../src/schema/errors.ts";
+import { type Cidr, parseCidr } from "../../src/wire/cidr.ts";
+import { RouteLookup } from "../lab/route-lookup.ts";
+import { type End, Pair } from "./control-pair.ts";
+import { fixed } from "./noise-parties.ts";
+
+const AUTO = { cipher: "auto" } as const;
+const cidr = (text: string): Cidr => parseCidr(text)!;
+const member = (name: number, ...prefixes: string[]): PeerChange => ({
+  publicKey: fixed(`member ${name}`),
+  replaceAllowedIps: true,
+  allowedIps: prefixes.map(cidr),
+});
+const publicKeyOf = ({ publicKey }: PeerChange) => publicKey;
+
+/** Whom packets to an IPv4 address go to; -1: nobody. */
+const leadsTo = ({ arena }: End, text: string): number => {
+  const word = arena.layout.base.slots / 4;
+  arena.u32[word] = Buffer.from(cidr(text).bytes).readUInt32BE();
+  return new RouteLookup(arena).find(4, word);
+};
+
+const room = async (): Promise<{ readonly pair: Pair; readonly end: End }> => {
+  const pair = await Pair.make({ ...AUTO, peers: 4 }, AUTO);
+  await pair.a.control.apply(
+    { peers: [{ publicKey: pair.b.publicKey, allowedIps: [cidr("10.0.0.2/32")] }] },
+    "file",
+  );
+  return { pair, end: pair.a };
+};
+
+test("a member comes at once, its routes with the first that are gathered", async () => {
+  const { pair, end } = await room();
+  pair.run(GATHER_MS);
+  const first = end.control.admit(member(1, "10.0.0.11/32"));
+  assert(first !== null);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), first.index, "nothing was published for a while");
+  const second = end.control.admit(member(2, "10.0.0.12/32"));
+  assert(second !== null);
+  assert.equal(leadsTo(end, "10.0.0.12/32"), -1, "gathered");
+  pair.run(GATHER_MS + 20);
+  assert.equal(leadsTo(end, "10.0.0.12/32"), second.index);
+});
+
+test("dismissed, it is gone at once, whatever is gathered", async () => {
+  const { pair, end } = await room();
+  pair.run(GATHER_MS);
+  const peer = end.control.admit(member(1, "10.0.0.11/32"))!;
+  assert.equal(end.control.dismiss(peer), true);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), -1);
+  assert.equal(end.control.dismiss(peer), false, "once");
+});
+
+test("what a file or a person says is never changed by the network", async () => {
+  const { pair, end } = await room();
+  const { control, peer: ours } = end;
+  assert.equal(control.admit({ ...member(1), publicKey: ours.publicKey }), null);
+  assert.equal(control.amend(ours, member(1, "10.0.0.9/32")), false);
+  assert.equal(control.dismiss(ours), false);
+  const peer = control.admit(member(1, "10.0.0.2/32", "10.0.0.11/32"));
+  assert(peer !== null);
+  pair.run(GATHER_MS + 20);
+  assert.equal(leadsTo(end, "10.0.0.2/32"), ours.index);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.index);
+  // A person who gives a member's prefix to somebody else is obeyed.
+  const mine = { publicKey: ours.publicKey, allowedIps: [cidr("10.0.0.11/32")] };
+  await control.apply({ peers: [mine] });
+  assert.equal(leadsTo(end, "10.0.0.11/32"), ours.index);
+});
+
+test("reload, setconf and remove touch what is configured, and no member", async () => {
+  const { end } = await room();
+  const { control } = end;
+  const one = member(1, "10.0.0.11/32");
+  const peer = control.admit(one)!;
+  await control.apply({ replacePeers: true, peers: [] }, "file");
+  await control.apply({ replacePeers: true, peers: [] }, "live");
+  await control.apply({ peers: [{ publicKey: publicKeyOf(one), remove: true }] });
+  assert.deepEqual([...control.roster.peers()], [peer]);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.index);
+});
+
+test("a person sets a member's keepalive and nothing else; a file makes it its own", async () => {
+  const { end } = await room();
+  const { control } = end;
+  const one = member(1, "10.0.0.11/32");
+  const { publicKey } = one;
+  const peer = control.admit(one)!;
+  await control.apply({ peers: [{ publicKey, updateOnly: true, persistentKeepaliveS: 25 }] });
+  assert.equal(peer.persistentKeepaliveS, 25);
+  const wrong = control.apply({ peers: [{ publicKey, presharedKey: fixed("psk") }] });
+  await assert.rejects(wrong, (error: EngineError) => error.code === "NETWORK_PEER");
+  await control.apply({ peers: [{ publicKey, presharedKey: fixed("psk") }] }, "file");
+  assert.equal(peer.origin, "file");
+  assert.equal(control.dismiss(peer), false);
+});
+
+test("no room is no member: entries, prefixes, and while a change waits", async () => {
+  const { end } = await room();
+  const { control } = end;
+  const waiting = control.apply({ peers: [] });
+  await Promise.resolve();
+  assert.equal(control.admit(member(1)), null, "a change waits");
+  await waiting;
+  for (let i = 1; i <= 3; i++) assert.notEqual(control.admit(member(i)), null);
+  assert.equal(control.admit(member(4)), null);
+});

@@ -4,8 +4,9 @@
  *   npm run bench:idle -- [--seconds 20] [--peers 0,1000] [--threads] [--json] [--check]
  *
  * Two engines with a session and, for each number of `--peers`, as many others that never speak.
- * The figure is the sum of the voluntary context switches of all threads of the first one while
- * nothing is sent, a second. `--threads` prints them by thread. `--check`: exit code 1 above 20.
+ * The figures are the sum of the voluntary context switches of all threads of the first one while
+ * nothing is sent, a second, and its processor time. `--threads` prints the former by thread.
+ * `--check`: exit code 1 above 20 switches.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -13,7 +14,7 @@ import { addIdlePeers, makeKeys, runCli, writeConfig } from "../test/lab/engines
 import { Lab, LabError, missingTools } from "../test/lab/lab.ts";
 import { describeMachine } from "../test/lab/machine.ts";
 import { runMain } from "../test/lab/main.ts";
-import { firstPing } from "../test/lab/measure.ts";
+import { firstPing, programSeconds } from "../test/lab/measure.ts";
 import { type Switches, switches, switchesBetween } from "../test/lab/process.ts";
 import { exitCode, type Figure, figureTable } from "./bounds.ts";
 
@@ -25,6 +26,8 @@ const QUIET_MS = 12_000;
 interface Idle {
   readonly peers: number;
   readonly perSecond: number;
+  /** Processor time. Milliseconds a minute. */
+  readonly busyMs: number;
   readonly threads: readonly Switches[];
 }
 
@@ -39,13 +42,15 @@ const measure = async (peers: number, seconds: number): Promise<Idle> => {
   await firstPing(lab, a, b.inner4);
   await sleep(QUIET_MS);
   const before = switches(pid);
+  const busyS = programSeconds([pid]);
   const startMs = performance.now();
   await sleep(seconds * 1_000);
   const threads = switchesBetween(before, switches(pid));
   const tookS = (performance.now() - startMs) / 1_000;
+  const busyMs = ((programSeconds([pid]) - busyS) * 60_000) / tookS;
   lab.remove();
   const total = threads.reduce((sum, { voluntary }) => sum + voluntary, 0);
-  return { peers, perSecond: total / tookS, threads };
+  return { peers, perSecond: total / tookS, busyMs, threads };
 };
 
 const main = async (): Promise<number> => {
@@ -71,14 +76,13 @@ const main = async (): Promise<number> => {
     process.stderr.write(`idle: ${peers} silent peers, ${seconds} s ...\n`);
     rows.push(await measure(peers, seconds));
   }
-  const figures = rows.map(
-    ({ peers, perSecond }): Figure => ({
-      name: `idle wake-ups, one peer with a session, ${peers} silent ones`,
-      value: perSecond,
-      unit: "a second",
-      most: MOST,
-    }),
-  );
+  const figures = rows.flatMap(({ peers, perSecond, busyMs }): Figure[] => {
+    const beside = `one peer with a session, ${peers} silent ones`;
+    return [
+      { name: `idle wake-ups, ${beside}`, value: perSecond, unit: "a second", most: MOST },
+      { name: `processor time, ${beside}`, value: busyMs, unit: "ms a minute" },
+    ];
+  });
   if (values.json) {
     const machine = describeMachine(process.execPath);
     process.stdout.write(`${JSON.stringify({ machine, seconds, rows }, null, 2)}\n`);

@@ -5,6 +5,7 @@
  * engine knows. Buffers are used again: send a datagram before asking for the next one.
  */
 import { createInitiation, mac1Key, staticKeys } from "../../src/control/handshake/noise.ts";
+import { encodeFrame, FRAME_BODY_BYTES } from "../../src/wire/frames.ts";
 import {
   before,
   COOKIE,
@@ -82,6 +83,7 @@ export class Mix {
       ["friendInitiation", 1, () => this.#friendInitiation()],
       ["friendData", 40, () => this.#friendData()],
       ["friendInner", 40, () => this.#friendInner()],
+      ["friendFrame", 20, () => this.#friendFrame()],
       ["friendReplayed", 30, () => this.#friendOld()],
       ["friendDamaged", 60, () => this.#mutated(this.#friendOld())],
     ];
@@ -199,6 +201,16 @@ export class Mix {
   /** The friend's, with an inner packet that is right or nearly so; it may reach the TUN device. */
   #friendInner(): Uint8Array {
     return this.#friendMessage(innerPacket(this.#chance));
+  }
+
+  /** A control frame with a whole header, of a kind that there is or not, in zeros. */
+  #friendFrame(): Uint8Array {
+    const body = this.#bytes(this.#chance.size(0, FRAME_BODY_BYTES));
+    const frame = encodeFrame(this.#chance.below(8), body);
+    const padded = Math.ceil(frame.length / PADDING_BYTES) * PADDING_BYTES;
+    const plain = this.#scratch.subarray(0, padded).fill(0);
+    plain.set(frame);
+    return this.#friendMessage(plain);
   }
 
   #friendMessage(plain: Uint8Array): Uint8Array {

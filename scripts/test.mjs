@@ -19,11 +19,11 @@ import { parseArgs } from "node:util";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** In this order: what fails soonest tells most. */
 const STAGES = [
-  // Some of these measure what the processor does, beside nobody.
-  { folders: ["unit"], concurrency: 1 },
-  { folders: ["property", "tidy", "native", "simulation"], concurrency: 2 },
+  { folders: ["unit", "property", "tidy", "native", "simulation"], concurrency: 2 },
   { folders: ["threads", "bench", "netns"], concurrency: 1 },
 ];
+/** These measure what the processor does, and run beside nobody. */
+const ALONE = /\/unit\/(uapi|kernel-routes)\.test\.[jt]s$/;
 const FOLDERS = STAGES.flatMap(({ folders }) => folders);
 /** One file may take this long; the longest take half a minute. */
 const FILE_MS = 240_000;
@@ -58,10 +58,13 @@ const filesOf = (folder) => {
   return names.sort().map((name) => join(path, name));
 };
 
-const stages = STAGES.map(({ folders, concurrency }) => ({
-  files: folders.filter((folder) => only?.includes(folder) ?? true).flatMap(filesOf),
-  concurrency,
-})).filter(({ files }) => files.length > 0);
+const stages = STAGES.flatMap(({ folders, concurrency }) => {
+  const files = folders.filter((folder) => only?.includes(folder) ?? true).flatMap(filesOf);
+  return [
+    { files: files.filter((file) => ALONE.test(file)), concurrency: 1 },
+    { files: files.filter((file) => !ALONE.test(file)), concurrency },
+  ];
+}).filter(({ files }) => files.length > 0);
 if (stages.length === 0) fail(`no test in ${(only ?? FOLDERS).join(", ")}.`);
 
 /** What all runs say, one after the other. */

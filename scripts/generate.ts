@@ -61,7 +61,7 @@ const header = (): string => {
   lines.push("", "enum region {");
   for (const region of layout.REGIONS) lines.push(`    REGION_${upper(region.name)},`);
   lines.push("    REGION_COUNT", "};", "", "#endif", "");
-  return `${lines.join("\n")}`.replace(/\n{3,}/g, "\n\n");
+  return lines.join("\n").replace(/\n{3,}/g, "\n\n");
 };
 
 const cell = (text: string): string => text.replaceAll("|", "\\|");

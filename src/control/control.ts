@@ -107,7 +107,10 @@ export class Control {
         if (keeper.confirm(peer, session, generation, nowMs)) looks.step(peer, nowMs);
       },
       wanted: (peer, nowMs) => looks.step(peer, nowMs),
-      tooLarge: (peer, nowMs) => looks.dueBy(peer, frames.refused(peer, nowMs)),
+      tooLarge: (peer, nowMs) => {
+        frames.refused(peer, nowMs);
+        looks.dueAgain(peer, nowMs);
+      },
     });
   }
 

@@ -18,11 +18,6 @@ export class Due<Who> {
     return this.#heap[0]?.dueMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** How many are due at some time. */
-  get size(): number {
-    return this.#heap.length;
-  }
-
   /** Due then, whatever was said before; infinity: not at all. */
   set(who: Who, dueMs: number): void {
     const place = this.#places.get(who);

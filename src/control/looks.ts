@@ -55,17 +55,13 @@ export class Looks {
   /** The alarm: steps the peers that are due, then sleeps until the earliest next. */
   tick(nowMs: number): void {
     this.#alarm.rung();
-    for (const peer of this.#due.take(nowMs)) {
-      this.#look(peer, nowMs);
-      this.#due.set(peer, this.#nextMs(peer, nowMs));
-    }
+    for (const peer of this.#due.take(nowMs)) this.#look(peer, nowMs);
     this.#alarm.ringBy(this.#due.firstMs);
     this.settle(nowMs);
   }
 
   step(peer: Peer, nowMs: number): void {
     this.#look(peer, nowMs);
-    this.#due.set(peer, this.#nextMs(peer, nowMs));
     this.#alarm.ringBy(this.#due.firstMs);
   }
 
@@ -105,6 +101,12 @@ export class Looks {
   }
 
   #look(peer: Peer, nowMs: number): void {
+    this.#serve(peer, nowMs);
+    this.#due.set(peer, this.#nextMs(peer, nowMs));
+  }
+
+  /** Does what is due. */
+  #serve(peer: Peer, nowMs: number): void {
     const { keeper, entries, frames, news } = this.#rooms;
     const held = keeper.of(peer);
     // An attempt that is lost before the port is there would be an attempt all the same.

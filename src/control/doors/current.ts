@@ -3,7 +3,6 @@
  *
  * `config get` tells it, and `reload` compares the file with it. Thread: control.
  */
-
 import type { Change } from "../../schema/change.ts";
 import type { EngineConfig, PeerConfig } from "../../schema/config.ts";
 import { type Identity, identityFromKey, sameKey } from "../../schema/identity.ts";

@@ -1,7 +1,6 @@
 /**
  * handlers — what the engine answers on its control socket. Thread: control.
  */
-
 import type { Log, Recent } from "../../log.ts";
 import type { Arena } from "../../memory/region.ts";
 import type { Change } from "../../schema/change.ts";

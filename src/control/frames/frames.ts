@@ -199,14 +199,14 @@ export class Frames {
   }
 
   /**
-   * A frame that an I/O thread handed on; undefined: of a peer that is gone. Returns when to call
-   * step(), at the latest. Borrows: `frame.bytes`.
+   * A frame that an I/O thread handed on; undefined: of a peer that is gone. It may change when to
+   * call step(). Borrows: `frame.bytes`.
    */
-  take(peer: Peer | undefined, frame: ArrivedFrame, nowMs: number): number {
+  take(peer: Peer | undefined, frame: ArrivedFrame, nowMs: number): void {
     const { counters, keeper } = this.#options;
     if (peer === undefined || !keeper.holds(peer, frame.session, frame.generation)) {
       counters.add(DROP.frameUnexpected, 1);
-      return Number.POSITIVE_INFINITY;
+      return;
     }
     const checked = this.#check(peer, frame, nowMs);
     if (typeof checked === "string") counters.add(DROP[checked], 1);
@@ -215,7 +215,6 @@ export class Frames {
       counters.add(refused === null ? COUNT.framesTaken : DROP[refused], 1);
       this.step(peer, nowMs);
     }
-    return this.dueMs(peer);
   }
 
   /** Is it what a frame has to be? Cheapest first. Returns who takes it, or why nobody does. */
@@ -237,12 +236,11 @@ export class Frames {
     return { take, frame: { type, body, datagramBytes } };
   }
 
-  /** Our own link does not take a datagram to the peer. Returns when to call step(). */
-  refused(peer: Peer, nowMs: number): number {
+  /** Our own link does not take a datagram to the peer: when to call step() may change. */
+  refused(peer: Peer, nowMs: number): void {
     const talk = this.#talks.find(peer);
     talk?.path.refused(this.#options.entries.refusedBytes(peer.index), nowMs);
     if (talk !== undefined) this.step(peer, nowMs);
-    return this.dueMs(peer);
   }
 
   #begin(peer: Peer): Talk {

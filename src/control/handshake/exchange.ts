@@ -8,7 +8,6 @@
  * Everything here comes from strangers until it has authenticated: each step is cheaper than the
  * next, and each refusal is counted. Thread: control.
  */
-
 import type { Counters } from "../../memory/counters.ts";
 import { COMMAND, COUNT, DROP } from "../../memory/layout.ts";
 import type { PeerEntries } from "../../memory/peers.ts";

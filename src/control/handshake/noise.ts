@@ -13,7 +13,6 @@
  *
  * Source: WireGuard paper, section 5.4; Noise specification, revision 34, section 9.4.
  */
-
 import assert from "node:assert";
 import type { DropName } from "../../memory/layout.ts";
 import {

@@ -6,7 +6,6 @@
  *
  * Source: WireGuard paper, section 5.4; Noise specification, revision 34, sections 5 and 12.
  */
-
 import assert from "node:assert";
 import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
 import sodium from "sodium-native";

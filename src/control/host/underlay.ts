@@ -4,7 +4,6 @@
  *
  * The kernel is asked each time: routes, rules and marks are others' too. Thread: control.
  */
-
 import { addon } from "../../io/native/addon.ts";
 import { findWay } from "../../io/native/ways.ts";
 import { setHosts } from "../../memory/locals.ts";

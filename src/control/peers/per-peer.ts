@@ -27,9 +27,4 @@ export class PerPeer<State> {
   find(peer: Peer): State | undefined {
     return this.#states.get(peer);
   }
-
-  /** The next who asks gets a new one. */
-  forget(peer: Peer): void {
-    this.#states.delete(peer);
-  }
 }

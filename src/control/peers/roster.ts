@@ -7,7 +7,6 @@
  * thread has ended the turn and the jobs in which it may have seen it; so is one of the groups
  * region. Thread: control.
  */
-
 import assert from "node:assert";
 import { type Mark, mark, passed } from "../../memory/epochs.ts";
 import { Groups } from "../../memory/groups.ts";

@@ -2,7 +2,6 @@
  * admits — may a peer be reached at an address? At none that the kernel leads into the tunnel
  * itself (security.md 37), whoever says so: a file, a name server, the peer. Thread: control.
  */
-
 import type { Say } from "../../log.ts";
 import type { Counters } from "../../memory/counters.ts";
 import { COUNT } from "../../memory/layout.ts";

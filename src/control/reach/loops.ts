@@ -2,7 +2,6 @@
  * loops — tells people when datagrams of ours came back out of the device, which C has cut
  * (io_own.c): some route, of whomever, leads a peer's endpoint into the tunnel. Thread: control.
  */
-
 import { sumCounter } from "../../memory/counters.ts";
 import { DROP } from "../../memory/layout.ts";
 import type { PeerEntries } from "../../memory/peers.ts";

@@ -1,7 +1,6 @@
 /**
  * reached — where peers are reached: in use now, or configured as an address. Thread: control.
  */
-
 import type { PeerEntries } from "../../memory/peers.ts";
 import type { ReachedAt } from "../../schema/kernel-routes.ts";
 import { parseAddress } from "../../wire/cidr.ts";

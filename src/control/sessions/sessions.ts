@@ -9,7 +9,6 @@
  * Always in this order: publish what is used from now on, withdraw what was, take the mark. An I/O
  * thread that begins a turn after the mark finds the new one only (memory/epochs.ts).
  */
-
 import type { Counters } from "../../memory/counters.ts";
 import { type Mark, mark, passed } from "../../memory/epochs.ts";
 import { COUNT, SESSIONS_PER_PEER } from "../../memory/layout.ts";

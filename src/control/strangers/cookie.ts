@@ -13,7 +13,6 @@
  *
  * Source: WireGuard paper, sections 5.4.4 and 5.4.7; security.md 27 and 30.
  */
-
 import sodium from "sodium-native";
 import {
   AES_TYPE_OFFSET,

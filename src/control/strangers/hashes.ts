@@ -1,5 +1,4 @@
 /** hashes — the addon's keyed BLAKE2s, as handshakes and the limiter want it. */
-
 import { addon } from "../../io/native/addon.ts";
 import type { SourceHash } from "./limiter.ts";
 import type { Mac } from "./mac.ts";

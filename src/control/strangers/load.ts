@@ -15,7 +15,6 @@
  *
  * Source: WireGuard paper, section 5.3; security.md 25 and 38. Times are boot-clock milliseconds.
  */
-
 import type { CookieChecker } from "./cookie.ts";
 import { Bucket, type Limiter, type Rate } from "./limiter.ts";
 

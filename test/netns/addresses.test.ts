@@ -3,6 +3,7 @@
  * WireGuard's own tests (tools/testing/selftests/wireguard/netns.sh): the very next ping is
  * answered, and whoever asks right after it hears where the peer is now.
  */
+
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
@@ -10,7 +11,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Keys, makeKeys, PORT } from "../lab/engines.ts";
 import { cannotRun, type Host, Lab, LINK, wireguardName } from "../lab/lab.ts";
 import { firstPing, flow } from "../lab/measure.ts";
-import { runDropIn, socketOf, until, untilGone } from "./drop-in.ts";
+import { until } from "../lab/until.ts";
+import { runDropIn, socketOf, untilGone } from "./drop-in.ts";
 import { FULL, inTurn, type Wireguard } from "./versions.ts";
 
 const skip = cannotRun(["wg", "iperf3"]);

@@ -2,6 +2,7 @@
  * connected — a busy peer has a socket of its own: what strangers send stands in another queue, and
  * whatever moves, the peer's address, ours, the port, the interface, the tunnel goes on.
  */
+
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -19,7 +20,7 @@ import {
 import { cannotRun, Lab, LINK, type Peer } from "../lab/lab.ts";
 import { firstPing, type Pings, ping } from "../lab/measure.ts";
 import { type UdpSocket, udpSockets } from "../lab/udp-queues.ts";
-import { until } from "./drop-in.ts";
+import { until } from "../lab/until.ts";
 import { measured } from "./scene.ts";
 
 const skip = cannotRun([]);

@@ -2,6 +2,7 @@
  * dead-names — sixty endpoints are names that DNS never answers; the sixty-first is in the hosts
  * file, and its peer is reached as if it were alone.
  */
+
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -10,7 +11,7 @@ import type { PeerValue } from "../../src/schema/control.ts";
 import { cli, cliJson, makeKeys, PORT, runCli, writeConfig } from "../lab/engines.ts";
 import { cannotRun, Lab } from "../lab/lab.ts";
 import { firstPing } from "../lab/measure.ts";
-import { until } from "./drop-in.ts";
+import { until } from "../lab/until.ts";
 import { measured } from "./scene.ts";
 
 const DEAD = 60;

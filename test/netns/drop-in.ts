@@ -1,16 +1,15 @@
 /** drop-in — starts `p2pvpn-wireguard` on a host of a lab, and looks at what it left. */
+
 import { existsSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ToolResult } from "../../src/demo/tools.ts";
 import { type Host, type Lab, LabError } from "../lab/lab.ts";
+import { until } from "../lab/until.ts";
 
 const PROGRAM = fileURLToPath(
   new URL(`../../src/wireguard${extname(import.meta.url)}`, import.meta.url),
 );
-const POLL_MS = 20;
-const WAIT_MS = 15_000;
 
 /** Words that run it, after those that set where its control socket goes. */
 export const dropInWords = (lab: Lab, ...words: string[]): string[] => [
@@ -40,17 +39,6 @@ export const socketOf = (name: string): string => `/var/run/wireguard/${name}.so
 
 export const controlSocketOf = (lab: Lab, name: string): string =>
   join(lab.runFolder, `${name}.sock`);
-
-/** Waits until it is so. Errors: LabError. */
-export const until = async (
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-): Promise<void> => {
-  for (let waited = 0; !(await holds()); waited += POLL_MS) {
-    if (waited > WAIT_MS) throw new LabError(`It never came that ${what}.`);
-    await sleep(POLL_MS);
-  }
-};
 
 /** Process id of the only program on a host. Errors: LabError. */
 export const onlyProgram = async (lab: Lab, host: Host): Promise<number> => {

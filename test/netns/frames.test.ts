@@ -4,6 +4,7 @@
  *
  *     a ──── router, link of 1380 bytes, ICMP goes nowhere ──── b
  */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,7 +12,7 @@ import type { PeerValue } from "../../src/schema/control.ts";
 import { cliJson, makeKeys, type NodeEngine, runNode, writeConfig } from "../lab/engines.ts";
 import type { Host } from "../lab/lab.ts";
 import { flow, ping, pingWhole } from "../lab/measure.ts";
-import { until } from "./drop-in.ts";
+import { until } from "../lab/until.ts";
 import { insertRouter } from "./router.ts";
 import { calledBy, measured, Scene, SHORT } from "./scene.ts";
 import { FULL, WIREGUARDS } from "./versions.ts";

@@ -2,6 +2,7 @@
  * host — what the host has of an engine is what its file says: addresses, routes and MTU, after
  * changes, after the interface was down, after others took them away; also where IPv6 is off.
  */
+
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +11,7 @@ import type { StatusValue } from "../../src/schema/control.ts";
 import { cli, cliJson, cliWords, runCli } from "../lab/engines.ts";
 import type { Lab, Program } from "../lab/lab.ts";
 import { firstPing } from "../lab/measure.ts";
-import { until } from "./drop-in.ts";
+import { until } from "../lab/until.ts";
 import { type OwnScene, setScene } from "./own-scene.ts";
 
 const FIRST = ["10.66.0.2/24", "fd66::2/64"];

@@ -3,6 +3,7 @@
  *
  * Two engines of ours with two I/O threads each, every job handed over.
  */
+
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -22,7 +23,8 @@ import {
 } from "../lab/engines.ts";
 import { cannotRun, type Host, Lab, type Peer, wireguardName } from "../lab/lab.ts";
 import { firstPing, ping } from "../lab/measure.ts";
-import { controlSocketOf, socketOf, until } from "./drop-in.ts";
+import { until } from "../lab/until.ts";
+import { controlSocketOf, socketOf } from "./drop-in.ts";
 
 const skip = cannotRun([]);
 const THREADS = { flags: { ioThreads: 2, threads: 1, handOver: "always" } } as const;

@@ -3,6 +3,7 @@
  *
  *     a: ours ── under, dumpcap ── b: wireguard-go
  */
+
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,8 +19,9 @@ import {
   runWireguardGo,
   writeConfig,
 } from "../lab/engines.ts";
-import { cannotRun, Lab, LabError, type Program } from "../lab/lab.ts";
+import { cannotRun, Lab, type Program } from "../lab/lab.ts";
 import { firstPing, ping } from "../lab/measure.ts";
+import { until } from "../lab/until.ts";
 
 const skip = cannotRun(["wg", "wireguard-go", "dumpcap", "tshark"]);
 let lab: Lab;
@@ -34,25 +36,19 @@ before(async () => {
 after(() => lab?.remove());
 
 const PINGS = 5;
+/** Milliseconds that a capture may take to begin, or to hold what was sent. */
+const CAPTURE_MS = 10_000;
 const CHANGE_OVER_MS = 1_500;
-const WAIT_MS = 10_000;
-const POLL_MS = 50;
 /** Sent last: where a capture has it, it has everything before it. */
 const MARKER = "the-end-of-the-capture";
-
-const until = async (what: string, done: () => boolean): Promise<void> => {
-  for (let waitedMs = 0; !done(); waitedMs += POLL_MS) {
-    if (waitedMs > WAIT_MS) throw new LabError(`${what}: it took too long`);
-    await sleep(POLL_MS);
-  }
-};
 
 /** Records host a's cable. */
 const startCapture = async (file: string): Promise<Program> => {
   rmSync(file, { force: true });
   const words = ["dumpcap", "-q", "-i", "under", "-f", "udp port 51820", "-w", file];
   const capture = lab.start(lab.a, words);
-  await until("dumpcap", () => capture.errors.includes("File:") && existsSync(file));
+  const records = () => capture.errors.includes("File:") && existsSync(file);
+  await until("dumpcap records", records, CAPTURE_MS);
   return capture;
 };
 
@@ -60,7 +56,8 @@ const startCapture = async (file: string): Promise<Program> => {
 const endCapture = async (capture: Program, file: string): Promise<void> => {
   const send = `printf ${MARKER} > /dev/udp/${lab.b.under4}/51820`;
   await lab.must(lab.a, ["bash", "-c", send]);
-  await until("the end of the capture", () => readFileSync(file, "latin1").includes(MARKER));
+  const hasEnd = () => readFileSync(file, "latin1").includes(MARKER);
+  await until("the capture has its end", hasEnd, CAPTURE_MS);
   await capture.stop();
 };
 

@@ -2,11 +2,12 @@
  * neighbours — which addresses a real kernel would have to look for, and the entries of our own
  * device: they are permanent, follow the peers, and come back with the link.
  */
+
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { cli, interfaceOf, makeKeys, runCli, writeConfig } from "../lab/engines.ts";
 import { cannotRun, Lab, LINK, type Program } from "../lab/lab.ts";
-import { until } from "./drop-in.ts";
+import { until } from "../lab/until.ts";
 
 const skip = cannotRun([]);
 const ADDON = new URL("../../src/io/native/addon.js", import.meta.url).href;

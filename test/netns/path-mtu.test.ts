@@ -4,6 +4,7 @@
  *
  *   c 10.77.0.2 (MTU 1500) ──── a (ours) ════ tunnel, MTU 1420; 1300 to the peer ════ b
  */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,7 +12,7 @@ import { mustRun } from "../../src/demo/tools.ts";
 import type { PeerValue } from "../../src/schema/control.ts";
 import { cliJson } from "../lab/engines.ts";
 import { type Lab, namespaceOf, type Place, wireguardName } from "../lab/lab.ts";
-import { until } from "./drop-in.ts";
+import { until } from "../lab/until.ts";
 import { calledBy, measured, type Pair, Scene } from "./scene.ts";
 import { WIREGUARDS } from "./versions.ts";
 

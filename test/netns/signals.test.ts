@@ -2,6 +2,7 @@
  * signals — HUP reads the configuration again, USR1 and USR2 do nothing, TERM stops; of the engine
  * with and without --daemon, and of the drop-in. Nothing listens for a debugger in any of them.
  */
+
 import assert from "node:assert/strict";
 import { appendFileSync, readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -10,7 +11,8 @@ import type { PeerValue } from "../../src/schema/control.ts";
 import { cliJson, cliWords, runCli } from "../lab/engines.ts";
 import { type Lab, missingTools, wireguardName } from "../lab/lab.ts";
 import { ping } from "../lab/measure.ts";
-import { endDropIn, onlyProgram, runDropIn, until } from "./drop-in.ts";
+import { until } from "../lab/until.ts";
+import { endDropIn, onlyProgram, runDropIn } from "./drop-in.ts";
 import { type OwnScene, setScene } from "./own-scene.ts";
 
 let lab: Lab;

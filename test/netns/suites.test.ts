@@ -2,6 +2,7 @@
  * suites — which message types are on the cable between two engines of ours, by their `cipher`, and
  * between ours and wireguard-go. The kernel of host b counts them.
  */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { EngineConfig } from "../../src/schema/config.ts";
@@ -9,7 +10,7 @@ import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
 import { cliJson, PORT, runCli, writeConfig } from "../lab/engines.ts";
 import type { Host, Lab } from "../lab/lab.ts";
 import { firstPing, ping } from "../lab/measure.ts";
-import { until } from "./drop-in.ts";
+import { until } from "../lab/until.ts";
 import { measured, Scene, SHORT } from "./scene.ts";
 import { WIREGUARDS } from "./versions.ts";
 

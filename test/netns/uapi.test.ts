@@ -1,4 +1,5 @@
 /** uapi — `wg` on p2pvpn-wireguard, beside what it does on wireguard-go. */
+
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import { inside, mustRun, runTool, type ToolResult } from "../../src/demo/tools.
 import { type Keys, makeKeys, makePresharedKey, PORT, runWireguardGo } from "../lab/engines.ts";
 import { cannotRun, type Host, Lab, type Program, wireguardName } from "../lab/lab.ts";
 import { firstPing, flow, ping, programSeconds } from "../lab/measure.ts";
+import { until } from "../lab/until.ts";
 import {
   controlSocketOf,
   dropInWords,
@@ -17,7 +19,6 @@ import {
   runDropIn,
   socketOf,
   tookMs,
-  until,
   untilGone,
 } from "./drop-in.ts";
 

@@ -31,6 +31,8 @@ import { EngineError } from "./errors.ts";
 export interface Identity {
   /** `p2p:` and base64url of the ed25519 public key; null for a plain WireGuard key. */
   readonly nodeId: string | null;
+  /** Of the pair that signs, 32 bytes; null for a plain WireGuard key. */
+  readonly seed: Uint8Array | null;
   readonly privateKey: Uint8Array;
   readonly publicKey: Uint8Array;
 }
@@ -80,14 +82,15 @@ export const identityFromSeed = (seed: Uint8Array): Identity => {
   const privateKey = new Uint8Array(KEY_BYTES);
   crypto_generichash(privateKey, Buffer.from(HANDSHAKE_LABEL), seed);
   clamp(privateKey);
-  const nodeId = `p2p:${Buffer.from(signPublic).toString("base64url")}`;
-  return { nodeId, privateKey, publicKey: handshakePublicKey(privateKey) };
+  const nodeId = formatNodeId(signPublic);
+  const publicKey = handshakePublicKey(privateKey);
+  return { nodeId, seed: Uint8Array.from(seed), privateKey, publicKey };
 };
 
 /** A host with a plain WireGuard private key. Units: 32 bytes.   Takes: `privateKey`. */
 export const identityFromKey = (privateKey: Uint8Array): Identity => {
   clamp(privateKey);
-  return { nodeId: null, privateKey, publicKey: handshakePublicKey(privateKey) };
+  return { nodeId: null, seed: null, privateKey, publicKey: handshakePublicKey(privateKey) };
 };
 
 /** A WireGuard key as text: 44 characters of base64 that stand for exactly 32 bytes, or null. */
@@ -110,6 +113,14 @@ export const isPublicKey = (key: Uint8Array): boolean => {
   }
   return product.some((byte) => byte !== 0);
 };
+
+/** "p2p:" and base64url of a node key. Units: 32 bytes. */
+export const formatNodeId = (nodeKey: Uint8Array): string =>
+  `p2p:${Buffer.from(nodeKey).toString("base64url")}`;
+
+/** The node key of a node id; null when it is none. */
+export const parseNodeId = (text: string): Uint8Array | null =>
+  text.startsWith("p2p:") ? parseSeed(text.slice(4)) : null;
 
 /** Not in constant time: for those who may know both. Null is like null alone. */
 export const sameKey = (a: Uint8Array | null, b: Uint8Array | null): boolean =>

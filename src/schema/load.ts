@@ -6,7 +6,14 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } f
 import { dirname, resolve } from "node:path";
 import { formatCidr } from "../wire/cidr.ts";
 import { checkAgreement, doubtsOf, TOML_WORDS, type Told, WG_QUICK_WORDS } from "./agreement.ts";
-import type { Draft, EngineConfig, Flags, PeerConfig } from "./config.ts";
+import type {
+  Draft,
+  EngineConfig,
+  Flags,
+  NetworkConfig,
+  NetworkSettings,
+  PeerConfig,
+} from "./config.ts";
 import { EngineError } from "./errors.ts";
 import { loadIdentity, loadPresharedKey } from "./identity.ts";
 import { Mistakes } from "./mistakes.ts";
@@ -123,6 +130,7 @@ const tomlReading = (file: string, text: string, mistakes: Mistakes): Reading =>
       const pskSay = say("peer", number, "preshared_key_file");
       return { ...peer, number, presharedKey: psk === undefined ? null : keyOf(pskOf, pskSay) };
     }),
+    network: config.network ?? null,
     engine: config.engine,
   };
   return { draft, words: TOML_WORDS, lineOf, written: prefixes, warnings: [] };
@@ -145,6 +153,17 @@ const peerConfig = (peer: Draft["peers"][number]): PeerConfig => {
   };
 };
 
+const networkConfig = (file: string, network: NetworkSettings): NetworkConfig => ({
+  networkFile: resolve(dirname(file), network.network_file),
+  certificateFile: resolve(dirname(file), network.certificate),
+  index: network.index,
+  bootstrap: network.bootstrap,
+  announce: network.announce,
+  acceptRoutes: network.accept_routes,
+  lan: network.lan,
+  neighbours: network.neighbours,
+});
+
 const engineConfig = (file: string, draft: Draft, flags: Flags): EngineConfig => {
   const { interface: link, identity, privateKeyFile } = draft;
   const { key_log, ...settings } = flags;
@@ -163,6 +182,7 @@ const engineConfig = (file: string, draft: Draft, flags: Flags): EngineConfig =>
       cipher: link.cipher,
     },
     peers: draft.peers.map(peerConfig),
+    network: draft.network === null ? null : networkConfig(file, draft.network),
     host: {
       bringUp: true,
       installRoutes: link.routes === "install",

@@ -277,6 +277,7 @@ const draftOf = (reading: Reading): Draft => {
       const rest = { allowed_ips: [], persistent_keepalive: 0, ...peer };
       return [{ ...rest, presharedKey, number } as unknown as Draft["peers"][number]];
     }),
+    network: null,
     engine: base.engine,
   };
 };

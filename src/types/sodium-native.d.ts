@@ -39,6 +39,12 @@ declare module "sodium-native" {
     crypto_scalarmult(out: Bytes, secret: Bytes, point: Bytes): void;
     crypto_scalarmult_base(out: Bytes, secret: Bytes): void;
     crypto_sign_seed_keypair(publicKey: Bytes, secretKey: Bytes, seed: Bytes): void;
+    /** `secretKey` is seed and public key, 64 bytes. */
+    crypto_sign_detached(signature: Bytes, message: Bytes, secretKey: Bytes): void;
+    crypto_sign_verify_detached(signature: Bytes, message: Bytes, publicKey: Bytes): boolean;
+    /** Throws for a point of small order. */
+    crypto_box_seal(sealed: Bytes, plain: Bytes, publicKey: Bytes): void;
+    crypto_box_seal_open(plain: Bytes, sealed: Bytes, publicKey: Bytes, secretKey: Bytes): boolean;
     crypto_generichash(out: Bytes, input: Bytes, key?: Bytes): void;
     randombytes_buf(out: Bytes): void;
     sodium_memcmp(a: Bytes, b: Bytes): boolean;

@@ -107,14 +107,14 @@ export class Send {
         slots.putBack(slot);
         return done;
       }
-      this.take();
+      this.begin();
       if (count & TUN.drained) return done + 1;
     }
     return runs;
   }
 
   /** A run was read into the job at the ring's tail. */
-  take(): void {
+  begin(): void {
     const word = jobWord(this.#s.ring, this.#s.poster.tail);
     if (this.#givesUp) this.#giveUp(word);
     this.#route(word);

@@ -6,8 +6,8 @@
 import { formatCidr } from "../wire/cidr.ts";
 import type { Change } from "./change.ts";
 import { type EngineConfig, type LogLevel, SETTINGS, type Setting } from "./config.ts";
-import type { ConfigValue } from "./control.ts";
 import { EngineError } from "./errors.ts";
+import type { ConfigValue } from "./requests.ts";
 import { nearestWithin } from "./words.ts";
 
 /** "interface.mtu". */

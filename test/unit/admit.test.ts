@@ -39,12 +39,12 @@ test("a member comes at once, its routes with the first that are gathered", asyn
   pair.run(GATHER_MS);
   const first = end.control.admit(member(1, "10.0.0.11/32"));
   assert(first !== null);
-  assert.equal(leadsTo(end, "10.0.0.11/32"), first.index, "nothing was published for a while");
+  assert.equal(leadsTo(end, "10.0.0.11/32"), first.entry, "nothing was published for a while");
   const second = end.control.admit(member(2, "10.0.0.12/32"));
   assert(second !== null);
   assert.equal(leadsTo(end, "10.0.0.12/32"), -1, "gathered");
   pair.run(GATHER_MS + 20);
-  assert.equal(leadsTo(end, "10.0.0.12/32"), second.index);
+  assert.equal(leadsTo(end, "10.0.0.12/32"), second.entry);
 });
 
 test("dismissed, it is gone at once, whatever is gathered", async () => {
@@ -65,12 +65,12 @@ test("what a file or a person says is never changed by the network", async () =>
   const peer = control.admit(member(1, "10.0.0.2/32", "10.0.0.11/32"));
   assert(peer !== null);
   pair.run(GATHER_MS + 20);
-  assert.equal(leadsTo(end, "10.0.0.2/32"), ours.index);
-  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.index);
+  assert.equal(leadsTo(end, "10.0.0.2/32"), ours.entry);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.entry);
   // A person who gives a member's prefix to somebody else is obeyed.
   const mine = { publicKey: ours.publicKey, allowedIps: [cidr("10.0.0.11/32")] };
   await control.apply({ peers: [mine] });
-  assert.equal(leadsTo(end, "10.0.0.11/32"), ours.index);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), ours.entry);
 });
 
 test("reload, setconf and remove touch what is configured, and no member", async () => {
@@ -82,7 +82,7 @@ test("reload, setconf and remove touch what is configured, and no member", async
   await control.apply({ replacePeers: true, peers: [] }, "live");
   await control.apply({ peers: [{ publicKey: publicKeyOf(one), remove: true }] });
   assert.deepEqual([...control.roster.peers()], [peer]);
-  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.index);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.entry);
 });
 
 test("a person sets a member's keepalive and nothing else; a file makes it its own", async () => {

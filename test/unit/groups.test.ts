@@ -81,7 +81,7 @@ const setUp = (suite: 0 | 1) => {
   const sessions = new Sessions(arena);
   const counters = new Counters(arena, 0);
   const peers = [one, two].map((socket, i) => {
-    const { index: peer } = roster.add(keyOf(i + 1), "file");
+    const { entry: peer } = roster.add(keyOf(i + 1), "file");
     const session = sessions.take();
     sessions.fill(session, {
       ...{ peer, localIndex: 8 * (i + 1), remoteIndex: 8 * (i + 1), suite, initiator: true },
@@ -95,7 +95,7 @@ const setUp = (suite: 0 | 1) => {
     return { peer, socket };
   }) as [{ peer: number; socket: number }, { peer: number; socket: number }];
   const group = roster.group("gateways")!;
-  for (const { peer } of peers) assert(roster.groups.entitle(group.index, peer));
+  for (const { peer } of peers) assert(roster.groups.entitle(group.entry, peer));
   assert(roster.route(group, TEN) && roster.settle(0, true));
   const step = (isDone: () => boolean): void => {
     addon.attach(arena.u8, bases, counts);
@@ -132,7 +132,7 @@ const setUp = (suite: 0 | 1) => {
     thread.close();
     for (const fd of fds) addon.close(fd);
   };
-  return { arena, roster, group: group.index, peers, send, receive, close };
+  return { arena, roster, group: group.entry, peers, send, receive, close };
 };
 
 for (const [name, suite] of Object.entries(SUITE)) {
@@ -177,18 +177,18 @@ test("a group has eight peers at most; who is gone is in none; there are so many
   const group = roster.group("a")!;
   const peers = Array.from({ length: GROUP_PEERS + 1 }, (_, i) => roster.add(keyOf(i + 1), "file"));
   const { groups } = roster;
-  const taken = peers.map(({ index }) => groups.entitle(group.index, index));
+  const taken = peers.map(({ entry }) => groups.entitle(group.entry, entry));
   assert.deepEqual(taken, [...new Array<boolean>(GROUP_PEERS).fill(true), false]);
-  assert.throws(() => groups.setActive(group.index, peers[GROUP_PEERS]!.index));
-  groups.setActive(group.index, peers[0]!.index);
+  assert.throws(() => groups.setActive(group.entry, peers[GROUP_PEERS]!.entry));
+  groups.setActive(group.entry, peers[0]!.entry);
   roster.remove(peers[0]!);
-  assert.equal(groups.active(group.index), -1);
-  assert(groups.entitle(group.index, peers[GROUP_PEERS]!.index));
+  assert.equal(groups.active(group.entry), -1);
+  assert(groups.entitle(group.entry, peers[GROUP_PEERS]!.entry));
   assert.equal(roster.group("a"), group);
   for (let i = 1; i < GROUPS_MAX; i++) assert(roster.group(`${i}`) !== null);
   assert.equal(roster.group("one more"), null);
   const last = arena.layout.count.peers + GROUPS_MAX - 1;
-  assert.equal(roster.group(`${GROUPS_MAX - 1}`)!.index, last);
+  assert.equal(roster.group(`${GROUPS_MAX - 1}`)!.entry, last);
   assert.equal(arena.layout.count.peers, PEERS * ENTRIES_PER_PEER);
 });
 
@@ -197,17 +197,17 @@ test("a group's entry is used again when no I/O thread can find it, and holds no
   const loops = wordOf(arena, "ios", IO.size, 0) + LOOPS;
   const peer = roster.add(keyOf(1), "file");
   const group = roster.group("a")!;
-  assert(roster.groups.entitle(group.index, peer.index));
-  roster.groups.setActive(group.index, peer.index);
+  assert(roster.groups.entitle(group.entry, peer.entry));
+  roster.groups.setActive(group.entry, peer.entry);
   assert(roster.route(group, TEN) && roster.settle(0, true));
   Atomics.add(arena.i32, loops, 1); // a turn begins
   roster.removeGroup(group);
   assert(!roster.settle(0, true), "the turn may have found it");
-  assert.notEqual(roster.group("b")!.index, group.index);
+  assert.notEqual(roster.group("b")!.entry, group.entry);
   Atomics.add(arena.i32, loops, 1);
   assert(roster.settle(0, true));
   const again = roster.group("c")!;
-  assert.equal(again.index, group.index);
-  assert.deepEqual(roster.groups.entitled(again.index), []);
-  assert.equal(roster.groups.active(again.index), -1);
+  assert.equal(again.entry, group.entry);
+  assert.deepEqual(roster.groups.entitled(again.entry), []);
+  assert.equal(roster.groups.active(again.entry), -1);
 });

@@ -21,7 +21,7 @@ import type { Suites } from "./handshake/suites.ts";
 import { Inbox } from "./inbox.ts";
 import { Looks } from "./looks.ts";
 import type { Peer } from "./peers/peer.ts";
-import type { Roster } from "./peers/roster.ts";
+import type { Group, Roster } from "./peers/roster.ts";
 import type { Endpoints } from "./reach/endpoints.ts";
 import { openRooms, type Rooms, type RoomsOptions } from "./rooms.ts";
 import { Events } from "./sessions/events.ts";
@@ -204,6 +204,15 @@ export class Control {
   /** A peer of the network goes, at once. False: it is none. */
   dismiss(peer: Peer): boolean {
     return this.#changes.dismiss(peer);
+  }
+
+  /**
+   * What leads to the group goes to this peer from now on, with what waits for the former one. The
+   * peer is entitled already.
+   */
+  failOver(group: Group, peer: Peer): void {
+    this.roster.groups.setActive(group.entry, peer.entry);
+    this.broadcast(COMMAND.release);
   }
 
   /** The peer hears from us at once, when it has a session. */

@@ -505,7 +505,7 @@ export const EVENT = {
 export const COMMAND = {
   /** Send an empty message in the peer's current session. */
   keepalive: 1,
-  /** The peer has a session now: route its staged packets again. */
+  /** The peer has a session now, or a group another active peer: look staged packets up again. */
   release: 2,
   /** The peer is unreachable or gone: drop its staged packets. */
   discard: 3,

@@ -1,7 +1,10 @@
 /** admit — peers of the network come and go at once, and change nothing that is configured. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Peer } from "../../src/control/peers/peer.ts";
 import { GATHER_MS } from "../../src/control/peers/roster.ts";
+import { COMMAND } from "../../src/memory/layout.ts";
+import { Consumer } from "../../src/memory/queue.ts";
 import type { PeerChange } from "../../src/schema/change.ts";
 import type { EngineError } from "../../src/schema/errors.ts";
 import { type Cidr, parseCidr } from "../../src/wire/cidr.ts";
@@ -54,6 +57,23 @@ test("dismissed, it is gone at once, whatever is gathered", async () => {
   assert.equal(end.control.dismiss(peer), true);
   assert.equal(leadsTo(end, "10.0.0.11/32"), -1);
   assert.equal(end.control.dismiss(peer), false, "once");
+});
+
+test("a group fails over: one store, and what waits is looked up again", async () => {
+  const { pair, end } = await room();
+  const { control, arena } = end;
+  const gateways = [1, 2].map((name) => control.admit(member(name))!) as [Peer, Peer];
+  const group = control.roster.group("gateways")!;
+  for (const { entry } of gateways) assert(control.roster.groups.entitle(group.entry, entry));
+  assert(control.roster.route(group, cidr("10.9.0.0/16")));
+  control.failOver(group, gateways[0]);
+  pair.run(GATHER_MS + 20);
+  assert.equal(leadsTo(end, "10.9.0.1/32"), group.entry);
+  const told = new Consumer(arena, "commands", 0);
+  while (told.next());
+  control.failOver(group, gateways[1]);
+  assert.equal(control.roster.groups.active(group.entry), gateways[1].entry);
+  assert(told.next() && told.kind === COMMAND.release && !told.next());
 });
 
 test("what a file or a person says is never changed by the network", async () => {

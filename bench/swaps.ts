@@ -98,7 +98,7 @@ const measure = async (seconds: number) => {
   const stage = setUp();
   const { arena, groups, hops } = stage;
   const cidrs = Array.from({ length: PREFIXES }, (_, i) => makePrefix("mixed", 4, i));
-  const tables = hops.map((index) => cidrs.map((cidr): RouteEntry => ({ cidr, owner: { index } })));
+  const tables = hops.map((entry) => cidrs.map((cidr): RouteEntry => ({ cidr, owner: { entry } })));
   const publisher = new RoutePublisher(arena);
   assert(publisher.publish(tables[0]!));
   const next = start(stage, cidrs);

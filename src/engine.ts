@@ -108,7 +108,7 @@ const fillArena = (arena: Arena, config: EngineConfig): void => {
 const protectKeys = (arena: Arena): void => {
   const { base } = arena.layout;
   addon.noCoreDumps();
-  addon.lockMemory(base.sessions, base.indexTable - base.sessions);
+  addon.lockMemory(base.sessions, base.receiverIndices - base.sessions);
 };
 
 /** Control has zeroed what it could; I/O threads may have held some until now. */

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { ask, askPeers } from "../client.ts";
 import { COUNTS, type CounterRow, DROPS } from "../memory/layout.ts";
 import { OFFLOADS } from "../offloads.ts";
-import type { Counts, PeerValue, StatusValue } from "../schema/control.ts";
+import type { Counts, PeerValue, StatusValue } from "../schema/requests.ts";
 import { formatPeers } from "./peers.ts";
 import {
   type EngineOptions,

@@ -21,7 +21,7 @@ import type { Suites } from "./handshake/suites.ts";
 import { Inbox } from "./inbox.ts";
 import { Looks } from "./looks.ts";
 import type { Peer } from "./peers/peer.ts";
-import type { Roster } from "./peers/roster.ts";
+import type { Group, Roster } from "./peers/roster.ts";
 import type { Endpoints } from "./reach/endpoints.ts";
 import { openRooms, type Rooms, type RoomsOptions } from "./rooms.ts";
 import { Events } from "./sessions/events.ts";
@@ -88,7 +88,7 @@ export class Control {
           looks.step(peer, world.bootMs());
         },
         forget: (peer) => looks.forget(peer, world.bootMs()),
-        hear: () => this.#events.take(world.bootMs()),
+        hear: () => this.#events.hear(world.bootMs()),
         settle: (atOnce) => looks.settle(world.bootMs(), atOnce),
         onLoad: () => {
           counters.add(COUNT.underLoad, 1);
@@ -206,9 +206,18 @@ export class Control {
     return this.#changes.dismiss(peer);
   }
 
+  /**
+   * What leads to the group goes to this peer from now on, with what waits for the former one. The
+   * peer is entitled already.
+   */
+  failOver(group: Group, peer: Peer): void {
+    this.roster.groups.setActive(group.entry, peer.entry);
+    this.broadcast(COMMAND.release);
+  }
+
   /** The peer hears from us at once, when it has a session. */
   announce(peer: Peer): void {
-    if (this.entries.current(peer.index) >= 0) this.#rooms.command(peer, COMMAND.keepalive);
+    if (this.entries.current(peer.entry) >= 0) this.#rooms.command(peer, COMMAND.keepalive);
   }
 
   /**
@@ -232,7 +241,7 @@ export class Control {
     const nowMs = this.#world.bootMs();
     let begun = 0;
     for (const peer of this.roster.named(publicKey)) {
-      if (sockaddrFamily(this.entries.endpoint(peer.index)) === 0) continue;
+      if (sockaddrFamily(this.entries.endpoint(peer.entry)) === 0) continue;
       this.#rooms.exchange.initiate(peer, nowMs);
       const { timers } = this.#rooms.keeper.of(peer);
       timers.handshakeSent(nowMs);
@@ -246,7 +255,7 @@ export class Control {
   growMtu(mtu: number): void {
     for (const peer of this.roster.peers()) {
       this.#rooms.keeper.growMtu(peer, mtu);
-      this.entries.growMtu(peer.index);
+      this.entries.growMtu(peer.entry);
     }
   }
 
@@ -270,7 +279,7 @@ export class Control {
   receive(datagram: Uint8Array, from: Uint8Array, local: Uint8Array): void {
     if (!this.#looks.up) return;
     if (cameInside(this.#rooms.arena, local)) this.#rooms.counters.add(DROP.ownTunnel, 1);
-    else this.#inbox.take(datagram, from, local, this.#world.bootMs());
+    else this.#inbox.receive(datagram, from, local, this.#world.bootMs());
   }
 
   /** A datagram was longer than any message. */
@@ -286,8 +295,8 @@ export class Control {
   /** Messages of I/O threads wait, or control frames. */
   hear(): void {
     const nowMs = this.#world.bootMs();
-    this.#events.take(nowMs);
-    this.#arrivals.take((frame) => this.#frame(frame, nowMs));
+    this.#events.hear(nowMs);
+    this.#arrivals.hear((frame) => this.#frame(frame, nowMs));
     this.#looks.settle(nowMs);
   }
 
@@ -295,10 +304,10 @@ export class Control {
   #frame(frame: ArrivedFrame, nowMs: number): void {
     if (!this.#looks.up) return;
     // What was said of its session before it, and where the peer is.
-    this.#events.take(nowMs);
+    this.#events.hear(nowMs);
     const peer = this.roster.at(frame.peer);
     if (peer !== undefined) this.#rooms.keeper.follow(peer, nowMs);
-    this.#rooms.frames.take(peer, frame, nowMs);
+    this.#rooms.frames.receive(peer, frame, nowMs);
     if (peer !== undefined) this.#looks.dueAgain(peer, nowMs);
   }
 

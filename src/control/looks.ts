@@ -118,7 +118,7 @@ export class Looks {
     const { current, timers } = held;
     const session = current === null ? null : keeper.seen(current);
     const persistentKeepaliveMs = peer.persistentKeepaliveS * 1_000;
-    const times = entries.times(peer.index);
+    const times = entries.times(peer.entry);
     const actions = timers.step({ ...times, session, persistentKeepaliveMs }, nowMs);
     for (const action of actions) this.#act(peer, action, nowMs);
     frames.step(peer, nowMs);

@@ -10,7 +10,7 @@ import { Counters, controlBlock } from "../memory/counters.ts";
 import { COMMAND } from "../memory/layout.ts";
 import { PeerEntries } from "../memory/peers.ts";
 import type { Arena } from "../memory/region.ts";
-import { makeIndexKey } from "../wire/index.ts";
+import { makeReceiverIndexKey } from "../wire/receiver-index.ts";
 import { Frames } from "./frames/frames.ts";
 import { Exchange } from "./handshake/exchange.ts";
 import { type AesFound, type Cipher, Suites } from "./handshake/suites.ts";
@@ -56,7 +56,7 @@ const openBase = (arena: Arena, world: World) => {
   const counters = new Counters(arena, controlBlock(arena));
   const entries = new PeerEntries(arena, admitsOutside(world, counters));
   const commands = new Commands(arena, counters, world.signal);
-  const command: TellsPeer = (peer, kind) => commands.tell(peer.owner, kind, peer.index);
+  const command: TellsPeer = (peer, kind) => commands.tell(peer.owner, kind, peer.entry);
   const random32 = (): number => Buffer.from(world.randomBytes(4)).readUInt32LE();
   return { arena, counters, entries, commands, command, random32 };
 };
@@ -68,7 +68,7 @@ export const openRooms = ({ dueBy, ...options }: RoomsOptions, world: World): Ro
   const roster = new Roster({ arena, entries });
   const keeper: SessionKeeper = new SessionKeeper({
     ...base,
-    indexKey: makeIndexKey(world.randomBytes(8)),
+    receiverIndexKey: makeReceiverIndexKey(world.randomBytes(8)),
     timing,
     random: world.random,
     // Something authentic came on a session that we answered.

@@ -15,7 +15,7 @@
  */
 
 import { FRAME_BODY_BYTES, FRAME_HEADER_BYTES } from "../wire/frames.ts";
-import { RANDOM_MASK } from "../wire/index.ts";
+import { RANDOM_MASK } from "../wire/receiver-index.ts";
 
 /** Lines are fetched in pairs on x86-64 and aarch64, so 128 rather than 64. */
 export const CACHE_LINE_BYTES = 128;
@@ -107,7 +107,7 @@ export const GROUP_PEERS = 8;
 export const WORKERS_MAX = 64;
 /** Most I/O threads: a receiver index names its owner in three bits. */
 export const IO_MAX = 8;
-/** Words of a route table for each route, by IP version; route-index.ts says why they suffice. */
+/** Words of a route table for each route, by IP version; route-tree.ts says why they suffice. */
 export const ROUTE_WORDS = { 4: 10, 6: 38 } as const;
 /** Words of a route table that holds nothing, and for what is rounded up. */
 export const ROUTE_SPARE_WORDS = 64;
@@ -505,7 +505,7 @@ export const EVENT = {
 export const COMMAND = {
   /** Send an empty message in the peer's current session. */
   keepalive: 1,
-  /** The peer has a session now: route its staged packets again. */
+  /** The peer has a session now, or a group another active peer: look staged packets up again. */
   release: 2,
   /** The peer is unreachable or gone: drop its staged packets. */
   discard: 3,
@@ -541,7 +541,7 @@ export const ENTRIES_PER_PEER = 2;
 /** Sessions per peer: previous, current, next, one being made, and one that is being cleared. */
 export const SESSIONS_PER_PEER = 5;
 
-/** Words of one route table, whatever its routes are; a multiple of 2. See route-index.ts. */
+/** Words of one route table, whatever its routes are; a multiple of 2. See route-tree.ts. */
 export const routeTableWords = (version: 4 | 6, routes: number): number =>
   ROUTE_WORDS[version] * routes + ROUTE_SPARE_WORDS;
 
@@ -576,7 +576,7 @@ export const REGIONS = [
   { name: "hosts", size: LOCAL.size, struct: LOCAL, count: () => HOST_ADDRESSES, doc: "Addresses from which our datagrams may leave." },
   { name: "peers", size: PEER.size, struct: PEER, count: (l) => l.peers * ENTRIES_PER_PEER, doc: "One entry per peer, and one for a peer that it replaces." },
   { name: "sessions", size: SESSION.size, struct: SESSION, count: (l) => l.peers * SESSIONS_PER_PEER, doc: "Locked in memory, kept out of core dumps." },
-  { name: "indexTable", size: 4, struct: null, count: () => RANDOM_MASK + 1, doc: "u32: session + 1 by the random bits of a receiver index; control writes." },
+  { name: "receiverIndices", size: 4, struct: null, count: () => RANDOM_MASK + 1, doc: "u32: session + 1 by the random bits of a receiver index; control writes." },
   { name: "groups", size: GROUP.size, struct: GROUP, count: () => GROUPS_MAX, doc: "Next-hop groups." },
   { name: "routes4", size: 4, struct: null, count: (l) => 2 * routeTableWords(4, l.routes), doc: "u32: two tables from IPv4 address to next hop; control writes the idle one." },
   { name: "routes6", size: 4, struct: null, count: (l) => 2 * routeTableWords(6, l.routes), doc: "u32: the same for IPv6." },

@@ -4,7 +4,7 @@
  * Control fills an entry, then publishes its index; it withdraws the index first, and clears the
  * entry when no I/O thread and no job can still hold it (memory/epochs.ts; security.md 2).
  */
-import { RANDOM_MASK } from "../wire/index.ts";
+import { RANDOM_MASK } from "../wire/receiver-index.ts";
 import { SESSION } from "./layout.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "./region.ts";
 
@@ -47,7 +47,7 @@ export class Sessions {
     this.#arena = arena;
     const count = arena.layout.count.sessions;
     this.#free = Array.from({ length: count }, (_, i) => count - 1 - i);
-    this.#indexWord = wordOf(arena, "indexTable", 4, 0);
+    this.#indexWord = wordOf(arena, "receiverIndices", 4, 0);
   }
 
   /** Takes an unused entry, or -1. */

@@ -44,7 +44,7 @@ export const ERRORS = {
   CONTROL_DENIED: { exit: 1, text: "The control socket of {name} may not be opened; run as the user that started the engine." },
   CONTROL_LOST: { exit: 1, text: "The engine on {name} closed the connection before it answered; see with `p2pvpn-engine status` whether it still runs." },
   CONTROL_TIMEOUT: { exit: 1, text: "The engine on {name} did not answer in {seconds} seconds; try again, or start it anew." },
-  CONTROL_BAD_FRAME: { exit: 1, text: "A frame on the control socket was damaged or too large; use the p2pvpn-engine that the engine was started with." },
+  CONTROL_BAD_ENVELOPE: { exit: 1, text: "A message on the control socket was damaged or too large; use the p2pvpn-engine that the engine was started with." },
   CONTROL_UNKNOWN: { exit: 1, text: "The engine does not know the request {type}; it may be of another version." },
   CONTROL_BAD_REQUEST: { exit: 1, text: "The engine cannot read the request {type}: {reason}." },
   PEER_UNKNOWN: { exit: 1, text: "No peer of {name} is called {peer}; `p2pvpn-engine peers -i {name}` shows them." },

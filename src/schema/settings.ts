@@ -13,8 +13,8 @@ import {
   SETTINGS,
   type Setting,
 } from "./config.ts";
-import type { ConfigValue } from "./control.ts";
 import { EngineError } from "./errors.ts";
+import type { ConfigValue } from "./requests.ts";
 import { nearestWithin } from "./words.ts";
 
 /** "interface.mtu". */

@@ -7,13 +7,13 @@ import { readdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { after, afterEach, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { controlFile, type StatusValue } from "../../src/schema/control.ts";
+import { controlFile, type StatusValue } from "../../src/schema/requests.ts";
 import { Chance } from "../lab/chance.ts";
 import { cliJson, makeKeys, type NodeEngine, runNode, writeConfig } from "../lab/engines.ts";
 import { cannotRun, Lab } from "../lab/lab.ts";
 import { type Books, fuzz, judgeBooks, judgeLooks } from "../long/fuzzing.ts";
 import { type Look, lookAt } from "../long/soaking.ts";
-import { damagedStream } from "../property/frames.ts";
+import { damagedStream } from "../property/envelopes.ts";
 
 const SEED = Number(process.env.P2PVPN_FUZZ_SEED ?? process.pid);
 const DATAGRAMS = 200_000;

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
+import type { PeerValue, StatusValue } from "../../src/schema/requests.ts";
 import { cliJson, PORT, runCli } from "../lab/engines.ts";
 import type { Lab, Program } from "../lab/lab.ts";
 import { firstPing, ping, pingWhole } from "../lab/measure.ts";

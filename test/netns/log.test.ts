@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
+import type { PeerValue, StatusValue } from "../../src/schema/requests.ts";
 import { cli, cliJson, cliWords, makeKeys, runCli, writeConfig } from "../lab/engines.ts";
 import { cannotRun, Lab } from "../lab/lab.ts";
 import { firstPing } from "../lab/measure.ts";

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PeerValue } from "../../src/schema/control.ts";
+import type { PeerValue } from "../../src/schema/requests.ts";
 import { cliJson, cliWords, runCli } from "../lab/engines.ts";
 import { type Lab, missingTools, wireguardName } from "../lab/lab.ts";
 import { ping } from "../lab/measure.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
-import type { PeerValue, StatsValue, StatusValue } from "../../src/schema/control.ts";
+import type { PeerValue, StatsValue, StatusValue } from "../../src/schema/requests.ts";
 import {
   cli,
   cliJson,

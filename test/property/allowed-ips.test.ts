@@ -12,10 +12,10 @@ import { runs, smallArena } from "./arena.ts";
 import { find as findIn } from "./prefixes.ts";
 
 interface Peer {
-  readonly index: number;
+  readonly entry: number;
 }
 
-const PEERS: readonly Peer[] = Array.from({ length: 4 }, (_, index) => ({ index }));
+const PEERS: readonly Peer[] = Array.from({ length: 4 }, (_, entry) => ({ entry }));
 const MOST = 12;
 
 const cidr = (text: string): Cidr => {
@@ -61,8 +61,8 @@ const same = (table: AllowedIps<Peer>, plain: Plain): void => {
     assert.equal(table.countOf(peer), plain.of(peer).length);
   }
   for (const [peer, prefix] of plain.rows) assert.equal(table.ownerOf(cidr(prefix)), peer);
-  const all = [...table.entries()].map((row) => `${row.owner.index} ${formatCidr(row.cidr)}`);
-  assert.deepEqual(all.sort(), plain.rows.map((row) => `${row[0].index} ${row[1]}`).sort());
+  const all = [...table.entries()].map((row) => `${row.owner.entry} ${formatCidr(row.cidr)}`);
+  assert.deepEqual(all.sort(), plain.rows.map((row) => `${row[0].entry} ${row[1]}`).sort());
 };
 
 /** Few, so that they meet; with host bits, which do not count. */

@@ -53,7 +53,7 @@ export const BESIDE: readonly (readonly [folder: string, mayImport: readonly str
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   commander: ["src/cli.ts", "src/commands/"],
   marked: ["bench/page/html.ts"],
-  msgpackr: ["src/schema/control.ts"],
+  msgpackr: ["src/schema/requests.ts"],
   piscina: ["src/workers/pool.ts"],
   pino: ["src/log.ts"],
   "smol-toml": ["src/schema/toml.ts", "src/schema/toml-loose.ts"],

@@ -1,7 +1,10 @@
 /** admit — peers of the network come and go at once, and change nothing that is configured. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Peer } from "../../src/control/peers/peer.ts";
 import { GATHER_MS } from "../../src/control/peers/roster.ts";
+import { COMMAND } from "../../src/memory/layout.ts";
+import { Consumer } from "../../src/memory/queue.ts";
 import type { PeerChange } from "../../src/schema/change.ts";
 import type { EngineError } from "../../src/schema/errors.ts";
 import { type Cidr, parseCidr } from "../../src/wire/cidr.ts";
@@ -39,12 +42,12 @@ test("a member comes at once, its routes with the first that are gathered", asyn
   pair.run(GATHER_MS);
   const first = end.control.admit(member(1, "10.0.0.11/32"));
   assert(first !== null);
-  assert.equal(leadsTo(end, "10.0.0.11/32"), first.index, "nothing was published for a while");
+  assert.equal(leadsTo(end, "10.0.0.11/32"), first.entry, "nothing was published for a while");
   const second = end.control.admit(member(2, "10.0.0.12/32"));
   assert(second !== null);
   assert.equal(leadsTo(end, "10.0.0.12/32"), -1, "gathered");
   pair.run(GATHER_MS + 20);
-  assert.equal(leadsTo(end, "10.0.0.12/32"), second.index);
+  assert.equal(leadsTo(end, "10.0.0.12/32"), second.entry);
 });
 
 test("dismissed, it is gone at once, whatever is gathered", async () => {
@@ -56,6 +59,23 @@ test("dismissed, it is gone at once, whatever is gathered", async () => {
   assert.equal(end.control.dismiss(peer), false, "once");
 });
 
+test("a group fails over: one store, and what waits is looked up again", async () => {
+  const { pair, end } = await room();
+  const { control, arena } = end;
+  const gateways = [1, 2].map((name) => control.admit(member(name))!) as [Peer, Peer];
+  const group = control.roster.group("gateways")!;
+  for (const { entry } of gateways) assert(control.roster.groups.entitle(group.entry, entry));
+  assert(control.roster.route(group, cidr("10.9.0.0/16")));
+  control.failOver(group, gateways[0]);
+  pair.run(GATHER_MS + 20);
+  assert.equal(leadsTo(end, "10.9.0.1/32"), group.entry);
+  const told = new Consumer(arena, "commands", 0);
+  while (told.next());
+  control.failOver(group, gateways[1]);
+  assert.equal(control.roster.groups.active(group.entry), gateways[1].entry);
+  assert(told.next() && told.kind === COMMAND.release && !told.next());
+});
+
 test("what a file or a person says is never changed by the network", async () => {
   const { pair, end } = await room();
   const { control, peer: ours } = end;
@@ -65,12 +85,12 @@ test("what a file or a person says is never changed by the network", async () =>
   const peer = control.admit(member(1, "10.0.0.2/32", "10.0.0.11/32"));
   assert(peer !== null);
   pair.run(GATHER_MS + 20);
-  assert.equal(leadsTo(end, "10.0.0.2/32"), ours.index);
-  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.index);
+  assert.equal(leadsTo(end, "10.0.0.2/32"), ours.entry);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.entry);
   // A person who gives a member's prefix to somebody else is obeyed.
   const mine = { publicKey: ours.publicKey, allowedIps: [cidr("10.0.0.11/32")] };
   await control.apply({ peers: [mine] });
-  assert.equal(leadsTo(end, "10.0.0.11/32"), ours.index);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), ours.entry);
 });
 
 test("reload, setconf and remove touch what is configured, and no member", async () => {
@@ -82,7 +102,7 @@ test("reload, setconf and remove touch what is configured, and no member", async
   await control.apply({ replacePeers: true, peers: [] }, "live");
   await control.apply({ peers: [{ publicKey: publicKeyOf(one), remove: true }] });
   assert.deepEqual([...control.roster.peers()], [peer]);
-  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.index);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.entry);
 });
 
 test("a person sets a member's keepalive and nothing else; a file makes it its own", async () => {

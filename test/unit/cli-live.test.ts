@@ -13,8 +13,8 @@ import {
 } from "../../src/control/doors/socket.ts";
 import type { Change } from "../../src/schema/change.ts";
 import type { LogLevel } from "../../src/schema/config.ts";
-import type { PeerValue } from "../../src/schema/control.ts";
 import { EngineError } from "../../src/schema/errors.ts";
+import type { PeerValue } from "../../src/schema/requests.ts";
 import { formatCidr } from "../../src/wire/cidr.ts";
 import { cidr, keyOf, OFFICE, OTHER, ROUTES, STATS, STATUS, TWIN, textOf } from "./cli-values.ts";
 

@@ -1,6 +1,6 @@
 /** cli-values — what an engine of the command line's tests answers. */
 import { statSync } from "node:fs";
-import type { PeerValue, RouteValue, StatsValue, StatusValue } from "../../src/schema/control.ts";
+import type { PeerValue, RouteValue, StatsValue, StatusValue } from "../../src/schema/requests.ts";
 import { parseCidr } from "../../src/wire/cidr.ts";
 
 export const keyOf = (n: number): Uint8Array => new Uint8Array(32).fill(n);

@@ -11,7 +11,7 @@ import {
   type ControlHandlers,
   openControlSocket,
 } from "../../src/control/doors/socket.ts";
-import { CONTROL_VERSION, encodeFrame, type RouteValue } from "../../src/schema/control.ts";
+import { CONTROL_VERSION, encodeEnvelope, type RouteValue } from "../../src/schema/requests.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-clients-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -56,7 +56,7 @@ const open = (name: string, more: Partial<ControlHandlers> = {}) =>
   });
 
 const request = (fields: object): Buffer =>
-  encodeFrame({ version: CONTROL_VERSION, id: 5, ...fields });
+  encodeEnvelope({ version: CONTROL_VERSION, id: 5, ...fields });
 
 /** Clients that are connected, each of which has done this. */
 const crowd = async (file: string, greet: (client: Socket) => void): Promise<Socket[]> => {

@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { formatEndpoint, parseEndpoint, SETTINGS } from "../../src/schema/config.ts";
 import { EngineError } from "../../src/schema/errors.ts";
 import { formatWireguardKey, loadIdentity, writeSecret } from "../../src/schema/identity.ts";
-import { loadConfig } from "../../src/schema/load.ts";
+import { loadConfig } from "../../src/schema/load-config.ts";
 import { isPeerName } from "../../src/schema/names.ts";
 import { configValue, LIVE_SETTINGS, liveSet, settingName } from "../../src/schema/settings.ts";
 import { meant, nearestWithin } from "../../src/schema/words.ts";

@@ -52,7 +52,7 @@ test("a new endpoint forgets where the peer had roamed to", async () => {
     nowMs += ASK_EVERY_MS;
     endpoints.ask(peer);
     await settled();
-    return entries.endpoint(peer.index);
+    return entries.endpoint(peer.entry);
   };
   endpoints.set(peer, { host: "vpn.example", port: 1 });
   await settled();

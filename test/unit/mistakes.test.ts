@@ -11,7 +11,7 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "../../src/schema/errors.ts";
 import { formatWireguardKey } from "../../src/schema/identity.ts";
-import { loadConfig } from "../../src/schema/load.ts";
+import { loadConfig } from "../../src/schema/load-config.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-mistakes-"));
 after(() => rmSync(folder, { recursive: true }));

@@ -52,10 +52,10 @@ test("as a change of single peers too, whatever their order", async () => {
 test("no entry is used again while an I/O thread holds it; a change is whole or not", async () => {
   const { a } = await Pair.make(AUTO, AUTO);
   await a.control.apply({ replacePeers: true, peers: others(0) });
-  const before = [...a.control.roster.peers()].map(({ index }) => index);
+  const before = [...a.control.roster.peers()].map(({ entry }) => entry);
   turns(a, 1);
   await a.control.apply({ replacePeers: true, peers: others(1) });
-  for (const { index } of a.control.roster.peers()) assert(!before.includes(index));
+  for (const { entry } of a.control.roster.peers()) assert(!before.includes(entry));
   await assert.rejects(a.control.apply({ replacePeers: true, peers: others(2) }), {
     code: "LIMIT",
   });
@@ -73,9 +73,9 @@ test("an entry that is used again says so: its generation is odd, and another on
   for (let i = 0; i < 6; i++) {
     const peer = roster.add(fixed(`peer ${i}`), "file");
     const generation = (): number =>
-      arena.u32[peerWord(arena, peer.index) + PEER_FIELD.generation]!;
+      arena.u32[peerWord(arena, peer.entry) + PEER_FIELD.generation]!;
     assert.equal(generation() % 2, 1);
-    if (peer.index === 0) seen.push(generation());
+    if (peer.entry === 0) seen.push(generation());
     roster.remove(peer);
     assert.equal(generation() % 2, 0);
     roster.settle(0, true);

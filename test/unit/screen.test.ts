@@ -5,7 +5,7 @@ import { formatPeers } from "../../src/commands/peers.ts";
 import { formatBoth, formatShort, formatTraffic } from "../../src/commands/print.ts";
 import { type Screen, screenOf, wrap } from "../../src/commands/screen.ts";
 import { formatStatus } from "../../src/commands/status.ts";
-import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
+import type { PeerValue, StatusValue } from "../../src/schema/requests.ts";
 
 const GIB = 2 ** 30;
 const key = (n: number): string => Buffer.alloc(32, n).toString("base64");

@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { formatEndpoint } from "../../src/schema/config.ts";
 import { EngineError } from "../../src/schema/errors.ts";
 import { formatWireguardKey, identityFromKey } from "../../src/schema/identity.ts";
-import { loadConfig } from "../../src/schema/load.ts";
+import { loadConfig } from "../../src/schema/load-config.ts";
 import { formatCidr } from "../../src/wire/cidr.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-quick-"));

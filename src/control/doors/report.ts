@@ -9,14 +9,14 @@ import { controlBlock, sumCounters } from "../../memory/counters.ts";
 import { WORKER, type WORKER_STATE } from "../../memory/layout.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "../../memory/region.ts";
 import { type EngineConfig, formatEndpoint } from "../../schema/config.ts";
+import { formatWireguardKey } from "../../schema/identity.ts";
 import type {
   PeerValue,
   RoutesPage,
   RouteValue,
   StatsValue,
   StatusValue,
-} from "../../schema/control.ts";
-import { formatWireguardKey } from "../../schema/identity.ts";
+} from "../../schema/requests.ts";
 import { type Cidr, formatCidr } from "../../wire/cidr.ts";
 import type { Control } from "../control.ts";
 import type { Host } from "../host/host.ts";
@@ -102,18 +102,18 @@ export const upFacts = (up: {
 
 export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValue => {
   const { entries } = control;
-  const bytes = entries.bytes(peer.index);
+  const bytes = entries.bytes(peer.entry);
   const { rttMs, nameProblem, held } = control.facts(peer);
   const doneMs = held.timers.handshakeDoneMs;
   const presence = presenceAt(peer, held, entries, nowMs);
   const connected = presence.state === "connected";
-  const sealing = entries.current(peer.index) >= 0;
+  const sealing = entries.current(peer.entry) >= 0;
   return {
     name: peer.name,
     nodeId: null,
     wireguardPublicKey: formatWireguardKey(peer.publicKey),
     addresses: Array.from(control.roster.allowed.of(peer), formatCidr),
-    endpoint: endpointText(entries.endpoint(peer.index)),
+    endpoint: endpointText(entries.endpoint(peer.entry)),
     endpointName: peer.endpoint === null ? null : formatEndpoint(peer.endpoint),
     endpointProblem: nameProblem,
     ...presence,
@@ -123,7 +123,7 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
     rxBytes: bytes.received,
     txBytes: bytes.sent,
     rttMs: connected ? rttMs : null,
-    mtu: entries.mtu(peer.index),
+    mtu: entries.mtu(peer.entry),
   };
 };
 

@@ -101,7 +101,7 @@ export class Exchange {
       world.counters.add(DROP.noKey, 1);
       return;
     }
-    const to = world.entries.endpoint(peer.index);
+    const to = world.entries.endpoint(peer.entry);
     if (sockaddrFamily(to) === 0) {
       world.counters.add(DROP.noEndpoint, 1);
       return;
@@ -128,7 +128,7 @@ export class Exchange {
     ephemeralSeed.fill(0);
     this.#initiations.set(peer, state);
     this.#bySender.set(senderIndex, peer);
-    const local = world.entries.local(peer.index);
+    const local = world.entries.local(peer.entry);
     this.#cookies.sign(peer, datagram, to, local, nowMs);
     this.#send(datagram, to, local, COUNT.handshakesInitiated);
     world.tell(peer, "handshake sent");

@@ -17,9 +17,9 @@ import { type Cidr, maskCidr } from "../../wire/cidr.ts";
 /** Prefixes of a device, all owners together. While a change is being made: twice as many. */
 export const ALLOWED_IPS_MAX = 262_144;
 
-/** Who owns prefixes, a peer or a group; `index` is what the route table says of them: a hop. */
+/** Who owns prefixes: a peer or a group. `entry` is the next hop that the route table names. */
 export interface Owner {
-  readonly index: number;
+  readonly entry: number;
 }
 
 type Key = number | string;

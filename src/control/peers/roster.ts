@@ -22,14 +22,14 @@ import type { Origin, Peer } from "./peer.ts";
 /** Tuning: routes are published this often at most, when nobody waits for them. */
 export const GATHER_MS = 50;
 
-/** Several peers that share prefixes; `index` is a hop of memory/groups.ts. */
+/** Several peers that share prefixes; `entry` is a hop of memory/groups.ts. */
 export interface Group extends Owner {
   readonly name: string;
 }
 
 interface Dying {
   /** A peer's entry, or a group's hop. */
-  readonly index: number;
+  readonly entry: number;
   readonly at: Mark;
 }
 
@@ -44,14 +44,14 @@ const keyText = (key: Uint8Array): string => Buffer.from(key).toString("latin1")
 export class Roster {
   readonly #options: RosterOptions;
   readonly #byKey = new Map<string, Peer>();
-  readonly #byIndex: (Peer | undefined)[] = [];
+  readonly #byEntry: (Peer | undefined)[] = [];
   readonly #allowed = new AllowedIps<Owner>();
   readonly #publisher: RoutePublisher;
   /** Who of a group's peers is active and entitled is written here, and counts at once. */
   readonly groups: Groups;
   readonly #groupsByName = new Map<string, Group>();
   /** Indices not used so far start here; used ones come back in `#free`. */
-  #nextIndex = 0;
+  #nextEntry = 0;
   readonly #free: number[] = [];
   #leaving: number[] = [];
   #dying: Dying[] = [];
@@ -91,8 +91,8 @@ export class Roster {
     return this.#byKey.get(keyText(publicKey));
   }
 
-  at(index: number): Peer | undefined {
-    return this.#byIndex[index];
+  at(entry: number): Peer | undefined {
+    return this.#byEntry[entry];
   }
 
   get allowed(): AllowedIps<Owner> {
@@ -157,7 +157,7 @@ export class Roster {
       if (one.remove && known !== undefined) allowed.clear(known);
       if (one.remove) owners.set(key, undefined);
       if (one.remove || (one.updateOnly && known === undefined)) continue;
-      const owner = known ?? { index: this.limit };
+      const owner = known ?? { entry: this.limit };
       owners.set(key, owner);
       fits = this.#give(owner, one) && fits;
     }
@@ -180,7 +180,7 @@ export class Roster {
   /** Whose prefix exactly this is. */
   ownerOf(cidr: Cidr): Peer | undefined {
     const owner = this.#allowed.ownerOf(cidr);
-    return owner === null ? undefined : this.#byIndex[owner.index];
+    return owner === null ? undefined : this.#byEntry[owner.entry];
   }
 
   /**
@@ -222,37 +222,37 @@ export class Roster {
 
   /** Is there an entry for `more` peers now? Else removed ones have to be left by I/O threads. */
   hasRoom(more: number): boolean {
-    return this.#free.length + this.#options.arena.layout.count.peers - this.#nextIndex >= more;
+    return this.#free.length + this.#options.arena.layout.count.peers - this.#nextEntry >= more;
   }
 
   /** A new peer without anything configured. The caller has made sure of the room. */
   add(publicKey: Uint8Array, origin: Origin): Peer {
     const { arena, entries } = this.#options;
-    const index = this.#free.pop() ?? this.#nextIndex++;
+    const entry = this.#free.pop() ?? this.#nextEntry++;
     const peer: Peer = {
-      index,
+      entry,
       publicKey,
-      owner: index % arena.limits.ioThreads,
+      owner: entry % arena.limits.ioThreads,
       origin,
       name: null,
       presharedKey: null,
       endpoint: null,
       persistentKeepaliveS: 0,
     };
-    entries.begin(index);
+    entries.begin(entry);
     this.#byKey.set(keyText(publicKey), peer);
-    this.#byIndex[index] = peer;
+    this.#byEntry[entry] = peer;
     return peer;
   }
 
   /** The caller has taken its sessions. */
   remove(peer: Peer): void {
     this.#byKey.delete(keyText(peer.publicKey));
-    this.#byIndex[peer.index] = undefined;
+    this.#byEntry[peer.entry] = undefined;
     this.#clear(peer);
-    this.#leaving.push(peer.index);
-    this.groups.forget(peer.index);
-    this.#options.entries.end(peer.index);
+    this.#leaving.push(peer.entry);
+    this.groups.forget(peer.entry);
+    this.#options.entries.end(peer.entry);
     peer.endpoint = null; // a look-up under way must not write into its entry
     peer.presharedKey?.fill(0);
   }
@@ -297,9 +297,9 @@ export class Roster {
   group(name: string): Group | null {
     const known = this.#groupsByName.get(name);
     if (known !== undefined) return known;
-    const index = this.groups.take();
-    if (index < 0) return null;
-    const group = { index, name };
+    const entry = this.groups.take();
+    if (entry < 0) return null;
+    const group = { entry, name };
     this.#groupsByName.set(name, group);
     return group;
   }
@@ -315,8 +315,8 @@ export class Roster {
   removeGroup(group: Group): void {
     this.#groupsByName.delete(group.name);
     this.#clear(group);
-    this.groups.empty(group.index);
-    this.#leaving.push(group.index);
+    this.groups.empty(group.entry);
+    this.#leaving.push(group.entry);
   }
 
   /** All prefixes. */
@@ -351,12 +351,12 @@ export class Roster {
     }
     if (!this.#changed && this.#leaving.length > 0) {
       const at = mark(arena);
-      for (const index of this.#leaving.splice(0)) this.#dying.push({ index, at });
+      for (const entry of this.#leaving.splice(0)) this.#dying.push({ entry, at });
     }
-    this.#dying = this.#dying.filter(({ index, at }) => {
+    this.#dying = this.#dying.filter(({ entry, at }) => {
       if (!passed(arena, at)) return true;
-      if (index < arena.layout.count.peers) this.#free.push(index);
-      else this.groups.give(index);
+      if (entry < arena.layout.count.peers) this.#free.push(entry);
+      else this.groups.give(entry);
       return false;
     });
     return !this.#changed && this.#dying.length === 0;

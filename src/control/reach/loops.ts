@@ -47,8 +47,8 @@ export class Loops {
     let asked = 0;
     for (const peer of peers) {
       if (asked++ === PEERS_MAX) break;
-      const to = entries.endpoint(peer.index);
-      if (!this.#world.inside(to, entries.local(peer.index))) continue;
+      const to = entries.endpoint(peer.entry);
+      if (!this.#world.inside(to, entries.local(peer.entry))) continue;
       return { peer: peerCalled(peer), endpoint: formatSockaddr(to) ?? "" };
     }
     return {};

@@ -68,7 +68,7 @@ void io_find_outbound(const struct io *io, uint8_t *job)
 void io_find_inbound(const struct io *io, uint8_t *job)
 {
     uint32_t index = load32(job + JOB_RECEIVER_INDEX), found = 0;
-    const uint8_t *which = entry(io->arena, REGION_INDEX_TABLE, 4, index & RANDOM_MASK);
+    const uint8_t *which = entry(io->arena, REGION_RECEIVER_INDICES, 4, index & RANDOM_MASK);
     const uint8_t *session = which == NULL ? NULL : name_session(io, job, which, &found);
 
     store32(job + JOB_FOUND, 0);

@@ -1,35 +1,35 @@
-/** control frames — framing survives any cut, and refuses what is damaged or too large. */
+/** envelopes — framing survives any cut, and refuses what is damaged or too large. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import {
   CONTROL_VERSION,
   type ControlRequest,
-  encodeFrame,
-  FRAME_BYTES_MAX,
-  FrameError,
-  FrameReader,
+  ENVELOPE_BYTES_MAX,
+  EnvelopeError,
+  EnvelopeReader,
+  encodeEnvelope,
   readReply,
   readRequest,
   requestFields,
-} from "../../src/schema/control.ts";
+} from "../../src/schema/requests.ts";
 import { parseCidr } from "../../src/wire/cidr.ts";
 
 const header = (bytes: number): Buffer => {
-  const frame = Buffer.alloc(4);
-  frame.writeUInt32LE(bytes);
-  return frame;
+  const envelope = Buffer.alloc(4);
+  envelope.writeUInt32LE(bytes);
+  return envelope;
 };
 
-test("frames come out whole and in order, however the bytes are cut", () => {
+test("envelopes come out whole and in order, however the bytes are cut", () => {
   const noNull = { noNullPrototype: true };
   // msgpack writes -0 as the integer 0.
   const number = fc.double().map((value) => (Object.is(value, -0) ? 0 : value));
   const value = fc.record({ id: fc.nat(), type: fc.string(), list: fc.array(number) }, noNull);
   fc.assert(
     fc.property(fc.array(value, { maxLength: 5 }), fc.array(fc.nat(40)), (values, cuts) => {
-      const bytes = Buffer.concat(values.map(encodeFrame));
-      const reader = new FrameReader();
+      const bytes = Buffer.concat(values.map(encodeEnvelope));
+      const reader = new EnvelopeReader();
       const out: unknown[] = [];
       let at = 0;
       for (const cut of [...cuts, bytes.length]) {
@@ -41,20 +41,20 @@ test("frames come out whole and in order, however the bytes are cut", () => {
   );
 });
 
-test("oversized frames are refused at their header, and are never made", () => {
-  assert.throws(() => new FrameReader().push(header(FRAME_BYTES_MAX + 1)), FrameError);
-  assert.deepEqual(new FrameReader().push(header(FRAME_BYTES_MAX)), []);
-  assert.throws(() => encodeFrame({ text: "x".repeat(FRAME_BYTES_MAX) }), FrameError);
+test("oversized envelopes are refused at their header, and are never made", () => {
+  assert.throws(() => new EnvelopeReader().push(header(ENVELOPE_BYTES_MAX + 1)), EnvelopeError);
+  assert.deepEqual(new EnvelopeReader().push(header(ENVELOPE_BYTES_MAX)), []);
+  assert.throws(() => encodeEnvelope({ text: "x".repeat(ENVELOPE_BYTES_MAX) }), EnvelopeError);
 });
 
-test("random bytes give maps or FrameError, nothing else", () => {
+test("random bytes give maps or EnvelopeError, nothing else", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (body) => {
       try {
-        const [fields] = new FrameReader().push(Buffer.concat([header(body.length), body]));
+        const [fields] = new EnvelopeReader().push(Buffer.concat([header(body.length), body]));
         assert.equal(typeof fields, "object");
       } catch (error) {
-        assert.ok(error instanceof FrameError, String(error));
+        assert.ok(error instanceof EnvelopeError, String(error));
       }
     }),
     { numRuns: 2_000 },
@@ -90,7 +90,7 @@ const REQUESTS: readonly ControlRequest[] = [
 
 for (const request of REQUESTS) {
   test(`a request travels as it is: ${JSON.stringify(request).slice(0, 60)}`, () => {
-    const [fields] = new FrameReader().push(encodeFrame(requestFields(7, request)));
+    const [fields] = new EnvelopeReader().push(encodeEnvelope(requestFields(7, request)));
     assert.deepEqual(readRequest(fields!), { id: 7, type: request.type, request, problem: null });
   });
 }
@@ -175,7 +175,7 @@ test("an envelope that is none is refused", () => {
     { type: 4 },
     { version: undefined },
   ]) {
-    assert.throws(() => readRequest({ ...envelope, type: "status.get", ...bad }), FrameError);
+    assert.throws(() => readRequest({ ...envelope, type: "status.get", ...bad }), EnvelopeError);
   }
 });
 
@@ -183,7 +183,7 @@ test("replies are checked by kind", () => {
   assert.deepEqual(readReply({ ...envelope, ok: true, value: 3 }), { id: 7, ok: true, value: 3 });
   const failed = { id: 7, ok: false, code: "A", message: "b" } as const;
   assert.deepEqual(readReply({ ...envelope, ...failed }), failed);
-  assert.throws(() => readReply({ ...envelope, ok: false, code: "A" }), FrameError);
-  assert.throws(() => readReply({ ...envelope }), FrameError);
-  assert.throws(() => readReply({ ...envelope, ok: true, version: 9 }), FrameError);
+  assert.throws(() => readReply({ ...envelope, ok: false, code: "A" }), EnvelopeError);
+  assert.throws(() => readReply({ ...envelope }), EnvelopeError);
+  assert.throws(() => readReply({ ...envelope, ok: true, version: 9 }), EnvelopeError);
 });

@@ -1,5 +1,5 @@
 /**
- * indices — which receiver indices may be given out.
+ * receiver-indices — which receiver indices may be given out.
  *
  *     free ── reserve ──▶ reserved ── its session ends ──▶ at rest ── 180 s ──▶ free
  *                              └── came to nothing ──▶ free
@@ -15,13 +15,18 @@
  * Thread: control.   Source: security.md 8 and 40.
  */
 import { SESSIONS_PER_PEER } from "../../memory/layout.ts";
-import { type IndexKey, makeIndex, OWNER_MASK, RANDOM_MASK } from "../../wire/index.ts";
+import {
+  makeReceiverIndex,
+  OWNER_MASK,
+  RANDOM_MASK,
+  type ReceiverIndexKey,
+} from "../../wire/receiver-index.ts";
 
 /** An index of a session is not given out again for this long, milliseconds (security.md 8). */
 export const INDEX_REST_MS = 180_000;
 /** Tuning: a peer that begins anew every 20 s has as many. */
 export const RESTING_PER_PEER = 8;
-/** Indices that name one I/O thread. */
+/** Receiver indices that name one I/O thread. */
 export const INDICES_PER_OWNER = (RANDOM_MASK + 1) / (OWNER_MASK + 1);
 /** At most so many of them are reserved, in use or at rest. */
 export const INDICES_TAKEN_MAX = (INDICES_PER_OWNER * 7) / 8;
@@ -35,15 +40,15 @@ interface Rest {
   readonly sinceMs: number;
 }
 
-/** Indices of one I/O thread that are at rest, oldest first. */
+/** Receiver indices of one I/O thread that are at rest, oldest first. */
 interface Resting {
   readonly all: Set<Rest>;
   /** By peer. */
   readonly ofPeer: Map<number, Rest[]>;
 }
 
-export interface IndicesOptions {
-  readonly key: IndexKey;
+export interface ReceiverIndicesOptions {
+  readonly key: ReceiverIndexKey;
   readonly ioThreads: number;
   /** Most peers of all I/O threads. */
   readonly peers: number;
@@ -52,15 +57,15 @@ export interface IndicesOptions {
   readonly free: (random: number) => boolean;
 }
 
-export class Indices {
-  readonly #options: IndicesOptions;
+export class ReceiverIndices {
+  readonly #options: ReceiverIndicesOptions;
   /** Random parts that are taken and have no session yet. */
   readonly #reserved = new Set<number>();
   readonly #atRest = new Set<number>();
   readonly #resting: readonly Resting[];
   readonly #restingMax: number;
 
-  constructor(options: IndicesOptions) {
+  constructor(options: ReceiverIndicesOptions) {
     const { ioThreads, peers } = options;
     this.#options = options;
     this.#resting = Array.from({ length: ioThreads }, () => ({
@@ -83,7 +88,7 @@ export class Indices {
       const random = ((random32() & RANDOM_MASK & ~OWNER_MASK) | owner) >>> 0;
       if (this.#reserved.has(random) || this.#atRest.has(random) || !free(random)) continue;
       this.#reserved.add(random);
-      return makeIndex(key, random);
+      return makeReceiverIndex(key, random);
     }
     return -1;
   }

@@ -1,5 +1,5 @@
 /**
- * route-index — tables whose prefixes crowd together, which is what the index is for, against maps
+ * route-tree — tables whose prefixes crowd together, which is what the index is for, against maps
  * of prefixes by length; and how large an index becomes.
  */
 import assert from "node:assert/strict";
@@ -7,7 +7,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { flatten, Prefixes } from "../../src/memory/boundaries.ts";
 import { routeTableWords } from "../../src/memory/layout.ts";
-import { writeTable } from "../../src/memory/route-index.ts";
+import { writeTable } from "../../src/memory/route-tree.ts";
 import { publishRoutes, type RouteEntry } from "../../src/memory/routes.ts";
 import { RouteLookup } from "../lab/route-lookup.ts";
 import { runs, smallArena } from "./arena.ts";
@@ -19,7 +19,7 @@ const finder = (routes: readonly RouteEntry[], version: Version): ((at: bigint) 
   const known = Array.from({ length: bits + 1 }, () => new Map<bigint, number>());
   for (const route of routes) {
     if (route.cidr.version !== version) continue;
-    known[route.cidr.prefixLength]!.set(addressOf(route) >> hostBits(route), route.owner.index);
+    known[route.cidr.prefixLength]!.set(addressOf(route) >> hostBits(route), route.owner.entry);
   }
   return (at) => {
     for (let length = bits; length >= 0; length--) {
@@ -105,7 +105,7 @@ test("an index is never larger than its region, however prefixes lie", () => {
   const check = (version: Version, routes: readonly RouteEntry[]): void => {
     const words = routeTableWords(version, routes.length);
     const prefixes = new Prefixes(version === 4 ? 1 : 4);
-    for (const { cidr, owner } of routes) prefixes.add(cidr, owner.index);
+    for (const { cidr, owner } of routes) prefixes.add(cidr, owner.entry);
     const boundaries = flatten(prefixes);
     assert(boundaries.count <= 2 * routes.length + 1, `${boundaries.count} boundaries`);
     // Memory of its own, that nobody shares; one that is too small is a RangeError.

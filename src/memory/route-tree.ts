@@ -1,5 +1,5 @@
 /**
- * route-index — sorted boundaries as a tree: a look-up reads two or three places of memory.
+ * route-tree — sorted boundaries as a tree: a look-up reads two or three places of memory.
  *
  * An address is one word (IPv4) or four (IPv6). A node stands for neighbouring boundaries and looks
  * at one word of the address; its result is a next hop or a further node:

@@ -1,6 +1,6 @@
 /**
- * load — a configuration file to what the engine takes: keys read, and peers checked against each
- * other.
+ * load-config — a configuration file to what the engine takes: keys read, and peers checked against
+ * each other.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
 import { dirname, resolve } from "node:path";

@@ -1,5 +1,6 @@
 /**
- * index — receiver indices: 20 random bits and 12 check bits, the lowest 3 naming the I/O thread.
+ * receiver-index — what names a session in a datagram: 20 random bits, the lowest 3 naming the I/O
+ * thread, and 12 check bits.
  *
  *      31           20 19                    3 2     0
  *      [ check (12)  ][ random (17)          ][ owner ]
@@ -9,7 +10,7 @@
  */
 
 /** Key of the check bits; `multiplier` is odd. */
-export interface IndexKey {
+export interface ReceiverIndexKey {
   readonly mask: number;
   readonly multiplier: number;
 }
@@ -18,19 +19,19 @@ export const RANDOM_MASK = 0xf_ffff;
 export const OWNER_MASK = 7;
 
 /** A key from 8 random bytes. */
-export const makeIndexKey = (random: Uint8Array): IndexKey => {
+export const makeReceiverIndexKey = (random: Uint8Array): ReceiverIndexKey => {
   const view = new DataView(random.buffer, random.byteOffset, 8);
   return { mask: view.getUint32(0, true), multiplier: (view.getUint32(4, true) | 1) >>> 0 };
 };
 
 /** The twelve check bits of a random part. */
-export const checkBits = (key: IndexKey, random: number): number =>
+export const checkBits = (key: ReceiverIndexKey, random: number): number =>
   Math.imul((random & RANDOM_MASK) ^ key.mask, key.multiplier) >>> 20;
 
 /** A whole index from 20 bits. */
-export const makeIndex = (key: IndexKey, random: number): number =>
+export const makeReceiverIndex = (key: ReceiverIndexKey, random: number): number =>
   ((checkBits(key, random) << 20) | (random & RANDOM_MASK)) >>> 0;
 
 /** Could we have given this index out under `key`? */
-export const isPossibleIndex = (key: IndexKey, index: number): boolean =>
+export const isPossibleReceiverIndex = (key: ReceiverIndexKey, index: number): boolean =>
   checkBits(key, index) === index >>> 20;

@@ -1,21 +1,21 @@
 /**
- * control — every request and reply on the control socket, and the frames that carry them.
+ * requests — every request and reply on the control socket, and the envelopes that carry them.
  *
- *   frame   = length u32 LE, then that many bytes of msgpack; at most 1 MiB
- *   request = { version, id, type, … }
- *   reply   = { version, id, ok: true, value } or { version, id, ok: false, code, message }
+ *   envelope = length u32 LE, then that many bytes of msgpack; at most 1 MiB
+ *   request  = { version, id, type, … }
+ *   reply    = { version, id, ok: true, value } or { version, id, ok: false, code, message }
  *
  * The socket is open to the user of the engine alone (a 0700 folder), which matters since msgpackr
- * decodes extensions: these frames never come from the network.
+ * decodes extensions: these envelopes never come from the network.
  */
 import { Packr } from "msgpackr";
 import type { Change } from "./change.ts";
-import { changeFields, type FrameFields, readChange } from "./change-frame.ts";
+import { changeFields, type EnvelopeFields, readChange } from "./change-fields.ts";
 import { LOG_LEVELS, type LogLevel } from "./config.ts";
 
-/** Protocol: raised when a frame of the old kind would be misread. */
+/** Protocol: raised when an envelope of the old kind would be misread. */
 export const CONTROL_VERSION = 1;
-export const FRAME_BYTES_MAX = 1_048_576;
+export const ENVELOPE_BYTES_MAX = 1_048_576;
 const LENGTH_BYTES = 4;
 
 /** Where the sockets lie; the variable is for tests and for users without /run. */
@@ -164,7 +164,7 @@ export interface StatsValue {
   readonly memory: { readonly arenaBytes: number; readonly rssBytes: number };
 }
 
-/** A part of the peers, since all of them may not fit one frame. */
+/** A part of the peers, since all of them may not fit one envelope. */
 export interface PeersPage {
   readonly peers: readonly PeerValue[];
   /** Index to ask for next; null at the end. */
@@ -188,7 +188,7 @@ export interface ControlValues {
   readonly "engine.stop": { readonly pid: number };
 }
 
-/** What is asked, without envelope. */
+/** What is asked. */
 export type ControlRequest =
   | { readonly type: "status.get" }
   | { readonly type: "peers.get"; readonly from: number }
@@ -212,7 +212,7 @@ export type ControlReply =
       readonly message: string;
     };
 
-/** A request whose frame is whole; what it asks may still be unknown or wrong. */
+/** A request whose envelope is whole; what it asks may still be unknown or wrong. */
 export interface RequestEnvelope {
   readonly id: number;
   /** As sent; unknown types are answered, so the text is kept, cut to 40 characters. */
@@ -223,35 +223,36 @@ export interface RequestEnvelope {
   readonly problem: string | null;
 }
 
-/** Maps and arrays only: no records, so that a frame is plain msgpack. */
+/** Maps and arrays only: no records, so that an envelope is plain msgpack. */
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, moreTypes: false });
 
-/** Why a frame cannot be read; becomes CONTROL_BAD_FRAME. */
-export class FrameError extends Error {
-  override readonly name = "FrameError";
+/** Why an envelope cannot be read; becomes CONTROL_BAD_ENVELOPE. */
+export class EnvelopeError extends Error {
+  override readonly name = "EnvelopeError";
 }
 
-/** One frame. Errors: FrameError when the value is larger than a frame. */
-export const encodeFrame = (value: unknown): Buffer => {
+/** One envelope. Errors: EnvelopeError when the value is larger than an envelope. */
+export const encodeEnvelope = (value: unknown): Buffer => {
   const body = packr.pack(value);
-  if (body.length > FRAME_BYTES_MAX) throw new FrameError("the value is larger than a frame");
-  const frame = Buffer.allocUnsafe(LENGTH_BYTES + body.length);
-  frame.writeUInt32LE(body.length);
-  body.copy(frame, LENGTH_BYTES);
-  return frame;
+  if (body.length > ENVELOPE_BYTES_MAX)
+    throw new EnvelopeError("the value is larger than an envelope");
+  const envelope = Buffer.allocUnsafe(LENGTH_BYTES + body.length);
+  envelope.writeUInt32LE(body.length);
+  body.copy(envelope, LENGTH_BYTES);
+  return envelope;
 };
 
-type Fields = FrameFields;
+type Fields = EnvelopeFields;
 
 const decodeBody = (body: Uint8Array): Fields => {
   let value: unknown;
   try {
     value = packr.unpack(body);
   } catch (cause) {
-    throw new FrameError("the frame is no msgpack", { cause });
+    throw new EnvelopeError("the envelope is no msgpack", { cause });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new FrameError("the frame holds no map");
+    throw new EnvelopeError("the envelope holds no map");
   }
   return value as Fields;
 };
@@ -259,8 +260,8 @@ const decodeBody = (body: Uint8Array): Fields => {
 const isIndex = (value: unknown): value is number =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff;
 
-/** Collects bytes into frames; holds one frame at most, however small the pieces are. */
-export class FrameReader {
+/** Collects bytes into envelopes; holds one envelope at most, however small the pieces are. */
+export class EnvelopeReader {
   readonly #header: Buffer = Buffer.alloc(LENGTH_BYTES);
   #headerFilled = 0;
   /** Null while the header is not complete. */
@@ -268,21 +269,21 @@ export class FrameReader {
   #bodyFilled = 0;
 
   /**
-   * Takes what was read and returns the whole frames so far, decoded.
+   * Takes what was read and returns the whole envelopes so far, decoded.
    *
-   * Errors: FrameError at the first damaged or oversized frame; the reader is of no use then.
+   * Errors: EnvelopeError at the first damaged or oversized envelope; the reader is of no use then.
    */
   push(bytes: Buffer): Fields[] {
-    const frames: Fields[] = [];
+    const envelopes: Fields[] = [];
     for (let at = 0; at < bytes.length; ) {
       at +=
         this.#body === null ? this.#takeHeader(bytes, at) : this.#takeBody(this.#body, bytes, at);
       if (this.#body === null || this.#bodyFilled < this.#body.length) continue;
-      frames.push(decodeBody(this.#body));
+      envelopes.push(decodeBody(this.#body));
       this.#body = null;
       this.#headerFilled = 0;
     }
-    return frames;
+    return envelopes;
   }
 
   /** Returns how many bytes it took. */
@@ -291,7 +292,7 @@ export class FrameReader {
     this.#headerFilled += taken;
     if (this.#headerFilled < LENGTH_BYTES) return taken;
     const length = this.#header.readUInt32LE();
-    if (length > FRAME_BYTES_MAX) throw new FrameError("the frame is too large");
+    if (length > ENVELOPE_BYTES_MAX) throw new EnvelopeError("the envelope is too large");
     this.#body = Buffer.allocUnsafe(length);
     this.#bodyFilled = 0;
     return taken;
@@ -345,17 +346,18 @@ const checkedRequest = (fields: Fields): ControlRequest | string | null => {
 };
 
 /** The map that `readRequest` reads. */
-export const requestFields = (id: number, request: ControlRequest): FrameFields => {
-  const envelope = { version: CONTROL_VERSION, id };
-  if (request.type !== "change.apply") return { ...envelope, ...request };
-  return { ...envelope, type: request.type, change: changeFields(request.change) };
+export const requestFields = (id: number, request: ControlRequest): EnvelopeFields => {
+  const head = { version: CONTROL_VERSION, id };
+  if (request.type !== "change.apply") return { ...head, ...request };
+  return { ...head, type: request.type, change: changeFields(request.change) };
 };
 
-/** Reads a request. Errors: FrameError when it has no id, no type, or another version. */
+/** Reads a request. Errors: EnvelopeError when it has no id, no type, or another version. */
 export const readRequest = (fields: Fields): RequestEnvelope => {
   const { version, id, type } = fields;
-  if (version !== CONTROL_VERSION) throw new FrameError("the frame is of another version");
-  if (!isIndex(id) || typeof type !== "string") throw new FrameError("the frame is no request");
+  if (version !== CONTROL_VERSION) throw new EnvelopeError("the envelope is of another version");
+  if (!isIndex(id) || typeof type !== "string")
+    throw new EnvelopeError("the envelope is no request");
   const checked = checkedRequest(fields);
   const bad = checked === null || typeof checked === "string";
   return {
@@ -366,14 +368,14 @@ export const readRequest = (fields: Fields): RequestEnvelope => {
   };
 };
 
-/** Reads a reply. Errors: FrameError when it is none, or of another version. */
+/** Reads a reply. Errors: EnvelopeError when it is none, or of another version. */
 export const readReply = (fields: Fields): ControlReply => {
   const { version, id, ok, value, code, message } = fields;
-  if (version !== CONTROL_VERSION) throw new FrameError("the frame is of another version");
-  if (!isIndex(id)) throw new FrameError("the frame is no reply");
+  if (version !== CONTROL_VERSION) throw new EnvelopeError("the envelope is of another version");
+  if (!isIndex(id)) throw new EnvelopeError("the envelope is no reply");
   if (ok === true) return { id, ok, value };
   if (ok === false && typeof code === "string" && typeof message === "string") {
     return { id, ok, code, message };
   }
-  throw new FrameError("the frame is no reply");
+  throw new EnvelopeError("the envelope is no reply");
 };

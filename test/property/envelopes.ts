@@ -1,6 +1,6 @@
-/** frames — control frames that are damaged in one way or another, for the fuzz tests. */
+/** envelopes — envelopes that are damaged in one way or another, for the fuzz tests. */
 
-import { CONTROL_VERSION, encodeFrame, FRAME_BYTES_MAX } from "../../src/schema/control.ts";
+import { CONTROL_VERSION, ENVELOPE_BYTES_MAX, encodeEnvelope } from "../../src/schema/requests.ts";
 import type { Chance } from "../lab/chance.ts";
 
 const HEADER_BYTES = 4;
@@ -46,9 +46,9 @@ export const someRequest = (chance: Chance): Record<string, unknown> => ({
   ...(chance.once(2) ? { level: chance.pick(["warn", "loud", null, 3, "silent"]) } : {}),
 });
 
-/** One frame, or what passes for one. Nothing here is a whole `engine.stop`. */
-export const damagedFrame = (chance: Chance): Buffer => {
-  const whole = encodeFrame(someRequest(chance));
+/** One envelope, or what passes for one. Nothing here is a whole `engine.stop`. */
+export const damagedEnvelope = (chance: Chance): Buffer => {
+  const whole = encodeEnvelope(someRequest(chance));
   switch (chance.below(7)) {
     case 0:
       return whole;
@@ -64,14 +64,14 @@ export const damagedFrame = (chance: Chance): Buffer => {
     case 5:
       return framed(chance.pick(HOSTILE)[1](chance));
     default:
-      return framed(whole.subarray(HEADER_BYTES), chance.below(4) + FRAME_BYTES_MAX - 2);
+      return framed(whole.subarray(HEADER_BYTES), chance.below(4) + ENVELOPE_BYTES_MAX - 2);
   }
 };
 
-/** Some frames, cut anywhere. */
+/** Some envelopes, cut anywhere. */
 export const damagedStream = (chance: Chance): Buffer[] => {
-  const frames = Array.from({ length: 1 + chance.below(6) }, () => damagedFrame(chance));
-  const bytes = Buffer.concat(frames);
+  const envelopes = Array.from({ length: 1 + chance.below(6) }, () => damagedEnvelope(chance));
+  const bytes = Buffer.concat(envelopes);
   const pieces: Buffer[] = [];
   for (let at = 0; at < bytes.length; ) {
     const length = chance.once(2) ? bytes.length : 1 + chance.below(40);

@@ -1,5 +1,5 @@
 /**
- * change-frame — a `Change` as it travels in a control frame, and its check on arrival.
+ * change-fields — a `Change` as it travels in an envelope, and its check on arrival.
  *
  * The same names as in `change.ts`; prefixes and endpoints are text, keys are 32 bytes or their
  * base64. What is unknown, of a wrong kind or too much is refused with its place, never ignored.
@@ -20,7 +20,7 @@ import { isPeerName } from "./names.ts";
 
 const KEY_BYTES = 32;
 
-/** Null when it is no key. A copy: msgpack's bytes lie in the frame. */
+/** Null when it is no key. A copy: msgpack's bytes lie in the envelope. */
 const keyOf = (value: unknown): Uint8Array | null => {
   if (typeof value === "string") return parseWireguardKey(value);
   return value instanceof Uint8Array && value.length === KEY_BYTES ? Uint8Array.from(value) : null;
@@ -85,10 +85,10 @@ const ChangeFields = v.strictObject({
   peers: v.optional(v.pipe(v.array(PeerFields, "must be a list"), v.maxLength(PEERS_MAX, `must hold at most ${PEERS_MAX} peers`))),
 });
 
-/** Map of a frame. */
-export type FrameFields = Readonly<Record<string, unknown>>;
+/** Map of an envelope. */
+export type EnvelopeFields = Readonly<Record<string, unknown>>;
 
-const peerFields = (peer: PeerChange): FrameFields => {
+const peerFields = (peer: PeerChange): EnvelopeFields => {
   const { endpoint: to, allowedIps, removedAllowedIps, ...rest } = peer;
   return {
     ...rest,
@@ -101,7 +101,7 @@ const peerFields = (peer: PeerChange): FrameFields => {
 };
 
 /** What `readChange` reads. */
-export const changeFields = ({ peers, ...rest }: Change): FrameFields =>
+export const changeFields = ({ peers, ...rest }: Change): EnvelopeFields =>
   peers === undefined ? rest : { ...rest, peers: peers.map(peerFields) };
 
 /** A checked change, or what is wrong, as a clause: "peers[0].endpoint must be an endpoint". */

@@ -8,7 +8,7 @@ import {
   INDEX_REST_MS,
   INDICES_PER_OWNER,
   RESTING_PER_PEER,
-} from "../../src/control/sessions/indices.ts";
+} from "../../src/control/sessions/receiver-indices.ts";
 import { SessionKeeper } from "../../src/control/sessions/sessions.ts";
 import { TIMING } from "../../src/control/sessions/timers.ts";
 import { Counters, controlBlock } from "../../src/memory/counters.ts";
@@ -16,7 +16,7 @@ import { IO, SESSIONS_PER_PEER } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";
 import { PeerEntries } from "../../src/memory/peers.ts";
 import { fieldWord, makeArena, wordOf } from "../../src/memory/region.ts";
-import { makeIndexKey, OWNER_MASK } from "../../src/wire/index.ts";
+import { makeReceiverIndexKey, OWNER_MASK } from "../../src/wire/receiver-index.ts";
 import { A, answer, B, fixed, initiate, mac } from "./noise-parties.ts";
 
 /** A peer calls as often as it may (exchange.ts). */
@@ -48,7 +48,7 @@ class Room {
       arena: this.arena,
       entries,
       counters: new Counters(this.arena, controlBlock(this.arena)),
-      indexKey: makeIndexKey(new Uint8Array(8).fill(7)),
+      receiverIndexKey: makeReceiverIndexKey(new Uint8Array(8).fill(7)),
       timing: TIMING,
       random: () => 0,
       confirmed: () => {},

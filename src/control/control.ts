@@ -20,6 +20,8 @@ import { Changes } from "./changes.ts";
 import type { Suites } from "./handshake/suites.ts";
 import { Inbox } from "./inbox.ts";
 import { Looks } from "./looks.ts";
+import { Membership, type MembershipWorld, NETWORK_TYPES, type NetworkRoom } from "./membership.ts";
+import type { NetworkWorld } from "./network/world.ts";
 import type { Peer } from "./peers/peer.ts";
 import type { Group, Roster } from "./peers/roster.ts";
 import type { Endpoints } from "./reach/endpoints.ts";
@@ -29,7 +31,7 @@ import type { Held } from "./sessions/sessions.ts";
 import { peerStates } from "./states.ts";
 import type { World } from "./world.ts";
 
-export interface ControlOptions extends Omit<RoomsOptions, "dueBy"> {
+export interface ControlOptions extends Omit<RoomsOptions, "dueBy" | "network"> {
   readonly listenPort: number;
   /** The port that was asked for, where it is another: 0 lets the kernel choose. */
   readonly wantedPort?: number;
@@ -56,6 +58,8 @@ export class Control {
   readonly #arrivals: Arrivals;
   readonly #changes: Changes;
   readonly #events: Events;
+  /** Null: the host is a member of no network. */
+  #membership: Membership | null = null;
 
   constructor(
     { listenPort, wantedPort, fwmark, keyFixed, ...options }: ControlOptions,
@@ -63,11 +67,14 @@ export class Control {
   ) {
     const { arena } = options;
     this.#world = world;
-    const rooms = openRooms({ ...options, dueBy: (...due) => this.#looks.dueBy(...due) }, world);
+    const dueBy: RoomsOptions["dueBy"] = (...due) => this.#looks.dueBy(...due);
+    const network = (): NetworkRoom | null => this.#membership?.network ?? null;
+    const rooms = openRooms({ ...options, dueBy, network }, world);
     const { counters, keeper, frames } = rooms;
     this.#rooms = rooms;
     const looks = new Looks(rooms, world, {
       isOpen: () => this.#changes.open,
+      onLooked: (peer) => this.#membership?.looked(peer),
       onPublished: () => this.#changes.published(),
     });
     this.#looks = looks;
@@ -191,6 +198,24 @@ export class Control {
     for (const peer of this.roster.peers()) this.announce(peer);
   }
 
+  /** The host is a member of a network from now on. Once. */
+  join(of: MembershipWorld, open: (world: NetworkWorld) => NetworkRoom): void {
+    this.#membership = new Membership({
+      rooms: this.#rooms,
+      world: this.#world,
+      of,
+      admit: (change) => this.admit(change),
+      amend: (peer, change) => this.amend(peer, change),
+      dismiss: (peer) => this.dismiss(peer),
+      isOpen: () => this.#looks.up && this.#changes.open,
+      ringBy: (dueMs) => this.#looks.ringBy(dueMs),
+      open,
+    });
+    this.#inbox.give(NETWORK_TYPES, (...datagram) =>
+      this.#membership?.network.datagram(...datagram),
+    );
+  }
+
   /** A peer of the network comes, at once. Null: not now, or never (peer-changes.ts). */
   admit(change: PeerChange): Peer | null {
     return this.#changes.admit(change);
@@ -267,6 +292,7 @@ export class Control {
 
   /** Zeroes keys and forgets all. */
   stop(): void {
+    this.#membership?.stop();
     this.#looks.up = false;
     this.#changes.end();
     this.#world.wakeAt(Number.POSITIVE_INFINITY);
@@ -280,6 +306,7 @@ export class Control {
     if (!this.#looks.up) return;
     if (cameInside(this.#rooms.arena, local)) this.#rooms.counters.add(DROP.ownTunnel, 1);
     else this.#inbox.receive(datagram, from, local, this.#world.bootMs());
+    this.#membership?.tell();
   }
 
   /** A datagram was longer than any message. */
@@ -297,6 +324,7 @@ export class Control {
     const nowMs = this.#world.bootMs();
     this.#events.hear(nowMs);
     this.#arrivals.hear((frame) => this.#frame(frame, nowMs));
+    this.#membership?.tell();
     this.#looks.settle(nowMs);
   }
 
@@ -308,11 +336,17 @@ export class Control {
     const peer = this.roster.at(frame.peer);
     if (peer !== undefined) this.#rooms.keeper.follow(peer, nowMs);
     this.#rooms.frames.receive(peer, frame, nowMs);
-    if (peer !== undefined) this.#looks.dueAgain(peer, nowMs);
+    // What it said may have had it dismissed.
+    if (peer === undefined || this.roster.at(frame.peer) !== peer) return;
+    this.#looks.dueAgain(peer, nowMs);
+    this.#membership?.looked(peer);
   }
 
   /** The alarm rang: whoever is due is looked at. */
   tick(): void {
-    this.#looks.tick(this.#world.bootMs());
+    const nowMs = this.#world.bootMs();
+    this.#looks.tick(nowMs);
+    this.#membership?.tick(nowMs);
+    this.#membership?.tell();
   }
 }

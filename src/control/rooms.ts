@@ -14,6 +14,7 @@ import { makeReceiverIndexKey } from "../wire/receiver-index.ts";
 import { Frames } from "./frames/frames.ts";
 import { Exchange } from "./handshake/exchange.ts";
 import { type AesFound, type Cipher, Suites } from "./handshake/suites.ts";
+import type { NetworkRoom } from "./membership.ts";
 import type { Peer } from "./peers/peer.ts";
 import { Roster } from "./peers/roster.ts";
 import { admitsOutside } from "./reach/admits.ts";
@@ -31,6 +32,8 @@ export interface RoomsOptions {
   readonly aes: AesFound;
   /** The peer is to be looked at then, at the latest. */
   readonly dueBy: (peer: Peer, dueMs: number) => void;
+  /** Null: the host is a member of no network. */
+  readonly network: () => NetworkRoom | null;
 }
 
 /** COMMAND to the I/O thread of the peer, and to those that hold packets for it. */
@@ -61,7 +64,7 @@ const openBase = (arena: Arena, world: World) => {
   return { arena, counters, entries, commands, command, random32 };
 };
 
-export const openRooms = ({ dueBy, ...options }: RoomsOptions, world: World): Rooms => {
+export const openRooms = ({ dueBy, network, ...options }: RoomsOptions, world: World): Rooms => {
   const { arena, timing, cipher, aes } = options;
   const base = openBase(arena, world);
   const { entries, command } = base;
@@ -85,6 +88,7 @@ export const openRooms = ({ dueBy, ...options }: RoomsOptions, world: World): Ro
     entries,
     askEveryMs: timing.askEveryMs,
     calledMs: (peer, nowMs) => keeper.of(peer).timers.attemptedMs(nowMs),
+    calling: (peer, to) => network()?.calling(peer, to) ?? null,
     onKnown: (peer) => {
       if (keeper.of(peer).timers.attempting) exchange.initiate(peer, world.bootMs());
     },
@@ -105,13 +109,27 @@ export const openRooms = ({ dueBy, ...options }: RoomsOptions, world: World): Ro
     suites,
     keeper,
     endpoints,
-    find: (publicKey) => roster.find(publicKey),
+    find: (publicKey) => {
+      const peer = roster.find(publicKey) ?? network()?.findPeer(publicKey);
+      return peer as Peer | undefined;
+    },
     seed: () => world.randomBytes(32),
     unixMs: world.unixMs,
     send: world.send,
     logKeys: world.logKeys,
     tell: (peer, text) => news.handshake(peer, text),
   });
-  const frames = new Frames({ ...base, keeper, suites, say: world.say });
+  const frames = new Frames({
+    ...base,
+    keeper,
+    suites,
+    say: world.say,
+    rooms: {
+      network: (peer, { type, body }) => {
+        network()?.frame(peer, type, body);
+        return null;
+      },
+    },
+  });
   return { ...base, roster, endpoints, keeper, news, suites, exchange, frames };
 };

@@ -43,6 +43,11 @@ export interface EndpointsOptions {
   readonly askEveryMs: number;
   /** How long the peer has been called in vain; 0: it is not called. Milliseconds. */
   readonly calledMs: (peer: Peer, nowMs: number) => number;
+  /**
+   * Where to call a peer of the network, which sends there what has to come before; `to`: there,
+   * in any case. Null: nowhere.
+   */
+  readonly calling: (peer: Peer, to: Uint8Array | null) => Uint8Array | null;
   /** A peer that had no address, or did not answer at its last one, has one now. */
   readonly onKnown: (peer: Peer) => void;
 }
@@ -148,6 +153,10 @@ export class Endpoints {
 
   /** The peer is called: asks for its address, unless it was asked for a moment ago. */
   ask(peer: Peer): void {
+    if (peer.origin === "network") {
+      this.call(peer, null);
+      return;
+    }
     const nowMs = this.#world.bootMs();
     const place = this.#places.of(peer);
     const { endpoint } = peer;
@@ -155,6 +164,13 @@ export class Endpoints {
     if (place.asking === endpoint) return; // a dead name server takes longer than that
     place.resolvedAtMs = nowMs;
     void this.#resolve(peer, place, endpoint);
+  }
+
+  /** A peer of the network is called: at `to`, or where the network says. */
+  call(peer: Peer, to: Uint8Array | null): void {
+    const place = this.#options.calling(peer, to);
+    if (place === null || sameSockaddr(this.#entries.endpoint(peer.entry), place)) return;
+    this.#entries.setEndpoint(peer.entry, place);
   }
 
   /** Calls the other one of two places: where the peer is configured, and where it roamed to. */

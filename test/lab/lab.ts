@@ -151,7 +151,7 @@ export const removeOf = (gone: (pid: number) => boolean): void => {
       if (pid > 0 && gone(pid)) remove(name);
     }
   };
-  sweep(entriesOf(NETNS_NAMES), new RegExp(`^${PREFIX}(\\d+)-[abcrswx]$`), removeNamespace);
+  sweep(entriesOf(NETNS_NAMES), new RegExp(`^${PREFIX}(\\d+)-([abcrswx]|m\\d+)$`), removeNamespace);
   sweep(entriesOf(NETNS_ETC), new RegExp(`^${PREFIX}(\\d+)-[abs]$`), (name) =>
     removeOwned(join(NETNS_ETC, name)),
   );
@@ -244,16 +244,12 @@ export class Lab {
 
   /** Starts a program on a host; it ends with the lab. `ipc`: with a channel for messages. */
   start(host: Place, words: readonly string[], options: { readonly ipc?: boolean } = {}): Program {
-    const [tool = "", ...rest] = inside(host.namespace, words);
-    const stdio = ["ignore", "pipe", "pipe", ...(options.ipc ? (["ipc"] as const) : [])] as const;
     const env = {
-      ...process.env,
       P2PVPN_RUN_DIR: this.runFolder,
       P2PVPN_STATE_DIR: join(this.folder, "state"),
       LOG_LEVEL: "error",
     };
-    // A session of its own: Ctrl-C reaches this process alone, which then removes the lab.
-    return new Program(spawn(tool, rest, { detached: true, stdio: [...stdio], env }));
+    return spawnInside(host.namespace, words, env, options.ipc);
   }
 
   /**
@@ -366,6 +362,20 @@ export class Program {
     return code;
   }
 }
+
+/** Starts a program in a namespace, with more of an environment; it ends with the namespace. */
+export const spawnInside = (
+  namespace: string,
+  words: readonly string[],
+  more: Readonly<Record<string, string>>,
+  ipc = false,
+): Program => {
+  const [tool = "", ...rest] = inside(namespace, words);
+  const stdio = ["ignore", "pipe", "pipe", ...(ipc ? (["ipc"] as const) : [])] as const;
+  const env = { ...process.env, ...more };
+  // A session of its own: Ctrl-C reaches this process alone, which then removes the lab.
+  return new Program(spawn(tool, rest, { detached: true, stdio: [...stdio], env }));
+};
 
 /** Why no lab can be made here, as one sentence; false when one can. For tests to skip with. */
 export const cannotRun = (tools: readonly string[]): string | false => {

@@ -37,7 +37,12 @@ export const ownAddresses = (options: OwnAddressesOptions, port: number): Uint8A
   const { tunnel, listenAddress, bound } = options;
   const only = listenAddress === "" ? null : parseAddress(listenAddress);
   const inside = new Set(listed(tunnel).map(({ bytes }) => formatAddress(bytes)));
-  const hosts = only === null ? listed(bound).filter(isSeen).map(({ bytes }) => bytes) : [only];
+  const hosts =
+    only === null
+      ? listed(bound)
+          .filter(isSeen)
+          .map(({ bytes }) => bytes)
+      : [only];
   const seen = new Map(hosts.map((bytes) => [formatAddress(bytes), bytes]));
   const order = [...seen.values()].sort((a, b) => a.length - b.length);
   return order

@@ -36,6 +36,11 @@ export class CookiesHeld {
     return sent !== null && holder.take(reply, nowMs) ? { peer, sent } : null;
   }
 
+  /** The last message to the peer, while a cookie reply may answer it. */
+  sent(peer: Peer): Sent | null {
+    return this.#holders.find(peer)?.sent ?? null;
+  }
+
   /** No cookie reply is waited for any more. */
   settle(peer: Peer): void {
     const holder = this.#holders.of(peer);

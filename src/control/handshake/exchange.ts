@@ -12,7 +12,7 @@ import type { Counters } from "../../memory/counters.ts";
 import { COMMAND, COUNT, DROP } from "../../memory/layout.ts";
 import type { PeerEntries } from "../../memory/peers.ts";
 import { INITIATION, messageKind, RESPONSE, readU32 } from "../../wire/handshake.ts";
-import { sockaddrFamily } from "../../wire/sockaddr.ts";
+import { sameSockaddr, sockaddrFamily } from "../../wire/sockaddr.ts";
 import type { Peer } from "../peers/peer.ts";
 import type { Endpoints } from "../reach/endpoints.ts";
 import type { SessionKeeper } from "../sessions/sessions.ts";
@@ -132,6 +132,17 @@ export class Exchange {
     this.#cookies.sign(peer, datagram, to, local, nowMs);
     this.#send(datagram, to, local, COUNT.handshakesInitiated);
     world.tell(peer, "handshake sent");
+  }
+
+  /**
+   * The initiation that waits for an answer goes once more, as it was, to where it went: what had
+   * to come before it came after. Nothing is sent when it went elsewhere, or was answered.
+   */
+  sendAgain(peer: Peer, to: Uint8Array): void {
+    const sent = this.#cookies.sent(peer);
+    const waiting = this.#initiations.get(peer);
+    if (sent === null || waiting?.senderIndex !== sent.index || !sameSockaddr(sent.to, to)) return;
+    this.#send(sent.datagram, sent.to, sent.local, COUNT.handshakesInitiated);
   }
 
   /**

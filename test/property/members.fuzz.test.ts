@@ -166,7 +166,7 @@ const FILES = [
 ] as const;
 
 for (const [name, right, decode] of FILES) {
-  test(`${name}: damaged, it is refused, but for sealed secrets, which tell of it themselves`, () => {
+  test(`${name}: damaged, it is refused, but for what is sealed`, () => {
     assert.equal(decode(right).ok, true);
     for (let cut = 0; cut < right.length; cut++)
       assert.equal(decode(right.subarray(0, cut)).ok, false);

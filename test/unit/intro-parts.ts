@@ -3,10 +3,11 @@
  * test can watch, cut and write to. Time is virtual; what arrives is delivered in order.
  */
 
-import type { EpochSecret } from "../../src/control/network/epochs.ts";
+import { type EpochKeys, type EpochSecret, Epochs } from "../../src/control/network/epochs.ts";
 import { Intro, type IntroCount } from "../../src/control/network/intro.ts";
 import type { StrangeRates } from "../../src/control/network/strange-budgets.ts";
 import type { KeyPair } from "../../src/control/network/strange-seal.ts";
+import type { Mac } from "../../src/control/strangers/mac.ts";
 import { certificateProblem, decodeCertificate } from "../../src/members/certificate.ts";
 import { decodeRecord, encodeRecord, recordSigned } from "../../src/members/record.ts";
 import { derive } from "../../src/members/secret.ts";
@@ -199,9 +200,21 @@ export class Wire {
   }
 }
 
-/** Everything but the tag of type 9. */
-export const withoutTag = (datagram: Uint8Array): Uint8Array =>
-  Uint8Array.from([...datagram.subarray(0, 56), ...datagram.subarray(72)]);
+/** Keys of one secret. */
+export const keysOf = (secret: EpochSecret): EpochKeys => {
+  const epochs = new Epochs();
+  epochs.hold([secret]);
+  return epochs.newest!;
+};
+
+/** The datagram, changed: with a good tag where its type has one, as who has the secret makes it. */
+export const withTag = (datagram: Uint8Array, keys: EpochKeys, by: Mac = mac): Uint8Array => {
+  const at = datagram[0] === 10 ? 40 : 56;
+  if (datagram.length < at + 16) return datagram;
+  const all = Uint8Array.from([...datagram.subarray(0, at), ...datagram.subarray(at + 16)]);
+  datagram.set(by(keys.intro, all), at);
+  return datagram;
+};
 
 /** Who calls whom: an INTRO for the message 1 that is going. */
 export const call = (wire: Wire, from: Node, to: Node, handle: object = {}): object => {

@@ -92,7 +92,10 @@ export interface IntroOptions<Handle extends object> {
   readonly introduced: (shown: Pair, from: Uint8Array, way: "intro" | "here") => Handle | null;
 }
 
-/** Tuning: INTROs with a ticket that are remembered, so that a copy costs no curve arithmetic. */
+/**
+ * Tuning: INTROs with a ticket that are remembered while a ticket may count, so that a copy costs no
+ * curve arithmetic.
+ */
 const SEEN_MOST = 1_024;
 const EPHEMERAL_BYTES = 32;
 const HERE_NONCE_BYTES = 24;
@@ -114,7 +117,7 @@ export class Intro<Handle extends object> {
   readonly #held = new HeldTickets();
   readonly #calls = new Calls<Handle>();
   readonly #asking: Asking;
-  readonly #seen = new Seen(SEEN_MOST, TICKET_AGE_MS);
+  readonly #seen = new Seen(SEEN_MOST, 2 * TICKET_AGE_MS);
   /** When the last of those that go behind a message 1 came. */
   #behindMs = Number.POSITIVE_INFINITY;
 

@@ -7,15 +7,12 @@
  */
 import { availableParallelism } from "node:os";
 import * as v from "valibot";
-import { IO_MAX, LOCAL_ADDRESSES, WORKERS_MAX } from "../memory/layout.ts";
+import { IO_MAX, LOCAL_ADDRESSES, PEERS_MAX, ROUTES_MAX, WORKERS_MAX } from "../memory/layout.ts";
 import { type Cidr, maskCidr, parseAddress, parseCidr } from "../wire/cidr.ts";
 import { type Identity, parseWireguardKey } from "./identity.ts";
 import { isInterfaceName, isPeerName } from "./names.ts";
 
 /** Tuning: bounds on what one file may ask for; the arena grows with them. */
-export const PEERS_MAX = 10_000;
-export const ALLOWED_IPS_MAX = 10_000;
-export const ROUTES_MAX = 100_000;
 /** Smallest MTU where IPv6 is spoken. Source: RFC 8200 5. */
 export const IPV6_MTU_MIN = 1_280;
 
@@ -173,7 +170,7 @@ const Peer = v.strictObject({
   name: v.optional(row(peerName, { value: "NAME", flag: "name", help: "What commands call the peer; letters count alike in both cases." })),
   public_key: row(publicKey, { value: "KEY", help: "The peer's WireGuard public key, in base64." }),
   preshared_key_file: v.optional(row(keyFile, { value: "FILE", flag: "preshared-key-file", help: "File with a preshared key, as `wg genpsk` makes it; relative to the configuration." })),
-  allowed_ips: v.optional(row(list(prefix, ALLOWED_IPS_MAX), { value: "PREFIXES", flag: "allowed-ips", help: "What is routed to the peer, and what it may send from." }), []),
+  allowed_ips: v.optional(row(list(prefix, ROUTES_MAX), { value: "PREFIXES", flag: "allowed-ips", help: "What is routed to the peer, and what it may send from." }), []),
   endpoint: v.optional(row(endpoint, { value: "HOST:PORT", flag: "endpoint", help: "Where the peer is reached at first; it may roam." })),
   persistent_keepalive: v.optional(row(whole(0, 65_535), { value: "SECONDS", flag: "keepalive", help: "Send something this often, to keep a NAT open; 0 is never." }), 0),
 });

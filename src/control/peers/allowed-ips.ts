@@ -12,10 +12,8 @@
  * Thread: control.   Source: WireGuard paper 2 (cryptokey routing).
  */
 import assert from "node:assert";
+import { ROUTES_MAX } from "../../memory/layout.ts";
 import { type Cidr, maskCidr } from "../../wire/cidr.ts";
-
-/** Prefixes of a device, all owners together. While a change is being made: twice as many. */
-export const ALLOWED_IPS_MAX = 262_144;
 
 /** Who owns prefixes: a peer or a group. `entry` is the next hop that the route table names. */
 export interface Owner {
@@ -82,8 +80,8 @@ export class AllowedIps<O extends Owner> {
   /** What came or went since `begin`, in order; null: no change is being made. */
   #steps: Held<O>[] | null = null;
 
-  /** `most`: prefixes of all owners together. */
-  constructor(most = ALLOWED_IPS_MAX) {
+  /** `most`: prefixes of all owners together; while a change is being made, twice as many. */
+  constructor(most = ROUTES_MAX) {
     this.#most = most;
   }
 

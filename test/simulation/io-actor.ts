@@ -34,8 +34,8 @@ const IDLE_MS = 5_000;
 export const LASTS_MS = 50;
 const FRAME_BYTES = 65_535 + 16;
 const RECEIVED_BYTES = 2_048;
-/** A peer gets a socket of its own as soon as two packets come within 200 ms. */
-const BUSY_BYTES = 1;
+/** A peer gets a socket of its own by a packet or two in 100 ms. */
+const BUSY_BYTES = 200;
 const NOWHERE = new Uint8Array(0);
 
 /** Who keeps an I/O actor. */

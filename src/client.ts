@@ -50,7 +50,7 @@ const connectionError = (name: string, error: NodeJS.ErrnoException): EngineErro
 /** Reads until the first reply. */
 const exchange = (socket: Socket, name: string, timeoutMs: number): Promise<ControlReply> =>
   new Promise((resolve, reject) => {
-    const reader = new EnvelopeReader();
+    const reader = new EnvelopeReader("reply");
     const fail = (error: Error): void => {
       socket.destroy();
       reject(error);

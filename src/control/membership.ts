@@ -150,7 +150,10 @@ export class Membership {
   }
 
   tick(nowMs: number): void {
-    if (nowMs < this.#wakeAtMs) return this.#options.ringBy(this.#wakeAtMs);
+    if (nowMs < this.#wakeAtMs) {
+      this.#options.ringBy(this.#wakeAtMs);
+      return;
+    }
     this.#wakeAtMs = Number.POSITIVE_INFINITY;
     this.#network.tick(nowMs);
   }

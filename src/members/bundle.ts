@@ -66,6 +66,7 @@ const putNetwork = (writer: Writer, { definition, list }: NetworkBytes): void =>
 
 /** A certificate, with what its member needs besides. */
 export interface MemberFile extends Network {
+  readonly bytes: Uint8Array;
   readonly certificate: Certificate;
   /** The secret of the list's epoch, sealed to the member's handshake key. */
   readonly sealed: Uint8Array;
@@ -82,7 +83,7 @@ export const decodeMemberFile = (bytes: Uint8Array): Decoded<MemberFile> => {
   if (certificate === null || network === null) return refused("it ends too early");
   const problem = certificateProblem(certificate, network.definition);
   if (problem !== null) return refused(`of its certificate: ${problem}`);
-  return { ok: true, value: { certificate, sealed, ...network } };
+  return { ok: true, value: { bytes: bytes.slice(), certificate, sealed, ...network } };
 };
 
 export const encodeMemberFile = (

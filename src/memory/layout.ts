@@ -99,6 +99,10 @@ export const FRAME_BUDGETS = [
 export const LOCAL_ADDRESSES = 64;
 /** Addresses of the whole host from which our own datagrams may leave. */
 export const HOST_ADDRESSES = 1_024;
+/** Peers of an engine. Entries cost no memory until they are used. */
+export const PEERS_MAX = 16_384;
+/** Prefixes of an engine, those of all peers and groups together. */
+export const ROUTES_MAX = 262_144;
 /** Next-hop groups that routes may lead to, besides single peers; see memory/groups.ts. */
 export const GROUPS_MAX = 4_096;
 /** Peers of one group. */

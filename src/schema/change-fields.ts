@@ -5,16 +5,10 @@
  * base64. What is unknown, of a wrong kind or too much is refused with its place, never ignored.
  */
 import * as v from "valibot";
+import { PEERS_MAX, ROUTES_MAX } from "../memory/layout.ts";
 import { type Cidr, formatCidr, maskCidr, parseCidr } from "../wire/cidr.ts";
 import type { Change, PeerChange } from "./change.ts";
-import {
-  ALLOWED_IPS_MAX,
-  type Endpoint,
-  formatEndpoint,
-  PEERS_MAX,
-  parseEndpoint,
-  SETTINGS,
-} from "./config.ts";
+import { type Endpoint, formatEndpoint, parseEndpoint, SETTINGS } from "./config.ts";
 import { parseWireguardKey } from "./identity.ts";
 import { isPeerName } from "./names.ts";
 
@@ -39,7 +33,7 @@ const prefixes = v.pipe(
     ),
     "must be a list of prefixes",
   ),
-  v.maxLength(ALLOWED_IPS_MAX, `must hold at most ${ALLOWED_IPS_MAX} prefixes`),
+  v.maxLength(ROUTES_MAX, `must hold at most ${ROUTES_MAX} prefixes`),
 );
 const endpoint = v.pipe(
   v.string("must be an endpoint"),

@@ -7,15 +7,11 @@
  */
 import { availableParallelism } from "node:os";
 import * as v from "valibot";
-import { IO_MAX, LOCAL_ADDRESSES, WORKERS_MAX } from "../memory/layout.ts";
+import { IO_MAX, LOCAL_ADDRESSES, PEERS_MAX, ROUTES_MAX, WORKERS_MAX } from "../memory/layout.ts";
 import { type Cidr, maskCidr, parseAddress, parseCidr } from "../wire/cidr.ts";
 import { formatNodeId, type Identity, parseNodeId, parseWireguardKey } from "./identity.ts";
 import { isInterfaceName, isPeerName } from "./names.ts";
 
-/** Tuning: bounds on what one file may ask for; the arena grows with them. */
-export const PEERS_MAX = 10_000;
-export const ALLOWED_IPS_MAX = 10_000;
-export const ROUTES_MAX = 100_000;
 /** Protocol: a certificate and a record hold no more prefixes. */
 const ANNOUNCED_MAX = 16;
 /** Tuning: bounds on what one file may ask for. */
@@ -215,7 +211,7 @@ const Peer = v.strictObject({
   name: v.optional(row(peerName, { value: "NAME", flag: "name", help: "What commands call the peer; letters count alike in both cases." })),
   public_key: row(publicKey, { value: "KEY", help: "The peer's WireGuard public key, in base64." }),
   preshared_key_file: v.optional(row(keyFile, { value: "FILE", flag: "preshared-key-file", help: "File with a preshared key, as `wg genpsk` makes it; relative to the configuration." })),
-  allowed_ips: v.optional(row(list(prefix, ALLOWED_IPS_MAX), { value: "PREFIXES", flag: "allowed-ips", help: "What is routed to the peer, and what it may send from." }), []),
+  allowed_ips: v.optional(row(list(prefix, ROUTES_MAX), { value: "PREFIXES", flag: "allowed-ips", help: "What is routed to the peer, and what it may send from." }), []),
   endpoint: v.optional(row(endpoint, { value: "HOST:PORT", flag: "endpoint", help: "Where the peer is reached at first; it may roam." })),
   persistent_keepalive: v.optional(row(whole(0, 65_535), { value: "SECONDS", flag: "keepalive", help: "Send something this often, to keep a NAT open; 0 is never." }), 0),
 });
@@ -227,7 +223,7 @@ const Network = v.strictObject({
   index: v.optional(row(texts(nodeAddress, NODES_MAX), { value: "NODES", help: "Index nodes, host and port; with a node id in front, nobody else is believed to be it." }), []),
   bootstrap: v.optional(row(texts(nodeAddress, NODES_MAX), { value: "NODES", help: "Members that are asked first, host and port; with a node id in front, nobody else is believed to be it." }), []),
   announce: v.optional(row(list(prefix, ANNOUNCED_MAX), { value: "PREFIXES", help: "Prefixes behind this host that members may reach through it; the certificate has to allow them." }), []),
-  accept_routes: v.optional(row(list(prefix, ALLOWED_IPS_MAX), { value: "PREFIXES", help: "Prefixes outside of the network's own that members may announce to this host." }), []),
+  accept_routes: v.optional(row(list(prefix, ROUTES_MAX), { value: "PREFIXES", help: "Prefixes outside of the network's own that members may announce to this host." }), []),
   lan: v.optional(row(onOff, { value: "", help: "Find members on the local network by a beacon." }), true),
   neighbours: v.optional(row(whole(1, NEIGHBOURS_MAX), { value: "N", help: "Members with whom a session is kept up all the time; 1 on a metered link." }), 4),
 });
@@ -289,7 +285,7 @@ export interface Draft {
     readonly number: number;
   })[];
   /** Null: the host is a member of none. */
-  readonly network: NetworkSettings | null;
+  readonly network: NetworkConfig | null;
   readonly engine: EngineSettings;
 }
 
@@ -382,7 +378,7 @@ export interface PeerConfig {
   readonly persistentKeepaliveS: number;
 }
 
-/** What the engine gets of the network that it is a member of; files are read, not yet believed. */
+/** What the engine gets of the network that it is a member of. */
 export interface NetworkConfig {
   /** Absolute. */
   readonly networkFile: string;
@@ -394,6 +390,9 @@ export interface NetworkConfig {
   readonly acceptRoutes: readonly Cidr[];
   readonly lan: boolean;
   readonly neighbours: number;
+  /** What is in the two files, verified (members/): definition, and certificate with its bundle. */
+  readonly definition: Uint8Array;
+  readonly bundle: Uint8Array;
 }
 
 /** What the engine touches of the host besides its device. */

@@ -4,7 +4,9 @@
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { formatCidr } from "../wire/cidr.ts";
+import type { MemberFile } from "../members/bundle.ts";
+import { newerDefinition } from "../members/definition.ts";
+import { type Cidr, formatAddress, formatCidr } from "../wire/cidr.ts";
 import { checkAgreement, doubtsOf, TOML_WORDS, type Told, WG_QUICK_WORDS } from "./agreement.ts";
 import type {
   Draft,
@@ -15,7 +17,14 @@ import type {
   PeerConfig,
 } from "./config.ts";
 import { EngineError } from "./errors.ts";
-import { loadIdentity, loadPresharedKey } from "./identity.ts";
+import { type Identity, loadIdentity, loadPresharedKey } from "./identity.ts";
+import {
+  memberAddresses,
+  networkDoubts,
+  type Read,
+  readCertificate,
+  readNetworkFile,
+} from "./membership.ts";
 import { Mistakes } from "./mistakes.ts";
 import { readToml } from "./toml.ts";
 import type { Path } from "./toml-loose.ts";
@@ -109,7 +118,45 @@ const keyOf = <Key>(read: () => Key, say: (text: string) => void): Key | null =>
   }
 };
 
-/** The text of a TOML file with the keys that it names. */
+/** Reads what [network] names; null: a mistake says why not. */
+const networkOf = (
+  settings: NetworkSettings,
+  identity: Identity | null,
+  beside: (name: string) => string,
+  say: (key: "network_file" | "certificate", sentence: string) => void,
+): { readonly config: NetworkConfig; readonly member: MemberFile } | null => {
+  const text = (key: "network_file" | "certificate"): string | null =>
+    keyOf(
+      () => readText(beside(settings[key]), false).text,
+      (sentence) => say(key, sentence),
+    );
+  const value = <Value>(key: "network_file" | "certificate", read: Read<Value>): Value | null => {
+    if ("value" in read) return read.value;
+    say(key, `${key} in [network]: ${read.problem}.`);
+    return null;
+  };
+  const network = text("network_file");
+  const certificate = text("certificate");
+  const definition = network === null ? null : value("network_file", readNetworkFile(network));
+  if (certificate === null || identity === null) return null;
+  const member = value("certificate", readCertificate(certificate, identity, definition));
+  if (definition === null || member === null) return null;
+  const config = {
+    networkFile: beside(settings.network_file),
+    certificateFile: beside(settings.certificate),
+    index: settings.index,
+    bootstrap: settings.bootstrap,
+    announce: settings.announce,
+    acceptRoutes: settings.accept_routes,
+    lan: settings.lan,
+    neighbours: settings.neighbours,
+    definition: newerDefinition(definition, member.definition).bytes,
+    bundle: member.bytes,
+  };
+  return { config, member };
+};
+
+/** The text of a TOML file with the keys and files that it names. */
 const tomlReading = (file: string, text: string, mistakes: Mistakes): Reading => {
   const { config, hasKeyFile, numbers, prefixes, lineOf } = readToml(text, mistakes);
   const beside = (name: string): string => resolve(dirname(file), name);
@@ -120,9 +167,18 @@ const tomlReading = (file: string, text: string, mistakes: Mistakes): Reading =>
     (sentence: string): void =>
       mistakes.add(lineOf(path), sentence);
   const ownKey = say("interface", "private_key_file");
+  const identity = hasKeyFile ? keyOf(() => loadIdentity(privateKeyFile), ownKey) : null;
+  const network =
+    config.network === undefined
+      ? null
+      : networkOf(config.network, identity, beside, (key, sentence) =>
+          say("network", key)(sentence),
+        );
+  const given = network === null ? [] : memberAddresses(network.member);
+  const warnings = network === null ? [] : networkDoubts(network.member, config.network!);
   const draft: Draft = {
-    interface: link,
-    identity: hasKeyFile ? keyOf(() => loadIdentity(privateKeyFile), ownKey) : null,
+    interface: { ...link, addresses: withAddresses(link.addresses, given) },
+    identity,
     privateKeyFile,
     peers: config.peer.map(({ preshared_key_file: psk, ...peer }, i) => {
       const number = numbers[i]!;
@@ -130,10 +186,16 @@ const tomlReading = (file: string, text: string, mistakes: Mistakes): Reading =>
       const pskSay = say("peer", number, "preshared_key_file");
       return { ...peer, number, presharedKey: psk === undefined ? null : keyOf(pskOf, pskSay) };
     }),
-    network: config.network ?? null,
+    network: network?.config ?? null,
     engine: config.engine,
   };
-  return { draft, words: TOML_WORDS, lineOf, written: prefixes, warnings: [] };
+  return { draft, words: TOML_WORDS, lineOf, written: prefixes, warnings };
+};
+
+/** Those of a file and of a certificate; who writes an address of both writes its length. */
+const withAddresses = (own: readonly Cidr[], given: readonly Cidr[]): Cidr[] => {
+  const written = new Set(own.map(({ bytes }) => formatAddress(bytes)));
+  return [...own, ...given.filter(({ bytes }) => !written.has(formatAddress(bytes)))];
 };
 
 const quickReading = (file: string, text: string, mistakes: Mistakes): Reading => {
@@ -153,17 +215,6 @@ const peerConfig = (peer: Draft["peers"][number]): PeerConfig => {
   };
 };
 
-const networkConfig = (file: string, network: NetworkSettings): NetworkConfig => ({
-  networkFile: resolve(dirname(file), network.network_file),
-  certificateFile: resolve(dirname(file), network.certificate),
-  index: network.index,
-  bootstrap: network.bootstrap,
-  announce: network.announce,
-  acceptRoutes: network.accept_routes,
-  lan: network.lan,
-  neighbours: network.neighbours,
-});
-
 const engineConfig = (file: string, draft: Draft, flags: Flags): EngineConfig => {
   const { interface: link, identity, privateKeyFile } = draft;
   const { key_log, ...settings } = flags;
@@ -182,7 +233,7 @@ const engineConfig = (file: string, draft: Draft, flags: Flags): EngineConfig =>
       cipher: link.cipher,
     },
     peers: draft.peers.map(peerConfig),
-    network: draft.network === null ? null : networkConfig(file, draft.network),
+    network: draft.network,
     host: {
       bringUp: true,
       installRoutes: link.routes === "install",

@@ -1,7 +1,7 @@
 /**
  * requests — every request and reply on the control socket, and the envelopes that carry them.
  *
- *   envelope = length u32 LE, then that many bytes of msgpack; at most 1 MiB
+ *   envelope = length u32 LE, then that many bytes of msgpack: 1 MiB at most, of replies 16
  *   request  = { version, id, type, … }
  *   reply    = { version, id, ok: true, value } or { version, id, ok: false, code, message }
  *
@@ -15,7 +15,8 @@ import { LOG_LEVELS, type LogLevel } from "./config.ts";
 
 /** Protocol: raised when an envelope of the old kind would be misread. */
 export const CONTROL_VERSION = 1;
-export const ENVELOPE_BYTES_MAX = 1_048_576;
+/** Of its msgpack. A reply may hold all that there can be of one peer: ROUTES_MAX prefixes. */
+export const ENVELOPE_BYTES_MAX = { request: 1_048_576, reply: 16 * 1_048_576 } as const;
 const LENGTH_BYTES = 4;
 
 /** Where the sockets lie; the variable is for tests and for users without /run. */
@@ -231,10 +232,12 @@ export class EnvelopeError extends Error {
   override readonly name = "EnvelopeError";
 }
 
+type EnvelopeKind = keyof typeof ENVELOPE_BYTES_MAX;
+
 /** One envelope. Errors: EnvelopeError when the value is larger than an envelope. */
-export const encodeEnvelope = (value: unknown): Buffer => {
+export const encodeEnvelope = (value: unknown, kind: EnvelopeKind = "request"): Buffer => {
   const body = packr.pack(value);
-  if (body.length > ENVELOPE_BYTES_MAX)
+  if (body.length > ENVELOPE_BYTES_MAX[kind])
     throw new EnvelopeError("the value is larger than an envelope");
   const envelope = Buffer.allocUnsafe(LENGTH_BYTES + body.length);
   envelope.writeUInt32LE(body.length);
@@ -267,6 +270,11 @@ export class EnvelopeReader {
   /** Null while the header is not complete. */
   #body: Buffer | null = null;
   #bodyFilled = 0;
+  readonly #bytesMax: number;
+
+  constructor(kind: EnvelopeKind = "request") {
+    this.#bytesMax = ENVELOPE_BYTES_MAX[kind];
+  }
 
   /**
    * Takes what was read and returns the whole envelopes so far, decoded.
@@ -292,7 +300,7 @@ export class EnvelopeReader {
     this.#headerFilled += taken;
     if (this.#headerFilled < LENGTH_BYTES) return taken;
     const length = this.#header.readUInt32LE();
-    if (length > ENVELOPE_BYTES_MAX) throw new EnvelopeError("the envelope is too large");
+    if (length > this.#bytesMax) throw new EnvelopeError("the envelope is too large");
     this.#body = Buffer.allocUnsafe(length);
     this.#bodyFilled = 0;
     return taken;

@@ -9,9 +9,10 @@
  */
 import { TomlError } from "smol-toml";
 import * as v from "valibot";
+import { PEERS_MAX } from "../memory/layout.ts";
 import { type Cidr, parseCidr } from "../wire/cidr.ts";
 import { isShown, kindOf, shownValue } from "./better.ts";
-import { ConfigFile, PEERS_MAX, SETTINGS, type Setting, settingOf } from "./config.ts";
+import { ConfigFile, SETTINGS, type Setting, settingOf } from "./config.ts";
 import { looksLike } from "./file-kind.ts";
 import type { Mistakes } from "./mistakes.ts";
 import {

@@ -8,7 +8,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { ToolResult } from "../../src/demo/tools.ts";
 import { formatWireguardKey, makeIdentity, writeSecret } from "../../src/schema/identity.ts";
 import type { FloodOptions } from "./flood.ts";
@@ -23,6 +23,16 @@ const POLL_MS = 20;
 /** Our own file, in the form (built or not) that this one has. */
 export const ours = (path: string): string =>
   fileURLToPath(new URL(`${path}${extname(fileURLToPath(import.meta.url))}`, import.meta.url));
+
+/**
+ * For `imports` of runNode(): in place of a module of the engine's, another one is loaded, which
+ * reads `plan` as JSON from its own URL. Both are named as seen from here.
+ */
+export const swapIn = (module: string, standIn: string, plan: unknown = null): string => {
+  const to = `${pathToFileURL(ours(standIn))}?plan=${encodeURIComponent(JSON.stringify(plan))}`;
+  const query = new URLSearchParams({ from: `${pathToFileURL(ours(module))}`, to });
+  return `${pathToFileURL(ours("./swap"))}?${query}`;
+};
 
 const CLI = ours("../../src/cli");
 const NODE = ours("./node");

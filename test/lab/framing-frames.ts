@@ -1,7 +1,7 @@
 /**
  * framing-frames — what stands in for control/frames/frames.ts under load: all of it, and frames of
  * a kind that only members may send, numbered and timed, to every engine, for some seconds from
- * when data flows. A second after the last one it prints what it sent and got. See framing.ts.
+ * when data flows. A second after the last one it prints what it sent and got. See swap.ts.
  */
 import { Frames as Original } from "../../src/control/frames/frames.ts";
 import type { Peer } from "../../src/control/peers/peer.ts";

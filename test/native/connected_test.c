@@ -9,7 +9,7 @@
 
 #include <sys/resource.h>
 
-#define BUSY 500u
+#define BUSY 900u
 #define BYTES 1000u
 #define MOST 62u
 #define OWN_INDEX 0x11223340u
@@ -149,11 +149,14 @@ static void test_own_socket(void)
     pass_ms(&lab, 1000);
     CHECK_EQUAL(send_one(&lab, 0), 1);
     CHECK_EQUAL(counted(&lab, COUNT_CONNECTED), 0); /* as much, but in a second */
+    pass_ms(&lab, 150);
+    CHECK_EQUAL(send_one(&lab, 0), 1);
+    CHECK_EQUAL(counted(&lab, COUNT_CONNECTED), 0); /* more, but in a longer window */
     be_busy(&lab, 0);
     CHECK_EQUAL(counted(&lab, COUNT_CONNECTED), 1);
     CHECK_EQUAL(open_sockets(&lab), 1);
     CHECK_EQUAL(counted(&lab, COUNT_CONNECTED_SENDS), 1);
-    hear_from(&far, "127.0.0.1", port, 5);
+    hear_from(&far, "127.0.0.1", port, 6);
 
     say_data(&far, "127.0.0.1", port, OWN_INDEX);
     CHECK_EQUAL(receive_all(&lab, 1), 1);

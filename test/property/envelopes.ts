@@ -64,7 +64,7 @@ export const damagedEnvelope = (chance: Chance): Buffer => {
     case 5:
       return framed(chance.pick(HOSTILE)[1](chance));
     default:
-      return framed(whole.subarray(HEADER_BYTES), chance.below(4) + ENVELOPE_BYTES_MAX - 2);
+      return framed(whole.subarray(HEADER_BYTES), chance.below(4) + ENVELOPE_BYTES_MAX.request - 2);
   }
 };
 

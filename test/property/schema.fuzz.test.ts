@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { stringify } from "smol-toml";
+import { ROUTES_MAX } from "../../src/memory/layout.ts";
 import { parseEndpoint } from "../../src/schema/config.ts";
 import { EngineError } from "../../src/schema/errors.ts";
 import { identityFromSeed, loadIdentity, parseWireguardKey } from "../../src/schema/identity.ts";
@@ -87,7 +88,7 @@ const VALID: Readonly<Record<string, Readonly<Record<string, (value: unknown) =>
     cipher: isText((value) => ["auto", "chacha20poly1305", "aes256gcm"].includes(value)),
   },
   peer: {
-    public_key: isText(isKey), preshared_key_file: isFile, allowed_ips: isAll(10_000),
+    public_key: isText(isKey), preshared_key_file: isFile, allowed_ips: isAll(ROUTES_MAX),
     endpoint: isText((value) => parseEndpoint(value) !== null), persistent_keepalive: isWhole(0, 65_535),
   },
   engine: {
@@ -317,11 +318,12 @@ test("damaged envelopes are maps or EnvelopeError, however they are cut", () => 
 test("a large envelope in small pieces takes no longer than its bytes", () => {
   const reader = new EnvelopeReader();
   const header = Buffer.alloc(4);
-  header.writeUInt32LE(ENVELOPE_BYTES_MAX);
+  header.writeUInt32LE(ENVELOPE_BYTES_MAX.request);
   const piece = Buffer.alloc(64, 1);
   const start = process.cpuUsage();
   reader.push(header);
-  for (let at = 64; at < ENVELOPE_BYTES_MAX; at += 64) assert.deepEqual(reader.push(piece), []);
+  for (let at = 64; at < ENVELOPE_BYTES_MAX.request; at += 64)
+    assert.deepEqual(reader.push(piece), []);
   const ms = process.cpuUsage(start).user / 1_000;
   // Milliseconds; seconds when every piece moves what came before it.
   assert.ok(ms < 1_000, `${ms} ms`);

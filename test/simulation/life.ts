@@ -35,7 +35,6 @@ const STORES_A_TURN = 4;
 const PASSED_MS = LASTS_MS + 10;
 
 export type LifeOptions = Omit<Keeper, "arena" | "alive" | "attach" | "onBell"> & {
-  readonly count: (what: string) => void;
   readonly onError: (error: unknown) => void;
   readonly peers: number;
   readonly suites: Pick<ControlOptions, "cipher" | "aes">;

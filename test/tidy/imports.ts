@@ -15,7 +15,7 @@ const BELOW_CONTROL = ["memory", "wire", "schema", "io/native", "log"] as const;
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   wire: [],
   memory: ["wire"],
-  schema: ["wire", "memory"],
+  schema: ["wire", "memory", "members"],
   members: ["wire"],
   "io/native": ["schema", "memory", "wire"],
   crypto: ["memory", "io/native"],

@@ -1,9 +1,8 @@
 /** replace peers — what fits when a change is made is taken, whatever it replaces. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALLOWED_IPS_MAX } from "../../src/control/peers/allowed-ips.ts";
 import { Roster } from "../../src/control/peers/roster.ts";
-import { IO } from "../../src/memory/layout.ts";
+import { IO, ROUTES_MAX } from "../../src/memory/layout.ts";
 import { PEER_FIELD, PeerEntries, peerWord } from "../../src/memory/peers.ts";
 import { fieldWord, makeArena, wordOf } from "../../src/memory/region.ts";
 import type { PeerChange } from "../../src/schema/change.ts";
@@ -93,7 +92,7 @@ const prefixes = (first: number, count: number): Cidr[] =>
   });
 
 test("where all prefixes are in use, some change hands, go, and come, in one change", () => {
-  const arena = makeArena({ ioThreads: 1, workers: 0, peers: 4, routes: ALLOWED_IPS_MAX });
+  const arena = makeArena({ ioThreads: 1, workers: 0, peers: 4, routes: ROUTES_MAX });
   const entries = new PeerEntries(arena);
   const roster = new Roster({ arena, entries });
   const [many, one, two] = [fixed("many"), fixed("one"), fixed("two")];
@@ -101,11 +100,11 @@ test("where all prefixes are in use, some change hands, go, and come, in one cha
   const fresh = prefixes(2_000_000_000, 4);
   const [extra] = prefixes(3_000_000_000, 1);
   roster.change(() => {
-    const allowedIps = prefixes(0, ALLOWED_IPS_MAX - few.length);
+    const allowedIps = prefixes(0, ROUTES_MAX - few.length);
     roster.setAllowedIps(roster.add(many, "file"), { publicKey: many, allowedIps });
     roster.setAllowedIps(roster.add(one, "file"), { publicKey: one, allowedIps: few });
   });
-  assert.equal(roster.allowed.count, ALLOWED_IPS_MAX);
+  assert.equal(roster.allowed.count, ROUTES_MAX);
   const goes = { publicKey: one, remove: true } as const;
   const fitting: PeerChange[][] = [
     [{ publicKey: two, allowedIps: few }],
@@ -130,5 +129,5 @@ test("where all prefixes are in use, some change hands, go, and come, in one cha
     roster.setAllowedIps(roster.add(two, "file"), { publicKey: two, allowedIps: fresh });
     roster.remove(roster.find(one)!);
   });
-  assert.equal(roster.allowed.count, ALLOWED_IPS_MAX);
+  assert.equal(roster.allowed.count, ROUTES_MAX);
 });

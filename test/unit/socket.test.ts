@@ -23,6 +23,7 @@ import {
   stopEngine,
 } from "../../src/client.ts";
 import { type ControlHandlers, openControlSocket, pageOf } from "../../src/control/doors/socket.ts";
+import { ROUTES_MAX } from "../../src/memory/layout.ts";
 import type { Change } from "../../src/schema/change.ts";
 import { EngineError } from "../../src/schema/errors.ts";
 import {
@@ -188,7 +189,7 @@ test("a second engine of the same name is refused, a dead one's socket replaced"
 const request = (fields: object): Buffer =>
   encodeEnvelope({ version: CONTROL_VERSION, id: 5, ...fields });
 const oversized = Buffer.alloc(4);
-oversized.writeUInt32LE(ENVELOPE_BYTES_MAX + 1);
+oversized.writeUInt32LE(ENVELOPE_BYTES_MAX.request + 1);
 
 test("a damaged envelope gets one reply, then the client is closed, and others go on", async () => {
   const socket = await open("t2");
@@ -248,9 +249,9 @@ test("an unknown request is named and the client kept", async () => {
 
 test("peers come in pages that fit an envelope, however many and however large", async () => {
   const many = Array.from({ length: 10_000 }, (_, i) => peer(i));
-  const wide = Array.from({ length: 5 }, (_, i) => peer(i, i === 4 ? 10_000 : 1_249));
+  const wide = Array.from({ length: 5 }, (_, i) => peer(i, i === 4 ? ROUTES_MAX : 1_249));
   // 399 peers with 4,999 prefixes, and one more with as many as a peer may have.
-  const full = Array.from({ length: 401 }, (_, i) => peer(i, i === 399 ? 10_000 : 12));
+  const full = Array.from({ length: 401 }, (_, i) => peer(i, i === 399 ? ROUTES_MAX : 12));
   for (const all of [many, wide, full, [], [peer(0)]]) {
     const socket = await open("t5", { "peers.get": () => all });
     try {
@@ -349,7 +350,9 @@ test("an engine that does not answer is given up", async () => {
 });
 
 test("an engine that hangs up, or answers nonsense, is an error of one sentence", async () => {
-  const answers = [Buffer.alloc(0), Buffer.from([1, 0, 0, 0, 0xc1]), oversized];
+  const tooLong = Buffer.alloc(4);
+  tooLong.writeUInt32LE(ENVELOPE_BYTES_MAX.reply + 1);
+  const answers = [Buffer.alloc(0), Buffer.from([1, 0, 0, 0, 0xc1]), tooLong];
   const codes = ["CONTROL_LOST", "CONTROL_BAD_ENVELOPE", "CONTROL_BAD_ENVELOPE"];
   for (const [i, bytes] of answers.entries()) {
     const server = createServer((client) => client.resume().end(bytes)).listen(

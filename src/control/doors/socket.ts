@@ -41,7 +41,7 @@ import { errorText, type SocketErrors } from "./unix.ts";
 export const CLIENTS_MAX = 16;
 /** Tuning: a client that neither reads nor asks for this long is closed. */
 const IDLE_MS = 60_000;
-/** Tuning: 400 peers and 5,000 + 10,000 prefixes (of the last one) stay under an envelope. */
+/** Tuning: 400 peers with 5,000 prefixes, and ROUTES_MAX of the last, stay under an envelope. */
 const PAGE_PEERS = 400;
 const PAGE_PREFIXES = 5_000;
 /**
@@ -152,7 +152,7 @@ const send = (client: Socket, reply: ControlReply): Promise<void> =>
     client.once("close", done);
     let envelope: Buffer;
     try {
-      envelope = encodeEnvelope({ version: CONTROL_VERSION, ...reply });
+      envelope = encodeEnvelope({ version: CONTROL_VERSION, ...reply }, "reply");
     } catch (error) {
       envelope = encodeEnvelope({ version: CONTROL_VERSION, ...failure(reply.id, error) });
     }

@@ -16,7 +16,7 @@ import { RoutePublisher } from "../../memory/routes.ts";
 import type { Change, PeerChange } from "../../schema/change.ts";
 import { EngineError } from "../../schema/errors.ts";
 import type { Cidr } from "../../wire/cidr.ts";
-import { ALLOWED_IPS_MAX, AllowedIps, type Owner } from "./allowed-ips.ts";
+import { AllowedIps, type Owner } from "./allowed-ips.ts";
 import type { Origin, Peer } from "./peer.ts";
 
 /** Tuning: routes are published this often at most, when nobody waits for them. */
@@ -45,7 +45,7 @@ export class Roster {
   readonly #options: RosterOptions;
   readonly #byKey = new Map<string, Peer>();
   readonly #byEntry: (Peer | undefined)[] = [];
-  readonly #allowed = new AllowedIps<Owner>();
+  readonly #allowed: AllowedIps<Owner>;
   readonly #publisher: RoutePublisher;
   /** Who of a group's peers is active and entitled is written here, and counts at once. */
   readonly groups: Groups;
@@ -62,6 +62,7 @@ export class Roster {
 
   constructor(options: RosterOptions) {
     this.#options = options;
+    this.#allowed = new AllowedIps(options.arena.limits.routes);
     this.#publisher = new RoutePublisher(options.arena);
     this.groups = new Groups(options.arena);
   }
@@ -105,8 +106,9 @@ export class Roster {
     if (this.#peersAfter(change) > this.limit) {
       throw new EngineError("LIMIT", { what: "peers", count: this.limit });
     }
-    if (this.#mostPrefixes(change) > ALLOWED_IPS_MAX && !this.#prefixesFit(change)) {
-      throw new EngineError("LIMIT", { what: "allowed IPs", count: ALLOWED_IPS_MAX });
+    const { routes } = this.#options.arena.limits;
+    if (this.#mostPrefixes(change) > routes && !this.#prefixesFit(change)) {
+      throw new EngineError("LIMIT", { what: "allowed IPs", count: routes });
     }
   }
 
@@ -161,7 +163,7 @@ export class Roster {
       owners.set(key, owner);
       fits = this.#give(owner, one) && fits;
     }
-    fits &&= allowed.count <= ALLOWED_IPS_MAX;
+    fits &&= allowed.count <= this.#options.arena.limits.routes;
     allowed.drop();
     return fits;
   }
@@ -174,7 +176,8 @@ export class Roster {
   /** Is there room for the prefixes of one peer more, or of one that changes? */
   fits(change: PeerChange): boolean {
     const more = change.allowedIps?.length ?? 0;
-    return this.#allowed.count + more <= ALLOWED_IPS_MAX || this.#prefixesFit({ peers: [change] });
+    const { routes } = this.#options.arena.limits;
+    return this.#allowed.count + more <= routes || this.#prefixesFit({ peers: [change] });
   }
 
   /** Whose prefix exactly this is. */

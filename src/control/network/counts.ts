@@ -1,1 +1,0 @@
-export type CountName = string;

@@ -48,8 +48,11 @@ export class NetworkFiles implements Store {
     const file = join(this.#folder, name);
     try {
       this.#prepare(this.#folder);
-      if (durable) replaceFile(file, bytes);
-      else this.#later(name, file, bytes.slice());
+      if (durable) {
+        replaceFile(file, bytes);
+        // What is under way is older, and would come after.
+        if (this.#under.has(name)) this.#under.set(name, bytes.slice());
+      } else this.#later(name, file, bytes.slice());
       return true;
     } catch (error) {
       this.#failed("a file of the network cannot be written", file, error);

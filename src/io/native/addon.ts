@@ -265,6 +265,8 @@ export interface Addon {
   tooBig(io: IoHandle, job: number): number;
   /** Lowers the MSS of the run's TCP SYN packets to what the way to its peer takes. */
   clampMss(io: IoHandle, job: number): number;
+  /** Bytes of the largest packet for a peer, by its path MTU (0: unknown) and the tunnel's. */
+  largestPacket(path: number, tunnel: number): number;
   /** Looks an outbound run up again, as tunRead() did. FOUND bits. */
   find(io: IoHandle, job: number): number;
   /** The same of a job that names its peer, for the session alone. */

@@ -29,10 +29,9 @@ import { type RouteEntry, RoutePublisher } from "../src/memory/routes.ts";
 import { Sessions } from "../src/memory/sessions.ts";
 import type { Cidr } from "../src/wire/cidr.ts";
 import { LabError } from "../test/lab/lab.ts";
-import { describeMachine } from "../test/lab/machine.ts";
 import { runMain } from "../test/lab/main.ts";
 import { median } from "../test/lab/statistics.ts";
-import { exitCode, type Figure, figureTable } from "./bounds.ts";
+import { type Figure, TELLING, tell } from "./bounds.ts";
 import { addressIn, makePrefix } from "./prefixes.ts";
 import type { SwapsReport, SwapsTask } from "./swaps-io.ts";
 
@@ -202,19 +201,14 @@ const main = async (): Promise<number> => {
   const { values } = parseArgs({
     options: {
       seconds: { type: "string", default: "10" },
-      json: { type: "boolean", default: false },
-      check: { type: "boolean", default: false },
+      ...TELLING,
     },
   });
   const seconds = Number(values.seconds);
   if (!(seconds >= 1 && seconds <= 600)) throw new LabError("--seconds is a number, 1 to 600.");
   const rows = await measure(seconds);
   const figures = PHASES.flatMap((phase) => figuresOf(phase, rows[phase]));
-  if (values.json) {
-    const machine = describeMachine(process.execPath);
-    process.stdout.write(`${JSON.stringify({ machine, rows }, null, 2)}\n`);
-  } else process.stdout.write(`${figureTable(figures)}\n`);
-  return exitCode(figures, values.check);
+  return tell(figures, values, { rows });
 };
 
 void runMain(main);

@@ -15,7 +15,7 @@ import { LabError } from "../test/lab/lab.ts";
 import { describeMachine } from "../test/lab/machine.ts";
 import { runMain } from "../test/lab/main.ts";
 import { makeBenchArena } from "../test/lab/runs.ts";
-import { exitCode, type Figure, figureTable } from "./bounds.ts";
+import { type Figure, TELLING, tell } from "./bounds.ts";
 import { aeadTasks, replayTasks } from "./micro-crypto.ts";
 import { openStandIn, splitTasks } from "./micro-io.ts";
 import { memberTasks } from "./micro-members.ts";
@@ -101,8 +101,7 @@ const main = async (): Promise<number> => {
     options: {
       time: { type: "string", default: "150" },
       only: { type: "string", default: "" },
-      json: { type: "boolean", default: false },
-      check: { type: "boolean", default: false },
+      ...TELLING,
     },
   });
   const timeMs = Number(values.time);
@@ -120,17 +119,15 @@ const main = async (): Promise<number> => {
     .map(({ name, medianNs }): Figure => {
       return { name, value: medianNs, unit: "ns", most: ROUTE_MOST_NS };
     });
-  const machine = describeMachine(process.execPath);
-  if (values.json) {
-    process.stdout.write(`${JSON.stringify({ machine, timeMs, rows }, null, 2)}\n`);
-    return exitCode(figures, values.check);
-  }
-  const { cpu, cores, node, commit } = machine;
-  process.stdout.write(`${cpu}, ${cores} cores, Node ${node}, commit ${commit}\n\n`);
-  process.stdout.write("| step | of one | fastest, ns | median, ns | Gbit/s |\n");
-  process.stdout.write(`| --- | --- | --- | --- | --- |\n${rows.map(line).join("\n")}\n`);
-  if (figures.length > 0) process.stdout.write(`\n${figureTable(figures)}\n`);
-  return exitCode(figures, values.check);
+  const { cpu, cores, node, commit } = describeMachine(process.execPath);
+  const text = [
+    `${cpu}, ${cores} cores, Node ${node}, commit ${commit}\n`,
+    "| step | of one | fastest, ns | median, ns | Gbit/s |",
+    "| --- | --- | --- | --- | --- |",
+    ...rows.map(line),
+    "\n",
+  ];
+  return tell(figures, values, { timeMs, rows }, text.join("\n"));
 };
 
 void runMain(main);

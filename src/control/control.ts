@@ -22,6 +22,8 @@ import { Inbox } from "./inbox.ts";
 import { Looks } from "./looks.ts";
 import { Membership, type MembershipWorld, NETWORK_TYPES, type NetworkRoom } from "./membership.ts";
 import type { NetworkWorld } from "./network/world.ts";
+import type { Sayer } from "./peer-changes.ts";
+import { largestPacket } from "./peers/largest.ts";
 import type { Peer } from "./peers/peer.ts";
 import type { Group, Roster } from "./peers/roster.ts";
 import type { Endpoints } from "./reach/endpoints.ts";
@@ -46,6 +48,8 @@ export interface PeerFacts {
   readonly isEngine: boolean;
   /** Milliseconds to the peer and back; null: not known. */
   readonly rttMs: number | null;
+  /** Bytes of the largest packet that reaches it. */
+  readonly mtu: number;
   /** Why its endpoint's name gives no address; null: it does, or is none. */
   readonly nameProblem: string | null;
 }
@@ -160,9 +164,10 @@ export class Control {
 
   /** What is going on with a peer. */
   facts(peer: Peer): PeerFacts {
-    const { keeper, frames, endpoints } = this.#rooms;
+    const { arena, entries, keeper, frames, endpoints } = this.#rooms;
     return {
       held: keeper.of(peer),
+      mtu: largestPacket(arena, entries, peer),
       isEngine: frames.knows(peer),
       rttMs: frames.rttMs(peer),
       nameProblem: endpoints.nameProblem(peer),
@@ -191,9 +196,9 @@ export class Control {
    * Makes a change, whole or not at all. When it moves our port, all who have a session hear from
    * the new one at once: what they send to the old one is lost. Errors: as `Changes.apply`.
    */
-  async apply(change: Change, origin: "file" | "live" = "live"): Promise<void> {
+  async apply(change: Change, by: Sayer = "wg"): Promise<void> {
     const before = this.listenPort;
-    await this.#changes.apply(change, origin);
+    await this.#changes.apply(change, by);
     if (this.listenPort === before) return;
     for (const peer of this.roster.peers()) this.announce(peer);
   }
@@ -278,9 +283,12 @@ export class Control {
 
   /** The tunnel's MTU is about to become this. */
   growMtu(mtu: number): void {
+    const { arena, entries, keeper } = this.#rooms;
     for (const peer of this.roster.peers()) {
-      this.#rooms.keeper.growMtu(peer, mtu);
-      this.entries.growMtu(peer.entry);
+      keeper.growMtu(peer, mtu);
+      // A way that takes all that the tunnel took may take more.
+      const takesAll = largestPacket(arena, entries, peer) === readMtu(arena);
+      if (takesAll) entries.setPathMtu(peer.entry, 0);
     }
   }
 

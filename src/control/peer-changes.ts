@@ -19,6 +19,12 @@ import type { Roster } from "./peers/roster.ts";
 import type { Endpoints } from "./reach/endpoints.ts";
 import type { World } from "./world.ts";
 
+/**
+ * Who says a change: the file, a person by a command, or `wg`, which takes away whoever its own
+ * list does not name and cannot know of the network's peers.
+ */
+export type Sayer = "file" | "command" | "wg";
+
 /** What is said of the network's peers once each: as many, and then no more. */
 const SAID_MAX = 1_024;
 
@@ -66,21 +72,24 @@ export class PeerChanges {
 
   /**
    * A change as it concerns us: peers of the network are not taken away. Errors: EngineError
-   * NETWORK_PEER: a person may not change this of one.
+   * NETWORK_PEER: who says it may not change this of one, and is told so.
    */
-  allowed(change: Change, origin: Origin): Change {
+  allowed(change: Change, by: Sayer): Change {
     const { roster } = this.#options;
     const ofNetwork = ({ publicKey }: PeerChange): boolean =>
       roster.find(publicKey)?.origin === "network";
     if (change.peers === undefined) return change;
     const peers = change.peers.filter((one) => !(one.remove && ofNetwork(one)));
-    const refused = peers.find((one) => origin === "live" && ofNetwork(one) && !isOurs(one));
+    const refused = change.peers.find(
+      (one) => ofNetwork(one) && (one.remove ? by === "command" : by !== "file" && !isOurs(one)),
+    );
     if (refused === undefined) return { ...change, peers };
     throw new EngineError("NETWORK_PEER", { peer: peerCalled(roster.find(refused.publicKey)!) });
   }
 
   /** Makes a change that was checked. */
-  make({ peers = [], replacePeers }: Change, origin: Origin): void {
+  make({ peers = [], replacePeers }: Change, by: Sayer): void {
+    const origin = by === "file" ? "file" : "live";
     const { world, roster, endpoints, hands } = this.#options;
     const kept: Peer[] = [];
     hands.hear();

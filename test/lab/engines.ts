@@ -142,17 +142,21 @@ export const writeConfig = (
 const IDLE_PEERS_MAX = 1 << 16;
 
 /**
- * Adds peers that never speak to a configuration of `writeConfig`: each with a key of its own, an
+ * Adds peers that the engine does not call to a configuration of `writeConfig`: each with a key, an
  * endpoint nobody answers at (RFC 5737) and two prefixes. Errors: RangeError.
  */
-export const addIdlePeers = (file: string, count: number): void => {
+export const addIdlePeers = (
+  file: string,
+  count: number,
+  keyOf: (i: number) => string = () => randomBytes(32).toString("base64"),
+): void => {
   if (count > IDLE_PEERS_MAX) throw new RangeError(`more than ${IDLE_PEERS_MAX} idle peers`);
   const lines = Array.from({ length: count }, (_, i) => {
     const [high, low] = [i >>> 8, i & 255];
     const allowed = [`10.128.${high}.${low}/32`, `fd00:1d1e::${i.toString(16)}/128`];
     return [
       "[[peer]]",
-      `public_key = "${randomBytes(32).toString("base64")}"`,
+      `public_key = "${keyOf(i)}"`,
       `allowed_ips = ${JSON.stringify(allowed)}`,
       `endpoint = "198.51.100.${low}:${PORT}"`,
     ].join("\n");

@@ -15,6 +15,7 @@ import { COUNT, IO } from "../../src/memory/layout.ts";
 import { type Arena, doubleAt, fieldWord, shareOf, wordOf } from "../../src/memory/region.ts";
 import { setTunIndex } from "../../src/memory/underlay.ts";
 import { Holdings } from "./holdings.ts";
+import type { Ledger } from "./ledger.ts";
 import { Moves } from "./moves.ts";
 import type { Random } from "./random.ts";
 import type { Schedule } from "./schedule.ts";
@@ -56,8 +57,7 @@ export interface Keeper {
   /** Owned by the taker. */
   readonly onSent: (datagram: Buffer, path: Path) => void;
   readonly onBell: () => void;
-  /** Did a machine seal exactly this? */
-  readonly isSealed: (datagram: Buffer) => boolean;
+  readonly ledger: Pick<Ledger, "isSealed">;
   readonly count: (what: string, amount?: number) => void;
 }
 
@@ -88,7 +88,7 @@ export class IoActor {
     this.#port = place.ports[thread]!;
     this.#counters = new Counters(arena, thread);
     this.#holdings = new Holdings(arena, thread);
-    this.#moves = new Moves(arena, keeper.isSealed);
+    this.#moves = new Moves(arena, keeper.ledger);
     const word = wordOf(arena, "ios", IO.size, thread);
     this.#clock = doubleAt(word, IO.fields.nowMs);
     this.#loops = word + fieldWord(IO.fields.loops);

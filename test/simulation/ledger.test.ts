@@ -84,7 +84,7 @@ const dataOf = (index: number, counter: bigint): Buffer => {
   return datagram;
 };
 
-test("a peer moves by the newest of its session, sealed and from there, and by nothing else", () => {
+test("a peer moves by the newest of its session, sealed and from there, by nothing else", () => {
   const arena = makeArena({ ioThreads: 1, workers: 0, peers: 2, routes: 4 });
   const sessions = new Sessions(arena);
   const entries = new PeerEntries(arena);
@@ -99,7 +99,7 @@ test("a peer moves by the newest of its session, sealed and from there, and by n
   });
   const last = doubleAt(sessionWord(arena, session), SESSION.fields.lastCounter);
   const turn = (datagram: Buffer, from: Uint8Array, isSealed = true): number => {
-    const moves = new Moves(arena, () => isSealed);
+    const moves = new Moves(arena, { isSealed: () => isSealed });
     entries.setEndpoint(peer, here);
     arena.u64[last] = 7n;
     moves.before([{ datagram, from }]);

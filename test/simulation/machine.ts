@@ -179,7 +179,6 @@ export class Machine implements Receiver {
       world: this.#world(random),
       onWritten: (frame) => this.#onWritten(frame),
       onSent: (datagram, path) => this.#onSent(datagram, path),
-      isSealed: (datagram) => this.#options.ledger.isSealed(datagram),
     });
     this.#life = life;
     this.#open = true;

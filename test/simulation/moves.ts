@@ -8,7 +8,7 @@ import { type Arena, doubleAt, fieldWord, wordOf } from "../../src/memory/region
 import { SESSION_FIELD, sessionWord } from "../../src/memory/sessions.ts";
 import { RANDOM_MASK } from "../../src/wire/receiver-index.ts";
 import { formatSockaddr } from "../../src/wire/sockaddr.ts";
-import { Violation } from "./ledger.ts";
+import { type Ledger, Violation } from "./ledger.ts";
 
 const HEARD_LOCK = fieldWord(PEER.fields.heardLock);
 const HEARD_AGAINST = fieldWord(PEER.fields.heardAgainst);
@@ -24,16 +24,15 @@ export interface Arrived {
 
 export class Moves {
   readonly #arena: Arena;
-  readonly #isSealed: (datagram: Buffer) => boolean;
+  readonly #ledger: Pick<Ledger, "isSealed">;
   /** Where each peer is. */
   #ways: readonly string[] = [];
   /** `peer place` of what may move one. */
   #reasons: ReadonlySet<string> = new Set();
 
-  /** `isSealed`: did a machine seal exactly this? */
-  constructor(arena: Arena, isSealed: (datagram: Buffer) => boolean) {
+  constructor(arena: Arena, ledger: Pick<Ledger, "isSealed">) {
     this.#arena = arena;
-    this.#isSealed = isSealed;
+    this.#ledger = ledger;
   }
 
   /** A turn begins, which takes these. */
@@ -72,7 +71,7 @@ export class Moves {
 
   /** The peer whose session this is the newest datagram of; -1: nobody's. */
   #mover({ datagram }: Arrived): number {
-    if (datagram.length < HEADER_BYTES || !this.#isSealed(datagram)) return -1;
+    if (datagram.length < HEADER_BYTES || !this.#ledger.isSealed(datagram)) return -1;
     const { u32, u64 } = this.#arena;
     const index = datagram.readUInt32LE(4);
     const indices = wordOf(this.#arena, "receiverIndices", 4, 0);

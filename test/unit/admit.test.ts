@@ -99,8 +99,11 @@ test("reload, setconf and remove touch what is configured, and no member", async
   const one = member(1, "10.0.0.11/32");
   const peer = control.admit(one)!;
   await control.apply({ replacePeers: true, peers: [] }, "file");
-  await control.apply({ replacePeers: true, peers: [] }, "live");
-  await control.apply({ peers: [{ publicKey: publicKeyOf(one), remove: true }] });
+  await control.apply({ replacePeers: true, peers: [] }, "command");
+  const removed = { peers: [{ publicKey: publicKeyOf(one), remove: true as const }] };
+  for (const by of ["file", "wg"] as const) await control.apply(removed, by);
+  const isRefused = (error: EngineError): boolean => error.code === "NETWORK_PEER";
+  await assert.rejects(control.apply(removed, "command"), isRefused, "who asks for it is told");
   assert.deepEqual([...control.roster.peers()], [peer]);
   assert.equal(leadsTo(end, "10.0.0.11/32"), peer.entry);
 });

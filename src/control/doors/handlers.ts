@@ -15,8 +15,7 @@ import { configValue } from "../../schema/settings.ts";
 import { formatCidr } from "../../wire/cidr.ts";
 import type { Control } from "../control.ts";
 import type { Host } from "../host/host.ts";
-import { peerCalled } from "../peers/peer.ts";
-import type { Roster } from "../peers/roster.ts";
+import type { Sayer } from "../peer-changes.ts";
 import type { Opened } from "../task.ts";
 import { currentConfig } from "./current.ts";
 import { peerValue, routesPage, statsValue, statusValue } from "./report.ts";
@@ -65,16 +64,6 @@ const restore = (host: Host, warn: (sentence: string) => void): string[] => {
     // All else is done: this takes nothing of it back.
     warn((error as Error).message);
     return [];
-  }
-};
-
-/** Who takes a peer of the network away is told that this is not how. */
-const refuseNetwork = ({ peers = [] }: Change, roster: Roster): void => {
-  for (const { remove, publicKey } of peers) {
-    const peer = remove && roster.find(publicKey);
-    if (peer && peer.origin === "network") {
-      throw new EngineError("NETWORK_PEER", { peer: peerCalled(peer) });
-    }
   }
 };
 
@@ -128,9 +117,9 @@ const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> =>
 export const makeHandlers = (served: Served): ControlHandlers => {
   const { task, arena, control, host, nowMs } = served;
   let { config } = task;
-  const apply = async (change: Change, origin: "file" | "live"): Promise<ChangeValue> => {
+  const apply = async (change: Change, by: Sayer): Promise<ChangeValue> => {
     refuseKeys(change, control.publicKey);
-    await control.apply(change, origin);
+    await control.apply(change, by);
     return { warnings: host.routes.news };
   };
   const current = (): EngineConfig => currentConfig(config, control, host);
@@ -169,10 +158,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
     "routes.get": (from, most) => routesPage(control, host, from, most),
     "stats.get": () => statsValue(arena),
     "config.get": () => configValue(current()),
-    "change.apply": (change) => {
-      refuseNetwork(change, control.roster);
-      return apply(change, "live");
-    },
+    "change.apply": (change) => apply(change, "command"),
     "engine.reload": async () => {
       try {
         return await reload(served, {

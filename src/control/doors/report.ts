@@ -103,7 +103,7 @@ export const upFacts = (up: {
 export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValue => {
   const { entries } = control;
   const bytes = entries.bytes(peer.entry);
-  const { rttMs, nameProblem, held } = control.facts(peer);
+  const { rttMs, mtu, nameProblem, held } = control.facts(peer);
   const doneMs = held.timers.handshakeDoneMs;
   const presence = presenceAt(peer, held, entries, nowMs);
   const connected = presence.state === "connected";
@@ -123,7 +123,7 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
     rxBytes: bytes.received,
     txBytes: bytes.sent,
     rttMs: connected ? rttMs : null,
-    mtu: entries.mtu(peer.entry),
+    mtu,
   };
 };
 

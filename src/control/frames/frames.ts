@@ -38,6 +38,7 @@ import {
   type FrameKind,
 } from "../../wire/frames.ts";
 import { sameSockaddr } from "../../wire/sockaddr.ts";
+import { largestPacket } from "../peers/largest.ts";
 import { type Peer, peerCalled } from "../peers/peer.ts";
 import { PerPeer } from "../peers/per-peer.ts";
 import type { Commands } from "../sessions/commands.ts";
@@ -314,11 +315,11 @@ export class Frames {
   }
 
   #setPathMtu(peer: Peer, talk: Talk, found: number): void {
-    const { entries, counters, say } = this.#options;
-    const before = entries.mtu(peer.entry);
+    const { arena, entries, counters, say } = this.#options;
+    const before = largestPacket(arena, entries, peer);
     entries.setPathMtu(peer.entry, found);
     talk.pathMtu = found;
-    const mtu = entries.mtu(peer.entry);
+    const mtu = largestPacket(arena, entries, peer);
     if (mtu === before) return;
     counters.add(COUNT.pathMtuChanges, 1);
     say("info", "the path to a peer takes another MTU", { peer: peerCalled(peer), mtu });

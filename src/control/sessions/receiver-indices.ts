@@ -76,11 +76,6 @@ export class ReceiverIndices {
     this.#restingMax = Math.max(0, INDICES_TAKEN_MAX - inUse);
   }
 
-  /** How many are at rest. */
-  get resting(): number {
-    return this.#atRest.size;
-  }
-
   /** An index that names the I/O thread `owner`, or -1 when none was found. */
   reserve(owner: number): number {
     const { key, random32, free } = this.#options;

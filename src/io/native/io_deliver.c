@@ -47,8 +47,8 @@ bool came_as_named(const uint8_t *job, const uint8_t *peer)
 }
 
 /*
- * Is the run's way not the one that the peer's entry names, or named when it was looked up? What was
- * on its way when somebody set another endpoint comes from nowhere new.
+ * Is the run's way not the one that the peer's entry names, or named when it was looked up? What
+ * was on its way when somebody set another endpoint comes from nowhere new.
  */
 static bool is_elsewhere(const struct io *io, const uint8_t *job, const uint8_t *peer)
 {

@@ -33,6 +33,7 @@ import {
   type StatusValue,
 } from "../../schema/control.ts";
 import { EngineError } from "../../schema/errors.ts";
+import type { PublishRequest, PublishValue } from "../../schema/publish.ts";
 import { Clients } from "./clients.ts";
 import { Door, type OnLost } from "./door.ts";
 import { errorText, type SocketErrors } from "./unix.ts";
@@ -70,6 +71,8 @@ export interface ControlHandlers {
   readonly "peers.rekey": (publicKey: Uint8Array | null) => Awaitable<number>;
   /** Sets the level unless it is null; returns the level. */
   readonly "log.level": (level: LogLevel | null) => Awaitable<LogLevel>;
+  /** Tells all members; answers when they know it, or after a few seconds. */
+  readonly "network.publish": (request: PublishRequest) => Awaitable<PublishValue>;
   /** Called after the reply has been sent. */
   readonly "engine.stop": () => void;
 }
@@ -121,6 +124,8 @@ const replyValue = async (handlers: ControlHandlers, request: ControlRequest): P
       return await handlers["peers.rekey"](request.publicKey);
     case "log.level":
       return await handlers["log.level"](request.level);
+    case "network.publish":
+      return await handlers["network.publish"](request);
     case "engine.stop":
       return { pid: process.pid };
     default:

@@ -35,6 +35,8 @@ const COMMANDS: readonly CommandRow[] = [
   { name: "config", help: "show or change the settings of a running engine", load: () => import("./commands/config.ts") },
   { name: "rekey", help: "make new session keys with a peer, or with all", load: () => import("./commands/rekey.ts") },
   { name: "log-level", help: "show or change what a running engine logs", load: () => import("./commands/log-level.ts") },
+  { name: "network", help: "say who belongs to a network, as its authority", load: () => import("./commands/network/network.ts") },
+  { name: "request", help: "ask to be a member of a network", load: () => import("./commands/network/request.ts") },
   { name: "check", help: "test configuration, kernel and privileges", load: () => import("./commands/check.ts") },
   { name: "demo", help: "try it: two peers on this machine, ping and throughput", load: () => import("./commands/demo.ts") },
   { name: "completion", help: "print what makes a shell complete these commands", load: () => import("./commands/completion.ts") },
@@ -61,6 +63,10 @@ const MEANT: Readonly<Record<string, readonly string[]>> = {
   "route show": ["routes"],
   "config list": ["config", "get"],
   "config show": ["config", "get"],
+  "network init": ["network", "create"],
+  "network new": ["network", "create"],
+  "network request": ["request"],
+  "network inspect": ["network", "show"],
 };
 
 const EITHER = "`p2pvpn-engine peer remove PEER` or `p2pvpn-engine route remove PREFIX`";

@@ -24,7 +24,12 @@ import {
 const TIMEOUT_MS = 5_000;
 /** Tuning: a change may hold 10,000 peers, each with a multiplication on the curve. */
 const CHANGE_MS = 60_000;
-const SLOW: readonly ControlRequest["type"][] = ["change.apply", "engine.reload", "peers.rekey"];
+const SLOW: readonly ControlRequest["type"][] = [
+  "change.apply",
+  "engine.reload",
+  "peers.rekey",
+  "network.publish",
+];
 /** Tuning: an engine closes its device and clears its keys in well under a second. */
 const STOP_MS = 20_000;
 const STOP_POLL_MS = 25;

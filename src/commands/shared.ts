@@ -13,7 +13,8 @@ import { rawValue } from "../schema/settings.ts";
 import type { Cidr } from "../wire/cidr.ts";
 import { type EngineOptions, printJson, printText } from "./print.ts";
 
-const interfaceName = (text: string): string => {
+/** Of `-i`. */
+export const interfaceName = (text: string): string => {
   if (!isInterfaceName(text))
     throw new InvalidArgumentError("must be 1 to 15 letters, digits or _ = + . -");
   return text;

@@ -187,4 +187,9 @@ export class Writer {
   done(): Uint8Array {
     return this.#bytes.slice(0, this.#at);
   }
+
+  /** Clears what was written, when it was secret. */
+  wipe(): void {
+    this.#bytes.fill(0);
+  }
 }

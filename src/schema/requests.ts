@@ -12,6 +12,7 @@ import { Packr } from "msgpackr";
 import type { Change } from "./change.ts";
 import { changeFields, type EnvelopeFields, readChange } from "./change-fields.ts";
 import { LOG_LEVELS, type LogLevel } from "./config.ts";
+import { type PublishRequest, type PublishValue, readPublish } from "./publish.ts";
 
 /** Protocol: raised when an envelope of the old kind would be misread. */
 export const CONTROL_VERSION = 1;
@@ -185,6 +186,7 @@ export interface ControlValues {
   readonly "peers.rekey": number;
   /** The level now. */
   readonly "log.level": LogLevel;
+  readonly "network.publish": PublishValue;
   /** Sent before the engine stops; `pid` as the engine sees itself. */
   readonly "engine.stop": { readonly pid: number };
 }
@@ -202,6 +204,7 @@ export type ControlRequest =
   | { readonly type: "peers.rekey"; readonly publicKey: Uint8Array | null }
   /** Null: only tell it. */
   | { readonly type: "log.level"; readonly level: LogLevel | null }
+  | PublishRequest
   | { readonly type: "engine.stop" };
 
 export type ControlReply =
@@ -348,6 +351,8 @@ const checkedRequest = (fields: Fields): ControlRequest | string | null => {
       const level = levelOf(fields.level);
       return level === undefined ? `level must be ${LOG_LEVELS.join(" or ")}` : { type, level };
     }
+    case "network.publish":
+      return readPublish(fields);
     default:
       return null;
   }

@@ -345,6 +345,13 @@ const twinRequest = (fields: Readonly<Record<string, unknown>>): [unknown, probl
     const known = level === null || level === "warn" || level === "silent";
     return known ? [{ type, level }, false] : [null, true];
   }
+  if (type === "network.publish") {
+    const { definition, list, secret, sealed } = fields;
+    const bytes = [definition, list].every((one) => one instanceof Uint8Array);
+    const key = secret instanceof Uint8Array && secret.length === 32 ? secret : null;
+    if (!bytes || (key === null) === (sealed === undefined)) return [null, true];
+    return [{ type, definition, list, secret: key, sealed: sealed ?? null }, false];
+  }
   return [null, false];
 };
 

@@ -83,6 +83,9 @@ const handlers: ControlHandlers = {
     asked.level = level ?? asked.level;
     return asked.level;
   },
+  "network.publish": () => {
+    throw new EngineError("NO_NETWORK", { name: "cli0" });
+  },
   "engine.stop": () => {},
 };
 

@@ -50,6 +50,7 @@ const open = (name: string, more: Partial<ControlHandlers> = {}) =>
       "engine.reload": refuse,
       "peers.rekey": refuse,
       "log.level": refuse,
+      "network.publish": refuse,
       "engine.stop": refuse,
       ...more,
     },

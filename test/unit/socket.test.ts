@@ -104,6 +104,9 @@ const handlers: ControlHandlers = {
   "engine.reload": () => ({ changed: [], needsRestart: [], warnings: [] }),
   "peers.rekey": () => 2,
   "log.level": (level) => level ?? "info",
+  "network.publish": () => {
+    throw new Error("no network");
+  },
   "engine.stop": () => {
     stops++;
   },

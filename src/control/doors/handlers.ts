@@ -114,6 +114,11 @@ const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> =>
   };
 };
 
+/** An engine that is in no network tells nobody anything. Errors: EngineError NO_NETWORK. */
+const refusePublish = (name: string): never => {
+  throw new EngineError("NO_NETWORK", { name });
+};
+
 export const makeHandlers = (served: Served): ControlHandlers => {
   const { task, arena, control, host, nowMs } = served;
   let { config } = task;
@@ -135,6 +140,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
     if (logLevel !== before) served.log.info("changed", { what });
     config = { ...config, host: { ...config.host, logLevel } };
   };
+  const fromFile = (change: Change): Promise<ChangeValue> => apply(change, "file");
   return {
     "status.get": () =>
       statusValue({
@@ -161,12 +167,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
     "change.apply": (change) => apply(change, "command"),
     "engine.reload": async () => {
       try {
-        return await reload(served, {
-          current,
-          apply: (change) => apply(change, "file"),
-          setLevel,
-          adopt,
-        });
+        return await reload(served, { current, apply: fromFile, setLevel, adopt });
       } catch (error) {
         const reason = (error as Error).message;
         served.log.warn("reload was refused, nothing has changed", { reason });
@@ -178,6 +179,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
       if (level !== null) setLevel(level);
       return config.host.logLevel;
     },
+    "network.publish": () => refusePublish(host.name),
     "engine.stop": served.stop,
   };
 };

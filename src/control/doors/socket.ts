@@ -14,6 +14,7 @@ import { createServer, type Socket } from "node:net";
 import type { Change } from "../../schema/change.ts";
 import type { LogLevel } from "../../schema/config.ts";
 import { EngineError } from "../../schema/errors.ts";
+import type { PublishRequest, PublishValue } from "../../schema/publish.ts";
 import {
   type ChangeValue,
   CONTROL_VERSION,
@@ -70,6 +71,8 @@ export interface ControlHandlers {
   readonly "peers.rekey": (publicKey: Uint8Array | null) => Awaitable<number>;
   /** Sets the level unless it is null; returns the level. */
   readonly "log.level": (level: LogLevel | null) => Awaitable<LogLevel>;
+  /** Tells all members; answers when they know it, or after a few seconds. */
+  readonly "network.publish": (request: PublishRequest) => Awaitable<PublishValue>;
   /** Called after the reply has been sent. */
   readonly "engine.stop": () => void;
 }
@@ -121,6 +124,8 @@ const replyValue = async (handlers: ControlHandlers, request: ControlRequest): P
       return await handlers["peers.rekey"](request.publicKey);
     case "log.level":
       return await handlers["log.level"](request.level);
+    case "network.publish":
+      return await handlers["network.publish"](request);
     case "engine.stop":
       return { pid: process.pid };
     default:

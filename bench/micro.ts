@@ -5,9 +5,9 @@
  *
  * Steps are those of ARCHITECTURE.md, "Life of a packet": seal and open by size and by every way
  * that is at hand, replay window, ring, routes, what a datagram is, split and merge; and what an
- * INTRO costs control. Each is called for `--time` ms, then the fastest and the median call are told per packet (job, look-up, prefix,
- * datagram). `--check`: exit code 1 when the median look-up among 100,000 random prefixes is not
- * under 100 ns.
+ * INTRO costs control. Each is called for `--time` ms, then the fastest and the median call are
+ * told per packet (job, look-up, prefix, datagram). `--check`: exit code 1 when the median look-up
+ * among 100,000 random prefixes is not under 100 ns.
  */
 import { parseArgs } from "node:util";
 import { Bench } from "tinybench";

@@ -5,9 +5,8 @@
  *
  * All have one secret. Says "up LINKS" when it listens and has said its first beacon, and
  * "heard ADDRESS" for each address that it would ask. Told "changed", it looks at the links once
- * more; told "count", it says "read N", how many beacons of links it has been given. Ends with its parent.
+ * more; told "count", it says "read N", how many beacons it has been given. Ends with its parent.
  */
-
 import { randomBytes } from "node:crypto";
 import { Multicast } from "../../src/control/host/multicast.ts";
 import { Beacon } from "../../src/control/network/beacon.ts";

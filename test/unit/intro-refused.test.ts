@@ -1,4 +1,4 @@
-/** intro-refused — what is refused of an INTRO, a HERE and a CHALLENGE, and what it is counted as. */
+/** intro-refused — what is refused of an INTRO, a HERE and a CHALLENGE, and how it is counted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { STRANGE_RATES } from "../../src/control/network/strange-budgets.ts";

@@ -38,6 +38,9 @@ import type { Self } from "./self.ts";
 import type { Suites } from "./suites.ts";
 import { CHACHA20_POLY1305, SUITES, type Suite } from "./transcript.ts";
 
+/** The kernel chooses where it leaves from. */
+const NO_LOCAL = new Uint8Array(0);
+
 /** What exchange needs of the rest. */
 export interface Surroundings {
   readonly mac: Mac;
@@ -132,6 +135,14 @@ export class Exchange {
     this.#cookies.sign(peer, datagram, to, local, nowMs);
     this.#send(datagram, to, local, COUNT.handshakesInitiated);
     world.tell(peer, "handshake sent");
+  }
+
+  /** The initiation that is on its way to the peer goes there, too, as it was. False: none is. */
+  callAgain(peer: Peer, to: Uint8Array): boolean {
+    const index = this.#initiations.get(peer)?.senderIndex;
+    const sent = this.#cookies.last(peer);
+    if (index === undefined || sent === null || sent.index !== index) return false;
+    return this.#world.send(sent.datagram, to, NO_LOCAL);
   }
 
   /**

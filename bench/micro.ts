@@ -4,10 +4,11 @@
  *   npm run bench:micro -- [--time 150] [--only TEXT] [--json] [--check]
  *
  * Steps are those of ARCHITECTURE.md, "Life of a packet": seal and open by size and by every way
- * that is at hand, replay window, ring, routes, what a datagram is, split and merge; and what it
- * costs to believe a member, certificate and record. Each is called for `--time` ms, then the
- * fastest and the median call are told per packet (job, look-up, prefix, datagram, member).
- * `--check`: exit code 1 when the median look-up among 100,000 random prefixes is not under 100 ns.
+ * that is at hand, replay window, ring, routes, what a datagram is, split and merge; what an INTRO
+ * costs control, and what it costs to believe a member, certificate and record. Each is called for
+ * `--time` ms, then the fastest and the median call are told per packet (job, look-up, prefix,
+ * datagram, member). `--check`: exit code 1 when the median look-up among 100,000 random prefixes is
+ * not under 100 ns.
  */
 import { parseArgs } from "node:util";
 import { Bench } from "tinybench";
@@ -17,6 +18,7 @@ import { runMain } from "../test/lab/main.ts";
 import { makeBenchArena } from "../test/lab/runs.ts";
 import { type Figure, TELLING, tell } from "./bounds.ts";
 import { aeadTasks, replayTasks } from "./micro-crypto.ts";
+import { introTasks } from "./micro-intro.ts";
 import { openStandIn, splitTasks } from "./micro-io.ts";
 import { memberTasks } from "./micro-members.ts";
 import { parseTasks, ringTasks, routeTasks } from "./micro-memory.ts";
@@ -89,6 +91,7 @@ const makeTasks = (): { readonly tasks: readonly MicroTask[]; readonly close: ()
     ...replayTasks(arena, standIn.io),
     ...ringTasks(arena),
     ...parseTasks(),
+    ...introTasks(),
     ...splitTasks(arena, standIn),
     ...routeTasks(),
     ...memberTasks(),

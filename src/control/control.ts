@@ -245,6 +245,14 @@ export class Control {
     this.broadcast(COMMAND.release);
   }
 
+  /**
+   * The message 1 that is on its way to a peer goes to an address once more, as it was; where the
+   * one before arrived, this one is a copy and is refused. False: none is on its way.
+   */
+  callAgain(peer: Peer, to: Uint8Array): boolean {
+    return this.#rooms.exchange.callAgain(peer, to);
+  }
+
   /** The peer hears from us at once, when it has a session. */
   announce(peer: Peer): void {
     if (this.entries.current(peer.entry) >= 0) this.#rooms.command(peer, COMMAND.keepalive);

@@ -14,6 +14,7 @@ import {
   REJECT_AFTER_MESSAGES,
   RESPONSE,
 } from "../wire/handshake.ts";
+import { CHALLENGE_BYTES, INDEX_TYPE, INTRO_BYTES, INTRO_TYPE } from "../wire/intro.ts";
 import { OWNER_MASK, RANDOM_MASK } from "../wire/receiver-index.ts";
 import { SOCKADDR_BYTES } from "../wire/sockaddr.ts";
 import * as layout from "./layout.ts";
@@ -128,6 +129,10 @@ export const NUMBERS = {
     initiationBytes: INITIATION.bytes,
     responseBytes: RESPONSE.bytes,
     cookieBytes: COOKIE.bytes,
+    intro: INTRO_TYPE,
+    index: INDEX_TYPE,
+    introBytes: INTRO_BYTES,
+    challengeBytes: CHALLENGE_BYTES,
   },
   FOUND,
   PLAIN,

@@ -207,7 +207,7 @@ export const keysOf = (secret: EpochSecret): EpochKeys => {
   return epochs.newest!;
 };
 
-/** The datagram, changed: with a good tag where its type has one, as who has the secret makes it. */
+/** The datagram, changed: with a good tag where its type has one, as of one with the secret. */
 export const withTag = (datagram: Uint8Array, keys: EpochKeys, by: Mac = mac): Uint8Array => {
   const at = datagram[0] === 10 ? 40 : 56;
   if (datagram.length < at + 16) return datagram;

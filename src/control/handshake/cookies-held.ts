@@ -36,9 +36,9 @@ export class CookiesHeld {
     return sent !== null && holder.take(reply, nowMs) ? { peer, sent } : null;
   }
 
-  /** The last message to the peer, while a cookie reply may answer it. */
-  sent(peer: Peer): Sent | null {
-    return this.#holders.find(peer)?.sent ?? null;
+  /** The last message to a peer, as it went, while an answer may come. */
+  last(peer: Peer): Sent | null {
+    return this.#holders.of(peer).sent;
   }
 
   /** No cookie reply is waited for any more. */

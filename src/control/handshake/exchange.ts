@@ -12,7 +12,7 @@ import type { Counters } from "../../memory/counters.ts";
 import { COMMAND, COUNT, DROP } from "../../memory/layout.ts";
 import type { PeerEntries } from "../../memory/peers.ts";
 import { INITIATION, messageKind, RESPONSE, readU32 } from "../../wire/handshake.ts";
-import { sameSockaddr, sockaddrFamily } from "../../wire/sockaddr.ts";
+import { sockaddrFamily } from "../../wire/sockaddr.ts";
 import type { Peer } from "../peers/peer.ts";
 import type { Endpoints } from "../reach/endpoints.ts";
 import type { SessionKeeper } from "../sessions/sessions.ts";
@@ -37,6 +37,9 @@ import { Remembered } from "./remembered.ts";
 import type { Self } from "./self.ts";
 import type { Suites } from "./suites.ts";
 import { CHACHA20_POLY1305, SUITES, type Suite } from "./transcript.ts";
+
+/** The kernel chooses where it leaves from. */
+const NO_LOCAL = new Uint8Array(0);
 
 /** What exchange needs of the rest. */
 export interface Surroundings {
@@ -134,15 +137,12 @@ export class Exchange {
     world.tell(peer, "handshake sent");
   }
 
-  /**
-   * The initiation that waits for an answer goes once more, as it was, to where it went: what had
-   * to come before it came after. Nothing is sent when it went elsewhere, or was answered.
-   */
-  sendAgain(peer: Peer, to: Uint8Array): void {
-    const sent = this.#cookies.sent(peer);
-    const waiting = this.#initiations.get(peer);
-    if (sent === null || waiting?.senderIndex !== sent.index || !sameSockaddr(sent.to, to)) return;
-    this.#send(sent.datagram, sent.to, sent.local, COUNT.handshakesInitiated);
+  /** The initiation that is on its way to the peer goes there, too, as it was. False: none is. */
+  callAgain(peer: Peer, to: Uint8Array): boolean {
+    const index = this.#initiations.get(peer)?.senderIndex;
+    const sent = this.#cookies.last(peer);
+    if (index === undefined || sent === null || sent.index !== index) return false;
+    return this.#world.send(sent.datagram, to, NO_LOCAL);
   }
 
   /**

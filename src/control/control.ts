@@ -20,7 +20,8 @@ import { Changes } from "./changes.ts";
 import type { Suites } from "./handshake/suites.ts";
 import { Inbox } from "./inbox.ts";
 import { Looks } from "./looks.ts";
-import { Membership, type MembershipWorld, NETWORK_TYPES, type NetworkRoom } from "./membership.ts";
+import { Membership, type MembershipWorld, NETWORK_TYPES } from "./membership.ts";
+import type { Network } from "./network/network.ts";
 import type { NetworkWorld } from "./network/world.ts";
 import type { Sayer } from "./peer-changes.ts";
 import { largestPacket } from "./peers/largest.ts";
@@ -54,6 +55,8 @@ export interface PeerFacts {
   readonly nameProblem: string | null;
 }
 
+const NO_COUNTS: ReadonlyMap<string, number> = new Map();
+
 export class Control {
   readonly #world: World;
   readonly #rooms: Rooms;
@@ -72,7 +75,7 @@ export class Control {
     const { arena } = options;
     this.#world = world;
     const dueBy: RoomsOptions["dueBy"] = (...due) => this.#looks.dueBy(...due);
-    const network = (): NetworkRoom | null => this.#membership?.network ?? null;
+    const network = (): Network | null => this.#membership?.network ?? null;
     const rooms = openRooms({ ...options, dueBy, network }, world);
     const { counters, keeper, frames } = rooms;
     this.#rooms = rooms;
@@ -140,6 +143,16 @@ export class Control {
     return this.#rooms.roster;
   }
 
+  /** Null: the host is a member of none. */
+  get network(): Network | null {
+    return this.#membership?.network ?? null;
+  }
+
+  /** What the network refused and did, by name. */
+  get networkCounts(): ReadonlyMap<string, number> {
+    return this.#membership?.counts ?? NO_COUNTS;
+  }
+
   get suites(): Suites {
     return this.#rooms.suites;
   }
@@ -204,7 +217,7 @@ export class Control {
   }
 
   /** The host is a member of a network from now on. Once. */
-  join(of: MembershipWorld, open: (world: NetworkWorld) => NetworkRoom): void {
+  join(of: MembershipWorld, open: (world: NetworkWorld) => Network): void {
     this.#membership = new Membership({
       rooms: this.#rooms,
       world: this.#world,
@@ -216,9 +229,16 @@ export class Control {
       ringBy: (dueMs) => this.#looks.ringBy(dueMs),
       open,
     });
-    this.#inbox.give(NETWORK_TYPES, (...datagram) =>
-      this.#membership?.network.datagram(...datagram),
+    const { network } = this.#membership;
+    this.#inbox.give(NETWORK_TYPES, (datagram, from, local) =>
+      network.datagram(datagram, from, local),
     );
+  }
+
+  /** The network's last words, while there are sessions. */
+  leave(): void {
+    this.#membership?.stop();
+    this.#membership = null;
   }
 
   /** A peer of the network comes, at once. Null: not now, or never (peer-changes.ts). */
@@ -308,7 +328,6 @@ export class Control {
 
   /** Zeroes keys and forgets all. */
   stop(): void {
-    this.#membership?.stop();
     this.#looks.up = false;
     this.#changes.end();
     this.#world.wakeAt(Number.POSITIVE_INFINITY);

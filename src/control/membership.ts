@@ -7,9 +7,17 @@
  *
  * Thread: control.
  */
+import { COUNT, DROP } from "../memory/layout.ts";
 import type { PeerChange } from "../schema/change.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
-import type { NetworkWorld, NotAdmitted, OwnAddress, Store } from "./network/world.ts";
+import type { Network } from "./network/network.ts";
+import type {
+  BootstrapPlace,
+  NetworkWorld,
+  NotAdmitted,
+  OwnAddress,
+  Store,
+} from "./network/world.ts";
 import type { Peer } from "./peers/peer.ts";
 import { PerPeer } from "./peers/per-peer.ts";
 import type { Rooms } from "./rooms.ts";
@@ -18,29 +26,11 @@ import type { World } from "./world.ts";
 /** First bytes of the network's datagrams. */
 export const NETWORK_TYPES = [9, 10] as const;
 
-/** The network, as the rest of control knows it. Handles are peers. */
-export interface NetworkRoom {
-  /** When to call tick(), at the latest. */
-  readonly dueMs: number;
-  tick(nowMs: number): void;
-  /** The member with this handshake key, admitted now; undefined: there is none. */
-  findPeer(handshakeKey: Uint8Array): object | undefined;
-  /** Where message 1 to a peer goes; null: nowhere. */
-  calling(handle: object, to: Uint8Array | null): Uint8Array | null;
-  sessionUp(handle: object): void;
-  sessionDown(handle: object): void;
-  /** Borrows: `body`. */
-  frame(handle: object, type: number, body: Uint8Array): void;
-  /** Borrows: all three. */
-  datagram(bytes: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): void;
-  /** Our addresses may have changed. */
-  readdress(): void;
-  stop(): void;
-}
-
 /** What of the host the network needs, besides control's own world. */
 export interface MembershipWorld {
   readonly addresses: () => readonly OwnAddress[];
+  readonly bootstrap: () => readonly BootstrapPlace[];
+  readonly port: () => number;
   readonly store: Store;
 }
 
@@ -54,16 +44,18 @@ export interface MembershipOptions {
   /** The interface is up, and the port is ours. */
   readonly isOpen: () => boolean;
   readonly ringBy: (dueMs: number) => void;
-  readonly open: (world: NetworkWorld) => NetworkRoom;
+  readonly open: (world: NetworkWorld) => Network;
 }
 
 export class Membership {
   readonly #options: MembershipOptions;
-  readonly #network: NetworkRoom;
+  readonly #network: Network;
   /** Is there a session with the peer, as the network was told? */
   readonly #talking = new PerPeer<{ is: boolean }>(() => ({ is: false }));
   /** Peers of which something may be to be told. */
   readonly #looked = new Set<Peer>();
+  /** What the network refused and did, by name. */
+  readonly counts = new Map<string, number>();
   #wakeAtMs = Number.POSITIVE_INFINITY;
 
   constructor(options: MembershipOptions) {
@@ -71,7 +63,7 @@ export class Membership {
     this.#network = options.open(this.#world());
   }
 
-  get network(): NetworkRoom {
+  get network(): Network {
     return this.#network;
   }
 
@@ -83,12 +75,14 @@ export class Membership {
       unixMs: world.unixMs,
       random: world.random,
       randomBytes: world.randomBytes,
+      mac: world.mac,
       wakeAt: (dueMs) => {
         this.#wakeAtMs = dueMs;
         this.#options.ringBy(dueMs);
       },
       sendDatagram: (datagram, to, local) =>
         this.#options.isOpen() && world.send(datagram, to, local),
+      isUnknownNeighbour: world.isUnknownNeighbour,
       sendFrame: (handle, type, body) => frames.say(handle as Peer, type, body),
       admit: (change) => this.#admit(change),
       amend: (handle, change) => this.#options.amend(handle as Peer, change),
@@ -97,6 +91,9 @@ export class Membership {
         if (!this.#options.isOpen()) return;
         endpoints.call(handle as Peer, to);
         exchange.initiate(handle as Peer, world.bootMs());
+      },
+      callAgain: (handle, to) => {
+        if (this.#options.isOpen()) exchange.callAgain(handle as Peer, to);
       },
       hasSession: (handle) => this.#hasSession(handle as Peer),
       endpoint: (handle) => {
@@ -110,10 +107,20 @@ export class Membership {
       },
       addresses: of.addresses,
       store: of.store,
-      // Counts of the network's own have no place in the arena.
-      count: () => {},
+      bootstrap: of.bootstrap,
+      port: of.port,
+      count: (what, amount) => this.#count(what, amount),
       say: world.say,
     };
+  }
+
+  /** Where the arena has a place for it, there; the rest is told by `status` alone. */
+  #count(what: string, amount: number): void {
+    const { counters } = this.#options.rooms;
+    const row = (DROP as Readonly<Record<string, number>>)[what];
+    const count = row ?? (COUNT as Readonly<Record<string, number>>)[what];
+    if (count !== undefined) counters.add(count, amount);
+    this.counts.set(what, (this.counts.get(what) ?? 0) + amount);
   }
 
   #admit(change: PeerChange): Peer | NotAdmitted {
@@ -155,7 +162,7 @@ export class Membership {
       return;
     }
     this.#wakeAtMs = Number.POSITIVE_INFINITY;
-    this.#network.tick(nowMs);
+    this.#network.tick();
   }
 
   stop(): void {

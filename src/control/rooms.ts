@@ -14,7 +14,7 @@ import { makeReceiverIndexKey } from "../wire/receiver-index.ts";
 import { Frames } from "./frames/frames.ts";
 import { Exchange } from "./handshake/exchange.ts";
 import { type AesFound, type Cipher, Suites } from "./handshake/suites.ts";
-import type { NetworkRoom } from "./membership.ts";
+import type { Network } from "./network/network.ts";
 import type { Peer } from "./peers/peer.ts";
 import { Roster } from "./peers/roster.ts";
 import { admitsOutside } from "./reach/admits.ts";
@@ -33,7 +33,7 @@ export interface RoomsOptions {
   /** The peer is to be looked at then, at the latest. */
   readonly dueBy: (peer: Peer, dueMs: number) => void;
   /** Null: the host is a member of no network. */
-  readonly network: () => NetworkRoom | null;
+  readonly network: () => Network | null;
 }
 
 /** COMMAND to the I/O thread of the peer, and to those that hold packets for it. */
@@ -110,7 +110,7 @@ export const openRooms = ({ dueBy, network, ...options }: RoomsOptions, world: W
     keeper,
     endpoints,
     find: (publicKey) => {
-      const peer = roster.find(publicKey) ?? network()?.findPeer(publicKey);
+      const peer = roster.find(publicKey) ?? network()?.findPeer(publicKey) ?? undefined;
       return peer as Peer | undefined;
     },
     seed: () => world.randomBytes(32),

@@ -26,6 +26,7 @@ import {
 } from "./lab.ts";
 
 const UP_MS = 30_000;
+const LINES_TOLD = 8;
 const SWITCH = "switch";
 const NETWORK = "lab";
 
@@ -195,9 +196,20 @@ export class Mesh {
       await Promise.all(tried);
       if (open.size === 0 || performance.now() - begun < withinMs) continue;
       const left = [...open].map(({ from, to }) => `${from.name} to ${to.name}`);
-      throw new LabError(`Nobody answered within ${withinMs} ms: ${left.join(", ")}.`);
+      const what = `Nobody answered within ${withinMs} ms: ${left.join(", ")}.`;
+      throw new LabError([what, ...this.said(members)].join("\n"));
     }
     return performance.now() - begun;
+  }
+
+  /** What engines said on standard error, the last lines of each; for failures. */
+  said(members: readonly Member[] = this.members): string[] {
+    return members.flatMap(({ name, program }) => {
+      if (program === null) return [];
+      const { exitCode } = program.child;
+      const lines = program.errors.trim().split("\n").slice(-LINES_TOLD);
+      return [`${name}${exitCode === null ? "" : ` ended with ${exitCode}`}:`, ...lines];
+    });
   }
 
   /** Ends all programs and removes all. */

@@ -29,6 +29,7 @@ const COMMANDS: readonly CommandRow[] = [
   { name: "status", help: "show what a running engine is and does", load: () => import("./commands/status.ts") },
   { name: "peers", help: "show the peers of a running engine", load: () => import("./commands/peers.ts") },
   { name: "routes", help: "show which prefix leads to which peer", load: () => import("./commands/routes.ts") },
+  { name: "explain", help: "say what is known of a peer or an address, and what is wrong", load: () => import("./commands/explain.ts") },
   { name: "stats", help: "show what each thread of a running engine did", load: () => import("./commands/stats.ts") },
   { name: "peer", help: "add or remove a peer of a running engine", load: () => import("./commands/peer.ts") },
   { name: "route", help: "add or remove a route of a running engine", load: () => import("./commands/route.ts") },

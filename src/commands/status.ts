@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { ask, askPeers } from "../client.ts";
 import { COUNTS, type CounterRow, DROPS } from "../memory/layout.ts";
 import { OFFLOADS } from "../offloads.ts";
-import type { Counts, PeerValue, StatusValue } from "../schema/requests.ts";
+import type { Counts, NetworkStatus, PeerValue, StatusValue } from "../schema/requests.ts";
 import { formatPeers } from "./peers.ts";
 import {
   type EngineOptions,
@@ -52,6 +52,46 @@ const formatConnected = (peers: readonly PeerValue[]): string => {
 const total = (peers: readonly PeerValue[], key: "rxBytes" | "txBytes"): string =>
   formatTraffic(peers.reduce((sum, peer) => sum + peer[key], 0));
 
+/** Protocol: a certificate's end is told of so long before. */
+const SOON_MS = 30 * 86_400_000;
+
+/** The network's line, and what is wrong there. */
+const formatNetwork = (membership: NetworkStatus | null, screen: Screen): string[] => {
+  if (membership === null) return [];
+  const { name, member, members, sessions, neighbours, revocations } = membership;
+  const facts = [
+    `member ${member} of ${name}`,
+    `${formatAmount(members, "other member")} known`,
+    `${formatAmount(sessions, "session")}, ${neighbours} kept up`,
+    `${revocations} revoked`,
+  ];
+  const {
+    certificateEndsMs: endsMs,
+    clockTrusted,
+    cloneSeenMs,
+    withoutEntry,
+    refused,
+  } = membership;
+  const ends = endsMs < 0 ? "has ended" : `ends in ${formatDuration(endsMs)}`;
+  const worries = [
+    ...(endsMs < SOON_MS ? [`this host's certificate ${ends}; have it renewed`] : []),
+    ...(clockTrusted ? [] : ["this host's clock is not believed: it says a time long past"]),
+    ...(cloneSeenMs === null
+      ? []
+      : [`another host has this identity, seen ${formatShort(cloneSeenMs)} ago; give it its own`]),
+    ...(withoutEntry === 0
+      ? []
+      : [`${formatAmount(withoutEntry, "member")} found no place among the peers`]),
+    ...(refused.length === 0
+      ? []
+      : [`refused: ${refused.join(", ")}; \`p2pvpn-engine explain NAME\` says why`]),
+  ];
+  const odd = worries.map((line) =>
+    paint(screen, "odd", wrap(line.split(" "), screen, { gap: " " })),
+  );
+  return [wrap(facts, screen), ...odd];
+};
+
 /** What is out of the ordinary, a line each. */
 const formatWorries = (status: StatusValue, all: boolean, screen: Screen): string[] => {
   const { warnings, defence, keyLog } = status;
@@ -93,6 +133,7 @@ export const formatStatus = (
   const head = [
     wrap(facts, screen),
     wrap([formatConnected(peers), sums, drops], screen, { gap: "; " }),
+    ...formatNetwork(status.membership, screen),
     ...formatWorries(status, all, screen),
   ];
   const shown = peersShown(peers);

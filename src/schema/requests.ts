@@ -78,6 +78,8 @@ export interface StatusValue {
   readonly warnings: readonly WarningValue[];
   readonly counters: Counts;
   readonly drops: Counts;
+  /** Null: the host is a member of none. */
+  readonly membership: NetworkStatus | null;
 }
 
 /**
@@ -93,6 +95,8 @@ export interface PeerValue {
   readonly name: string | null;
   readonly nodeId: string | null;
   readonly wireguardPublicKey: string;
+  /** Who has named it: the configuration, a person while the engine runs, or its certificate. */
+  readonly origin: "file" | "live" | "network";
   /** Allowed IPs. */
   readonly addresses: readonly string[];
   /** Address and port in use; null: none is known. */
@@ -155,6 +159,54 @@ export interface ChangeValue {
 /** Every setting by "section.key", as it is now. */
 export type ConfigValue = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
+/** A piece of knowledge, for people. Units: milliseconds. */
+export interface Finding {
+  /** A clause. */
+  readonly text: string;
+  /** How old it is; null: it has no age. */
+  readonly ageMs: number | null;
+  /** How long ago it came here, where that is another time. */
+  readonly heardMs?: number;
+  /** How long it lasts from now on. */
+  readonly untilMs?: number;
+  /** It is what is wrong. */
+  readonly wrong: boolean;
+}
+
+/** What is known of a peer or an address. */
+export interface ExplainValue {
+  readonly subject: string;
+  readonly findings: readonly Finding[];
+}
+
+/** The network, as this member sees it. Units: milliseconds. */
+export interface NetworkStatus {
+  readonly name: string;
+  readonly networkId: string;
+  /** What this host is called in it. */
+  readonly member: string;
+  /** Other members that are known. */
+  readonly members: number;
+  /** Members with whom there is a session. */
+  readonly sessions: number;
+  /** Those with whom one is kept up. */
+  readonly neighbours: number;
+  /** Members for whom there was no place among the peers. */
+  readonly withoutEntry: number;
+  /** From now on; below 0: it has ended. */
+  readonly certificateEndsMs: number;
+  readonly revocations: number;
+  readonly revocationSequence: number;
+  readonly secretEpoch: number;
+  readonly clockTrusted: boolean;
+  /** Age of the last sign that another host has our identity; null: there was none lately. */
+  readonly cloneSeenMs: number | null;
+  /** What it refused and did, by name. */
+  readonly counts: Counts;
+  /** Members of whom something was refused: `explain` says what. */
+  readonly refused: readonly string[];
+}
+
 /** What each thread did. */
 export interface StatsValue {
   readonly threads: readonly { readonly name: string; readonly counters: Counts }[];
@@ -179,6 +231,7 @@ export interface ControlValues {
   readonly "peers.get": PeersPage;
   readonly "routes.get": RoutesPage;
   readonly "stats.get": StatsValue;
+  readonly "network.explain": ExplainValue;
   readonly "config.get": ConfigValue;
   readonly "change.apply": ChangeValue;
   readonly "engine.reload": ReloadValue;
@@ -197,6 +250,7 @@ export type ControlRequest =
   | { readonly type: "peers.get"; readonly from: number }
   | { readonly type: "routes.get"; readonly from: number }
   | { readonly type: "stats.get" }
+  | { readonly type: "network.explain"; readonly subject: string }
   | { readonly type: "config.get" }
   | { readonly type: "change.apply"; readonly change: Change }
   | { readonly type: "engine.reload" }
@@ -326,6 +380,9 @@ const keyOf = (value: unknown): Uint8Array | null | undefined => {
 const levelOf = (value: unknown): LogLevel | null | undefined =>
   value === undefined || value === null ? null : LOG_LEVELS.find((level) => level === value);
 
+/** Protocol: above the longest name, key and address. */
+const SUBJECT_CHARACTERS = 100;
+
 /** The request, or what is wrong with it; an unknown type is wrong without a word. */
 const checkedRequest = (fields: Fields): ControlRequest | string | null => {
   const { type, from } = fields;
@@ -350,6 +407,11 @@ const checkedRequest = (fields: Fields): ControlRequest | string | null => {
     case "log.level": {
       const level = levelOf(fields.level);
       return level === undefined ? `level must be ${LOG_LEVELS.join(" or ")}` : { type, level };
+    }
+    case "network.explain": {
+      const { subject } = fields;
+      const named = typeof subject === "string" && subject.length <= SUBJECT_CHARACTERS;
+      return named ? { type, subject } : "subject must be a name, a key or an address";
     }
     case "network.publish":
       return readPublish(fields);

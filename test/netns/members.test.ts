@@ -64,7 +64,11 @@ test("one that restarts without any endpoint comes back from its cache", { skip 
   await mesh.start(back);
   for (const other of members) {
     if (other === back) continue;
-    await until(`${back.name} reaches ${other.name}`, () => mesh.pings(back, other.inner4), BACK_MS);
+    await until(
+      `${back.name} reaches ${other.name}`,
+      () => mesh.pings(back, other.inner4),
+      BACK_MS,
+    );
   }
   const ms = performance.now() - begun;
   t.diagnostic(`measured: back after ${ms.toFixed(0)} ms`);
@@ -84,9 +88,7 @@ test("who is revoked is cut everywhere", { skip }, async (t) => {
   await until(
     "nobody has the peer any more",
     async () => {
-      const lists = await Promise.all(
-        others.map((one) => mesh.json<PeerValue[]>(one, "peers")),
-      );
+      const lists = await Promise.all(others.map((one) => mesh.json<PeerValue[]>(one, "peers")));
       return lists.every((peers) => peers.every(({ name }) => name !== gone.name));
     },
     CUT_MS,

@@ -29,7 +29,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "control/handshake": [...BELOW_CONTROL, "control/peers", "control/reach", "control/strangers", "control/sessions"],
   "control/frames": [...BELOW_CONTROL, "control/peers", "control/strangers", "control/sessions"],
   "control/network": ["members", "wire", "schema", "log", "control/peers", "control/strangers"],
-  "control/doors": [...BELOW_CONTROL, "control", "control/peers", "control/host", "control/reach", "control/sessions"],
+  "control/doors": [...BELOW_CONTROL, "members", "control", "control/network", "control/peers", "control/host", "control/reach", "control/sessions"],
   control: [...BELOW_CONTROL, "control/peers", "control/host", "control/reach", "control/strangers", "control/sessions", "control/handshake", "control/frames"],
   commands: ["schema", "wire", "memory", "io/native", "demo", "top", "log"],
   "commands/network": ["schema", "wire", "members", "commands", "top"],

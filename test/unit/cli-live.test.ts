@@ -83,6 +83,7 @@ const handlers: ControlHandlers = {
     asked.level = level ?? asked.level;
     return asked.level;
   },
+  "network.explain": (subject) => ({ subject, findings: [] }),
   "network.publish": () => {
     throw new EngineError("NO_NETWORK", { name: "cli0" });
   },

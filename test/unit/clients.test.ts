@@ -23,6 +23,7 @@ const ROUTES = Array.from(
   (): RouteValue => ({
     prefix: "2001:db8:1111:2222:3333:4444:5555:6666/128",
     nodeId: null,
+    origin: "file",
     name: "n".repeat(63),
     wireguardPublicKey: Buffer.alloc(32).toString("base64"),
     metric: 0,
@@ -50,6 +51,7 @@ const open = (name: string, more: Partial<ControlHandlers> = {}) =>
       "engine.reload": refuse,
       "peers.rekey": refuse,
       "log.level": refuse,
+      "network.explain": refuse,
       "network.publish": refuse,
       "engine.stop": refuse,
       ...more,

@@ -55,7 +55,10 @@ const open = () => {
   };
   const aes = { usable: true, faster: true };
   const dueBy = (...one: [Peer, number]): void => void due.push(one);
-  const rooms = openRooms({ arena, timing: TIMING, cipher: "auto", aes, dueBy, network: () => null }, world);
+  const rooms = openRooms(
+    { arena, timing: TIMING, cipher: "auto", aes, dueBy, network: () => null },
+    world,
+  );
   const queues = Array.from({ length: IO_THREADS }, (_, i) => new Consumer(arena, "commands", i));
   /** What each I/O thread has been told since this was asked last. */
   const told = (): number[][] =>

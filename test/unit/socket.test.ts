@@ -70,11 +70,13 @@ const status: StatusValue = {
   startedMs: 12.5,
   counters: { tunPackets: 2 ** 40 },
   drops: {},
+  membership: null,
 };
 
 const peer = (i: number, addresses = 1): PeerValue => ({
   name: "n".repeat(63),
   nodeId: null,
+  origin: "file",
   wireguardPublicKey: Buffer.alloc(32, i & 0xff).toString("base64"),
   addresses: Array.from({ length: addresses }, () => "2001:db8:1111:2222:3333:4444:5555:6666/128"),
   endpoint: "[2001:db8:1111:2222:3333:4444:5555:6666]:51820",
@@ -104,6 +106,7 @@ const handlers: ControlHandlers = {
   "engine.reload": () => ({ changed: [], needsRestart: [], warnings: [] }),
   "peers.rekey": () => 2,
   "log.level": (level) => level ?? "info",
+  "network.explain": (subject) => ({ subject, findings: [] }),
   "network.publish": () => {
     throw new Error("no network");
   },

@@ -18,6 +18,7 @@ import type { Host } from "../host/host.ts";
 import type { Sayer } from "../peer-changes.ts";
 import type { Opened } from "../task.ts";
 import { currentConfig } from "./current.ts";
+import { explain } from "./network-report.ts";
 import { peerValue, routesPage, statsValue, statusValue } from "./report.ts";
 import type { ControlHandlers } from "./socket.ts";
 
@@ -178,6 +179,10 @@ export const makeHandlers = (served: Served): ControlHandlers => {
     "log.level": (level) => {
       if (level !== null) setLevel(level);
       return config.host.logLevel;
+    },
+    "network.explain": (subject) => {
+      control.hear();
+      return explain(control, subject, nowMs());
     },
     "network.publish": () => refusePublish(host.name),
     "engine.stop": served.stop,

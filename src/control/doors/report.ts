@@ -24,6 +24,7 @@ import type { Peer } from "../peers/peer.ts";
 import { endpointText } from "../reach/endpoint-text.ts";
 import { cipherOf, presenceAt } from "../sessions/news.ts";
 import type { Opened } from "../task.ts";
+import { networkStatus, nodeIdOf } from "./network-report.ts";
 
 const STATE_NAMES = ["absent", "awake", "asleep"] as const;
 
@@ -71,6 +72,10 @@ export const statusValue = (reported: Reported): StatusValue => {
     addresses: reported.addresses.map(formatCidr),
     warnings: reported.recent.values(nowMs),
     ...sumCounters(arena, 0, controlBlock(arena) + 1),
+    membership:
+      control.network === null
+        ? null
+        : networkStatus(control.network, control.networkCounts, nowMs),
   };
 };
 
@@ -110,8 +115,9 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
   const sealing = entries.current(peer.entry) >= 0;
   return {
     name: peer.name,
-    nodeId: null,
+    nodeId: nodeIdOf(control.network, peer),
     wireguardPublicKey: formatWireguardKey(peer.publicKey),
+    origin: peer.origin,
     addresses: Array.from(control.roster.allowed.of(peer), formatCidr),
     endpoint: endpointText(entries.endpoint(peer.entry)),
     endpointName: peer.endpoint === null ? null : formatEndpoint(peer.endpoint),
@@ -132,7 +138,7 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
  * about each.
  */
 export const routesPage = (
-  { roster }: Control,
+  { roster, network }: Control,
   { routes, state }: Pick<Host, "routes" | "state">,
   from: number,
   most: number,
@@ -149,7 +155,7 @@ export const routesPage = (
       if (found.length === most) return { routes: found, next: from + most };
       found.push({
         prefix: formatCidr(cidr),
-        nodeId: null,
+        nodeId: nodeIdOf(network, peer),
         name: peer.name,
         wireguardPublicKey: formatWireguardKey(peer.publicKey),
         metric: 0,

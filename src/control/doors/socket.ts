@@ -25,6 +25,7 @@ import {
   controlFolder,
   EnvelopeError,
   EnvelopeReader,
+  type ExplainValue,
   encodeEnvelope,
   type PeersPage,
   type PeerValue,
@@ -71,6 +72,8 @@ export interface ControlHandlers {
   readonly "peers.rekey": (publicKey: Uint8Array | null) => Awaitable<number>;
   /** Sets the level unless it is null; returns the level. */
   readonly "log.level": (level: LogLevel | null) => Awaitable<LogLevel>;
+  /** What is known of a peer or an address, and what is wrong. */
+  readonly "network.explain": (subject: string) => Awaitable<ExplainValue>;
   /** Tells all members; answers when they know it, or after a few seconds. */
   readonly "network.publish": (request: PublishRequest) => Awaitable<PublishValue>;
   /** Called after the reply has been sent. */
@@ -124,6 +127,8 @@ const replyValue = async (handlers: ControlHandlers, request: ControlRequest): P
       return await handlers["peers.rekey"](request.publicKey);
     case "log.level":
       return await handlers["log.level"](request.level);
+    case "network.explain":
+      return await handlers["network.explain"](request.subject);
     case "network.publish":
       return await handlers["network.publish"](request);
     case "engine.stop":

@@ -23,7 +23,6 @@ const ROUTES = Array.from(
   (): RouteValue => ({
     prefix: "2001:db8:1111:2222:3333:4444:5555:6666/128",
     nodeId: null,
-    origin: "file",
     name: "n".repeat(63),
     wireguardPublicKey: Buffer.alloc(32).toString("base64"),
     metric: 0,

@@ -1,4 +1,4 @@
-/** inbox — a datagram goes to who takes its first byte, as it came; what nobody takes is counted. */
+/** inbox — a datagram goes to who takes its first byte; what nobody takes is counted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Inbox } from "../../src/control/inbox.ts";

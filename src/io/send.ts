@@ -36,7 +36,7 @@ import { F, type Station } from "./station.ts";
 const ESTALE = -116;
 /** Control is asked for a session at most this often per peer. */
 const WANT_EVERY_MS = 250;
-/** No peer's index. */
+/** No peer's entry. */
 export const NOBODY = -1;
 /** Sealed runs are sent when this many wait, or at the end of a turn. */
 const FLUSH_RUNS = 8;

@@ -340,9 +340,9 @@ export const JOB = {
   size: 384,
   fields: {
     kind: { at: 0, bytes: 4, writer: "io", unit: "kind", doc: "0 none (only to be retired), 1 seal, 2 open." },
-    slot: { at: 4, bytes: 4, writer: "io", unit: "slot", doc: "Index into `slots`." },
+    slot: { at: 4, bytes: 4, writer: "io", unit: "slot", doc: "Entry of `slots`." },
     slotGeneration: { at: 8, bytes: 4, writer: "io", unit: "generation", doc: "The slot's generation when the job was posted." },
-    session: { at: 12, bytes: 4, writer: "io", unit: "session", doc: "Index into `sessions`." },
+    session: { at: 12, bytes: 4, writer: "io", unit: "session", doc: "Entry of `sessions`." },
     sessionGeneration: { at: 16, bytes: 4, writer: "io", unit: "generation", doc: "The session's generation when the job was posted." },
     suite: { at: 20, bytes: 4, writer: "io", unit: "suite", doc: "0 ChaCha20-Poly1305, 1 AES-256-GCM." },
     count: { at: 24, bytes: 4, writer: "io", unit: "segments", doc: "1 to 64." },
@@ -352,7 +352,7 @@ export const JOB = {
     counterHigh: { at: 40, bytes: 4, writer: "io", unit: "nonces", doc: "First counter of a seal job, high half." },
     receiverIndex: { at: 44, bytes: 4, writer: "io", unit: "index", doc: "Receiver index in every header of the run." },
     messageType: { at: 48, bytes: 4, writer: "io", unit: "type", doc: "4 or 8." },
-    peer: { at: 52, bytes: 4, writer: "io", unit: "peer", doc: "Index into `peers`." },
+    peer: { at: 52, bytes: 4, writer: "io", unit: "peer", doc: "Entry of `peers`." },
     tunBytes: { at: 56, bytes: 4, writer: "io", unit: "bytes", doc: "Seal: bytes of IP packets in the run, for the peer's account." },
     innerVersion: { at: 60, bytes: 4, writer: "io", unit: "4 or 6", doc: "Seal: IP version of the run's packets." },
     innerAddress: { at: 64, bytes: 16, writer: "io", unit: "u32 words", doc: "Seal: inner destination, four words in host order; IPv4 in the first." },
@@ -374,13 +374,13 @@ export const JOB = {
 // biome-ignore format: a table
 export const SESSION = {
   name: "session",
-  doc: "Keys, counters and replay window of one session. Control fills it before it publishes its index.",
+  doc: "Keys, counters and replay window of one session. Control fills it before it publishes its receiver index.",
   size: 1408,
   fields: {
     generation: { at: 0, bytes: 4, writer: "control", unit: "generation", doc: "Odd while in use; counts up at each fill and each clearing." },
     localIndex: { at: 4, bytes: 4, writer: "control", unit: "index", doc: "Receiver index that the peer writes." },
     remoteIndex: { at: 8, bytes: 4, writer: "control", unit: "index", doc: "Receiver index that we write." },
-    peer: { at: 12, bytes: 4, writer: "control", unit: "peer", doc: "Index into `peers`." },
+    peer: { at: 12, bytes: 4, writer: "control", unit: "peer", doc: "Entry of `peers`." },
     suite: { at: 16, bytes: 4, writer: "control", unit: "suite", doc: "0 ChaCha20-Poly1305, 1 AES-256-GCM." },
     initiator: { at: 20, bytes: 4, writer: "control", unit: "flag", doc: "1: we sent the initiation." },
     owner: { at: 24, bytes: 4, writer: "control", unit: "io thread", doc: "The I/O thread that alone writes the replay window." },
@@ -466,8 +466,8 @@ export const MESSAGE = {
   size: 72,
   fields: {
     kind: { at: 0, bytes: 4, writer: "any", unit: "kind", doc: "EVENT or COMMAND number; the producer's." },
-    peer: { at: 4, bytes: 4, writer: "any", unit: "peer", doc: "Index into `peers`." },
-    session: { at: 8, bytes: 4, writer: "any", unit: "session", doc: "Index into `sessions`." },
+    peer: { at: 4, bytes: 4, writer: "any", unit: "peer", doc: "Entry of `peers`." },
+    session: { at: 8, bytes: 4, writer: "any", unit: "session", doc: "Entry of `sessions`." },
     generation: { at: 12, bytes: 4, writer: "any", unit: "generation", doc: "Of the session when the message was put." },
     address: { at: 16, bytes: 28, writer: "any", unit: "sockaddr", doc: "An outer address." },
     local: { at: 44, bytes: 28, writer: "any", unit: "sockaddr", doc: "The local address that goes with it." },
@@ -496,8 +496,8 @@ export const ARRIVAL = {
   doc: "A control frame that an I/O thread opened; the cursors of `arrivalQueues` say whose turn it is.",
   size: 1280,
   fields: {
-    peer: { at: 0, bytes: 4, writer: "io", unit: "peer", doc: "Index into `peers`." },
-    session: { at: 4, bytes: 4, writer: "io", unit: "session", doc: "Index into `sessions`." },
+    peer: { at: 0, bytes: 4, writer: "io", unit: "peer", doc: "Entry of `peers`." },
+    session: { at: 4, bytes: 4, writer: "io", unit: "session", doc: "Entry of `sessions`." },
     generation: { at: 8, bytes: 4, writer: "io", unit: "generation", doc: "Of the session, when the datagram was received." },
     datagramBytes: { at: 12, bytes: 4, writer: "io", unit: "bytes", doc: "UDP payload of its datagram." },
     length: { at: 16, bytes: 4, writer: "io", unit: "bytes", doc: "Of the frame." },

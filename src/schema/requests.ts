@@ -139,7 +139,7 @@ export interface RouteValue {
 /** A part of the routes. */
 export interface RoutesPage {
   readonly routes: readonly RouteValue[];
-  /** Index to ask for next; null at the end. */
+  /** Where the next page begins; null at the end. */
   readonly next: number | null;
 }
 
@@ -221,7 +221,7 @@ export interface StatsValue {
 /** A part of the peers, since all of them may not fit one envelope. */
 export interface PeersPage {
   readonly peers: readonly PeerValue[];
-  /** Index to ask for next; null at the end. */
+  /** Where the next page begins; null at the end. */
   readonly next: number | null;
 }
 
@@ -317,7 +317,7 @@ const decodeBody = (body: Uint8Array): Fields => {
   return value as Fields;
 };
 
-const isIndex = (value: unknown): value is number =>
+const isWhole = (value: unknown): value is number =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff;
 
 /** Collects bytes into envelopes; holds one envelope at most, however small the pieces are. */
@@ -395,7 +395,7 @@ const checkedRequest = (fields: Fields): ControlRequest | string | null => {
       return { type };
     case "peers.get":
     case "routes.get":
-      return isIndex(from) ? { type, from } : "from must be an index";
+      return isWhole(from) ? { type, from } : "from must be a whole number";
     case "change.apply": {
       const result = readChange(fields.change);
       return "problem" in result ? result.problem : { type, change: result.change };
@@ -431,7 +431,7 @@ export const requestFields = (id: number, request: ControlRequest): EnvelopeFiel
 export const readRequest = (fields: Fields): RequestEnvelope => {
   const { version, id, type } = fields;
   if (version !== CONTROL_VERSION) throw new EnvelopeError("the envelope is of another version");
-  if (!isIndex(id) || typeof type !== "string")
+  if (!isWhole(id) || typeof type !== "string")
     throw new EnvelopeError("the envelope is no request");
   const checked = checkedRequest(fields);
   const bad = checked === null || typeof checked === "string";
@@ -447,7 +447,7 @@ export const readRequest = (fields: Fields): RequestEnvelope => {
 export const readReply = (fields: Fields): ControlReply => {
   const { version, id, ok, value, code, message } = fields;
   if (version !== CONTROL_VERSION) throw new EnvelopeError("the envelope is of another version");
-  if (!isIndex(id)) throw new EnvelopeError("the envelope is no reply");
+  if (!isWhole(id)) throw new EnvelopeError("the envelope is no reply");
   if (ok === true) return { id, ok, value };
   if (ok === false && typeof code === "string" && typeof message === "string") {
     return { id, ok, code, message };

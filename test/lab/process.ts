@@ -14,7 +14,7 @@ export interface Resident {
   readonly filesMb: number;
 }
 
-/** Processor time that each thread of a process has taken. Units: seconds. Source: sched-stats.rst. */
+/** Processor time of each thread of a process so far. Units: seconds. Source: sched-stats.rst. */
 export const threadSeconds = (pid: number): Map<string, number> =>
   new Map(
     readdirSync(`/proc/${pid}/task`).map((task) => {

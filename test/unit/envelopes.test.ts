@@ -111,7 +111,7 @@ const change = (value: unknown) => ({ type: "change.apply", change: value });
 const WRONG: readonly (readonly [Record<string, unknown>, RegExp | null])[] = [
   [{ type: "toString" }, null],
   [{ type: "x".repeat(100_000) }, null],
-  [{ type: "peers.get" }, /^from must be an index$/],
+  [{ type: "peers.get" }, /^from must be a whole number$/],
   [{ type: "peers.get", from: -1 }, /^from/],
   [{ type: "routes.get", from: 1.5 }, /^from/],
   [{ type: "peers.rekey", publicKey: KEY.subarray(1) }, /^publicKey must be 32 bytes$/],

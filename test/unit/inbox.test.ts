@@ -1,4 +1,4 @@
-/** inbox — each datagram goes to who takes its first byte, as it came; what nobody takes is counted. */
+/** inbox — a datagram goes to who takes its first byte; what nobody takes is counted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Inbox } from "../../src/control/inbox.ts";
@@ -38,7 +38,7 @@ test("the first byte decides, and nothing behind it", () => {
   assert.equal(dropped(), 0);
 });
 
-test("an empty datagram, a type that nobody takes, and any byte that is no type are dropped", () => {
+test("an empty datagram, a type that nobody takes, any byte that is no type: dropped", () => {
   const { receive, dropped } = room();
   const strange = [[], [0], [3], [8], ...Array.from({ length: 246 }, (_, i) => [10 + i])];
   for (const bytes of strange) assert.deepEqual(receive(Uint8Array.from(bytes)), []);

@@ -76,7 +76,7 @@ const open = () => {
   return { rooms, peer, make, due, rung, told };
 };
 
-test("a session that we answered is in use: all I/O threads release what waits for its peer", () => {
+test("a session that we answered is in use: I/O threads release what waits for its peer", () => {
   const { rooms, peer, make, told } = open();
   const { keeper } = rooms;
   const made = make(false);

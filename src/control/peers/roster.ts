@@ -50,7 +50,7 @@ export class Roster {
   /** Who of a group's peers is active and entitled is written here, and counts at once. */
   readonly groups: Groups;
   readonly #groupsByName = new Map<string, Group>();
-  /** Indices not used so far start here; used ones come back in `#free`. */
+  /** Entries not used so far start here; used ones come back in `#free`. */
   #nextEntry = 0;
   readonly #free: number[] = [];
   #leaving: number[] = [];

@@ -51,7 +51,7 @@ export interface Held {
 
 interface Dying {
   readonly session: number;
-  /** Whose entry it is: an index into the peers region. */
+  /** Whose it is: an entry of the peers region. */
   readonly peer: number;
   readonly at: Mark;
 }
@@ -140,7 +140,7 @@ export class SessionKeeper {
     return this.#indices.reserve(owner);
   }
 
-  /** Gives back an index whose handshake came to nothing. */
+  /** Gives back a receiver index whose handshake came to nothing. */
   releaseIndex(index: number): void {
     this.#indices.release(index);
   }
@@ -152,7 +152,7 @@ export class SessionKeeper {
     return taken() < SESSIONS_PER_PEER;
   }
 
-  /** Writes keys into a free entry and publishes its index. Null: the peer has all of its own. */
+  /** Writes keys into a free entry, publishes its receiver index. Null: the peer has all it may. */
   create(made: NewSession, nowMs: number): SessionRef | null {
     const session = this.hasRoom(made.peer, nowMs) ? this.#table.take() : -1;
     if (session < 0) return null;

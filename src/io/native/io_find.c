@@ -72,7 +72,7 @@ void io_find_inbound(const struct io *io, uint8_t *job)
     const uint8_t *session = which == NULL ? NULL : name_session(io, job, which, &found);
 
     store32(job + JOB_FOUND, 0);
-    /* All of the index decides, not its random bits alone. */
+    /* All of the receiver index decides, not its random bits alone. */
     if (session == NULL || load32(session + SESSION_LOCAL_INDEX) != index)
         return;
     store32(job + JOB_PEER, load32(session + SESSION_PEER));

@@ -323,7 +323,7 @@
 #define JOB_SOURCE 256u
 #define JOB_LOCAL 284u
 
-/* Keys, counters and replay window of one session. Control fills it before it publishes its index. */
+/* Keys, counters and replay window of one session. Control fills it before it publishes its receiver index. */
 #define SESSION_SIZE 1408u
 #define SESSION_GENERATION 0u
 #define SESSION_LOCAL_INDEX 4u

@@ -13,6 +13,7 @@ import {
   readRequest,
   requestFields,
 } from "../../src/schema/control.ts";
+import { PUBLISH_NAMES_MAX } from "../../src/schema/publish.ts";
 import { parseCidr } from "../../src/wire/cidr.ts";
 
 const header = (bytes: number): Buffer => {
@@ -45,6 +46,14 @@ test("oversized frames are refused at their header, and are never made", () => {
   assert.throws(() => new FrameReader().push(header(FRAME_BYTES_MAX + 1)), FrameError);
   assert.deepEqual(new FrameReader().push(header(FRAME_BYTES_MAX)), []);
   assert.throws(() => encodeFrame({ text: "x".repeat(FRAME_BYTES_MAX) }), FrameError);
+});
+
+test("who was told of a publication fits a frame", () => {
+  const one = { nodeId: `p2p:${"x".repeat(43)}`, name: "n".repeat(63) };
+  const most = new Array<typeof one>(PUBLISH_NAMES_MAX).fill(one);
+  const counts = { acknowledgedCount: 0xffff_ffff, waitingCount: 0xffff_ffff };
+  const value = { acknowledged: most, waiting: most, ...counts };
+  assert.ok(encodeFrame({ version: CONTROL_VERSION, id: 1, ok: true, value }).length > 100_000);
 });
 
 test("random bytes give maps or FrameError, nothing else", () => {

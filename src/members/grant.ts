@@ -5,35 +5,23 @@
 import { type Cidr, formatAddress, formatCidr, maskCidr } from "../wire/cidr.ts";
 import { compareBytes, sameBytes } from "./bytes.ts";
 import {
+  ADDRESSES_MAX,
   CERTIFICATE_BYTES_MAX,
   type Certificate,
   type CertificateFields,
+  GROUPS_MAX,
+  ROUTES_MAX,
   type Signer,
   validity,
 } from "./certificate.ts";
 import type { Definition } from "./definition.ts";
 import { hostPrefix, prefixHolds, someHolds } from "./fields.ts";
-import { type RevocationList, revocationProblem, revokedBefore } from "./revocation-list.ts";
-
-/** What is known of a network when something is to be signed. Units: seconds since 1970. */
-export interface Known {
-  readonly definition: Definition;
-  readonly list: RevocationList;
-  /** The newest of each node that the signer knows of. */
-  readonly certificates: readonly Certificate[];
-  readonly nowS: number;
-}
-
-/** Does a certificate count now? */
-export const isLiving = (certificate: Certificate, { definition, list, nowS }: Known): boolean =>
-  nowS <= validity(certificate, definition).toS && revocationProblem(list, certificate) === null;
+import type { Known } from "./known.ts";
+import { revokedBefore } from "./revocation-list.ts";
 
 /** "2027-11-29". Units: seconds since 1970. */
 export const formatDay = (timeS: number): string =>
   new Date(Math.min(timeS, 8.64e12) * 1_000).toISOString().replace(/T.*$/, "");
-
-const others = (nodeKey: Uint8Array, known: Known): readonly Certificate[] =>
-  known.certificates.filter((one) => !sameBytes(one.nodeKey, nodeKey) && isLiving(one, known));
 
 /** First and last address of an IPv4 prefix, which stand for all of it; of IPv6 the first one. */
 const reserved = ({ version, bytes, prefixLength }: Cidr): Uint8Array[] => {
@@ -58,10 +46,8 @@ const addressProblem = (address: Uint8Array, nodeKey: Uint8Array, known: Known):
   if (reserved(range).some((one) => sameBytes(one, address))) {
     return `${text} stands for all of ${formatCidr(range)}; choose another --ip`;
   }
-  const holder = others(nodeKey, known).find(({ addresses }) =>
-    addresses.some((one) => sameBytes(one, address)),
-  );
-  if (holder === undefined) return null;
+  const holder = known.holder(address);
+  if (holder === null || sameBytes(holder.nodeKey, nodeKey)) return null;
   const until = formatDay(validity(holder, known.definition).toS);
   const { name } = holder;
   return `${text} is ${name}'s until ${until}; choose another --ip, or revoke ${name}`;
@@ -70,18 +56,31 @@ const addressProblem = (address: Uint8Array, nodeKey: Uint8Array, known: Known):
 /** What is asked for. */
 export type Wanted = Pick<
   CertificateFields,
-  "nodeKey" | "handshakeKey" | "name" | "addresses" | "routes"
+  "nodeKey" | "handshakeKey" | "name" | "addresses" | "routes" | "groups"
 >;
+
+/** More than a certificate may hold, as a clause; null: not so. */
+const countProblem = ({ addresses, routes, groups }: Wanted): string | null => {
+  if (addresses.length === 0) return "it has no address; give one by --ip";
+  if (addresses.length > ADDRESSES_MAX) {
+    return `it may have ${ADDRESSES_MAX} addresses at most; give fewer --ip`;
+  }
+  if (routes.length > ROUTES_MAX)
+    return `it may have ${ROUTES_MAX} routes at most; give fewer --route`;
+  return groups.length > GROUPS_MAX
+    ? `it may have ${GROUPS_MAX} groups at most; give fewer --group`
+    : null;
+};
 
 /** Why it may not be certified, as a clause that says what to do; null: it may. */
 export const grantProblem = (wanted: Wanted, known: Known, reinstate = false): string | null => {
   const { nodeKey, handshakeKey, name } = wanted;
-  const living = others(nodeKey, known);
-  const twin = living.find((one) => sameBytes(one.handshakeKey, handshakeKey));
-  if (twin !== undefined) {
+  const twin = known.withHandshake(handshakeKey);
+  if (twin !== null && !sameBytes(twin.nodeKey, nodeKey)) {
     return `its handshake key is ${twin.name}'s, under another node key; make a new identity`;
   }
-  if (living.some((one) => one.name === name)) {
+  const namesake = known.named(name);
+  if (namesake !== null && !sameBytes(namesake.nodeKey, nodeKey)) {
     return `another member is called ${name}; choose another --name, or revoke that one`;
   }
   const before = revokedBefore(known.list, nodeKey);
@@ -89,7 +88,8 @@ export const grantProblem = (wanted: Wanted, known: Known, reinstate = false): s
     const day = formatDay(before);
     return `its key was revoked on ${day}; make a new identity, or take it back by --reinstate`;
   }
-  if (wanted.addresses.length === 0) return "it has no address; give one by --ip";
+  const count = countProblem(wanted);
+  if (count !== null) return count;
   for (const address of wanted.addresses) {
     const problem = addressProblem(address, nodeKey, known);
     if (problem !== null) return problem;
@@ -123,11 +123,10 @@ export const rangesOf = ({ cidrs }: Definition, signer: Signer): readonly Cidr[]
  * Null: all are given.
  */
 export const freeAddress = (known: Known, range: Cidr): Uint8Array | null => {
-  const living = known.certificates.filter((one) => isLiving(one, known));
-  for (const holders of [known.certificates, living]) {
+  for (const holders of [known.certificates, known.living]) {
     const taken = holders
       .flatMap(({ addresses }) => addresses)
-      .concat([range, ...known.definition.cidrs].flatMap(reserved));
+      .concat(known.definition.cidrs.flatMap(reserved));
     const given = new Set(taken.map(formatAddress));
     let address: Uint8Array | null = range.bytes;
     while (address !== null && prefixHolds(range, hostPrefix(address))) {

@@ -14,7 +14,8 @@ import {
   validity,
 } from "./certificate.ts";
 import { newestAuthority } from "./definition.ts";
-import { grantProblem, isLiving, type Known, lengthProblem } from "./grant.ts";
+import { grantProblem, lengthProblem } from "./grant.ts";
+import { Known } from "./known.ts";
 import { revokedBefore } from "./revocation-list.ts";
 import { sealSecret } from "./secret.ts";
 import { signingPair } from "./sign.ts";
@@ -92,12 +93,8 @@ export const withCertificates = (
 
 const idOf = ({ nodeKey }: Certificate): string => Buffer.from(nodeKey).toString("latin1");
 
-/** What a book knows, now. */
+/** What a book knows, now. Units: seconds since 1970. */
 export const knownTo = (book: Book, nowS: number): Known => {
   const { definition, list } = book;
-  return { definition, list, certificates: certificatesOf(book), nowS };
+  return new Known({ definition, list, certificates: certificatesOf(book), nowS });
 };
-
-/** Members that count now. */
-export const livingMembers = (known: Known): readonly Certificate[] =>
-  known.certificates.filter((one) => isLiving(one, known));

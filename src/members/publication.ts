@@ -5,10 +5,9 @@
  * Each makes the next list, and a book that knows it. A revocation always makes a new secret: who
  * is revoked knows the old one.
  */
-import { type Book, certificatesOf, newestSecret, type Secret } from "./book.ts";
+import { type Book, newestSecret, type Secret } from "./book.ts";
 import { encodeRevocationsFile, type SealedFor } from "./bundle.ts";
 import { type Decoded, refused, sameBytes } from "./bytes.ts";
-import type { Certificate } from "./certificate.ts";
 import {
   decodeDefinition,
   encodeDefinition,
@@ -16,7 +15,7 @@ import {
   SUCCESSIONS_MAX,
   succeed,
 } from "./definition.ts";
-import { knownTo, livingMembers } from "./issue.ts";
+import { knownTo } from "./issue.ts";
 import {
   decodeList,
   encodeList,
@@ -59,7 +58,7 @@ export interface Publication {
 /** The book with its newest list, and the file that tells of both. */
 const publication = (book: Book, nowS: number): Publication => {
   const secret = newestSecret(book);
-  const members = livingMembers(knownTo(book, nowS)).flatMap(({ handshakeKey }): SealedFor[] => {
+  const members = knownTo(book, nowS).living.flatMap(({ handshakeKey }): SealedFor[] => {
     const sealed = sealSecret(secret, handshakeKey);
     return sealed === null ? [] : [{ handshakeKey, sealed }];
   });
@@ -196,11 +195,4 @@ export const rotateAuthority = (
     list: signList(following, revocationsOf(list), networkId, seed),
   };
   return { ok: true, value: publication(nextBook, nowS) };
-};
-
-/** Who is meant by a name: the living member, else the one whose certificate is the newest. */
-export const memberNamed = (book: Book, name: string, nowS: number): Certificate | null => {
-  const called = certificatesOf(book).filter((one) => one.name === name);
-  const living = livingMembers(knownTo(book, nowS)).find((one) => one.name === name);
-  return living ?? called.sort((a, b) => b.notBeforeS - a.notBeforeS)[0] ?? null;
 };

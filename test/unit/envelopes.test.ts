@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { PEERS_MAX, ROUTES_MAX } from "../../src/memory/layout.ts";
+import { PUBLISH_NAMES_MAX } from "../../src/schema/publish.ts";
 import {
   CONTROL_VERSION,
   type ControlRequest,
@@ -52,6 +53,14 @@ test("oversized envelopes are refused at their header, and are never made", () =
     () => encodeEnvelope({ text: "x".repeat(ENVELOPE_BYTES_MAX.request) }),
     EnvelopeError,
   );
+});
+
+test("who was told of a publication fits an envelope", () => {
+  const one = { nodeId: `p2p:${"x".repeat(43)}`, name: "n".repeat(63) };
+  const most = new Array<typeof one>(PUBLISH_NAMES_MAX).fill(one);
+  const counts = { acknowledgedCount: 0xffff_ffff, waitingCount: 0xffff_ffff };
+  const value = { acknowledged: most, waiting: most, ...counts };
+  assert.ok(encodeEnvelope({ version: CONTROL_VERSION, id: 1, ok: true, value }).length > 100_000);
 });
 
 test("random bytes give maps or EnvelopeError, nothing else", () => {

@@ -20,7 +20,6 @@ import {
   WRONG_PASSPHRASE,
   wipe,
 } from "../../members/book.ts";
-import { formatDay } from "../../members/grant.ts";
 import { formatNetworkId } from "../../members/sign.ts";
 import { replaceFile } from "../../schema/atomic-file.ts";
 import { EngineError } from "../../schema/errors.ts";
@@ -29,6 +28,7 @@ import { unixS } from "./clock.ts";
 import { bytesOfText, readText } from "./files.ts";
 import { locked } from "./lock.ts";
 import { askPassphrase } from "./passphrase.ts";
+import { formatMoment } from "./texts.ts";
 
 /** Options of every command that opens an authority. */
 export interface AuthorityOptions {
@@ -88,6 +88,8 @@ export const openText = (
     opened = openBook(bytes, passphrase);
   } catch (cause) {
     throw new EngineError("MEMORY", { reason: `opening ${file} takes 256 MiB and more`, cause });
+  } finally {
+    bytes.fill(0);
   }
   if (opened.ok) return opened;
   if (opened.why === WRONG_PASSPHRASE) throw new EngineError("PASSPHRASE_WRONG", { file });
@@ -123,7 +125,8 @@ const replace = (file: string, before: string, after: string): void => {
 const refuseOldClock = (file: string, { definition, list }: Book, nowS: number): void => {
   const lastS = Math.max(definition.issuedS, list.issuedS);
   if (nowS >= lastS) return;
-  throw new EngineError("CLOCK_BEHIND", { file, now: formatDay(nowS), last: formatDay(lastS) });
+  const [now, last] = [nowS, lastS].map(formatMoment);
+  throw new EngineError("CLOCK_BEHIND", { file, now, last });
 };
 
 /**

@@ -16,6 +16,7 @@ import type { Certificate } from "../../members/certificate.ts";
 import { successorProblem } from "../../members/definition.ts";
 import { formatDay } from "../../members/grant.ts";
 import type { Desk } from "../../members/issue.ts";
+import { Known } from "../../members/known.ts";
 import { newerList, revokedBefore } from "../../members/revocation-list.ts";
 import { isSecret, openSecret } from "../../members/secret.ts";
 import { formatNodeId } from "../../members/sign.ts";
@@ -123,7 +124,7 @@ const openWith = (
   if (reason !== null || secret === null) {
     throw new EngineError("ISSUER_REFUSED", { file: named, reason });
   }
-  const known = { definition, list, certificates: file.known, nowS };
+  const known = new Known({ definition, list, certificates: file.known, nowS });
   const desk: Desk = {
     known,
     signer: { by: "issuer", issuer },

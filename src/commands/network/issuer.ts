@@ -3,8 +3,7 @@
  */
 import type { Command } from "commander";
 import { CERTIFICATE_FLAG } from "../../members/certificate.ts";
-import { isLiving } from "../../members/grant.ts";
-import { authorityDesk, knownTo, livingMembers } from "../../members/issue.ts";
+import { authorityDesk, knownTo } from "../../members/issue.ts";
 import {
   decodeIssuer,
   encodeIssuer,
@@ -14,7 +13,6 @@ import {
   ISSUER_PREFIXES_MAX,
   type Issuer,
 } from "../../members/issuer.ts";
-import { memberNamed } from "../../members/publication.ts";
 import { sealSecret } from "../../members/secret.ts";
 import { EngineError } from "../../schema/errors.ts";
 import { writeNewFile } from "../../schema/new-file.ts";
@@ -104,19 +102,19 @@ const issuer = async (options: Options): Promise<void> => {
   await withAuthority(options, (open) => {
     const { book, nowS, save } = open;
     refuseExisting([out]);
-    const member = memberNamed(book, name, nowS);
+    const members = knownTo(book, nowS);
+    const member = members.called(name);
     if (member === null) throw new EngineError("MEMBER_UNKNOWN", { name, file: authority });
-    if (!isLiving(member, knownTo(book, nowS))) {
+    if (!members.isLiving(member)) {
       throw refuse(name, `${name} is no member any more; sign a request of it first`);
     }
     const signed = issuerFor(member.nodeKey, open, options);
     const { definition, list, secrets } = book;
     const sealed = sealSecret(secrets.at(-1)!.secret, member.handshakeKey);
     if (sealed === null) throw refuse(name, "its handshake key is nobody's");
-    const known = livingMembers(knownTo(book, nowS));
     const living = book.issuers.filter((one) => one.notAfterS >= nowS);
     save({ ...book, serial: book.serial + 1, issuers: [...living, signed] });
-    const text = issuerText({ issuer: signed, sealed, definition, list, known });
+    const text = issuerText({ issuer: signed, sealed, definition, list, known: members.living });
     writeNewFile(out, text, 0o600);
     if (json) printJson({ network: definition.name, name, ...issuerValue(signed), file: out });
     else printText(formatTable([["name:", name], ...issuerRows(signed), ["file:", out]]));

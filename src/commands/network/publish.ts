@@ -13,8 +13,8 @@ import { newestSecret, wipe } from "../../members/book.ts";
 import { decodeRevocationsFile, sealedFor } from "../../members/bundle.ts";
 import type { Decoded } from "../../members/bytes.ts";
 import { type Definition, decodeDefinition, successorProblem } from "../../members/definition.ts";
+import { knownTo } from "../../members/issue.ts";
 import {
-  memberNamed,
   type Publication,
   revoke,
   rotateAuthority,
@@ -112,6 +112,7 @@ const signAndPublish = async (
   const { json, out } = options;
   // An engine that does not run is found out before anything is signed.
   const engine = options.interface === undefined ? null : await chooseEngine(options.interface);
+  if (engine !== null) await ask(engine, { type: "status.get" });
   const tell = async ({ publication, done, value }: Signed, target: string): Promise<void> => {
     const { definition, list } = publication.book;
     const common = { ...value, ...sequenceOf(list, definition) };
@@ -165,7 +166,7 @@ const revoking =
     const { name: asked, node } = options;
     const called =
       node === undefined
-        ? memberNamed(book, asked!, nowS)
+        ? knownTo(book, nowS).called(asked!)
         : (book.members.find(({ certificate }) => Buffer.compare(certificate.nodeKey, node) === 0)
             ?.certificate ?? null);
     const nodeKey = node ?? called?.nodeKey;

@@ -4,11 +4,10 @@
 import type { Command } from "commander";
 import { armorKind } from "../../members/armor.ts";
 import type { Book } from "../../members/book.ts";
-import { certificatesOf } from "../../members/book.ts";
 import { decodeIssuerFile, decodeMemberFile, decodeRevocationsFile } from "../../members/bundle.ts";
 import type { Decoded } from "../../members/bytes.ts";
 import { type Definition, decodeDefinition } from "../../members/definition.ts";
-import { byName, formatDay, isLiving } from "../../members/grant.ts";
+import { byName, formatDay } from "../../members/grant.ts";
 import { knownTo } from "../../members/issue.ts";
 import { decodeRequest } from "../../members/request.ts";
 import {
@@ -171,12 +170,12 @@ const showRevocations = (file: ReturnType<typeof decodeRevocationsFile> & { ok: 
 const showBook = (book: Book, nowS: number): Shown => {
   const { definition, list, issuers, revoked } = book;
   const known = knownTo(book, nowS);
-  const all = [...certificatesOf(book)].sort(byName);
-  const living = all.filter((one) => isLiving(one, known));
+  const all = [...known.certificates].sort(byName);
+  const living = [...known.living].sort(byName);
   const lines = living.map((one) => certificateLine(one, definition));
   const gone = revoked.map(({ name, atS }) => `${name}: revoked on ${formatDay(atS)}`);
   const ended = all
-    .filter((one) => !living.includes(one) && revocationProblem(list, one) === null)
+    .filter((one) => !known.isLiving(one) && revocationProblem(list, one) === null)
     .map(({ name, notAfterS }) => `${name}: ended on ${formatDay(notAfterS)}`);
   const table = formatTable([
     ...networkRows(definition),

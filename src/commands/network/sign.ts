@@ -15,14 +15,7 @@ import {
 } from "../../members/certificate.ts";
 import type { Definition } from "../../members/definition.ts";
 import { isMemberName } from "../../members/fields.ts";
-import {
-  byName,
-  formatDay,
-  freeAddress,
-  isInside,
-  isLiving,
-  rangesOf,
-} from "../../members/grant.ts";
+import { byName, formatDay, freeAddress, isInside, rangesOf } from "../../members/grant.ts";
 import {
   authorityDesk,
   type CertificateWish,
@@ -36,7 +29,7 @@ import { decodeRequest } from "../../members/request.ts";
 import { makeFolder } from "../../schema/atomic-file.ts";
 import { EngineError } from "../../schema/errors.ts";
 import { errnoText } from "../../schema/new-file.ts";
-import { type Cidr, formatCidr } from "../../wire/cidr.ts";
+import { type Cidr, formatAddress, formatCidr } from "../../wire/cidr.ts";
 import { printJson, printText } from "../print.ts";
 import { addExamples, addJsonOption, warn } from "../shared.ts";
 import { type Authority, addPassphraseOption, withAuthority } from "./authority.ts";
@@ -52,7 +45,7 @@ import {
   nameOption,
   prefixesOption,
 } from "./options.ts";
-import { certificateLine, certificateValue } from "./texts.ts";
+import { certificateLine, certificateValue, flagWords } from "./texts.ts";
 
 interface Options extends FlagOptions {
   readonly authority?: string;
@@ -149,6 +142,29 @@ const nextFree = ({ desk }: Counter, name: string): readonly Uint8Array[] => {
   throw new EngineError("NOT_SIGNED", { name, reason });
 };
 
+/** Each once, in their order. */
+const unique = <Value>(
+  values: readonly Value[] | undefined,
+  text: (value: Value) => string,
+): readonly Value[] | undefined =>
+  values && [...new Map(values.map((value) => [text(value), value])).values()];
+
+/** What a member had, and has no more: nobody said so. */
+const warnOfLosses = (
+  held: Certificate,
+  { routes, groups, flags }: Pick<Certificate, "routes" | "groups" | "flags">,
+): void => {
+  const now = new Set([...routes.map(formatCidr), ...groups]);
+  const lost = [
+    ...held.routes.map(formatCidr).filter((one) => !now.has(one)),
+    ...held.groups.filter((one) => !now.has(one)),
+    ...flagWords(held.flags & ~flags),
+  ];
+  if (lost.length > 0) {
+    warn(`${held.name} had ${lost.join(", ")}, and has not any more; say so again to keep it.`);
+  }
+};
+
 /** The certificate for a request. */
 const fromRequest = (counter: Counter, options: Options): IssuedCertificate => {
   const { known } = counter.desk;
@@ -158,13 +174,15 @@ const fromRequest = (counter: Counter, options: Options): IssuedCertificate => {
     name: asked,
   } = readFileOf("request", options.request!, decodeRequest);
   const name = options.name ?? asked;
-  const before = known.certificates.find((one) => Buffer.compare(one.nodeKey, nodeKey) === 0);
-  if (before === undefined && !counter.mayEnrol) {
+  const before = known.of(nodeKey);
+  if (before === null && !counter.mayEnrol) {
     const reason = "its issuer may renew, and not take in new members";
     throw new EngineError("NOT_SIGNED", { name, reason });
   }
-  const kept = before !== undefined && isLiving(before, known) ? before.addresses : null;
-  const addresses = options.ip ?? kept ?? nextFree(counter, name);
+  const held = before !== null && known.isLiving(before) ? before : null;
+  const addresses = unique(options.ip, formatAddress) ?? held?.addresses ?? nextFree(counter, name);
+  const routes = unique(options.route, formatCidr) ?? [];
+  const groups = unique(options.group, String) ?? [];
   const flags = Object.entries(CERTIFICATE_FLAG).reduce(
     (sum, [word, bit]) => (options[word as keyof FlagOptions] ? sum | bit : sum),
     0,
@@ -175,8 +193,8 @@ const fromRequest = (counter: Counter, options: Options): IssuedCertificate => {
     name,
     flags,
     addresses,
-    routes: options.route ?? [],
-    groups: options.group ?? [],
+    routes,
+    groups,
     serial: counter.nextSerial(),
     notAfterS: endOf(counter, name, options.days),
     reinstate: options.reinstate ?? false,
@@ -196,39 +214,53 @@ const whoIsRenewed = ({ desk, file }: Counter, words: readonly string[]): Certif
   const { known } = desk;
   if (words.includes("all")) {
     if (words.length > 1) throw usage("--renew takes all, or names.");
-    const living = known.certificates.filter((one) => isLiving(one, known));
-    if (living.length === 0) throw new EngineError("MEMBER_UNKNOWN", { name: "all", file });
-    return living.sort(byName);
+    if (known.living.length === 0) throw new EngineError("MEMBER_UNKNOWN", { name: "all", file });
+    return [...known.living].sort(byName);
   }
   const chosen = new Map<string, Certificate>();
   for (const word of words) {
-    const named = known.certificates.filter((one) => one.name === word);
-    const one = isMemberName(word)
-      ? (named.find((each) => isLiving(each, known)) ?? named[0])
-      : certificateFrom(word, known.definition);
-    if (one === undefined) throw new EngineError("MEMBER_UNKNOWN", { name: word, file });
+    const one = isMemberName(word) ? known.called(word) : certificateFrom(word, known.definition);
+    if (one === null) throw new EngineError("MEMBER_UNKNOWN", { name: word, file });
     chosen.set(one.name, one);
   }
   return [...chosen.values()];
 };
 
-const renewed = (counter: Counter, { renew, days }: Options): IssuedCertificate[] =>
-  whoIsRenewed(counter, renew!).map(({ nodeKey, handshakeKey, name, ...rest }) => {
-    const { flags, addresses, routes, groups, extensions } = rest;
-    return issue(counter, {
-      nodeKey,
-      handshakeKey,
-      name,
-      flags,
-      addresses,
-      routes,
-      groups,
-      extensions,
-      serial: counter.nextSerial(),
-      notAfterS: endOf(counter, name, days),
-      reinstate: false,
-    });
+const renewedOne = (counter: Counter, one: Certificate, days: number | undefined) => {
+  const { nodeKey, handshakeKey, name, flags, addresses, routes, groups, extensions } = one;
+  return issue(counter, {
+    nodeKey,
+    handshakeKey,
+    name,
+    flags,
+    addresses,
+    routes,
+    groups,
+    extensions,
+    serial: counter.nextSerial(),
+    notAfterS: endOf(counter, name, days),
+    reinstate: false,
   });
+};
+
+/** Of all, those that can be; who cannot is told, and the command fails. Of names, all or none. */
+const renewed = (counter: Counter, { renew, days }: Options): IssuedCertificate[] => {
+  const all = renew!.includes("all");
+  const problems: EngineError[] = [];
+  const issued = whoIsRenewed(counter, renew!).flatMap((one) => {
+    try {
+      return [renewedOne(counter, one, days)];
+    } catch (error) {
+      if (!all || !(error instanceof EngineError)) throw error;
+      problems.push(error);
+      return [];
+    }
+  });
+  if (issued.length === 0) throw problems[0]!;
+  for (const { message } of problems) warn(message);
+  if (problems.length > 0) process.exitCode = 1;
+  return issued;
+};
 
 /** Routes that members follow only when they say so themselves. */
 const warnOfRoutes = ({ routes, name }: Certificate, definition: Definition): void => {
@@ -239,7 +271,8 @@ const warnOfRoutes = ({ routes, name }: Certificate, definition: Definition): vo
 };
 
 const signWith = (counter: Counter, options: Options): void => {
-  const { definition } = counter.desk.known;
+  const { known } = counter.desk;
+  const { definition } = known;
   const issued = options.renew ? renewed(counter, options) : [fromRequest(counter, options)];
   const fileOf = ({ name }: Certificate): string =>
     options.renew ? join(options.out!, `${name}.cert`) : (options.out ?? `${name}.cert`);
@@ -257,7 +290,10 @@ const signWith = (counter: Counter, options: Options): void => {
   for (const [i, { certificate, file }] of issued.entries()) {
     const line = certificateLine(certificate, definition);
     writeFileOf("certificate", files[i]!, file, [`${definition.name}, ${line}`]);
-    if (!options.renew) warnOfRoutes(certificate, definition);
+    if (options.renew) continue;
+    warnOfRoutes(certificate, definition);
+    const held = known.of(certificate.nodeKey);
+    if (held !== null && known.isLiving(held)) warnOfLosses(held, certificate);
   }
   if (options.json) {
     const certificates = issued.map(({ certificate }, i) => ({

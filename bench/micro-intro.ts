@@ -108,6 +108,7 @@ const makeCalled = (revoked: boolean) => {
       own: () => pair,
       handshakeKey: keys,
       secrets: () => [SECRET],
+      alone: () => true,
       introduced: ({ certificate, record }) => {
         const decoded = decodeCertificate(certificate);
         if (!decoded.ok || revoked) return null;

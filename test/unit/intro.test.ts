@@ -93,6 +93,21 @@ test("WHO: an address without a key is asked until it answers", () => {
   assert.equal(later.sent.length, times);
 });
 
+test("while there are sessions, an address that does not answer is asked each five minutes", () => {
+  const { wire, a } = two();
+  const dead = makeSockaddr(Uint8Array.of(10, 0, 0, 99), 51_820);
+  a.alone = false;
+  a.intro.ask(dead, wire.nowMs);
+  wire.pass(3_600_000);
+  assert.equal(wire.sent.length, 6 + 11);
+  // The last session has ended: it is asked again soon.
+  a.alone = true;
+  wire.sent.length = 0;
+  a.intro.ask(dead, wire.nowMs);
+  wire.pass(60_000);
+  assert.equal(wire.sent.length, 4);
+});
+
 test("after a HERE the first INTRO has its ticket", () => {
   const { wire, a, b } = two();
   a.intro.ask(b.address, wire.nowMs);

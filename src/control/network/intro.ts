@@ -85,6 +85,8 @@ export interface IntroOptions<Handle extends object> {
   readonly handshakeKey: KeyPair;
   /** Secrets of the network, 16 at most. */
   readonly secrets: () => readonly EpochSecret[];
+  /** We have no session with a member: addresses are asked more often. */
+  readonly alone: () => boolean;
   /**
    * Somebody showed itself: it is verified, refusals are counted, and a member is admitted. Null:
    * it is none, or there is no room. Borrows: `shown` and `from`.
@@ -312,11 +314,11 @@ export class Intro<Handle extends object> {
   }
 
   #ask(asked: Asked, nowMs: number): void {
-    const { world } = this.#options;
+    const { world, alone } = this.#options;
     const { attempts, once } = asked;
     const keys = once === null ? this.#epochs.forAttempt(attempts) : this.#epochs.byLow(once);
     const nonce = world.randomBytes(EPHEMERAL_BYTES);
-    this.#asking.sent(asked, nonce, nowMs);
+    this.#asking.sent(asked, nonce, alone(), nowMs);
     if (keys === null || keys === undefined) return;
     const ticket = this.#held.of(asked.to, nowMs)?.ticket ?? NO_TICKET;
     const who = sealWho(keys, nonce, ticket, world.mac);

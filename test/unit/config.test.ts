@@ -276,9 +276,9 @@ test("peers are called by labels of host names", () => {
   }
 });
 
-test("a running engine tells every setting of its file but the peers'", () => {
+test("a running engine tells every setting but the peers', and a network's where it has one", () => {
   const value = configValue(load(`${HEAD}addresses = ["10.0.0.1/24"]`));
-  const file = SETTINGS.filter((setting) => setting.section !== "peer");
+  const file = SETTINGS.filter(({ section }) => section === "interface" || section === "engine");
   assert.deepEqual(Object.keys(value), file.map(settingName));
   for (const setting of file) {
     const now = value[settingName(setting)];

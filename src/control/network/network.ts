@@ -73,6 +73,7 @@ export class Network {
       }),
       handshakeKey: this.#options.handshakeKey,
       secrets: () => this.parts.authority.secrets.all,
+      alone: () => this.parts.links.size === 0,
       introduced: (shown, from, way) => this.#introduced(shown, from, way),
     });
   }

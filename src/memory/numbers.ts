@@ -15,6 +15,7 @@ import {
   RESPONSE,
 } from "../wire/handshake.ts";
 import { OWNER_MASK, RANDOM_MASK } from "../wire/index.ts";
+import { CHALLENGE_BYTES, INDEX_TYPE, INTRO_BYTES, INTRO_TYPE } from "../wire/intro.ts";
 import { SOCKADDR_BYTES } from "../wire/sockaddr.ts";
 import * as layout from "./layout.ts";
 import { EQUAL, KIND, PARTS, RESULT, STEPS_MAX } from "./route-index.ts";
@@ -128,6 +129,10 @@ export const NUMBERS = {
     initiationBytes: INITIATION.bytes,
     responseBytes: RESPONSE.bytes,
     cookieBytes: COOKIE.bytes,
+    intro: INTRO_TYPE,
+    index: INDEX_TYPE,
+    introBytes: INTRO_BYTES,
+    challengeBytes: CHALLENGE_BYTES,
   },
   FOUND,
   PLAIN,

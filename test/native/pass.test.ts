@@ -72,7 +72,7 @@ const receive = (s: ReturnType<typeof setUp>): number => {
   return segments;
 };
 
-test("each kind of handshake message behind data goes to control, with its addresses", () => {
+test("each kind of message for control behind data goes to control, with its addresses", () => {
   const s = setUp();
   const counters = new Counters(s.arena, 0);
   const bytes = new Uint8Array(32 * 2_048);
@@ -86,16 +86,18 @@ test("each kind of handshake message behind data goes to control, with its addre
       [5, 148],
       [6, 92],
       [7, 64],
+      [9, 1_232],
+      [10, 64],
     ] as const) {
       sendTrain(s, type, size);
       assert.equal(receive(s), 2, "the data goes its own way");
       assert.equal(addon.datagramReceive(s.pair[1]!, bytes, meta), 1);
-      assert.equal(meta[0], 2 * SOCKADDR_BYTES + size);
+      assert.equal(meta[0]! + 256 * meta[1]!, 2 * SOCKADDR_BYTES + size);
       assert.deepEqual(bytes.slice(0, SOCKADDR_BYTES), from);
       assert.deepEqual(bytes.slice(SOCKADDR_BYTES + 4, SOCKADDR_BYTES + 8), LOOPBACK);
       assert.equal(bytes[2 * SOCKADDR_BYTES], type);
     }
-    assert.equal(counters.get(COUNT.receives), 6, "the kernel merged every train");
+    assert.equal(counters.get(COUNT.receives), 8, "the kernel merged every train");
     assert.equal(counters.get(DROP.badType), 0);
   } finally {
     s.close();
@@ -110,12 +112,15 @@ test("other lengths and types are dropped and counted; a full queue is counted",
       [1, 147],
       [2, 93],
       [9, 148],
+      [9, 1_231],
+      [10, 65],
+      [11, 64],
       [0, 64],
     ] as const) {
       sendTrain(s, type, size);
       assert.equal(receive(s), 2);
     }
-    assert.equal(counters.get(DROP.badType), 4);
+    assert.equal(counters.get(DROP.badType), 7);
     assert.equal(counters.get(DROP.queueFull), 0);
     for (let i = 0; i < QUEUE_MAX && counters.get(DROP.queueFull) === 0; i++) {
       sendTrain(s, 1, 148);

@@ -27,13 +27,13 @@ import {
   writeU32,
 } from "../../wire/handshake.ts";
 import { SOCKADDR_BYTES, sockaddrHost, sockaddrPort, sockaddrScope } from "../../wire/sockaddr.ts";
-import { blake2s, equal, type Mac, zero } from "./mac.ts";
+import { blake2s, equal, type Mac } from "./mac.ts";
+import { SECRET_AGE_MS, TwoSecrets } from "./two-secrets.ts";
 
-/** Protocol: a cookie may be used this long; a secret makes cookies this long. Paper 5.4.7. */
-export const COOKIE_AGE_MS = 120_000;
+/** Protocol: a cookie may be used this long. Paper 5.4.7. */
+export const COOKIE_AGE_MS = SECRET_AGE_MS;
 
 const COOKIE_BYTES = 16;
-const SECRET_BYTES = 32;
 const NONCE_BYTES = 24;
 /** Tuning: random bytes are asked for this many nonces at once, a tenth of the price each. */
 const NONCES = 256;
@@ -65,9 +65,9 @@ const hasNoMac2 = (message: Uint8Array): boolean => {
 
 /**
  * What a cookie is bound to: address, port and, for IPv6, scope id. An IPv4-mapped address is its
- * IPv4 address. Returns the bytes of `out` in use.
+ * IPv4 address. Returns the bytes of `out` in use; SOCKADDR_BYTES are enough room.
  */
-const sourceBytes = (from: Uint8Array, out: Uint8Array): Uint8Array => {
+export const sourceBytes = (from: Uint8Array, out: Uint8Array): Uint8Array => {
   const host = sockaddrHost(from);
   const port = sockaddrPort(from);
   const scope = host.length === 16 ? sockaddrScope(from) : 0;
@@ -98,33 +98,24 @@ export class CookieChecker {
   readonly #source = new Uint8Array(SOCKADDR_BYTES);
   #nonces: Uint8Array = new Uint8Array(0);
   #noncesUsed = 0;
-  #secret: Uint8Array;
-  /** The one before, for cookies that were made just before the change; null: none. */
-  #before: { readonly previous: Uint8Array | null; readonly untilMs: number } = {
-    previous: null,
-    untilMs: 0,
-  };
-  #bornMs = Number.NEGATIVE_INFINITY;
+  readonly #secrets: TwoSecrets;
 
   constructor(input: CheckerInput) {
     this.#key = cookieKey(input.publicKey);
     this.#mac = input.mac;
     this.#random = input.random;
-    this.#secret = this.#random(SECRET_BYTES);
+    this.#secrets = new TwoSecrets(input.random);
   }
 
   /** Is mac2 of an initiation or a response made with a cookie for this source? */
   valid(message: Uint8Array, from: Uint8Array, nowMs: number): boolean {
     if (hasNoMac2(message)) return false;
-    this.#rotate(nowMs);
-    if (this.#validUnder(this.#secret, message, from)) return true;
-    const { previous, untilMs } = this.#before;
-    return previous !== null && nowMs < untilMs && this.#validUnder(previous, message, from);
+    return this.#secrets.some(nowMs, (secret) => this.#validUnder(secret, message, from));
   }
 
   /** The cookie reply to an initiation or a response whose mac1 is valid; 64 bytes. */
   reply(message: Uint8Array, from: Uint8Array, nowMs: number): Uint8Array {
-    this.#rotate(nowMs);
+    const secret = this.#secrets.current(nowMs);
     const { senderIndex, mac1 } = macsOf(message);
     const { fields } = COOKIE;
     const datagram = new Uint8Array(COOKIE.bytes);
@@ -132,7 +123,7 @@ export class CookieChecker {
     writeU32(datagram, fields.receiverIndex, readU32(message, senderIndex));
     const nonce = this.#nonce();
     field(datagram, fields.nonce).set(nonce);
-    const cookie = this.#cookie(this.#secret, from);
+    const cookie = this.#cookie(secret, from);
     sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(
       field(datagram, fields.sealedCookie),
       cookie,
@@ -146,8 +137,7 @@ export class CookieChecker {
 
   /** Zeroes the secrets; not to be used afterwards. */
   wipe(): void {
-    zero(this.#secret);
-    if (this.#before.previous !== null) zero(this.#before.previous);
+    this.#secrets.wipe();
   }
 
   /** Random bytes that were never used before. */
@@ -169,18 +159,6 @@ export class CookieChecker {
     const { mac2 } = macsOf(message);
     const expected = this.#mac(this.#cookie(secret, from), before(message, mac2));
     return equal(expected, field(message, mac2));
-  }
-
-  /**
-   * A secret makes cookies for COOKIE_AGE_MS and checks them for as long again: who got one in its
-   * last moment may use it for as long as any other.
-   */
-  #rotate(nowMs: number): void {
-    if (nowMs - this.#bornMs < COOKIE_AGE_MS) return;
-    if (this.#before.previous !== null) zero(this.#before.previous);
-    this.#before = { previous: this.#secret, untilMs: this.#bornMs + 2 * COOKIE_AGE_MS };
-    this.#secret = this.#random(SECRET_BYTES);
-    this.#bornMs = nowMs;
   }
 }
 

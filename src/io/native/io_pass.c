@@ -1,9 +1,10 @@
 /*
  * io_pass.c — what an I/O thread hands on to control.
  *
- * Handshake messages that the kernel merged behind data, by a socket: the steering program sorts by
- * the first datagram of what UDP_GRO merged, and GRO takes a shorter datagram as the last one, so
- * that an initiation right behind data arrives here. It is sent on whole:
+ * Handshake messages, INTROs and their kin that the kernel merged behind data or that came to a
+ * connected socket, by a socket: the steering program sorts by the first datagram of what UDP_GRO
+ * merged, and GRO takes a shorter datagram as the last one, so that an initiation right behind data
+ * arrives here. It is sent on whole:
  *
  *     [source 28][local address 28][datagram]
  *
@@ -21,9 +22,14 @@
 
 #include "io_state.h"
 
-/* Lengths of initiation, response and cookie, in either suite; WireGuard paper 5.4. */
-static size_t handshake_bytes(uint32_t type)
+/* Lengths of what control takes: initiation, response and cookie, in either suite (WireGuard paper
+ * 5.4), and what is said before a session (docs/PROTOCOL.md). */
+static size_t control_bytes(uint32_t type)
 {
+    if (type == MESSAGE_INTRO)
+        return MESSAGE_INTRO_BYTES;
+    if (type == MESSAGE_INDEX)
+        return MESSAGE_CHALLENGE_BYTES;
     switch (type > MESSAGE_AES_OFFSET ? type - MESSAGE_AES_OFFSET : type) {
     case MESSAGE_INITIATION:
         return MESSAGE_INITIATION_BYTES;
@@ -60,11 +66,11 @@ static void hand_on(struct io *io, struct iovec *parts, size_t part_count)
     count(io->counters, sent < 0 ? DROP_QUEUE_FULL : COUNT_PASSED_ON, 1);
 }
 
-/* True when the datagram is a handshake message, whether or not control's queue had room. */
+/* True when the datagram is one for control, whether or not control's queue had room. */
 static bool pass_on(struct io *io, const uint8_t *datagram, size_t bytes,
                     const struct udp_arrival *arrival)
 {
-    if (!io->passes || bytes != handshake_bytes(load32(datagram)))
+    if (!io->passes || bytes != control_bytes(load32(datagram)))
         return false;
     struct iovec parts[3] = {
         { .iov_base = (void *)(uintptr_t)arrival->from.bytes, .iov_len = SOCKADDR_BYTES },

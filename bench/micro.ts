@@ -4,10 +4,11 @@
  *   npm run bench:micro -- [--time 150] [--only TEXT] [--json] [--check]
  *
  * Steps are those of ARCHITECTURE.md, "Life of a packet": seal and open by size and by every way
- * that is at hand, replay window, ring, routes, what a datagram is, split and merge; and what an
- * INTRO costs control. Each is called for `--time` ms, then the fastest and the median call are
- * told per packet (job, look-up, prefix, datagram). `--check`: exit code 1 when the median look-up
- * among 100,000 random prefixes is not under 100 ns.
+ * that is at hand, replay window, ring, routes, what a datagram is, split and merge; what an INTRO
+ * costs control, and what it costs to believe a member, certificate and record. Each is called for
+ * `--time` ms, then the fastest and the median call are told per packet (job, look-up, prefix,
+ * datagram, member). `--check`: exit code 1 when the median look-up among 100,000 random prefixes
+ * is not under 100 ns.
  */
 import { parseArgs } from "node:util";
 import { Bench } from "tinybench";
@@ -19,6 +20,7 @@ import { exitCode, type Figure, figureTable } from "./bounds.ts";
 import { aeadTasks, replayTasks } from "./micro-crypto.ts";
 import { introTasks } from "./micro-intro.ts";
 import { openStandIn, splitTasks } from "./micro-io.ts";
+import { memberTasks } from "./micro-members.ts";
 import { parseTasks, ringTasks, routeTasks } from "./micro-memory.ts";
 
 /** Issue 4: a look-up among 100,000 prefixes, in nanoseconds. */
@@ -34,7 +36,7 @@ export interface MicroTask {
   readonly count: number;
   /** Bytes of each packet, 0 where there are none. */
   readonly bytes: number;
-  readonly unit: "packet" | "job" | "look-up" | "prefix" | "datagram";
+  readonly unit: "packet" | "job" | "look-up" | "prefix" | "datagram" | "member";
   readonly run: () => void;
   /** Before each call, not measured; and once, when all is done. */
   readonly before?: () => void;
@@ -92,6 +94,7 @@ const makeTasks = (): { readonly tasks: readonly MicroTask[]; readonly close: ()
     ...introTasks(),
     ...splitTasks(arena, standIn),
     ...routeTasks(),
+    ...memberTasks(),
   ];
   return { tasks, close: standIn.close };
 };

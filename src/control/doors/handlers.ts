@@ -19,6 +19,7 @@ import type { Sayer } from "../peer-changes.ts";
 import type { Opened } from "../task.ts";
 import { currentConfig } from "./current.ts";
 import { explain } from "./network-report.ts";
+import { publish } from "./publishing.ts";
 import { peerValue, routesPage, statsValue, statusValue } from "./report.ts";
 import type { ControlHandlers } from "./socket.ts";
 
@@ -115,11 +116,6 @@ const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> =>
   };
 };
 
-/** An engine that is in no network tells nobody anything. Errors: EngineError NO_NETWORK. */
-const refusePublish = (name: string): never => {
-  throw new EngineError("NO_NETWORK", { name });
-};
-
 export const makeHandlers = (served: Served): ControlHandlers => {
   const { task, arena, control, host, nowMs } = served;
   let { config } = task;
@@ -184,7 +180,13 @@ export const makeHandlers = (served: Served): ControlHandlers => {
       control.hear();
       return explain(control, subject, nowMs());
     },
-    "network.publish": () => refusePublish(host.name),
+    "network.publish": (request) => {
+      const { network, publicKey } = control;
+      if (network === null || publicKey === null) {
+        throw new EngineError("NO_NETWORK", { name: host.name });
+      }
+      return publish(network, request, publicKey);
+    },
     "engine.stop": served.stop,
   };
 };

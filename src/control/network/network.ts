@@ -9,7 +9,9 @@
  * The world around it comes in as a NetworkWorld: so one process holds one, or ten thousand on
  * virtual time. Every method returns at once. Thread: control.
  */
+
 import type { Certificate } from "../../members/certificate.ts";
+import { formatNodeId } from "../../members/sign.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { decodeDigest, decodeEcho, encodeEcho, type Root } from "../../wire/network-frames.ts";
 import type { Published } from "./authority.ts";
@@ -18,6 +20,7 @@ import type { CountName } from "./counts.ts";
 import { Intro } from "./intro.ts";
 import { Link } from "./links.ts";
 import { type NetworkOptions, Parts } from "./parts.ts";
+import { Report } from "./report.ts";
 import { idOfRecord } from "./statement.ts";
 import type { KeptMember } from "./store.ts";
 import type { Handle, NetworkWorld } from "./world.ts";
@@ -30,6 +33,16 @@ const BEHIND_MS = 1_000;
 const NEVER = Number.POSITIVE_INFINITY;
 const NOTHING = new Uint8Array(0);
 
+/** Where a publication stands. */
+export interface Publication {
+  readonly sequence: number;
+  /** Members that have list and secret, and those that are not known to. */
+  readonly acknowledged: readonly Certificate[];
+  readonly missing: readonly Certificate[];
+  /** Members that were told by us; they tell others. */
+  readonly told: number;
+}
+
 export class Network {
   readonly #options: NetworkOptions;
   readonly #world: NetworkWorld;
@@ -39,10 +52,16 @@ export class Network {
   /** Members that answered us in a session. */
   readonly #met = new WeakSet<Handle>();
   /** Where the publication of ours stands; null: there is none. */
-  #published: { readonly sequence: number; readonly has: Set<number> } | null = null;
+  #published: {
+    readonly sequence: number;
+    /** It brought a new secret: who seals with it has the list, too. */
+    readonly reseals: boolean;
+    readonly has: Set<number>;
+  } | null = null;
   /** When the world will call tick(). */
   #alarmMs = NEVER;
   #cacheMs = NEVER;
+  #begun = false;
   #stopped = false;
 
   constructor(options: NetworkOptions, world: NetworkWorld) {
@@ -51,6 +70,10 @@ export class Network {
     this.parts = new Parts(options, world, {
       wakeBy: (dueMs) => this.#wakeBy(dueMs),
       onChanged: () => this.#changed(),
+      // What was said with another time is worth nothing. At the start nothing was.
+      onClockSet: () => {
+        if (this.#begun) this.parts.ownRecord.changed(this.#world.bootMs());
+      },
       onSecrets: () => {
         this.#intro.renew();
         this.#beacon.renew();
@@ -67,13 +90,13 @@ export class Network {
   #openIntro(): Intro<Handle> {
     return new Intro<Handle>({
       world: this.#world,
-      own: () => ({
-        certificate: this.parts.certificate.bytes,
-        record: this.parts.ownRecord.statement?.record ?? NOTHING,
-      }),
+      own: () => {
+        const record = this.parts.ownRecord.statement?.record;
+        return record === undefined ? null : { certificate: this.parts.certificate.bytes, record };
+      },
+      alone: () => this.parts.links.size === 0,
       handshakeKey: this.#options.handshakeKey,
       secrets: () => this.parts.authority.secrets.all,
-      alone: () => this.parts.links.size === 0,
       introduced: (shown, from, way) => this.#introduced(shown, from, way),
     });
   }
@@ -101,6 +124,7 @@ export class Network {
       if (place.length > 0) reach.seen(id, place);
     }
     this.ask();
+    this.#begun = true;
     this.#settle();
   }
 
@@ -209,6 +233,12 @@ export class Network {
     return handle;
   }
 
+  /** Node id of a peer that is a member's; null: it is none. */
+  nodeIdOf(handle: Handle): string | null {
+    const slot = this.#slotOf(handle);
+    return slot < 0 ? null : formatNodeId(this.parts.members.at(slot).owner.nodeKey);
+  }
+
   /** A handshake of somebody who is no peer: a member is admitted. Null: it is none. */
   findPeer(handshakeKey: Uint8Array): Handle | null {
     const { members, admission } = this.parts;
@@ -287,7 +317,7 @@ export class Network {
     authority.revocations.forget(link);
     company.down(link);
     if (links.size === 0 && !this.#stopped) this.ask();
-    this.#wakeBy(company.dueMs);
+    this.#wakeBy(Math.min(company.dueMs, gossip.dueMs));
   }
 
   /** A frame of a member, of a type whose room is "network". Null: it was taken. Borrows: `body`. */
@@ -363,11 +393,8 @@ export class Network {
     const { clock, ownRecord, members } = this.parts;
     const echo = decodeEcho(body);
     if (echo === null) return "frameInvalid";
-    const before = clock.nowMs();
     if (echo.trusted) clock.heard(link.id, echo.unixMs);
     ownRecord.echoed(echo.sequence, nowMs);
-    // A record with a time of nobody's is worth nothing.
-    if (Math.abs(clock.nowMs() - before) > BEHIND_MS) ownRecord.changed(nowMs);
     if (echo.answer) this.#echo(link, members.at(link.slot).sequence, false);
     return null;
   }
@@ -394,10 +421,42 @@ export class Network {
 
   /** A revocations file: takes effect here at once, and goes to all in session. */
   publish(file: Uint8Array): Published {
-    const published = this.parts.authority.publish(file, this.#world.bootMs());
-    if (published.ok) this.#published = { sequence: published.sequence, has: new Set() };
+    const { authority } = this.parts;
+    const before = authority.secrets.epoch;
+    this.#published = { sequence: 0, reseals: false, has: new Set() };
+    const published = authority.publish(file, this.#world.bootMs());
+    if (published.ok) {
+      const { sequence } = published;
+      this.#published = { ...this.#published, sequence, reseals: authority.secrets.epoch > before };
+    }
     this.#settle();
     return published;
+  }
+
+  /** What is known, for people. */
+  get report(): Report {
+    return new Report(this.parts, this.#world);
+  }
+
+  /** Where the last publication stands: who has list and secret; null: there was none. */
+  publication(): Publication | null {
+    const { members, authority, ownId, links } = this.parts;
+    const { list } = authority.revocations;
+    if (this.#published === null || list === null) return null;
+    const { has: told, reseals } = this.#published;
+    const has: Certificate[] = [];
+    const lacks: Certificate[] = [];
+    for (const slot of members.slots()) {
+      const { id, epoch, owner } = members.at(slot);
+      const done = told.has(id) || (reseals && epoch >= list.epoch);
+      if (id !== ownId) (done ? has : lacks).push(owner);
+    }
+    return {
+      sequence: this.#published.sequence,
+      acknowledged: has,
+      missing: lacks,
+      told: links.size,
+    };
   }
 
   /** Stops: neighbours are told, what is known is kept, secrets are zeroed. */

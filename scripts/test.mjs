@@ -36,7 +36,6 @@ const ALONE = {
   "netns/handshakes": "hundreds of handshakes in seconds, none late",
   "netns/members": "eight engines find each other within seconds",
   "netns/onlink": "a stream's speed under a flood",
-  "netns/package": "packs this checkout",
   "netns/path-mtu": "how long TCP stands still",
   "netns/soak": "full speed for half a minute, nothing lost; memory",
   "netns/tunnel": "UDP at a rate, less than 1 % lost",
@@ -45,7 +44,13 @@ const ALONE = {
  * Of netns, these wait for most of their time and assert nothing that a neighbour makes worse: they
  * run two at a time, the longest first. A file in neither table runs alone.
  */
-const BESIDE = ["addresses"].map((name) => `netns/${name}`);
+// biome-ignore format: a list
+const BESIDE = [
+  "wireguard", "package", "uapi", "killed", "addresses", "underlay", "wg-quick", "hostile", "suites",
+  "key-log", "nat", "host", "mtu", "live", "frames", "local", "multicast", "zones", "dead-names",
+  "first-answer", "names", "roam", "log", "way", "signals", "takeover", "refusals", "middle",
+  "worker", "multihome", "offloads", "sources", "neighbours",
+].map((name) => `netns/${name}`);
 const FOLDERS = STAGES.flatMap(({ folders }) => folders);
 /** One file may take this long; the longest take a minute. */
 const FILE_MS = 240_000;

@@ -152,7 +152,9 @@ for (const roles of rolesOf(0)) {
           assert.ok(await once(a, b, 6), `IPv4, round ${round}: no answer`);
           const four = `127.212.121.99:${9_000 + round}`;
           await assertShown(b, roles[1], four, () => once(a, b, 6));
-          assert.equal(await shown(a), "127.0.0.1:2002");
+          // wireguard-go may answer from the address that lo has, and that is where it is then.
+          const here = ["127.0.0.1:2002", ...(roles[1] === null ? [] : ["127.212.121.99:2002"])];
+          assert.ok(here.includes((await shown(a)) ?? ""), `${await shown(a)}, round ${round}`);
           await move(9_500 + round, "[::1]:2002");
           assert.ok(await once(a, b, 4), `IPv6, round ${round}: no answer`);
           await assertShown(b, roles[1], `[::1]:${9_500 + round}`, () => once(a, b, 4));

@@ -76,6 +76,26 @@ export interface Entry {
   readonly sequence: number;
 }
 
+/** Entries as they stand in a body: thousands come a second, and none is made an object. */
+export class Entries {
+  readonly #view: DataView;
+  readonly count: number;
+
+  /** Of bytes that were checked. Borrows. */
+  constructor(bytes: Uint8Array) {
+    this.#view = viewOf(bytes);
+    this.count = bytes.length / ENTRY_BYTES;
+  }
+
+  id(i: number): number {
+    return getU64(this.#view, i * ENTRY_BYTES);
+  }
+
+  sequence(i: number): number {
+    return getU64(this.#view, i * ENTRY_BYTES + 8);
+  }
+}
+
 export interface Buckets {
   readonly kind: "buckets";
   /** BUCKETS of BUCKET_BYTES. Borrowed. */
@@ -86,12 +106,12 @@ export interface Range {
   readonly kind: "range";
   readonly first: number;
   readonly last: number;
-  readonly entries: readonly Entry[];
+  readonly entries: Entries;
 }
 
 export interface News {
   readonly kind: "news";
-  readonly entries: readonly Entry[];
+  readonly entries: Entries;
 }
 
 export type Digest = Root | Buckets | Range | News;
@@ -206,17 +226,14 @@ const putEntries = (body: Uint8Array, from: number, entries: readonly Entry[]): 
 };
 
 /** Entries to the body's end, ids ascending; null: they are not so. */
-const takeEntries = (body: Uint8Array, from: number, most: number): Entry[] | null => {
-  const count = (body.length - from) / ENTRY_BYTES;
-  if (!Number.isInteger(count) || count < 0 || count > most) return null;
-  const view = viewOf(body);
-  const entries: Entry[] = [];
+const takeEntries = (body: Uint8Array, from: number, most: number): Entries | null => {
+  const bytes = body.length - from;
+  if (bytes % ENTRY_BYTES !== 0 || bytes < 0 || bytes > most * ENTRY_BYTES) return null;
+  const entries = new Entries(body.subarray(from));
   let before = -1;
-  for (let at = from; at < body.length; at += ENTRY_BYTES) {
-    const id = getU64(view, at);
-    const sequence = getU64(view, at + 8);
-    if (id <= before || !isSafe(id) || !isSafe(sequence)) return null;
-    entries.push({ id, sequence });
+  for (let i = 0; i < entries.count; i++) {
+    const id = entries.id(i);
+    if (id <= before || !isSafe(id) || !isSafe(entries.sequence(i))) return null;
     before = id;
   }
   return entries;
@@ -237,8 +254,8 @@ const decodeRange = (body: Uint8Array): Range | null => {
   const [first, last] = [getU64(view, 1), getU64(view, 9)];
   const entries = takeEntries(body, RANGE_HEAD_BYTES, RANGE_MAX);
   if (entries === null || !isSafe(last) || first > last) return null;
-  const inside =
-    entries.length === 0 || (entries[0]!.id >= first && entries[entries.length - 1]!.id <= last);
+  const { count } = entries;
+  const inside = count === 0 || (entries.id(0) >= first && entries.id(count - 1) <= last);
   return inside ? { kind: "range", first, last, entries } : null;
 };
 
@@ -262,7 +279,7 @@ export const decodeDigest = (body: Uint8Array): Digest | null => {
       return decodeRange(body);
     case DIGEST.news: {
       const entries = takeEntries(body, 1, NEWS_MAX);
-      return entries === null || entries.length === 0 ? null : { kind: "news", entries };
+      return entries === null || entries.count === 0 ? null : { kind: "news", entries };
     }
     default:
       return null;
@@ -304,15 +321,22 @@ export const shownBytes = ({ record, certificate }: Shown): number =>
 
 /** One or more, FRAME_BODY_BYTES at most together. */
 export const encodeShown = (all: readonly Shown[]): Uint8Array => {
-  const body = new Uint8Array(all.reduce((sum, one) => sum + shownBytes(one), 0));
-  const view = viewOf(body);
+  let bytes = 0;
+  for (const one of all) bytes += shownBytes(one);
+  const body = new Uint8Array(bytes);
   let at = 0;
-  for (const part of all.flatMap(({ record, certificate }) => [record, certificate])) {
-    view.setUint16(at, part.length, true);
-    body.set(part, at + 2);
-    at += 2 + part.length;
+  for (const { record, certificate } of all) {
+    at = putPart(body, at, record);
+    at = putPart(body, at, certificate);
   }
   return body;
+};
+
+const putPart = (body: Uint8Array, at: number, part: Uint8Array): number => {
+  body[at] = part.length;
+  body[at + 1] = part.length >> 8;
+  body.set(part, at + 2);
+  return at + 2 + part.length;
 };
 
 /** Bytes from `at` on with their length before them; null: there are fewer. */

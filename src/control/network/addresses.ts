@@ -12,6 +12,8 @@ import type { Statement } from "./statement.ts";
 /** Tuning: addresses of which is remembered who else claims them. */
 const CONTESTED_MAX = 1_024;
 
+const NOBODY: ReadonlySet<number> = new Set();
+
 const textOf = (address: Uint8Array): string => Buffer.from(address).toString("latin1");
 
 /** Does `a` have it rather than `b`? */
@@ -41,19 +43,23 @@ export class Addresses {
   }
 
   /** A member's certificate is new. Returns whose addresses have changed besides its own. */
-  claim(slot: number): Set<number> {
-    const affected = new Set<number>();
+  claim(slot: number): ReadonlySet<number> {
     const members = this.#members;
+    let affected: Set<number> | null = null;
     this.#forget(slot);
     for (const address of members.at(slot).owner.addresses) {
       const has = members.byAddress(address);
-      const losers = this.#losers.get(textOf(address));
+      const losers = this.#losers.size === 0 ? undefined : this.#losers.get(textOf(address));
       if (has === slot) continue;
-      if (has < 0 && losers === undefined) members.own(slot, address);
-      else this.#contest(address, [slot, ...(has < 0 ? [] : [has]), ...(losers ?? [])], affected);
+      if (has < 0 && losers === undefined) {
+        members.own(slot, address);
+        continue;
+      }
+      affected ??= new Set();
+      this.#contest(address, [slot, ...(has < 0 ? [] : [has]), ...(losers ?? [])], affected);
     }
-    affected.delete(slot);
-    return affected;
+    affected?.delete(slot);
+    return affected ?? NOBODY;
   }
 
   /** A member goes. Returns whose addresses have changed. */

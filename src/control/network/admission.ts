@@ -10,7 +10,7 @@
  * metric has it, then the lower id. What a file or a person has named stays theirs: control sees to
  * that. Thread: control.
  */
-import { hostPrefix, someHolds } from "../../members/fields.ts";
+import { hostPrefix, prefixHolds, someHolds } from "../../members/fields.ts";
 import type { PeerChange } from "../../schema/change.ts";
 import { type Cidr, formatCidr } from "../../wire/cidr.ts";
 import { Addresses, type Contest } from "./addresses.ts";
@@ -38,6 +38,9 @@ export interface AdmissionOptions {
   /** It has no entry: there is none left. */
   readonly onFull: (slot: number) => void;
 }
+
+const NOBODY: ReadonlySet<number> = new Set();
+const NOTHING: readonly never[] = [];
 
 interface Announcer {
   readonly slot: number;
@@ -76,12 +79,13 @@ export class Admission {
   /** What is known of a member has changed: its certificate, or its record alone. */
   update(slot: number, newCertificate: boolean): void {
     const { members } = this.#options;
-    const affected = newCertificate ? this.#addresses.claim(slot) : new Set<number>();
+    const affected = newCertificate ? this.#addresses.claim(slot) : NOBODY;
     const isPeer = members.handle(slot) !== null;
     const moved = this.#announce(slot, this.#routesOf(slot));
     if (!isPeer) this.#admit(slot);
     else if (newCertificate || moved.has(slot)) this.#amend(slot);
-    for (const other of new Set([...affected, ...moved])) if (other !== slot) this.#amend(other);
+    for (const other of affected) this.#amend(other);
+    for (const other of moved) if (other !== slot && !affected.has(other)) this.#amend(other);
   }
 
   /** A member goes. */
@@ -137,9 +141,27 @@ export class Admission {
   /** Prefixes that lead to a member. */
   allowedIps(slot: number): Cidr[] {
     const { members } = this.#options;
-    const own = members.at(slot).owner.addresses.filter((one) => members.byAddress(one) === slot);
-    const routes = (this.#routes.get(slot) ?? []).filter(({ text }) => this.#has(slot, text));
-    return [...own.map(hostPrefix), ...routes.map(({ prefix }) => prefix)];
+    const prefixes: Cidr[] = [];
+    for (const address of members.at(slot).owner.addresses) {
+      if (members.byAddress(address) === slot) prefixes.push(hostPrefix(address));
+    }
+    for (const { text, prefix } of this.#routes.get(slot) ?? NOTHING) {
+      if (this.#has(slot, text)) prefixes.push(prefix);
+    }
+    return prefixes;
+  }
+
+  /** To whom the longest announced prefix leads that holds an address; -1: none does. */
+  routeTo(address: Uint8Array): number {
+    let [best, bits] = [-1, -1];
+    for (const [slot, routes] of this.#routes) {
+      for (const { text, prefix } of routes) {
+        const holds = prefixHolds(prefix, hostPrefix(address));
+        if (!holds || prefix.prefixLength <= bits || !this.#has(slot, text)) continue;
+        [best, bits] = [slot, prefix.prefixLength];
+      }
+    }
+    return best;
   }
 
   contests(slot: number): readonly Contest[] {
@@ -180,7 +202,8 @@ export class Admission {
   }
 
   #admitNext(): void {
-    for (const slot of this.#waiting) return this.#admit(slot);
+    const [first] = this.#waiting;
+    if (first !== undefined) this.#admit(first);
   }
 
   /** An idle peer leaves. False: none was found. */
@@ -206,8 +229,8 @@ export class Admission {
   #routesOf(slot: number): readonly Route[] {
     const { members, cidrs, acceptRoutes, recordKey, onRouteRefused } = this.#options;
     const statement = members.at(slot);
-    if (!members.isListed(slot)) return [];
-    const announced = statement.content(recordKey)?.announced ?? [];
+    const announced = members.isListed(slot) ? statement.content(recordKey)?.announced : undefined;
+    if (announced === undefined || announced.length === 0) return NOTHING;
     return announced.flatMap(({ prefix, metric }) => {
       const text = formatCidr(prefix);
       let why: string | null = null;
@@ -234,10 +257,10 @@ export class Admission {
   }
 
   /** A member announces these, and nothing else. Returns whose routes have changed. */
-  #announce(slot: number, routes: readonly Route[]): Set<number> {
+  #announce(slot: number, routes: readonly Route[]): ReadonlySet<number> {
+    const before = this.#routes.get(slot) ?? NOTHING;
+    if (before.length === 0 && routes.length === 0) return NOBODY;
     const moved = new Set<number>();
-    const before = this.#routes.get(slot) ?? [];
-    if (before.length === 0 && routes.length === 0) return moved;
     for (const { text } of before) this.#withdraw(slot, text, moved);
     for (const { text, metric } of routes) this.#offer({ slot, metric }, text, moved);
     if (routes.length > 0) this.#routes.set(slot, routes);

@@ -33,6 +33,8 @@ export interface ClockOptions {
   readonly others: () => number;
   /** A step is held back: it was so long. */
   readonly onHeld: (stepMs: number) => void;
+  /** It is another time than was believed. */
+  readonly onSet: () => void;
 }
 
 /** Thread: control. */
@@ -109,7 +111,10 @@ export class Clock {
     if (unix < builtS * 1_000) return;
     const boot = bootMs();
     const offsetMs = unix - boot;
-    if (this.#offsetMs === null) return this.#take(offsetMs);
+    if (this.#offsetMs === null) {
+      this.#take(offsetMs);
+      return;
+    }
     if (Math.abs(offsetMs - this.#anchorMs) <= JUMP_MS) {
       this.#heldMs = 0;
       this.#offsetMs = offsetMs;
@@ -124,10 +129,12 @@ export class Clock {
   }
 
   #take(offsetMs: number): void {
+    const isStep = Math.abs(offsetMs - (this.#offsetMs ?? 0)) > SKEW_MS;
     this.#offsetMs = offsetMs;
     this.#anchorMs = offsetMs;
     this.#anchoredMs = this.#options.bootMs();
     this.#heldMs = 0;
+    if (isStep) this.#options.onSet();
   }
 
   /** As many members as have to say so. */

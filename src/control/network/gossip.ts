@@ -14,6 +14,7 @@ import {
   type Buckets,
   decodeShown,
   decodeWants,
+  type Entries,
   type Entry,
   encodeBuckets,
   encodeNews,
@@ -165,8 +166,9 @@ export class Gossip {
     const ours = this.#options.members.entries(first, last);
     let at = 0;
     for (const { id } of ours) {
-      while (at < entries.length && entries[at]!.id < id) at++;
-      if (entries[at]?.id !== id) this.#tell(link, this.#options.members.byId(id), nowMs);
+      while (at < entries.count && entries.id(at) < id) at++;
+      const has = at < entries.count && entries.id(at) === id;
+      if (!has) this.#tell(link, this.#options.members.byId(id), nowMs);
     }
     this.#announced(link, entries, nowMs);
     return null;
@@ -178,9 +180,10 @@ export class Gossip {
   }
 
   /** The other end has these. */
-  #announced(link: Link, entries: readonly Entry[], nowMs: number): void {
+  #announced(link: Link, entries: Entries, nowMs: number): void {
     const { members } = this.#options;
-    for (const { id, sequence } of entries) {
+    for (let i = 0; i < entries.count; i++) {
+      const [id, sequence] = [entries.id(i), entries.sequence(i)];
       const slot = members.byId(id);
       const held = slot < 0 ? -1 : members.at(slot).sequence;
       if (held < sequence) this.wants.announced(link, id, sequence, slot >= 0, nowMs);
@@ -208,7 +211,7 @@ export class Gossip {
   /** Records came. Borrows: `body`. */
   record(link: Link, body: Uint8Array): FrameRefusal {
     const { verifier, intake, count } = this.#options;
-    const all = decodeShown(body.slice());
+    const all = decodeShown(body);
     if (all === null) return "frameInvalid";
     for (const shown of all) {
       const id = verifier.known(shown)?.id ?? idOfRecord(shown.record);

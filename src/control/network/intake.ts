@@ -25,7 +25,7 @@ import { idOfRecord, memberId, recordMatches, type Statement, type Verifier } fr
 
 /** Tuning: records that may wait to be verified. */
 const QUEUE_MAX = 1_024;
-/** Tuning: how long verifying may take at a time, how many at most, and the pause after it. */
+/** Tuning: how long verifying may take in each such time beside it, and how many at most. */
 const SLICE_MS = 5;
 const SLICE_MAX = 64;
 const PAUSE_MS = 5;
@@ -85,6 +85,10 @@ export class Intake {
   readonly #queue: Item[] = [];
   /** First of the queue that was not verified yet. */
   #at = 0;
+  /** When the slice began, less what it took; what is left of it. */
+  #sliceMs = Number.NEGATIVE_INFINITY;
+  #sliceLeft = SLICE_MAX;
+  #sliceLeftMs = SLICE_MS;
   /** Who has the handshake key of a member too, by that member's id. */
   readonly #twins = new Map<number, Certificate>();
   dueMs = Number.POSITIVE_INFINITY;
@@ -103,32 +107,64 @@ export class Intake {
     return this.waiting < QUEUE_MAX;
   }
 
-  /** Verified soon. False: too many wait. Takes: `shown`. */
+  /**
+   * Verified now, while the slice lasts, or soon. False: too many wait. Borrows: `shown`.
+   */
   take(shown: Shown, id: number, way: Known, link: Link | null): boolean {
     if (!this.hasRoom) return false;
-    this.#queue.push({ shown, way, link, id });
+    const nowMs = this.#options.bootMs();
+    if (this.waiting === 0 && this.#mayGoOn(nowMs)) {
+      this.#one(shown, id, way, link);
+      this.#spent(nowMs);
+      return true;
+    }
+    const { record, certificate } = shown;
+    const kept = { record: record.slice(), certificate: certificate.slice() };
+    this.#queue.push({ shown: kept, way, link, id });
     if (this.dueMs === Number.POSITIVE_INFINITY) {
-      this.dueMs = this.#options.bootMs();
+      this.dueMs = this.#sliceMs + PAUSE_MS;
       this.#options.wakeBy(this.dueMs);
     }
     return true;
   }
 
+  /** A slice begins, or the one that began has something left. */
+  #mayGoOn(nowMs: number): boolean {
+    if (nowMs - this.#sliceMs >= PAUSE_MS) {
+      this.#sliceMs = nowMs;
+      this.#sliceLeft = SLICE_MAX;
+      this.#sliceLeftMs = SLICE_MS;
+    }
+    return this.#sliceLeft > 0 && this.#sliceLeftMs > 0;
+  }
+
+  #spent(sinceMs: number): void {
+    const tookMs = this.#options.bootMs() - sinceMs;
+    this.#sliceLeft--;
+    this.#sliceLeftMs -= tookMs;
+    // The pause is after the work.
+    this.#sliceMs += tookMs;
+  }
+
+  #one(shown: Shown, id: number, way: Known, link: Link | null): void {
+    const outcome = this.#process(shown, way, link);
+    if (link !== null) this.#options.onDone(id, link, outcome);
+  }
+
   /** A slice of what waits. */
   tick(nowMs: number): void {
     if (nowMs < this.dueMs) return;
-    const { bootMs, onDone } = this.#options;
-    for (let left = SLICE_MAX; left > 0 && this.waiting > 0; left--) {
+    for (let atMs = nowMs; this.waiting > 0 && this.#mayGoOn(atMs); ) {
       const { shown, way, link, id } = this.#queue[this.#at++]!;
-      const outcome = this.#process(shown, way, link);
-      if (link !== null) onDone(id, link, outcome);
-      if (bootMs() - nowMs >= SLICE_MS) break;
+      this.#one(shown, id, way, link);
+      this.#spent(atMs);
+      atMs = this.#options.bootMs();
     }
     if (this.waiting === 0) {
       this.#queue.length = 0;
       this.#at = 0;
     }
-    this.dueMs = this.waiting === 0 ? Number.POSITIVE_INFINITY : bootMs() + PAUSE_MS;
+    this.dueMs = this.waiting === 0 ? Number.POSITIVE_INFINITY : this.#sliceMs + PAUSE_MS;
   }
 
   /** Now. Returns the member's slot; -1: it is refused. Borrows: `shown`. */

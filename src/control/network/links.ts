@@ -14,6 +14,20 @@ const FRAMES_AT_ONCE = 24;
 export const OWED_MAX = 128;
 const NEVER = Number.POSITIVE_INFINITY;
 
+/** A record that somebody has and we do not (wants.ts). */
+export interface Wanted {
+  readonly id: number;
+  sequence: number;
+  /** Its certificate too: it is not known here. */
+  certificate: boolean;
+  /** Who was asked; null: nobody, or it came. */
+  asked: Link | null;
+  askedMs: number;
+  /** It came, and waits to be verified. */
+  came: boolean;
+  readonly others: Link[];
+}
+
 /** Slots, one bit each. */
 export class SlotSet {
   #words = new Uint32Array(0);
@@ -43,6 +57,15 @@ export class SlotSet {
     if (at >= this.#words.length || (this.#words[at]! & bit) === 0) return;
     this.#words[at]! &= ~bit;
     this.#count--;
+  }
+
+  has(slot: number): boolean {
+    return ((this.#words[slot >>> 5] ?? 0) & (1 << (slot & 31))) !== 0;
+  }
+
+  clear(): void {
+    this.#words.fill(0);
+    this.#count = 0;
   }
 
   /** Takes out up to `most` slots, the lowest first. */
@@ -124,8 +147,8 @@ export class Link {
   readonly owed: Want[] = [];
   readonly pace = new Pace();
 
-  /** Ids to be asked of it, oldest first, and how many are asked and have not come. */
-  readonly queue: number[] = [];
+  /** What is to be asked of it, oldest first, and how many are asked and have not come. */
+  readonly queue: Wanted[] = [];
   asked = 0;
   /** What it announced and was refused, by id. */
   readonly refused = new Map<number, { readonly sequence: number; readonly untilMs: number }>();

@@ -8,7 +8,6 @@
  *
  * Nothing is judged here: what is put in was verified and judged (intake.ts). Thread: control.
  */
-import { sameBytes } from "../../members/bytes.ts";
 import type { Entry } from "../../wire/network-frames.ts";
 import { Digests } from "./digests.ts";
 import { SlotTable } from "./slots.ts";
@@ -56,6 +55,14 @@ const hashAddress = (address: Uint8Array): number => {
   return Math.imul(hash, 0x85ebca6b) >>> 0;
 };
 
+/** Keys and addresses are short: a loop is quicker than a call. */
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+};
+
 const grown = <Column extends Uint8Array | Uint32Array>(
   column: Column,
   make: (length: number) => Column,
@@ -77,10 +84,10 @@ export class Members {
   readonly #free: number[] = [];
   #size = 0;
 
-  readonly #byId = new SlotTable((slot) => hashId(this.at(slot).id));
-  readonly #byHandshake = new SlotTable((slot) => word(this.at(slot).owner.handshakeKey, 0));
+  readonly #byId = new SlotTable();
+  readonly #byHandshake = new SlotTable();
   /** Slot and number of the address in its certificate. */
-  readonly #byAddress = new SlotTable((key) => hashAddress(this.#address(key)));
+  readonly #byAddress = new SlotTable();
 
   /** How many. */
   get size(): number {
@@ -115,6 +122,11 @@ export class Members {
     const teller = this.#byId.find(hash, (one) => hashId(this.at(one).id) === hash);
     const from = hash === 0 || teller < 0 ? -1 : this.at(teller).id;
     return { way: WAYS[this.#ways[slot]!]!, from, heardS: this.#heardS[slot]! };
+  }
+
+  /** When its record came, Unix seconds. */
+  heardS(slot: number): number {
+    return this.#heardS[slot]!;
   }
 
   // -------------------------------------------------------------------------------------------
@@ -190,8 +202,8 @@ export class Members {
     this.#handles[slot] = null;
     this.#flags[slot] = 0;
     this.#size++;
-    this.#byId.add(slot);
-    this.#byHandshake.add(slot);
+    this.#byId.add(hashId(statement.id), slot);
+    this.#byHandshake.add(word(statement.owner.handshakeKey, 0), slot);
     return slot;
   }
 
@@ -208,18 +220,18 @@ export class Members {
     const sameOwner = before.owner === statement.owner;
     if (!sameOwner) {
       this.disown(slot);
-      this.#byHandshake.remove(slot);
+      this.#byHandshake.remove(word(before.owner.handshakeKey, 0), slot);
     }
     this.#statements[slot] = statement;
-    if (!sameOwner) this.#byHandshake.add(slot);
+    if (!sameOwner) this.#byHandshake.add(word(statement.owner.handshakeKey, 0), slot);
   }
 
   /** Forgets a member: its peer is gone already. */
   drop(slot: number): void {
     this.list(slot, false);
     this.disown(slot);
-    this.#byHandshake.remove(slot);
-    this.#byId.remove(slot);
+    this.#byHandshake.remove(word(this.at(slot).owner.handshakeKey, 0), slot);
+    this.#byId.remove(hashId(this.at(slot).id), slot);
     this.#statements[slot] = null;
     this.#handles[slot] = null;
     this.#free.push(slot);
@@ -229,13 +241,14 @@ export class Members {
   /** The member has an address of its certificate, which nobody else has. */
   own(slot: number, address: Uint8Array): void {
     const number = this.at(slot).owner.addresses.findIndex((one) => sameBytes(one, address));
-    this.#byAddress.add((slot << ADDRESS_BITS) | number);
+    this.#byAddress.add(hashAddress(address), (slot << ADDRESS_BITS) | number);
   }
 
   /** It has it no more. */
   release(slot: number, address: Uint8Array): void {
     const key = this.#addressKey(address);
-    if (key >= 0 && key >> ADDRESS_BITS === slot) this.#byAddress.remove(key);
+    if (key < 0 || key >> ADDRESS_BITS !== slot) return;
+    this.#byAddress.remove(hashAddress(address), key);
   }
 
   /** It has no address any more. */

@@ -18,6 +18,7 @@ import type { CountName } from "./counts.ts";
 import { Intro } from "./intro.ts";
 import { Link } from "./links.ts";
 import { type NetworkOptions, Parts } from "./parts.ts";
+import { Report } from "./report.ts";
 import { idOfRecord } from "./statement.ts";
 import type { KeptMember } from "./store.ts";
 import type { Handle, NetworkWorld } from "./world.ts";
@@ -30,6 +31,16 @@ const BEHIND_MS = 1_000;
 const NEVER = Number.POSITIVE_INFINITY;
 const NOTHING = new Uint8Array(0);
 
+/** Where a publication stands. */
+export interface Publication {
+  readonly sequence: number;
+  /** Names of members that have list and secret, and of those that are not known to. */
+  readonly acknowledged: readonly string[];
+  readonly missing: readonly string[];
+  /** Members that were told by us; they tell others. */
+  readonly told: number;
+}
+
 export class Network {
   readonly #options: NetworkOptions;
   readonly #world: NetworkWorld;
@@ -39,10 +50,16 @@ export class Network {
   /** Members that answered us in a session. */
   readonly #met = new WeakSet<Handle>();
   /** Where the publication of ours stands; null: there is none. */
-  #published: { readonly sequence: number; readonly has: Set<number> } | null = null;
+  #published: {
+    readonly sequence: number;
+    /** It brought a new secret: who seals with it has the list, too. */
+    readonly reseals: boolean;
+    readonly has: Set<number>;
+  } | null = null;
   /** When the world will call tick(). */
   #alarmMs = NEVER;
   #cacheMs = NEVER;
+  #begun = false;
   #stopped = false;
 
   constructor(options: NetworkOptions, world: NetworkWorld) {
@@ -51,6 +68,10 @@ export class Network {
     this.parts = new Parts(options, world, {
       wakeBy: (dueMs) => this.#wakeBy(dueMs),
       onChanged: () => this.#changed(),
+      // What was said with another time is worth nothing. At the start nothing was.
+      onClockSet: () => {
+        if (this.#begun) this.parts.ownRecord.changed(this.#world.bootMs());
+      },
       onSecrets: () => {
         this.#intro.renew();
         this.#beacon.renew();
@@ -101,13 +122,14 @@ export class Network {
       if (place.length > 0) reach.seen(id, place);
     }
     this.ask();
+    this.#begun = true;
     this.#settle();
   }
 
   /** Asks the addresses of `bootstrap` who they are: at the start, and when their names changed. */
   ask(): void {
     const nowMs = this.#world.bootMs();
-    for (const { sockaddr } of this.#world.bootstrap()) this.#intro.ask(sockaddr, nowMs);
+    for (const to of this.#world.bootstrap()) this.#intro.ask(to, nowMs);
     this.#wakeBy(this.#intro.dueMs);
   }
 
@@ -287,7 +309,7 @@ export class Network {
     authority.revocations.forget(link);
     company.down(link);
     if (links.size === 0 && !this.#stopped) this.ask();
-    this.#wakeBy(company.dueMs);
+    this.#wakeBy(Math.min(company.dueMs, gossip.dueMs));
   }
 
   /** A frame of a member, of a type whose room is "network". Null: it was taken. Borrows: `body`. */
@@ -363,11 +385,8 @@ export class Network {
     const { clock, ownRecord, members } = this.parts;
     const echo = decodeEcho(body);
     if (echo === null) return "frameInvalid";
-    const before = clock.nowMs();
     if (echo.trusted) clock.heard(link.id, echo.unixMs);
     ownRecord.echoed(echo.sequence, nowMs);
-    // A record with a time of nobody's is worth nothing.
-    if (Math.abs(clock.nowMs() - before) > BEHIND_MS) ownRecord.changed(nowMs);
     if (echo.answer) this.#echo(link, members.at(link.slot).sequence, false);
     return null;
   }
@@ -394,10 +413,42 @@ export class Network {
 
   /** A revocations file: takes effect here at once, and goes to all in session. */
   publish(file: Uint8Array): Published {
-    const published = this.parts.authority.publish(file, this.#world.bootMs());
-    if (published.ok) this.#published = { sequence: published.sequence, has: new Set() };
+    const { authority } = this.parts;
+    const before = authority.secrets.epoch;
+    this.#published = { sequence: 0, reseals: false, has: new Set() };
+    const published = authority.publish(file, this.#world.bootMs());
+    if (published.ok) {
+      const { sequence } = published;
+      this.#published = { ...this.#published, sequence, reseals: authority.secrets.epoch > before };
+    }
     this.#settle();
     return published;
+  }
+
+  /** What is known, for people. */
+  get report(): Report {
+    return new Report(this.parts, this.#world);
+  }
+
+  /** Where the last publication stands: who has list and secret, by name; null: there was none. */
+  publication(): Publication | null {
+    const { members, authority, ownId, links } = this.parts;
+    const { list } = authority.revocations;
+    if (this.#published === null || list === null) return null;
+    const { has: told, reseals } = this.#published;
+    const has: string[] = [];
+    const lacks: string[] = [];
+    for (const slot of members.slots()) {
+      const { id, epoch, owner } = members.at(slot);
+      const done = told.has(id) || (reseals && epoch >= list.epoch);
+      if (id !== ownId) (done ? has : lacks).push(owner.name);
+    }
+    return {
+      sequence: this.#published.sequence,
+      acknowledged: has,
+      missing: lacks,
+      told: links.size,
+    };
   }
 
   /** Stops: neighbours are told, what is known is kept, secrets are zeroed. */

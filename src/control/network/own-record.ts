@@ -205,8 +205,7 @@ export class OwnRecord {
     const { clock } = this.#options;
     const nowMs = Math.floor(clock.nowMs());
     const inReach = !clock.trusted || this.#sequence <= nowMs + SKEW_MS;
-    const last = inReach ? this.#sequence : (this.#statement?.sequence ?? 0);
-    return Math.max(nowMs, last + 1);
+    return inReach ? Math.max(nowMs, this.#sequence + 1) : nowMs;
   }
 
   /** As much as a record holds: addresses give way to prefixes. */

@@ -62,6 +62,8 @@ export interface PartsHooks {
   readonly wakeBy: (dueMs: number) => void;
   /** Members have changed that the disk does not know of. */
   readonly onChanged: () => void;
+  /** It is another time than was believed. */
+  readonly onClockSet: () => void;
   /** Secrets have changed. */
   readonly onSecrets: () => void;
   /** A member has our list and our secret. */
@@ -157,6 +159,7 @@ export class Parts {
         const text = "the system's clock jumped: it is not believed until two members agree";
         say("warn", text, { seconds: Math.round(stepMs / 1_000) });
       },
+      onSet: () => this.#hooks.onClockSet(),
     });
     for (const signedS of [certificate.notBeforeS, definition.issuedS, list.issuedS]) {
       clock.raise(signedS);

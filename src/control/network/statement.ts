@@ -74,8 +74,9 @@ export class Statement implements Shown {
   readonly markHigh: number;
   #content: RecordContent | null = null;
   #opened = false;
-  /** The list that was looked at last, and what it said. */
-  #list: RevocationList | null = null;
+  /** The list that was looked at last, by its authority and sequence, and what it said. */
+  #listAuthority = -1;
+  #listSequence = -1;
   #revoked: string | null = null;
 
   constructor(owner: Certificate, view: RecordView, id = memberId(owner.nodeKey)) {
@@ -112,9 +113,10 @@ export class Statement implements Shown {
     list: RevocationList,
     problem: (list: RevocationList, owner: Certificate) => string | null,
   ): string | null {
-    if (this.#list !== list) {
+    if (this.#listSequence !== list.sequence || this.#listAuthority !== list.authority) {
       this.#revoked = problem(list, this.owner);
-      this.#list = list;
+      this.#listAuthority = list.authority;
+      this.#listSequence = list.sequence;
     }
     return this.#revoked;
   }

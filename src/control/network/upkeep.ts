@@ -18,7 +18,10 @@ import type { Refusals } from "./refusals.ts";
 import type { Revocations } from "./revocations.ts";
 import { idOfRevoked } from "./statement.ts";
 
-/** Tuning: a member whose record has expired for so long is forgotten: it comes again by itself. */
+/**
+ * Tuning: a member whose record has expired, and who showed itself last, so long ago is forgotten:
+ * it comes again by itself.
+ */
 const FORGET_S = 7 * 86_400;
 /** Tuning: the clock is looked at so often at least, since it may be set. */
 const LOOK_MS = 600_000;
@@ -80,7 +83,7 @@ export class Upkeep {
       const { toS } = validity(statement.owner, definition());
       if (certificateS > toS) {
         this.#drop(slot, "certificateTime", "its certificate has expired");
-      } else if (statement.expiresS + FORGET_S <= nowS) {
+      } else if (Math.max(statement.expiresS, members.heardS(slot)) + FORGET_S <= nowS) {
         this.#forget(slot);
       } else if (statement.expiresS <= nowS && members.isListed(slot)) {
         members.list(slot, false);

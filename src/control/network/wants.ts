@@ -9,7 +9,7 @@
 import { encodeWants, WANTS_MAX, type Want } from "../../wire/network-frames.ts";
 import type { CountName } from "./counts.ts";
 import type { Outcome } from "./intake.ts";
-import type { Link } from "./links.ts";
+import type { Link, Wanted } from "./links.ts";
 
 /** Tuning: records that are wanted at a time. */
 const WANTED_MAX = 4_096;
@@ -25,18 +25,8 @@ const OTHERS_MAX = 3;
 const REFUSED_MS = 600_000;
 const REFUSED_MAX = 128;
 
-interface Wanted {
-  readonly id: number;
-  sequence: number;
-  /** Its certificate too: it is not known here. */
-  certificate: boolean;
-  /** Who was asked; null: nobody, or it came. */
-  asked: Link | null;
-  askedMs: number;
-  /** It came, and waits to be verified. */
-  came: boolean;
-  readonly others: Link[];
-}
+/** Small numbers are quick keys. */
+const keyOf = (id: number): number => id % 2 ** 30;
 
 export interface WantsOptions {
   readonly send: (link: Link, body: Uint8Array) => boolean;
@@ -46,6 +36,7 @@ export interface WantsOptions {
 /** Thread: control. */
 export class Wants {
   readonly #options: WantsOptions;
+  /** By `keyOf` their id: two ids with one key are not wanted at a time. */
   readonly #wanted = new Map<number, Wanted>();
   /** Asked, oldest first; those that came meanwhile are passed over. */
   #waiting: { readonly one: Wanted; readonly askedMs: number }[] = [];
@@ -71,25 +62,25 @@ export class Wants {
   announced(link: Link, id: number, sequence: number, known: boolean, nowMs: number): void {
     const refused = link.refused.get(id);
     if (refused !== undefined) {
-      if (sequence <= refused.sequence && nowMs < refused.untilMs) return;
+      if (sequence === refused.sequence && nowMs < refused.untilMs) return;
       link.refused.delete(id);
     }
-    const one = this.#wanted.get(id);
-    if (one !== undefined) {
+    const one = this.#wanted.get(keyOf(id));
+    if (one !== undefined && one.id === id) {
       one.sequence = Math.max(one.sequence, sequence);
       const has = one.asked === link || one.others.includes(link);
       if (!has && one.others.length < OTHERS_MAX) one.others.push(link);
       return;
     }
-    if (this.#wanted.size >= WANTED_MAX) {
+    if (one !== undefined || this.#wanted.size >= WANTED_MAX) {
       this.#options.count("wantsFull", 1);
       link.again = true;
       return;
     }
-    const others: Link[] = [];
     const fresh = { id, sequence, certificate: !known, asked: null, askedMs: 0, came: false };
-    this.#wanted.set(id, { ...fresh, others });
-    link.queue.push(id);
+    const wanted: Wanted = { ...fresh, others: [] };
+    this.#wanted.set(keyOf(id), wanted);
+    link.queue.push(wanted);
   }
 
   /** Asks a member for what it has and nobody was asked for. */
@@ -98,8 +89,9 @@ export class Wants {
       const some: Wanted[] = [];
       let looked = 0;
       for (; looked < link.queue.length && some.length < WANTS_MAX; looked++) {
-        const one = this.#wanted.get(link.queue[looked]!);
-        if (one !== undefined && one.asked === null && !one.came) some.push(one);
+        const one = link.queue[looked]!;
+        if (one.asked === null && !one.came && this.#wanted.get(keyOf(one.id)) === one)
+          some.push(one);
       }
       const wants: Want[] = some.map(({ id, certificate }) => ({ id, certificate }));
       if (some.length > 0 && !this.#options.send(link, encodeWants(wants))) {
@@ -123,11 +115,16 @@ export class Wants {
 
   /** A record came from a member. False: nobody asked it for that one. */
   came(link: Link, id: number): boolean {
-    const one = this.#wanted.get(id);
+    const one = this.#of(id);
     if (one === undefined || one.asked !== link) return false;
     this.#unask(one);
     one.came = true;
     return true;
+  }
+
+  #of(id: number): Wanted | undefined {
+    const one = this.#wanted.get(keyOf(id));
+    return one?.id === id ? one : undefined;
   }
 
   #unask(one: Wanted): void {
@@ -138,16 +135,16 @@ export class Wants {
 
   /** What became of one that came from a member. */
   done(id: number, link: Link, outcome: Outcome, nowMs: number): void {
-    const one = this.#wanted.get(id);
+    const one = this.#of(id);
     if (one === undefined) return;
     one.came = false;
     if (outcome === "certificate" && !one.certificate) {
       one.certificate = true;
-      link.queue.unshift(id);
+      link.queue.unshift(one);
       return;
     }
     this.#unask(one);
-    this.#wanted.delete(id);
+    this.#wanted.delete(keyOf(id));
     if (outcome === "taken") return;
     // It does not have what it said, or what it has does not count here: it alone is not asked.
     const { refused } = link;
@@ -157,7 +154,7 @@ export class Wants {
 
   /** One that came found no room. */
   lost(id: number): void {
-    this.#wanted.delete(id);
+    if (this.#of(id) !== undefined) this.#wanted.delete(keyOf(id));
   }
 
   /** Who was asked and did not answer: others are. */
@@ -186,10 +183,10 @@ export class Wants {
     this.#unask(one);
     const next = one.others.shift();
     if (next === undefined) {
-      this.#wanted.delete(one.id);
+      this.#wanted.delete(keyOf(one.id));
     } else if (next === from) this.#elsewhere(one, from, nowMs);
     else {
-      next.queue.push(one.id);
+      next.queue.push(one);
       this.#pumpLater(next, nowMs);
     }
   }
@@ -200,7 +197,7 @@ export class Wants {
     for (const one of [...this.#wanted.values()]) {
       const at = one.others.indexOf(link);
       if (at >= 0) one.others.splice(at, 1);
-      const queued = one.asked === null && !one.came && link.queue.includes(one.id);
+      const queued = one.asked === null && !one.came && link.queue.includes(one);
       if (one.asked === link || queued) this.#elsewhere(one, link, nowMs);
     }
   }

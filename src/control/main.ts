@@ -235,6 +235,7 @@ class ControlThread {
       recent: this.#recent,
       log: this.#log,
       stop: () => this.#report({ type: "stop", why: "`p2pvpn-engine stop` asked for it" }),
+      pause: sleep,
     });
     this.#reloads = new Reloads(handlers["engine.reload"]);
     this.#socket = await openControlSocket({ name: opened.name, handlers, onLost: this.#onLost });

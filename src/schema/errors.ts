@@ -81,6 +81,7 @@ export const ERRORS = {
   ISSUER_REFUSED: { exit: 1, text: "The issuer {file} cannot sign: {reason}." },
   CLOCK_BEHIND: { exit: 1, text: "The clock of this machine says {now}, which is before {file} last signed something ({last}); set the clock." },
   NOT_PUBLISHED: { exit: 1, text: "It is signed, and not published ({reason}); publish it with `p2pvpn-engine network publish {file}`." },
+  PUBLISH_REFUSED: { exit: 1, text: "The engine on {name} does not take it: {reason}." },
   KEY_FIXED: { exit: 1, text: "The key of this interface comes from its identity file; change the file and start again." },
   MEMORY: { exit: 1, text: "Not enough memory: {reason}." },
   THREAD_DIED: { exit: 1, text: "The {thread} thread ended: {reason}." },

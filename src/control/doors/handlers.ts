@@ -18,6 +18,7 @@ import type { Host } from "../host/host.ts";
 import type { Sayer } from "../peer-changes.ts";
 import type { Opened } from "../task.ts";
 import { currentConfig } from "./current.ts";
+import { publish } from "./network-publish.ts";
 import { explain } from "./network-report.ts";
 import { peerValue, routesPage, statsValue, statusValue } from "./report.ts";
 import type { ControlHandlers } from "./socket.ts";
@@ -33,6 +34,7 @@ export interface Served {
   readonly recent: Recent;
   readonly log: Log;
   readonly stop: () => void;
+  readonly pause: (ms: number) => Promise<void>;
 }
 
 /**
@@ -115,11 +117,6 @@ const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> =>
   };
 };
 
-/** An engine that is in no network tells nobody anything. Errors: EngineError NO_NETWORK. */
-const refusePublish = (name: string): never => {
-  throw new EngineError("NO_NETWORK", { name });
-};
-
 export const makeHandlers = (served: Served): ControlHandlers => {
   const { task, arena, control, host, nowMs } = served;
   let { config } = task;
@@ -184,7 +181,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
       control.hear();
       return explain(control, subject, nowMs());
     },
-    "network.publish": () => refusePublish(host.name),
+    "network.publish": (request) => publish(request, { ...served, name: host.name }),
     "engine.stop": served.stop,
   };
 };

@@ -77,7 +77,7 @@ const setUp = () => {
 
 type Stage = ReturnType<typeof setUp>;
 
-/** The thread, and how to end the phase that is on and begin another. */
+/** The thread: how to end the phase that is on and begin another, and how to end it. */
 const start = ({ arena }: Stage, cidrs: readonly Cidr[]) => {
   const targets = Uint32Array.from(
     { length: TARGETS },
@@ -91,11 +91,17 @@ const start = ({ arena }: Stage, cidrs: readonly Cidr[]) => {
   const io = new Worker(new URL(`./swaps-io${extname(import.meta.filename)}`, import.meta.url), {
     workerData,
   });
-  return async (number: number): Promise<SwapsReport> => {
+  const next = async (number: number): Promise<SwapsReport> => {
     const told = once(io, "message");
     phase.fill(number);
     return ((await told) as [SwapsReport])[0];
   };
+  const end = async (): Promise<void> => {
+    const ended = once(io, "exit");
+    phase.fill(END);
+    await ended;
+  };
+  return { next, end };
 };
 
 /** What one phase has done, beside what its packets met. */
@@ -126,7 +132,7 @@ const measure = async (seconds: number): Promise<Rows> => {
   const tables = hops.map((entry) => cidrs.map((cidr): RouteEntry => ({ cidr, owner: { entry } })));
   const [publisher, elsewhere] = [arena, setUp().arena].map((one) => new RoutePublisher(one));
   assert(publisher!.publish(tables[0]!));
-  const next = start(stage, cidrs);
+  const { next, end } = start(stage, cidrs);
   let turn = 0;
   const publish = (by: RoutePublisher) => () => by.publish(tables[++turn % 2]!);
   const failOver = (): boolean => {
@@ -152,7 +158,7 @@ const measure = async (seconds: number): Promise<Rows> => {
       rows[phase].push({ ...report, stores, ms: addon.bootMs() - began });
     }
   }
-  await next(END);
+  await end();
   for (const { lost } of Object.values(rows).flat()) assert(lost === 0);
   for (const { to } of rows.failovers) assert(to.every((count) => count > 0));
   return rows;

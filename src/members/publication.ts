@@ -8,18 +8,22 @@
 import { type Book, newestSecret, type Secret } from "./book.ts";
 import { encodeRevocationsFile, type SealedFor } from "./bundle.ts";
 import { type Decoded, refused, sameBytes } from "./bytes.ts";
+import { type Certificate, certificateProblem } from "./certificate.ts";
 import {
+  type Definition,
   decodeDefinition,
   encodeDefinition,
   newestAuthority,
   SUCCESSIONS_MAX,
   succeed,
 } from "./definition.ts";
-import { knownTo } from "./issue.ts";
+import { knownTo, withCertificates } from "./issue.ts";
 import {
   decodeList,
   encodeList,
   type ListFields,
+  listProblem,
+  newerList,
   REVOCATIONS_MAX,
   type Revocation,
   type RevocationList,
@@ -196,3 +200,60 @@ export const rotateAuthority = (
   };
   return { ok: true, value: publication(nextBook, nowS) };
 };
+
+/** What others still have of what an authority signed after its backup was made. */
+export interface Remains {
+  readonly definitions: readonly Definition[];
+  readonly lists: readonly RevocationList[];
+  readonly certificates: readonly Certificate[];
+}
+
+/** Verified, and of this book's network. A clause tells what is not. */
+const remainsProblem = (
+  book: Book,
+  { definitions, lists, certificates }: Remains,
+): string | null => {
+  const { definition } = book;
+  for (const one of definitions) {
+    if (!sameBytes(one.networkId, definition.networkId)) return "it is of another network";
+    if (newestAuthority(one) > newestAuthority(definition)) {
+      return "the authority has a newer key than this file; take a newer backup";
+    }
+  }
+  const problems = [
+    ...lists.map((one) => listProblem(one, definition)),
+    ...certificates.map((one) => certificateProblem(one, definition)),
+  ];
+  return problems.find((problem) => problem !== null) ?? null;
+};
+
+/**
+ * An old backup becomes the authority again: it takes in what it does not know, and goes on behind
+ * the newest list there is, with a new secret, since it may not have the last one.
+ *
+ * Takes: `secret`, 32 random bytes. A clause tells why not.
+ */
+export const restore = (
+  book: Book,
+  remains: Remains,
+  secret: Uint8Array,
+  nowS: number,
+): Decoded<Publication> => {
+  const problem = remainsProblem(book, remains);
+  if (problem !== null) return refused(problem);
+  const list = remains.lists.reduce((a, b) => (newerList(b, a) ? b : a), book.list);
+  const held = new Map(book.members.map(({ certificate }) => [nodeText(certificate), certificate]));
+  const added = [...remains.certificates]
+    .sort((a, b) => a.notBeforeS - b.notBeforeS)
+    .filter((one) => one.notBeforeS > (held.get(nodeText(one))?.notBeforeS ?? -1));
+  const own = added.filter(({ signer }) => signer.by === "authority");
+  const serial = Math.max(book.serial, ...own.map((one) => one.serial + 1));
+  const members = withCertificates(book, added, nowS);
+  const taken = { ...book, list, serial, members };
+  return {
+    ok: true,
+    value: publication(nextList(taken, revocationsOf(list), secret, nowS), nowS),
+  };
+};
+
+const nodeText = ({ nodeKey }: Certificate): string => Buffer.from(nodeKey).toString("latin1");

@@ -79,6 +79,7 @@ export const ERRORS = {
   NOT_SIGNED: { exit: 1, text: "{name} is not certified: {reason}." },
   MEMBER_UNKNOWN: { exit: 1, text: "No member is called {name}; `p2pvpn-engine network show {file}` lists them." },
   ISSUER_REFUSED: { exit: 1, text: "The issuer {file} cannot sign: {reason}." },
+  NOT_RESTORED: { exit: 1, text: "{file} is not brought up to date: {reason}." },
   CLOCK_BEHIND: { exit: 1, text: "The clock of this machine says {now}, which is before {file} last signed something ({last}); set the clock." },
   NOT_PUBLISHED: { exit: 1, text: "It is signed, and not published ({reason}); publish it with `p2pvpn-engine network publish {file}`." },
   PUBLISH_REFUSED: { exit: 1, text: "The engine on {name} does not take it: {reason}." },

@@ -242,6 +242,40 @@ test("an issuer learns of revocations by their file", async () => {
   );
 });
 
+test("an old backup is brought up to date with what members have", async () => {
+  await good("network create --name barn --cidr 10.71.0.0/16 --no-passphrase");
+  const barn = "--authority barn.authority";
+  const sign = (name: string) =>
+    good(`network sign ${barn} --request ${name}.request --out barn-${name}.cert`);
+  await sign("laptop");
+  await good(`network backup ${barn} --no-passphrase --out old.authority`);
+  await sign("office");
+  await good(`network revoke ${barn} --name laptop --out barn-laptop.revocations`);
+  await sign("spare");
+  const line = "network restore --authority old.authority --from";
+  const files = "barn-office.cert barn-spare.cert barn-laptop.revocations";
+  await refused(
+    `${line} office.cert`,
+    /old\.authority is not brought up to date: it is of another/,
+  );
+  await refused(`${line} lab.network`, /lab\.network is a network file, not a certificate/, 2);
+  const told = await json(`${line} ${files}`);
+  assert.deepEqual([told.added, told.members, told.sequence, told.epoch], [2, 3, 3, 3]);
+  const { list } = revocations("barn-3.revocations");
+  assert.equal(newerList(list, revocations("barn-laptop.revocations").list), true);
+  assert.notEqual(revokedBefore(list, nodeKey("laptop")), null);
+  const opens = ["laptop", "office", "spare"].map((name) => opensFor("barn-3.revocations", name));
+  assert.deepEqual(opens, [false, true, true]);
+  const next = await json(
+    "network sign --authority old.authority --request young.request --out y.cert",
+  );
+  const [young] = next.certificates as { serial: number; addresses: string[] }[];
+  assert.deepEqual([young!.serial, young!.addresses], [4, ["10.71.0.4"]]);
+  // A key that came after the backup cannot be had again.
+  await good(`network rotate-authority ${barn} --out turn.revocations`);
+  await refused(`${line} turn.revocations`, /has a newer key than this file; take a newer backup/);
+});
+
 test("the clock may not go back", async () => {
   await refused(
     `network sign ${authority} --request young.request --out not.cert`,

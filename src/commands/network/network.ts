@@ -11,6 +11,7 @@ import { defineBackup } from "./backup.ts";
 import { defineCreate } from "./create.ts";
 import { defineIssuer } from "./issuer.ts";
 import { definePublish } from "./publish.ts";
+import { defineRestore } from "./restore.ts";
 import { defineShow } from "./show.ts";
 import { defineSign } from "./sign.ts";
 
@@ -21,6 +22,7 @@ export const define = (command: Command): void => {
   defineIssuer(command);
   definePublish(command);
   defineBackup(command);
+  defineRestore(command);
   defineShow(command);
   addExamples(command, [
     "p2pvpn-engine network create --name lab --cidr 10.66.0.0/16",

@@ -38,7 +38,7 @@ import {
 import { besides, PUBLIC_MODE, readFileOf, refuseExisting, stemOf, writeFileOf } from "./files.ts";
 import { DAY_S, daysOption, nameOption, nodeOption } from "./options.ts";
 
-interface PublishOptions extends AuthorityOptions, EngineOptions {
+export interface PublishOptions extends AuthorityOptions, EngineOptions {
   readonly out?: string;
 }
 
@@ -64,7 +64,7 @@ const formatTold = (value: PublishValue): string => {
 };
 
 /** What was signed, beside what became of it. */
-interface Signed {
+export interface Signed {
   readonly publication: Publication;
   /** "laptop is revoked". */
   readonly done: string;
@@ -105,7 +105,7 @@ const writePublication = (file: string, { book, file: bytes }: Publication): voi
  *
  * Errors: EngineError of the authority; NOT_PUBLISHED, when it is signed and in a file.
  */
-const signAndPublish = async (
+export const signAndPublish = async (
   options: PublishOptions,
   act: (authority: Authority) => Signed,
 ): Promise<void> => {
@@ -271,7 +271,8 @@ const publish = async (file: string, options: EngineOptions): Promise<void> => {
   else printText(`revocations ${list.sequence} of ${definition.name}; ${formatTold(answer)}`);
 };
 
-const addPublishOptions = (command: Command, fallback: string): Command =>
+/** `-i`, `--out`, `--json`. */
+export const addPublishOptions = (command: Command, fallback: string): Command =>
   addJsonOption(
     command
       .option("-i, --interface <IFACE>", "have this running engine tell all members", interfaceName)

@@ -48,7 +48,7 @@ export const networkStatus = (
     networkId: formatNetworkId(definition.networkId),
     member: parts.certificate.name,
     /** This host is none of those. */
-    members: parts.members.size,
+    members: parts.members.size - (parts.ownRecord.statement === null ? 0 : 1),
     sessions: parts.links.size,
     neighbours: parts.company.links.size,
     withoutEntry: parts.admission.waiting,
@@ -182,8 +182,9 @@ class Explaining {
           `${formatNodeId(owner.nodeKey)}`,
       ),
       finding(
-        `its certificate was signed by ${by}; addresses ${addresses}, ` +
-          `routes ${listed(owner.routes)}${flags === "" ? "" : `, may be ${flags}`}`,
+        `its certificate, for ${addresses}${owner.routes.length === 0 ? "" : " and routes "}` +
+          `${owner.routes.map(formatCidr).join(" ")}${flags === "" ? "" : `, as ${flags}`}, ` +
+          `was signed by ${by}`,
         { ageMs: this.#unixMs - owner.notBeforeS * SECOND_MS },
       ),
       ...(leftMs < ENDS_SOON_MS
@@ -267,7 +268,7 @@ class Explaining {
     const { members, refusals } = this.#network.parts;
     const name = slot < 0 ? subject : members.at(slot).owner.name;
     return refusals.of(name).map(({ why, lastS, count }) =>
-      finding(`${name} was refused ${count === 1 ? "once" : `${count} times`}: ${why}`, {
+      finding(`${name} was refused ${count === 1 ? "once" : `${count} times`}: ${why}; last`, {
         wrong: true,
         ageMs: Math.max(0, this.#unixMs - lastS * SECOND_MS),
       }),

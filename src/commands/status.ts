@@ -52,39 +52,23 @@ const formatConnected = (peers: readonly PeerValue[]): string => {
 const total = (peers: readonly PeerValue[], key: "rxBytes" | "txBytes"): string =>
   formatTraffic(peers.reduce((sum, peer) => sum + peer[key], 0));
 
-/** Protocol: a certificate's end is told of so long before. */
-const SOON_MS = 30 * 86_400_000;
-
 /** The network's line, and what is wrong there. */
 const formatNetwork = (membership: NetworkStatus | null, screen: Screen): string[] => {
   if (membership === null) return [];
-  const { name, member, members, sessions, neighbours, revocations } = membership;
+  const { name, self, members, sessions, neighbours, revoked, waiting } = membership;
   const facts = [
-    `member ${member} of ${name}`,
-    `${formatAmount(members, "other member")} known`,
-    `${formatAmount(sessions, "session")}, ${neighbours} kept up`,
-    `${revocations} revoked`,
+    `${self} of ${name}`,
+    formatAmount(members, "member"),
+    `${formatAmount(sessions, "session")}, ${neighbours.length} kept up`,
+    `${revoked} revoked`,
   ];
-  const {
-    certificateEndsMs: endsMs,
-    clockTrusted,
-    cloneSeenMs,
-    withoutEntry,
-    refused,
-  } = membership;
-  const ends = endsMs < 0 ? "has ended" : `ends in ${formatDuration(endsMs)}`;
+  const { problems, strangers } = membership;
   const worries = [
-    ...(endsMs < SOON_MS ? [`this host's certificate ${ends}; have it renewed`] : []),
-    ...(clockTrusted ? [] : ["this host's clock is not believed: it says a time long past"]),
-    ...(cloneSeenMs === null
+    ...problems,
+    ...(waiting === 0
       ? []
-      : [`another host has this identity, seen ${formatShort(cloneSeenMs)} ago; give it its own`]),
-    ...(withoutEntry === 0
-      ? []
-      : [`${formatAmount(withoutEntry, "member")} found no place among the peers`]),
-    ...(refused.length === 0
-      ? []
-      : [`refused: ${refused.join(", ")}; \`p2pvpn-engine explain NAME\` says why`]),
+      : [`${formatAmount(waiting, "member")} found no place among the peers.`]),
+    ...strangers.map((one) => `${one.name} was refused: ${one.problems.join(" ")}`),
   ];
   const odd = worries.map((line) =>
     paint(screen, "odd", wrap(line.split(" "), screen, { gap: " " })),

@@ -6,6 +6,7 @@
  */
 import type { Say } from "../log.ts";
 import { formatEndpoint, type NodeAddress } from "../schema/config.ts";
+import type { BootstrapPlace } from "./network/world.ts";
 import type { EndpointsWorld } from "./reach/endpoints.ts";
 import type { Asking } from "./reach/resolve.ts";
 
@@ -21,15 +22,15 @@ const ASKING: Omit<Asking, "slow"> = { doubtful: false };
 
 export class Bootstrap {
   readonly #options: BootstrapOptions;
-  /** Sockaddrs, by the place of the node in the configuration. */
-  readonly #places = new Map<number, Uint8Array>();
+  /** By the place of the node in the configuration. */
+  readonly #places = new Map<number, BootstrapPlace>();
   readonly #asking = new Set<number>();
 
   constructor(options: BootstrapOptions) {
     this.#options = options;
   }
 
-  get places(): readonly Uint8Array[] {
+  get places(): readonly BootstrapPlace[] {
     return [...this.#places.values()];
   }
 
@@ -40,7 +41,7 @@ export class Bootstrap {
     }
   }
 
-  async #ask(at: number, { endpoint }: NodeAddress): Promise<void> {
+  async #ask(at: number, { endpoint, nodeKey }: NodeAddress): Promise<void> {
     const { resolve, onKnown } = this.#options;
     this.#asking.add(at);
     const told = (why: string): void => this.#failed(formatEndpoint(endpoint), why);
@@ -50,8 +51,8 @@ export class Bootstrap {
       told(found);
       return;
     }
-    const before = this.#places.get(at);
-    this.#places.set(at, found);
+    const before = this.#places.get(at)?.sockaddr;
+    this.#places.set(at, { sockaddr: found, nodeKey });
     if (before === undefined || Buffer.compare(before, found) !== 0) onKnown();
   }
 

@@ -236,7 +236,7 @@ export class Control {
   }
 
   /** The network's last words, while there are sessions. */
-  leave(): void {
+  withdraw(): void {
     this.#membership?.stop();
     this.#membership = null;
   }

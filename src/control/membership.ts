@@ -11,7 +11,13 @@ import { COUNT, DROP } from "../memory/layout.ts";
 import type { PeerChange } from "../schema/change.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
 import type { Network } from "./network/network.ts";
-import type { NetworkWorld, NotAdmitted, OwnAddress, Store } from "./network/world.ts";
+import type {
+  BootstrapPlace,
+  NetworkWorld,
+  NotAdmitted,
+  OwnAddress,
+  Store,
+} from "./network/world.ts";
 import type { Peer } from "./peers/peer.ts";
 import { PerPeer } from "./peers/per-peer.ts";
 import type { Rooms } from "./rooms.ts";
@@ -23,7 +29,7 @@ export const NETWORK_TYPES = [9, 10] as const;
 /** What of the host the network needs, besides control's own world. */
 export interface MembershipWorld {
   readonly addresses: () => readonly OwnAddress[];
-  readonly bootstrap: () => readonly Uint8Array[];
+  readonly bootstrap: () => readonly BootstrapPlace[];
   readonly port: () => number;
   readonly store: Store;
 }

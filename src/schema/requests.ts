@@ -159,52 +159,40 @@ export interface ChangeValue {
 /** Every setting by "section.key", as it is now. */
 export type ConfigValue = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
-/** A piece of knowledge, for people. Units: milliseconds. */
-export interface Finding {
-  /** A clause. */
-  readonly text: string;
-  /** How old it is; null: it has no age. */
-  readonly ageMs: number | null;
-  /** How long ago it came here, where that is another time. */
-  readonly heardMs?: number;
-  /** How long it lasts from now on. */
-  readonly untilMs?: number;
-  /** It is what is wrong. */
-  readonly wrong: boolean;
-}
-
 /** What is known of a peer or an address. */
 export interface ExplainValue {
   readonly subject: string;
-  readonly findings: readonly Finding[];
+  /** Where each piece of it came from, how old it is, and then what is wrong. */
+  readonly sentences: readonly string[];
 }
 
-/** The network, as this member sees it. Units: milliseconds. */
+/** The network, as this member sees it. Units: seconds, unless a name says otherwise. */
 export interface NetworkStatus {
   readonly name: string;
   readonly networkId: string;
   /** What this host is called in it. */
-  readonly member: string;
-  /** Other members that are known. */
+  readonly self: string;
+  /** Members that are known, this one among them. */
   readonly members: number;
   /** Members with whom there is a session. */
   readonly sessions: number;
-  /** Those with whom one is kept up. */
-  readonly neighbours: number;
+  /** Names of those with whom one is kept up. */
+  readonly neighbours: readonly string[];
   /** Members for whom there was no place among the peers. */
-  readonly withoutEntry: number;
-  /** From now on; below 0: it has ended. */
-  readonly certificateEndsMs: number;
-  readonly revocations: number;
-  readonly revocationSequence: number;
-  readonly secretEpoch: number;
+  readonly waiting: number;
+  readonly listSequence: number;
+  readonly listAgeS: number;
+  readonly revoked: number;
+  /** Of the network's secret. */
+  readonly epoch: number;
   readonly clockTrusted: boolean;
-  /** Age of the last sign that another host has our identity; null: there was none lately. */
-  readonly cloneSeenMs: number | null;
+  readonly clockHeldMs: number;
+  /** Sentences: what is wrong with this host. */
+  readonly problems: readonly string[];
   /** What it refused and did, by name. */
   readonly counts: Counts;
-  /** Members of whom something was refused: `explain` says what. */
-  readonly refused: readonly string[];
+  /** Who was refused and is no member here, and why. */
+  readonly strangers: readonly { readonly name: string; readonly problems: readonly string[] }[];
 }
 
 /** What each thread did. */

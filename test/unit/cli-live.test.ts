@@ -83,7 +83,7 @@ const handlers: ControlHandlers = {
     asked.level = level ?? asked.level;
     return asked.level;
   },
-  "network.explain": (subject) => ({ subject, findings: [] }),
+  "network.explain": (subject) => ({ subject, sentences: [] }),
   "network.publish": () => {
     throw new EngineError("NO_NETWORK", { name: "cli0" });
   },

@@ -106,7 +106,7 @@ const handlers: ControlHandlers = {
   "engine.reload": () => ({ changed: [], needsRestart: [], warnings: [] }),
   "peers.rekey": () => 2,
   "log.level": (level) => level ?? "info",
-  "network.explain": (subject) => ({ subject, findings: [] }),
+  "network.explain": (subject) => ({ subject, sentences: [] }),
   "network.publish": () => {
     throw new Error("no network");
   },

@@ -18,8 +18,8 @@ import type { Host } from "../host/host.ts";
 import type { Sayer } from "../peer-changes.ts";
 import type { Opened } from "../task.ts";
 import { currentConfig } from "./current.ts";
-import { publish } from "./network-publish.ts";
 import { explain } from "./network-report.ts";
+import { publish } from "./publishing.ts";
 import { peerValue, routesPage, statsValue, statusValue } from "./report.ts";
 import type { ControlHandlers } from "./socket.ts";
 
@@ -181,7 +181,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
       control.hear();
       return explain(control, subject, nowMs());
     },
-    "network.publish": (request) => publish(request, { ...served, name: host.name }),
+    "network.publish": (request) => publish(control, request, host.name, served.pause),
     "engine.stop": served.stop,
   };
 };

@@ -24,7 +24,7 @@ import type { Peer } from "../peers/peer.ts";
 import { endpointText } from "../reach/endpoint-text.ts";
 import { cipherOf, presenceAt } from "../sessions/news.ts";
 import type { Opened } from "../task.ts";
-import { networkStatus, nodeIdOf } from "./network-report.ts";
+import { networkStatus } from "./network-report.ts";
 
 const STATE_NAMES = ["absent", "awake", "asleep"] as const;
 
@@ -73,9 +73,7 @@ export const statusValue = (reported: Reported): StatusValue => {
     warnings: reported.recent.values(nowMs),
     ...sumCounters(arena, 0, controlBlock(arena) + 1),
     membership:
-      control.network === null
-        ? null
-        : networkStatus(control.network, control.networkCounts, nowMs),
+      control.network === null ? null : networkStatus(control.network, control.networkCounts),
   };
 };
 
@@ -115,7 +113,7 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
   const sealing = entries.current(peer.entry) >= 0;
   return {
     name: peer.name,
-    nodeId: nodeIdOf(control.network, peer),
+    nodeId: control.network?.nodeIdOf(peer) ?? null,
     wireguardPublicKey: formatWireguardKey(peer.publicKey),
     origin: peer.origin,
     addresses: Array.from(control.roster.allowed.of(peer), formatCidr),
@@ -155,7 +153,7 @@ export const routesPage = (
       if (found.length === most) return { routes: found, next: from + most };
       found.push({
         prefix: formatCidr(cidr),
-        nodeId: nodeIdOf(network, peer),
+        nodeId: network?.nodeIdOf(peer) ?? null,
         name: peer.name,
         wireguardPublicKey: formatWireguardKey(peer.publicKey),
         metric: 0,

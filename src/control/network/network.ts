@@ -9,7 +9,9 @@
  * The world around it comes in as a NetworkWorld: so one process holds one, or ten thousand on
  * virtual time. Every method returns at once. Thread: control.
  */
+
 import type { Certificate } from "../../members/certificate.ts";
+import { formatNodeId } from "../../members/sign.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { decodeDigest, decodeEcho, encodeEcho, type Root } from "../../wire/network-frames.ts";
 import type { Published } from "./authority.ts";
@@ -34,9 +36,9 @@ const NOTHING = new Uint8Array(0);
 /** Where a publication stands. */
 export interface Publication {
   readonly sequence: number;
-  /** Names of members that have list and secret, and of those that are not known to. */
-  readonly acknowledged: readonly string[];
-  readonly missing: readonly string[];
+  /** Members that have list and secret, and those that are not known to. */
+  readonly acknowledged: readonly Certificate[];
+  readonly missing: readonly Certificate[];
   /** Members that were told by us; they tell others. */
   readonly told: number;
 }
@@ -88,13 +90,13 @@ export class Network {
   #openIntro(): Intro<Handle> {
     return new Intro<Handle>({
       world: this.#world,
-      own: () => ({
-        certificate: this.parts.certificate.bytes,
-        record: this.parts.ownRecord.statement?.record ?? NOTHING,
-      }),
+      own: () => {
+        const record = this.parts.ownRecord.statement?.record;
+        return record === undefined ? null : { certificate: this.parts.certificate.bytes, record };
+      },
+      alone: () => this.parts.links.size === 0,
       handshakeKey: this.#options.handshakeKey,
       secrets: () => this.parts.authority.secrets.all,
-      alone: () => this.parts.links.size === 0,
       introduced: (shown, from, way) => this.#introduced(shown, from, way),
     });
   }
@@ -129,7 +131,7 @@ export class Network {
   /** Asks the addresses of `bootstrap` who they are: at the start, and when their names changed. */
   ask(): void {
     const nowMs = this.#world.bootMs();
-    for (const to of this.#world.bootstrap()) this.#intro.ask(to, nowMs);
+    for (const { sockaddr } of this.#world.bootstrap()) this.#intro.ask(sockaddr, nowMs);
     this.#wakeBy(this.#intro.dueMs);
   }
 
@@ -229,6 +231,12 @@ export class Network {
     const handle = admission.admitNow(slot);
     this.#wakeBy(company.dueMs);
     return handle;
+  }
+
+  /** Node id of a peer that is a member's; null: it is none. */
+  nodeIdOf(handle: Handle): string | null {
+    const slot = this.#slotOf(handle);
+    return slot < 0 ? null : formatNodeId(this.parts.members.at(slot).owner.nodeKey);
   }
 
   /** A handshake of somebody who is no peer: a member is admitted. Null: it is none. */
@@ -430,18 +438,18 @@ export class Network {
     return new Report(this.parts, this.#world);
   }
 
-  /** Where the last publication stands: who has list and secret, by name; null: there was none. */
+  /** Where the last publication stands: who has list and secret; null: there was none. */
   publication(): Publication | null {
     const { members, authority, ownId, links } = this.parts;
     const { list } = authority.revocations;
     if (this.#published === null || list === null) return null;
     const { has: told, reseals } = this.#published;
-    const has: string[] = [];
-    const lacks: string[] = [];
+    const has: Certificate[] = [];
+    const lacks: Certificate[] = [];
     for (const slot of members.slots()) {
       const { id, epoch, owner } = members.at(slot);
       const done = told.has(id) || (reseals && epoch >= list.epoch);
-      if (id !== ownId) (done ? has : lacks).push(owner.name);
+      if (id !== ownId) (done ? has : lacks).push(owner);
     }
     return {
       sequence: this.#published.sequence,

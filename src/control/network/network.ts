@@ -331,6 +331,17 @@ export class Network {
     this.#wakeBy(Math.min(company.dueMs, gossip.dueMs));
   }
 
+  /** A file or a person has taken a peer away that was a member: it is admitted anew. */
+  gone(handle: Handle): void {
+    const { members, admission } = this.parts;
+    const slot = this.#slotOf(handle);
+    this.sessionDown(handle);
+    if (slot < 0 || this.#stopped) return;
+    members.setHandle(slot, null);
+    admission.update(slot, false);
+    this.#settle();
+  }
+
   /** A frame of a member, of a type whose room is "network". Null: it was taken. Borrows: `body`. */
   frame(handle: Handle, type: number, body: Uint8Array): CountName | null {
     const { links, authority, gossip } = this.parts;

@@ -216,14 +216,13 @@ export class Exchange {
       counters.add(DROP[finished.reason], 1);
       return null;
     }
+    this.#world.suites.called(peer, finished.state.suite);
     const refused = this.#remembered.refusal(peer, finished.timestamp, nowMs);
     if (refused !== null) {
       counters.add(DROP[refused], 1);
-      this.#world.suites.metLate(peer, finished.state.suite);
       wipe(finished.state);
       return null;
     }
-    this.#world.suites.met(peer, finished.state.suite);
     return finished.state;
   }
 
@@ -309,7 +308,6 @@ export class Exchange {
     this.#cookies.settle(peer);
     const { remoteIndex, keys } = result;
     const { suite } = state;
-    world.suites.met(peer, suite);
     const made = world.keeper.create(
       { peer, localIndex: index, remoteIndex, initiator: true, suite: suite.id, keys },
       nowMs,

@@ -62,6 +62,8 @@ export interface PartsHooks {
   readonly wakeBy: (dueMs: number) => void;
   /** Members have changed that the disk does not know of. */
   readonly onChanged: () => void;
+  /** A jump of the clock is held back. */
+  readonly onClockHeld: () => void;
   /** It is another time than was believed. */
   readonly onClockSet: () => void;
   /** Secrets have changed. */
@@ -158,6 +160,7 @@ export class Parts {
         this.count("clockHeld", 1);
         const text = "the system's clock jumped: it is not believed until two members agree";
         say("warn", text, { seconds: Math.round(stepMs / 1_000) });
+        this.#hooks.onClockHeld();
       },
       onSet: () => this.#hooks.onClockSet(),
     });

@@ -250,7 +250,14 @@ export class Network {
     return slot < 0 ? null : formatNodeId(this.parts.members.at(slot).owner.nodeKey);
   }
 
-  /** A handshake of somebody who is no peer: a member is admitted. Null: it is none. */
+  /** Is this the handshake key of a member who may be a peer? Changes nothing. */
+  expects(handshakeKey: Uint8Array): boolean {
+    const { members } = this.parts;
+    const slot = this.#stopped ? -1 : members.byHandshakeKey(handshakeKey);
+    return slot >= 0 && !members.isBarred(slot);
+  }
+
+  /** Somebody who is no peer proved itself: a member is admitted. Null: it is none. */
   findPeer(handshakeKey: Uint8Array): Handle | null {
     const { members, admission } = this.parts;
     const slot = this.#stopped ? -1 : members.byHandshakeKey(handshakeKey);

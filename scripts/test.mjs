@@ -17,11 +17,12 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-/** Files at a time where they may run side by side; CI's machine has two processors. */
-const PAIRS = 2;
+/** Files at a time: of those that compute, as CI's machine has processors; of those that wait. */
+const COMPUTING = 2;
+const WAITING = 3;
 /** In this order: what fails soonest tells most. `rest`: files at a time that no table names. */
 const STAGES = [
-  { folders: ["unit", "property", "tidy", "native", "simulation"], rest: PAIRS },
+  { folders: ["unit", "property", "tidy", "native", "simulation"], rest: COMPUTING },
   { folders: ["threads", "bench", "netns"], rest: 1 },
 ];
 /** These run beside nobody, and why. */
@@ -41,16 +42,20 @@ const ALONE = {
   "netns/tunnel": "UDP at a rate, less than 1 % lost",
 };
 /**
- * Of netns, these wait for most of their time and assert nothing that a neighbour makes worse: they
- * run two at a time, the longest first. A file in neither table runs alone.
+ * Of the second stage, these wait for most of their time and assert nothing that a neighbour makes
+ * worse: they run three at a time, the longest first. A file in neither table runs alone there.
  */
 // biome-ignore format: a list
-const BESIDE = [
-  "wireguard", "package", "uapi", "killed", "addresses", "underlay", "wg-quick", "hostile", "suites",
-  "key-log", "nat", "host", "mtu", "live", "frames", "local", "multicast", "zones", "dead-names",
-  "first-answer", "names", "roam", "log", "way", "signals", "takeover", "refusals", "middle",
+const NETNS_BESIDE = [
+  "wireguard", "package", "underlay", "uapi", "killed", "addresses", "wg-quick", "key-log", "nat",
+  "host", "mtu", "suites", "signals", "live", "hostile", "frames", "roam", "local", "zones",
+  "multicast", "dead-names", "first-answer", "names", "log", "way", "takeover", "refusals", "middle",
   "worker", "multihome", "offloads", "sources", "neighbours",
-].map((name) => `netns/${name}`);
+];
+const BESIDE = [
+  ...NETNS_BESIDE.map((name) => `netns/${name}`),
+  ...["results", "charts", "page", "field", "bounds", "bench"].map((name) => `bench/${name}`),
+];
 const FOLDERS = STAGES.flatMap(({ folders }) => folders);
 /** One file may take this long; the longest take a minute. */
 const FILE_MS = 240_000;
@@ -92,13 +97,13 @@ const isBeside = (file) => BESIDE.includes(nameOf(file));
 
 const stages = STAGES.flatMap(({ folders, rest }) => {
   const files = folders.filter((folder) => only?.includes(folder) ?? true).flatMap(filesOf);
-  const pairs = files.filter(isBeside);
-  pairs.sort((one, two) => BESIDE.indexOf(nameOf(one)) - BESIDE.indexOf(nameOf(two)));
+  const beside = files.filter(isBeside);
+  beside.sort((one, two) => BESIDE.indexOf(nameOf(one)) - BESIDE.indexOf(nameOf(two)));
   const others = files.filter((file) => !isAlone(file) && !isBeside(file));
   return [
     { files: files.filter(isAlone), concurrency: 1 },
     { files: others, concurrency: rest },
-    { files: pairs, concurrency: PAIRS },
+    { files: beside, concurrency: WAITING },
   ];
 }).filter(({ files }) => files.length > 0);
 if (stages.length === 0) fail(`no test in ${(only ?? FOLDERS).join(", ")}.`);

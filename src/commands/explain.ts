@@ -1,6 +1,6 @@
 /**
- * explain — what a running engine knows of a peer or an address: where each piece came from, how old
- * it is, and what is wrong.
+ * explain — what a running engine knows of a peer or an address: where each piece came from, how
+ * old it is, and what is wrong.
  */
 import type { Command } from "commander";
 import { ask, chooseEngine } from "../client.ts";

@@ -29,7 +29,7 @@ import { Datagrams } from "./host/datagrams.ts";
 import { Host } from "./host/host.ts";
 import { Neighbours } from "./host/neighbours.ts";
 import { hasAddress, Sockets } from "./host/sockets.ts";
-import { Member } from "./member.ts";
+import { enlist, type Member } from "./member.ts";
 import { Loops } from "./reach/loops.ts";
 import { type NameService, openNames } from "./reach/name-service.ts";
 import { reachedPeers } from "./reach/reached.ts";
@@ -234,36 +234,23 @@ class ControlThread {
       keyLogOn: () => this.#keyLog?.on ?? false,
       recent: this.#recent,
       log: this.#log,
+      pause: (ms) => sleep(ms),
       stop: () => this.#report({ type: "stop", why: "`p2pvpn-engine stop` asked for it" }),
     });
     this.#reloads = new Reloads(handlers["engine.reload"]);
     this.#socket = await openControlSocket({ name: opened.name, handlers, onLost: this.#onLost });
     this.#uapi = await this.#openUapi();
-    this.#member = this.#enlist();
-    this.#rename(); // it may have happened meanwhile
-    const facts = upFacts({ ...this.#task, control: this.#control, host: this.#host });
-    this.#log.info("engine is up", facts);
-  }
-
-  /** The host becomes a member of its network, where it has one. */
-  #enlist(): Member | null {
-    const { config, index, portOptions } = this.#task;
-    const { network, host } = config;
-    const { identity, listenAddress } = config.interface;
-    if (network === null || identity === null) return null;
-    return new Member({
-      config: network,
-      identity,
-      stateDir: host.stateDir,
+    this.#member = enlist(this.#task, {
       control: this.#control,
-      tunnel: { index, name: () => this.#host.name },
-      listenAddress,
-      bindDevice: portOptions.bindDevice,
+      tunnelName: () => this.#host.name,
       resolve: (endpoint, asking) => this.#names.names.resolve(endpoint, asking),
       say: (...what) => this.#kinds.say(...what),
       every,
       later,
     });
+    this.#rename(); // it may have happened meanwhile
+    const facts = upFacts({ ...this.#task, control: this.#control, host: this.#host });
+    this.#log.info("engine is up", facts);
   }
 
   /** Without it `wg` does not work; everything else does, so only the drop-in ends for it. */

@@ -20,6 +20,7 @@ import type { NetworkOptions } from "./network/parts.ts";
 import type { OwnAddress } from "./network/world.ts";
 import { NetworkFiles } from "./network-files.ts";
 import type { EndpointsWorld } from "./reach/endpoints.ts";
+import type { ControlTask } from "./task.ts";
 
 /** When this version was made: no clock that is right says less. Raised with each version. */
 const BUILT_S = Date.UTC(2026, 10, 29) / 1_000;
@@ -65,18 +66,24 @@ const networkOptions = (
   };
 };
 
-export interface MemberOptions extends Pick<MulticastOptions, "every" | "later"> {
+/** What of the control thread it needs. */
+export interface MemberWorld extends Pick<MulticastOptions, "every" | "later"> {
+  readonly control: Control;
+  /** Of the interface, now. */
+  readonly tunnelName: () => string;
+  readonly resolve: EndpointsWorld["resolve"];
+  readonly say: Say;
+}
+
+interface MemberOptions extends MemberWorld {
   readonly config: NetworkConfig;
   readonly identity: Identity;
   /** Null: nothing is kept. */
   readonly stateDir: string | null;
-  readonly control: Control;
-  readonly tunnel: { readonly index: number; readonly name: () => string };
+  readonly tunnelIndex: number;
   /** "" is any. */
   readonly listenAddress: string;
   readonly bindDevice: string;
-  readonly resolve: EndpointsWorld["resolve"];
-  readonly say: Say;
 }
 
 export class Member {
@@ -86,7 +93,7 @@ export class Member {
   readonly #endAsking: () => void;
 
   constructor(options: MemberOptions) {
-    const { config, identity, stateDir, control, resolve, say, tunnel, every, later } = options;
+    const { config, identity, stateDir, control, resolve, say, every, later } = options;
     const folder = stateDir === null ? null : join(stateDir, networkFolder(config));
     this.#options = options;
     this.#bootstrap = new Bootstrap({
@@ -108,7 +115,7 @@ export class Member {
     this.#endAsking = every(ASK_EVERY_MS, () => this.#bootstrap.ask());
     this.#multicast = config.lan
       ? new Multicast({
-          tunnel: tunnel.name,
+          tunnel: options.tunnelName,
           make: () => control.network?.beacon() ?? null,
           take: (beacon, from) => control.network?.heardBeacon(beacon, from),
           bootMs: () => addon.bootMs(),
@@ -119,9 +126,9 @@ export class Member {
   }
 
   #addresses(): readonly OwnAddress[] {
-    const { tunnel, listenAddress, bindDevice, control } = this.#options;
+    const { tunnelIndex: tunnel, listenAddress, bindDevice, control } = this.#options;
     const bound = bindDevice === "" ? 0 : addon.linkIndex(bindDevice);
-    const options = { tunnel: tunnel.index, listenAddress, bound };
+    const options = { tunnel, listenAddress, bound };
     const own = ownAddresses(options, control.listenPort);
     return own.map((sockaddr) => ({ kind: "local", sockaddr }));
   }
@@ -136,6 +143,24 @@ export class Member {
   close(): void {
     this.#endAsking();
     this.#multicast?.close();
-    this.#options.control.leave();
+    this.#options.control.withdraw();
   }
 }
+
+/** The host becomes a member of its network; null: it has none. */
+export const enlist = (
+  { config, index, portOptions }: ControlTask,
+  world: MemberWorld,
+): Member | null => {
+  const { identity, listenAddress } = config.interface;
+  if (config.network === null || identity === null) return null;
+  return new Member({
+    ...world,
+    config: config.network,
+    identity,
+    stateDir: config.host.stateDir,
+    tunnelIndex: index,
+    listenAddress,
+    bindDevice: portOptions.bindDevice,
+  });
+};

@@ -85,8 +85,12 @@ export const memberAddresses = ({ certificate, definition }: MemberFile): readon
   });
 
 /** Clauses about what is doubtful of a membership. */
-export const networkDoubts = (member: MemberFile, { index }: NetworkSettings): string[] => {
-  const doubt = timeDoubt(member, Date.now() / 1_000);
+export const networkDoubts = (
+  member: MemberFile,
+  { index }: NetworkSettings,
+  unixMs: number,
+): string[] => {
+  const doubt = timeDoubt(member, unixMs / 1_000);
   return [
     ...(doubt === null ? [] : [`the certificate ${doubt}`]),
     ...(index.length === 0 ? [] : ["index nodes are not asked yet; bootstrap names members."]),

@@ -283,7 +283,9 @@ export const runWireguardGo = async (
   // One that was killed leaves it.
   rmSync(socket, { force: true });
   const program = lab.start(host, [binary, "-f", name]);
-  for (let waited = 0; !existsSync(socket); waited += POLL_MS) {
+  const answers = async (): Promise<boolean> =>
+    existsSync(socket) && (await lab.run(host, ["wg", "show", name])).code === 0;
+  for (let waited = 0; !(await answers()); waited += POLL_MS) {
     if (waited > UP_MS || program.child.exitCode !== null) {
       throw new LabError(`${binary} did not come up: ${program.errors.trim()}`);
     }

@@ -24,6 +24,8 @@ import { Random } from "./random.ts";
 /** Members that belong. */
 const NODES = 8;
 const STORM_MS = 300_000;
+/** All have met somebody until then: who knows one address, and that one moves, is alone. */
+const FAIR_MS = 20_000;
 /** All know each other this long after the sky is clear, or something is wrong. */
 const TOGETHER_MS = 1_500_000;
 /** A node that is up for so long has its neighbours; so has one after a partition. */
@@ -206,7 +208,7 @@ class Weather {
     ];
     const bag = incidents.flatMap(([weight, act]) => Array.from({ length: weight }, () => act));
     for (let left = 2 + this.random.below(7); left > 0; left--) {
-      time.at(this.random.between(2_000, STORM_MS), this.random.pick(bag));
+      time.at(this.random.between(FAIR_MS, STORM_MS), this.random.pick(bag));
     }
     for (const liar of this.liars) {
       const all = this.nodes.map(({ identity }) => identity);

@@ -13,7 +13,7 @@ export interface Ban {
 
 // biome-ignore format: a table
 export const BANS: readonly Ban[] = [
-  { what: "Date.now", pattern: /\bDate\.now\b|\bnew Date\(\)/, allowed: ["src/control/main.ts", "src/commands/network/clock.ts"], instead: "the argument nowMs or unixMs" },
+  { what: "Date.now", pattern: /\bDate\.now\b|\bnew Date\(\)/, allowed: ["src/control/main.ts", "src/commands/network/clock.ts", "src/schema/load-config.ts"], instead: "the argument nowMs or unixMs" },
   { what: "performance.now", pattern: /\bperformance\.now\b/, allowed: ["src/workers/pool.ts"], instead: "the argument nowMs; addon.bootMs() in */main.ts" },
   { what: "setEndpoint", pattern: /\.(?:setEndpoint|forgetHeard|leave)\(/, allowed: ["src/control/reach/endpoints.ts", "src/io/rehearsal.ts", "src/memory/peers.ts"], instead: "Endpoints, the one owner of where a peer is" },
   { what: "a change of the roster", pattern: /\broster\.(?:add|remove|reset|change|setAllowedIps)\(/, allowed: ["src/control/peer-changes.ts"], instead: "Changes: apply, admit, amend or dismiss" },

@@ -30,7 +30,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "control/frames": [...BELOW_CONTROL, "control/peers", "control/strangers", "control/sessions"],
   "control/network": ["members", "wire", "schema", "log", "control/peers", "control/strangers"],
   "control/doors": [...BELOW_CONTROL, "members", "control", "control/network", "control/peers", "control/host", "control/reach", "control/sessions"],
-  control: [...BELOW_CONTROL, "control/peers", "control/host", "control/reach", "control/strangers", "control/sessions", "control/handshake", "control/frames"],
+  control: [...BELOW_CONTROL, "members", "control/peers", "control/host", "control/reach", "control/strangers", "control/sessions", "control/handshake", "control/frames", "control/network"],
   commands: ["schema", "wire", "memory", "io/native", "demo", "top", "log"],
   "commands/network": ["schema", "wire", "members", "commands", "top"],
   demo: ["schema", "top"],

@@ -34,6 +34,7 @@ export interface Served {
   readonly recent: Recent;
   readonly log: Log;
   readonly stop: () => void;
+  readonly pause: (ms: number) => Promise<void>;
 }
 
 /**
@@ -180,13 +181,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
       control.hear();
       return explain(control, subject, nowMs());
     },
-    "network.publish": (request) => {
-      const { network, publicKey } = control;
-      if (network === null || publicKey === null) {
-        throw new EngineError("NO_NETWORK", { name: host.name });
-      }
-      return publish(network, request, publicKey);
-    },
+    "network.publish": (request) => publish(control, request, host.name, served.pause),
     "engine.stop": served.stop,
   };
 };

@@ -2,8 +2,8 @@
  * network-report — what `status` and `explain` say of a network and of peers: where each piece of
  * knowledge came from, how old it is, and what is wrong. Thread: control.
  *
- * What the network knows it tells itself (network/report.ts); here is what the rest of control knows
- * of the same peer.
+ * What the network knows it tells itself (network/report.ts); here is what the rest of control
+ * knows of the same peer.
  */
 import type { ExplainValue, NetworkStatus } from "../../schema/requests.ts";
 import { type Cidr, formatCidr, parseAddress } from "../../wire/cidr.ts";

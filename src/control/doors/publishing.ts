@@ -4,7 +4,6 @@
  * It takes effect here at once; then whoever asked waits until everybody answered, or for some
  * seconds. Thread: control.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { encodeRevocationsFile } from "../../members/bundle.ts";
 import type { Certificate } from "../../members/certificate.ts";
 import { sealSecret } from "../../members/secret.ts";
@@ -16,7 +15,7 @@ import {
   type PublishValue,
   type ToldMember,
 } from "../../schema/publish.ts";
-import type { Network } from "../network/network.ts";
+import type { Control } from "../control.ts";
 
 /** Protocol: whoever is revoked is cut within this, wherever members are reached. */
 const WAIT_MS = 5_000;
@@ -38,20 +37,22 @@ const fileOf = (
 };
 
 /**
- * Takes a publication in, and waits for who acknowledges it.
+ * Takes a publication in, and waits for who acknowledges it. `name`: of the engine.
  *
- * Errors: EngineError PUBLISH_REFUSED.
+ * Errors: EngineError NO_NETWORK, PUBLISH_REFUSED.
  */
 export const publish = async (
-  network: Network,
+  { network, publicKey }: Pick<Control, "network" | "publicKey">,
   request: PublishRequest,
-  handshakeKey: Uint8Array,
+  name: string,
+  pause: (ms: number) => Promise<void>,
 ): Promise<PublishValue> => {
-  const published = network.publish(fileOf(request, handshakeKey));
+  if (network === null || publicKey === null) throw new EngineError("NO_NETWORK", { name });
+  const published = network.publish(fileOf(request, publicKey));
   if (!published.ok) throw new EngineError("PUBLISH_REFUSED", { reason: published.why });
   for (let waitedMs = 0; waitedMs < WAIT_MS; waitedMs += LOOK_MS) {
     if (network.publication()?.missing.length === 0) break;
-    await sleep(LOOK_MS);
+    await pause(LOOK_MS);
   }
   const { acknowledged = [], missing = [] } = network.publication() ?? {};
   return {

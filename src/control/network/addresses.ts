@@ -63,7 +63,7 @@ export class Addresses {
   }
 
   /** A member goes. Returns whose addresses have changed. */
-  leave(slot: number): Set<number> {
+  drop(slot: number): Set<number> {
     const affected = new Set<number>();
     const members = this.#members;
     this.#forget(slot);

@@ -30,6 +30,9 @@ const CACHE_MS = 60_000;
 const CACHE_EACH_MS = 120;
 /** Tuning: a root is said unasked to who knows more than we, so often at most. */
 const BEHIND_MS = 1_000;
+/** Tuning: while the time is not known, members are asked so often, and so many of them. */
+const TIME_MS = 30_000;
+const TIME_ASKED_MAX = 16;
 const NEVER = Number.POSITIVE_INFINITY;
 const NOTHING = new Uint8Array(0);
 
@@ -61,6 +64,8 @@ export class Network {
   /** When the world will call tick(). */
   #alarmMs = NEVER;
   #cacheMs = NEVER;
+  /** When members are asked which time it is. */
+  #timeMs = NEVER;
   #begun = false;
   #stopped = false;
 
@@ -71,6 +76,10 @@ export class Network {
       wakeBy: (dueMs) => this.#wakeBy(dueMs),
       onChanged: () => this.#changed(),
       // What was said with another time is worth nothing. At the start nothing was.
+      onClockHeld: () => {
+        this.#timeMs = this.#world.bootMs();
+        this.#wakeBy(this.#timeMs);
+      },
       onClockSet: () => {
         if (this.#begun) this.parts.ownRecord.changed(this.#world.bootMs());
       },
@@ -115,7 +124,7 @@ export class Network {
 
   /** Our own record first: nobody can be asked without one. Then whom the disk knows. */
   #begin(): void {
-    const { ownRecord, intake, reach, disk } = this.parts;
+    const { ownRecord, intake, reach, disk, clock } = this.parts;
     const nowMs = this.#world.bootMs();
     ownRecord.tick(nowMs);
     for (const { record, certificate, place } of disk.readMembers()) {
@@ -124,6 +133,7 @@ export class Network {
       if (place.length > 0) reach.seen(id, place);
     }
     this.ask();
+    if (!clock.trusted) this.#timeMs = nowMs + TIME_MS;
     this.#begun = true;
     this.#settle();
   }
@@ -148,7 +158,7 @@ export class Network {
   #settle(): void {
     const { ownRecord, intake, upkeep, gossip, company, authority } = this.parts;
     const parts = [ownRecord, intake, upkeep, gossip, company, authority.push, this.#intro];
-    let dueMs = this.#cacheMs;
+    let dueMs = Math.min(this.#cacheMs, this.#timeMs);
     for (const part of parts) dueMs = Math.min(dueMs, part.dueMs);
     this.#wakeBy(dueMs);
   }
@@ -167,6 +177,7 @@ export class Network {
     upkeep.tick(nowMs);
     this.#intro.tick(nowMs);
     if (nowMs >= this.#cacheMs) this.#cache();
+    if (nowMs >= this.#timeMs) this.#askTime(nowMs);
     this.#settle();
   }
 
@@ -239,7 +250,14 @@ export class Network {
     return slot < 0 ? null : formatNodeId(this.parts.members.at(slot).owner.nodeKey);
   }
 
-  /** A handshake of somebody who is no peer: a member is admitted. Null: it is none. */
+  /** Is this the handshake key of a member who may be a peer? Changes nothing. */
+  expects(handshakeKey: Uint8Array): boolean {
+    const { members } = this.parts;
+    const slot = this.#stopped ? -1 : members.byHandshakeKey(handshakeKey);
+    return slot >= 0 && !members.isBarred(slot);
+  }
+
+  /** Somebody who is no peer proved itself: a member is admitted. Null: it is none. */
   findPeer(handshakeKey: Uint8Array): Handle | null {
     const { members, admission } = this.parts;
     const slot = this.#stopped ? -1 : members.byHandshakeKey(handshakeKey);
@@ -287,7 +305,7 @@ export class Network {
   }
 
   #link(handle: Handle): Link | null {
-    const { links, members, company, reach } = this.parts;
+    const { links, members, company, reach, clock } = this.parts;
     const slot = this.#slotOf(handle);
     if (slot < 0) return null;
     const nowMs = this.#world.bootMs();
@@ -297,7 +315,7 @@ export class Network {
     this.#met.add(handle);
     this.#intro.met(handle.publicKey);
     reach.reached(handle);
-    this.#echo(link, sequence, false);
+    this.#echo(link, sequence, !clock.trusted);
     company.up(link, nowMs);
     this.#wakeBy(company.dueMs);
     return link;
@@ -318,6 +336,17 @@ export class Network {
     company.down(link);
     if (links.size === 0 && !this.#stopped) this.ask();
     this.#wakeBy(Math.min(company.dueMs, gossip.dueMs));
+  }
+
+  /** A file or a person has taken a peer away that was a member: it is admitted anew. */
+  gone(handle: Handle): void {
+    const { members, admission } = this.parts;
+    const slot = this.#slotOf(handle);
+    this.sessionDown(handle);
+    if (slot < 0 || this.#stopped) return;
+    members.setHandle(slot, null);
+    admission.update(slot, false);
+    this.#settle();
   }
 
   /** A frame of a member, of a type whose room is "network". Null: it was taken. Borrows: `body`. */
@@ -389,6 +418,19 @@ export class Network {
     send(link, FRAME_KINDS.echo.type, body);
   }
 
+  /** The time is not known, or a jump is held back: members tell theirs. */
+  #askTime(nowMs: number): void {
+    const { clock, links, members } = this.parts;
+    const asks = !clock.trusted || clock.heldMs !== 0;
+    this.#timeMs = asks ? nowMs + TIME_MS : NEVER;
+    if (!asks) return;
+    let left = TIME_ASKED_MAX;
+    for (const link of links.values()) {
+      if (left-- === 0) break;
+      this.#echo(link, members.at(link.slot).sequence, true);
+    }
+  }
+
   #heardEcho(link: Link, body: Uint8Array, nowMs: number): CountName | null {
     const { clock, ownRecord, members } = this.parts;
     const echo = decodeEcho(body);
@@ -405,12 +447,6 @@ export class Network {
   /** Our own addresses have changed. */
   addressesChanged(): void {
     this.parts.ownRecord.changed(this.#world.bootMs());
-  }
-
-  /** A file or a person has given up keys: members may have them again. */
-  reconsider(): void {
-    this.parts.admission.reconsider();
-    this.#settle();
   }
 
   /** A newer certificate of our own: renewed, or signed anew. */

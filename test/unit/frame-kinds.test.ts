@@ -128,7 +128,11 @@ test("the table: types once each, sizes that a frame can have, rates", () => {
   }
   assert.equal(FRAME_HEADER_BYTES + FRAME_BODY_BYTES, FRAME_BYTES);
   const types = Object.entries(FRAME_KINDS).map(([name, { type }]) => [name, type]);
-  assert.deepEqual(Object.fromEntries(types), { hello: 1, probe: 2, answer: 3 });
+  // biome-ignore format: a table
+  assert.deepEqual(Object.fromEntries(types), {
+    hello: 1, probe: 2, answer: 3,
+    digest: 7, want: 8, record: 9, revocations: 11, ack: 12, definition: 13, secret: 14, echo: 19, goodbye: 20,
+  });
 });
 
 test("a kind for members is taken from one, and from nobody else", () => {

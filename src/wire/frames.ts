@@ -38,6 +38,16 @@ export const FRAME_KINDS = {
   hello:  { type: 1, least: 6, most: FRAME_BODY_BYTES, perSecond: 1,  burst: 5,  members: false, room: "hello" },
   probe:  { type: 2, least: 6, most: 236,              perSecond: 20, burst: 10, members: false, room: "path" },
   answer: { type: 3, least: 6, most: 236,              perSecond: 20, burst: 10, members: false, room: "path" },
+  // Of members, network-frames.ts.
+  digest:      { type: 7,  least: 17, most: FRAME_BODY_BYTES, perSecond: 150, burst: 64, members: true, room: "network" },
+  want:        { type: 8,  least: 9,  most: 288,              perSecond: 50,  burst: 32, members: true, room: "network" },
+  record:      { type: 9,  least: 8,  most: FRAME_BODY_BYTES, perSecond: 200, burst: 64, members: true, room: "network" },
+  revocations: { type: 11, least: 18, most: FRAME_BODY_BYTES, perSecond: 200, burst: 64, members: true, room: "network" },
+  ack:         { type: 12, least: 13, most: FRAME_BODY_BYTES, perSecond: 20,  burst: 20, members: true, room: "network" },
+  definition:  { type: 13, least: 100, most: 1_200,           perSecond: 1,   burst: 4,  members: true, room: "network" },
+  secret:      { type: 14, least: 36, most: FRAME_BODY_BYTES, perSecond: 4,   burst: 8,  members: true, room: "network" },
+  echo:        { type: 19, least: 17, most: FRAME_BODY_BYTES, perSecond: 4,   burst: 8,  members: true, room: "network" },
+  goodbye:     { type: 20, least: 1,  most: FRAME_BODY_BYTES, perSecond: 1,   burst: 4,  members: true, room: "network" },
 } as const satisfies Readonly<Record<string, FrameKind>>;
 
 /** Bits of a hello's flags; others are not read. */

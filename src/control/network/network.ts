@@ -1,0 +1,491 @@
+/**
+ * network — the members of a network, as one of them sees it: who they are, which are peers, what
+ * they tell each other. What control calls.
+ *
+ *     frame()     ──▶ company (roots) · gossip (news, wants, records) · authority (lists, secrets)
+ *     datagram()  ──▶ intro ──▶ introduced() ──▶ intake ──▶ members ──▶ admission ──▶ world
+ *     tick()      ──▶ whatever is due
+ *
+ * The world around it comes in as a NetworkWorld: so one process holds one, or ten thousand on
+ * virtual time. Every method returns at once. Thread: control.
+ */
+import type { Certificate } from "../../members/certificate.ts";
+import { FRAME_KINDS } from "../../wire/frames.ts";
+import { decodeDigest, decodeEcho, encodeEcho, type Root } from "../../wire/network-frames.ts";
+import type { Published } from "./authority.ts";
+import { Beacon } from "./beacon.ts";
+import type { CountName } from "./counts.ts";
+import { Intro } from "./intro.ts";
+import { Link } from "./links.ts";
+import { type NetworkOptions, Parts } from "./parts.ts";
+import { Report } from "./report.ts";
+import { idOfRecord } from "./statement.ts";
+import type { KeptMember } from "./store.ts";
+import type { Handle, NetworkWorld } from "./world.ts";
+
+/** Tuning: members are written when they changed, so often at most; and so much later for each. */
+const CACHE_MS = 60_000;
+const CACHE_EACH_MS = 120;
+/** Tuning: a root is said unasked to who knows more than we, so often at most. */
+const BEHIND_MS = 1_000;
+/** Tuning: the clock is looked at so often; while no time is known, so many members are asked. */
+const TIME_MS = 30_000;
+const TIME_ASKED_MAX = 16;
+const NEVER = Number.POSITIVE_INFINITY;
+const NOTHING = new Uint8Array(0);
+
+/** Where a publication stands. */
+export interface Publication {
+  readonly sequence: number;
+  /** Names of members that have list and secret, and of those that are not known to. */
+  readonly acknowledged: readonly string[];
+  readonly missing: readonly string[];
+  /** Members that were told by us; they tell others. */
+  readonly told: number;
+}
+
+export class Network {
+  readonly #options: NetworkOptions;
+  readonly #world: NetworkWorld;
+  readonly parts: Parts;
+  readonly #intro: Intro<Handle>;
+  readonly #beacon: Beacon;
+  /** Members that answered us in a session. */
+  readonly #met = new WeakSet<Handle>();
+  /** Where the publication of ours stands; null: there is none. */
+  #published: {
+    readonly sequence: number;
+    /** It brought a new secret: who seals with it has the list, too. */
+    readonly reseals: boolean;
+    readonly has: Set<number>;
+  } | null = null;
+  /** When the world will call tick(). */
+  #alarmMs = NEVER;
+  #cacheMs = NEVER;
+  /** When the clock is looked at. */
+  #timeMs = NEVER;
+  #begun = false;
+  #stopped = false;
+
+  constructor(options: NetworkOptions, world: NetworkWorld) {
+    this.#options = options;
+    this.#world = world;
+    this.parts = new Parts(options, world, {
+      wakeBy: (dueMs) => this.#wakeBy(dueMs),
+      onChanged: () => this.#changed(),
+      // What was said with another time is worth nothing. At the start nothing was.
+      onClockHeld: () => {
+        this.#timeMs = this.#world.bootMs();
+        this.#wakeBy(this.#timeMs);
+      },
+      onClockSet: () => {
+        if (this.#begun) this.#anew();
+      },
+      onSecrets: () => {
+        this.#intro.renew();
+        this.#beacon.renew();
+      },
+      onHas: (link) => this.#published?.has.add(link.id),
+      onGone: (handle) => this.sessionDown(handle),
+      call: (slot) => this.#call(slot),
+    });
+    this.#intro = this.#openIntro();
+    this.#beacon = this.#openBeacon();
+    this.#begin();
+  }
+
+  #openIntro(): Intro<Handle> {
+    return new Intro<Handle>({
+      world: this.#world,
+      own: () => ({
+        certificate: this.parts.certificate.bytes,
+        record: this.parts.ownRecord.statement?.record ?? NOTHING,
+      }),
+      handshakeKey: this.#options.handshakeKey,
+      secrets: () => this.parts.authority.secrets.all,
+      introduced: (shown, from, way) => this.#introduced(shown, from, way),
+    });
+  }
+
+  #openBeacon(): Beacon {
+    return new Beacon({
+      world: this.#world,
+      port: this.#world.port,
+      secrets: () => this.parts.authority.secrets.all,
+      heardOf: (at, low, nowMs) => {
+        this.#intro.askOnce(at, low, nowMs);
+        this.#wakeBy(this.#intro.dueMs);
+      },
+    });
+  }
+
+  /** Our own record first: nobody can be asked without one. Then whom the disk knows. */
+  #begin(): void {
+    const { ownRecord, intake, reach, disk } = this.parts;
+    const nowMs = this.#world.bootMs();
+    ownRecord.tick(nowMs);
+    for (const { record, certificate, place } of disk.readMembers()) {
+      const id = idOfRecord(record);
+      if (id === null || !intake.take({ record, certificate }, id, "disk", null)) break;
+      if (place.length > 0) reach.seen(id, place);
+    }
+    this.ask();
+    this.#timeMs = nowMs + TIME_MS;
+    this.#begun = true;
+    this.#settle();
+  }
+
+  /** Asks the addresses of `bootstrap` who they are: at the start, and when their names changed. */
+  ask(): void {
+    const nowMs = this.#world.bootMs();
+    for (const to of this.#world.bootstrap()) this.#intro.ask(to, nowMs);
+    this.#wakeBy(this.#intro.dueMs);
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // Time
+
+  #wakeBy(dueMs: number): void {
+    if (dueMs >= this.#alarmMs || this.#stopped) return;
+    this.#alarmMs = dueMs;
+    this.#world.wakeAt(dueMs);
+  }
+
+  /** Asks for the alarm that the parts want. */
+  #settle(): void {
+    const { ownRecord, intake, upkeep, gossip, company, authority } = this.parts;
+    const parts = [ownRecord, intake, upkeep, gossip, company, authority.push, this.#intro];
+    let dueMs = Math.min(this.#cacheMs, this.#timeMs);
+    for (const part of parts) dueMs = Math.min(dueMs, part.dueMs);
+    this.#wakeBy(dueMs);
+  }
+
+  /** The alarm rang. */
+  tick(): void {
+    if (this.#stopped) return;
+    const nowMs = this.#world.bootMs();
+    const { ownRecord, intake, upkeep, gossip, company, authority } = this.parts;
+    this.#alarmMs = NEVER;
+    authority.push.tick(nowMs);
+    ownRecord.tick(nowMs);
+    intake.tick(nowMs);
+    gossip.tick(nowMs);
+    company.tick(nowMs);
+    upkeep.tick(nowMs);
+    this.#intro.tick(nowMs);
+    if (nowMs >= this.#cacheMs) this.#cache();
+    if (nowMs >= this.#timeMs) this.#askTime(nowMs);
+    this.#settle();
+  }
+
+  #changed(): void {
+    const { cacheMs = CACHE_MS + CACHE_EACH_MS * this.parts.members.size } = this.#options;
+    const nowMs = this.#world.bootMs();
+    if (this.#cacheMs === NEVER) this.#cacheMs = nowMs + cacheMs;
+    this.#wakeBy(this.#cacheMs);
+  }
+
+  #cache(): void {
+    this.#cacheMs = NEVER;
+    this.parts.disk.writeMembers(this.#kept());
+  }
+
+  /** Members as the disk keeps them: those with a session are the first to be called. */
+  *#kept(): Generator<KeptMember, void, undefined> {
+    const { members, reach, linkOf, ownId } = this.parts;
+    for (const linked of [true, false]) {
+      for (const slot of members.slots()) {
+        const { id, record, certificate } = members.at(slot);
+        if (id === ownId || (linkOf(slot) !== undefined) !== linked) continue;
+        const handle = members.handle(slot);
+        const place = (linked && handle && this.#world.endpoint(handle)) || reach.hint(id);
+        yield { record, certificate, place: place ?? NOTHING };
+      }
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // Strangers, and message 1
+
+  /** A datagram of type 9, or of type 10. Borrows: all three. */
+  datagram(bytes: Uint8Array, from: Uint8Array, local: Uint8Array): void {
+    if (this.#stopped) return;
+    this.#intro.datagram(bytes, from, local, this.#world.bootMs());
+    this.#wakeBy(this.#intro.dueMs);
+  }
+
+  /** What to say on every link of ours now; null: nothing. */
+  beacon(): Uint8Array | null {
+    return this.#stopped ? null : this.#beacon.make();
+  }
+
+  /** Somebody says something on a link. Borrows: both. */
+  heardBeacon(bytes: Uint8Array, from: Uint8Array): void {
+    if (!this.#stopped) this.#beacon.take(bytes, from, this.#world.bootMs());
+  }
+
+  /** Somebody shows certificate and record. Borrows: both. */
+  #introduced(
+    shown: { readonly certificate: Uint8Array; readonly record: Uint8Array },
+    from: Uint8Array,
+    way: "intro" | "here",
+  ): Handle | null {
+    const { intake, reach, members, admission, company } = this.parts;
+    const slot = intake.takeNow(shown, way);
+    if (slot < 0) return null;
+    const { id } = members.at(slot);
+    reach.seen(id, from);
+    company.neighbours.spoke(id);
+    const handle = admission.admitNow(slot);
+    this.#wakeBy(company.dueMs);
+    return handle;
+  }
+
+  /** A handshake of somebody who is no peer: a member is admitted. Null: it is none. */
+  findPeer(handshakeKey: Uint8Array): Handle | null {
+    const { members, admission } = this.parts;
+    const slot = this.#stopped ? -1 : members.byHandshakeKey(handshakeKey);
+    return slot < 0 ? null : admission.admitNow(slot);
+  }
+
+  /**
+   * Message 1 to a member is about to go. Returns where to; an INTRO goes there too, if the member
+   * may not know us. `to`: there, in any case. Null: it is nowhere known to be.
+   */
+  calling(handle: Handle, to: Uint8Array | null): Uint8Array | null {
+    const slot = this.#slotOf(handle);
+    const place = slot < 0 ? null : (to ?? this.parts.reach.next(slot));
+    if (place === null) return null;
+    if (!this.#met.has(handle) || !this.#world.hasSession(handle)) {
+      this.#intro.introduce(handle, handle.publicKey, place, this.#world.bootMs());
+      this.#wakeBy(this.#intro.dueMs);
+    }
+    return place;
+  }
+
+  /** Calls a member whose end of the session is not there, or that has none. */
+  #call(slot: number): boolean {
+    const { members, reach } = this.parts;
+    const handle = members.handle(slot);
+    if (handle === null || reach.places(slot).length === 0) return false;
+    this.#met.delete(handle);
+    this.#world.call(handle, null);
+    return true;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // Sessions
+
+  /** Slot of a peer that is a member's; -1: it is none. */
+  #slotOf(handle: Handle): number {
+    const { members } = this.parts;
+    const slot = members.byHandshakeKey(handle.publicKey);
+    return slot >= 0 && members.handle(slot) === handle ? slot : -1;
+  }
+
+  /** A session with a peer of ours began, at both ends, or its other end began anew. */
+  sessionUp(handle: Handle): void {
+    if (!this.#stopped) this.#link(handle);
+  }
+
+  #link(handle: Handle): Link | null {
+    const { links, members, company, reach, clock } = this.parts;
+    const slot = this.#slotOf(handle);
+    if (slot < 0) return null;
+    const nowMs = this.#world.bootMs();
+    const { id, sequence } = members.at(slot);
+    const link = links.get(handle) ?? new Link(handle, slot, id, nowMs);
+    links.set(handle, link);
+    this.#met.add(handle);
+    this.#intro.met(handle.publicKey);
+    reach.reached(handle);
+    this.#echo(link, sequence, !clock.trusted);
+    company.up(link, nowMs);
+    this.#wakeBy(company.dueMs);
+    return link;
+  }
+
+  /** All sessions with the peer have ended. */
+  sessionDown(handle: Handle): void {
+    const { links, company, gossip, authority, reach } = this.parts;
+    const link = links.get(handle);
+    if (link === undefined) return;
+    const nowMs = this.#world.bootMs();
+    const endpoint = this.#world.endpoint(handle);
+    if (endpoint !== null) reach.seen(link.id, endpoint);
+    links.delete(handle);
+    gossip.forget(link, nowMs);
+    authority.push.forget(link);
+    authority.revocations.forget(link);
+    company.down(link);
+    if (links.size === 0 && !this.#stopped) this.ask();
+    this.#wakeBy(Math.min(company.dueMs, gossip.dueMs));
+  }
+
+  /** A frame of a member, of a type whose room is "network". Null: it was taken. Borrows: `body`. */
+  frame(handle: Handle, type: number, body: Uint8Array): CountName | null {
+    const { links, authority, gossip } = this.parts;
+    if (this.#stopped) return "frameStranger";
+    // It may come before control says that the session is there.
+    const link = links.get(handle) ?? this.#link(handle);
+    if (link === null) return this.#refused("frameStranger");
+    const nowMs = this.#world.bootMs();
+    link.heardMs = nowMs;
+    switch (type) {
+      case FRAME_KINDS.digest.type:
+        return this.#refused(this.#digest(link, body, nowMs));
+      case FRAME_KINDS.want.type:
+        return this.#refused(gossip.want(link, body, nowMs));
+      case FRAME_KINDS.record.type:
+        return this.#refused(gossip.record(link, body));
+      case FRAME_KINDS.revocations.type:
+        return this.#refused(authority.piece(link, body, nowMs));
+      case FRAME_KINDS.ack.type:
+        return this.#refused(authority.ack(link, body, nowMs));
+      case FRAME_KINDS.definition.type:
+        return this.#refused(authority.define(link, body, nowMs));
+      case FRAME_KINDS.secret.type:
+        return this.#refused(authority.secret(link, body, nowMs));
+      case FRAME_KINDS.echo.type:
+        return this.#refused(this.#heardEcho(link, body, nowMs));
+      case FRAME_KINDS.goodbye.type:
+        this.parts.company.goodbye(link, nowMs);
+        this.#wakeBy(this.parts.company.dueMs);
+        return null;
+      default:
+        return this.#refused("frameInvalid");
+    }
+  }
+
+  #refused(why: CountName | null): CountName | null {
+    if (why !== null) this.parts.count(why, 1);
+    return why;
+  }
+
+  #digest(link: Link, body: Uint8Array, nowMs: number): CountName | null {
+    const { gossip } = this.parts;
+    const digest = decodeDigest(body);
+    if (digest === null) return "frameInvalid";
+    if (digest.kind === "buckets") return gossip.buckets(link, digest, nowMs);
+    if (digest.kind === "range") return gossip.range(link, digest, nowMs);
+    if (digest.kind === "news") return gossip.news(link, digest, nowMs);
+    this.#root(link, digest, nowMs);
+    return null;
+  }
+
+  #root(link: Link, root: Root, nowMs: number): void {
+    const { company, authority } = this.parts;
+    company.root(link, root, this.parts.isSame(root), nowMs);
+    authority.compare(link, root, nowMs);
+    // Who knows more than we gives it to who says so.
+    if (authority.isBehind(root) && nowMs - link.rootSentMs > BEHIND_MS) {
+      company.say(link, nowMs);
+    }
+    this.#wakeBy(company.dueMs);
+  }
+
+  #echo(link: Link, sequence: number, answer: boolean): void {
+    const { clock, send } = this.parts;
+    const unixMs = Math.floor(clock.nowMs());
+    const body = encodeEcho({ answer, trusted: clock.trusted, unixMs, sequence });
+    send(link, FRAME_KINDS.echo.type, body);
+  }
+
+  /** Looks at the clock. The time is not known, or a jump is held back: members tell theirs. */
+  #askTime(nowMs: number): void {
+    const { clock, links, members } = this.parts;
+    this.#timeMs = nowMs + TIME_MS;
+    if (clock.trusted && clock.heldMs === 0) return;
+    let left = TIME_ASKED_MAX;
+    for (const link of links.values()) {
+      if (left-- === 0) break;
+      this.#echo(link, members.at(link.slot).sequence, true);
+    }
+  }
+
+  #heardEcho(link: Link, body: Uint8Array, nowMs: number): CountName | null {
+    const { clock, ownRecord, members } = this.parts;
+    const echo = decodeEcho(body);
+    if (echo === null) return "frameInvalid";
+    if (echo.trusted) clock.heard(link.id, echo.unixMs);
+    ownRecord.echoed(echo.sequence, nowMs);
+    if (echo.answer) this.#echo(link, members.at(link.slot).sequence, false);
+    return null;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // People
+
+  /** Our own addresses have changed. */
+  addressesChanged(): void {
+    this.#anew();
+  }
+
+  /** What we said does not hold; and who did not answer may do so now. */
+  #anew(): void {
+    const { ownRecord, company, links } = this.parts;
+    ownRecord.changed(this.#world.bootMs());
+    company.neighbours.forgive();
+    if (links.size === 0) this.ask();
+    this.#wakeBy(company.dueMs);
+  }
+
+  /** A newer certificate of our own: renewed, or signed anew. */
+  renew(certificate: Certificate): void {
+    this.parts.certificate = certificate;
+    this.#anew();
+  }
+
+  /** A revocations file: takes effect here at once, and goes to all in session. */
+  publish(file: Uint8Array): Published {
+    const { authority } = this.parts;
+    const before = authority.secrets.epoch;
+    this.#published = { sequence: 0, reseals: false, has: new Set() };
+    const published = authority.publish(file, this.#world.bootMs());
+    if (published.ok) {
+      const { sequence } = published;
+      this.#published = { ...this.#published, sequence, reseals: authority.secrets.epoch > before };
+    }
+    this.#settle();
+    return published;
+  }
+
+  /** What is known, for people. */
+  get report(): Report {
+    return new Report(this.parts, this.#world);
+  }
+
+  /** Where the last publication stands: who has list and secret, by name; null: there was none. */
+  publication(): Publication | null {
+    const { members, authority, ownId, links } = this.parts;
+    const { list } = authority.revocations;
+    if (this.#published === null || list === null) return null;
+    const { has: told, reseals } = this.#published;
+    const has: string[] = [];
+    const lacks: string[] = [];
+    for (const slot of members.slots()) {
+      const { id, epoch, owner } = members.at(slot);
+      const done = told.has(id) || (reseals && epoch >= list.epoch);
+      if (id !== ownId) (done ? has : lacks).push(owner.name);
+    }
+    return {
+      sequence: this.#published.sequence,
+      acknowledged: has,
+      missing: lacks,
+      told: links.size,
+    };
+  }
+
+  /** Stops: neighbours are told, what is known is kept, secrets are zeroed. */
+  stop(): void {
+    if (this.#stopped) return;
+    const { company, send, authority } = this.parts;
+    for (const link of company.links) send(link, FRAME_KINDS.goodbye.type, Uint8Array.of(0));
+    this.#cache();
+    this.#stopped = true;
+    this.#intro.stop();
+    this.#beacon.stop();
+    authority.secrets.stop();
+    this.#world.wakeAt(NEVER);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * reach — where a member may be: where its session last was, then what its record says, in turn.
+ *
+ * A hint and no more: the handshake is the proof. Addresses that nobody can be at are left out, so
+ * that a member cannot send our INTROs to everybody on a link, or to ourselves. Thread: control.
+ */
+import type { Candidate } from "../../members/record.ts";
+import { makeSockaddr, sameSockaddr, sockaddrFamily, sockaddrHost } from "../../wire/sockaddr.ts";
+import type { Members } from "./members.ts";
+import type { Handle, NetworkWorld } from "./world.ts";
+
+/** Tuning: members of whom is remembered where they were. */
+const HINTS_MAX = 4_096;
+
+/** Nobody's, everybody's, or our own: "this host", loopback, multicast, broadcast, link-local. */
+const isNowhere = (host: Uint8Array): boolean => {
+  const [first, second] = [host[0]!, host[1]!];
+  if (host.length === 4) {
+    return first === 0 || first === 127 || first >= 224 || (first === 169 && second === 254);
+  }
+  const zeros = host.subarray(0, 15).every((byte) => byte === 0);
+  const linkLocal = first === 0xfe && (second & 0xc0) === 0x80;
+  return first === 0xff || linkLocal || (zeros && host[15]! <= 1);
+};
+
+const sockaddrOf = ({ address, port }: Candidate): Uint8Array => makeSockaddr(address, port);
+
+export interface ReachOptions {
+  readonly world: Pick<NetworkWorld, "endpoint">;
+  readonly members: Members;
+  readonly recordKey: (epoch: number) => Uint8Array | null;
+}
+
+export class Reach {
+  readonly #options: ReachOptions;
+  /** Where members were, by id; the oldest goes. */
+  readonly #hints = new Map<number, Uint8Array>();
+  /** Which place is next. */
+  readonly #tries = new WeakMap<Handle, number>();
+
+  constructor(options: ReachOptions) {
+    this.#options = options;
+  }
+
+  /** A member was there. Takes a copy. */
+  seen(id: number, sockaddr: Uint8Array): void {
+    if (sockaddrFamily(sockaddr) === 0) return;
+    this.#hints.delete(id);
+    if (this.#hints.size >= HINTS_MAX) this.#hints.delete(this.#hints.keys().next().value!);
+    this.#hints.set(id, Uint8Array.from(sockaddr));
+  }
+
+  hint(id: number): Uint8Array | null {
+    return this.#hints.get(id) ?? null;
+  }
+
+  /** Everywhere that a member may be, the likeliest first. */
+  places(slot: number): Uint8Array[] {
+    const { world, members, recordKey } = this.#options;
+    const handle = members.handle(slot);
+    const statement = members.at(slot);
+    const places: Uint8Array[] = [];
+    const add = (sockaddr: Uint8Array | null): void => {
+      if (sockaddr === null || sockaddrFamily(sockaddr) === 0) return;
+      if (!places.some((one) => sameSockaddr(one, sockaddr))) places.push(sockaddr);
+    };
+    if (handle !== null) add(world.endpoint(handle));
+    add(this.hint(statement.id));
+    for (const candidate of statement.content(recordKey)?.candidates ?? []) {
+      const sockaddr = sockaddrOf(candidate);
+      if (candidate.port !== 0 && !isNowhere(sockaddrHost(sockaddr))) add(sockaddr);
+    }
+    return places;
+  }
+
+  /** The next place to try; null: none is known. */
+  next(slot: number): Uint8Array | null {
+    const handle = this.#options.members.handle(slot);
+    const places = this.places(slot);
+    if (handle === null || places.length === 0) return null;
+    const tries = this.#tries.get(handle) ?? 0;
+    this.#tries.set(handle, tries + 1);
+    return places[tries % places.length]!;
+  }
+
+  /** A session is there: the next attempt begins with the likeliest place again. */
+  reached(handle: Handle): void {
+    this.#tries.delete(handle);
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * store — what the network has on disk, each a file that is replaced whole.
+ *
+ *     "p2pn", version u8 = 1, content, BLAKE2b-128 of all before
+ *
+ *   definition, list    as they are signed                       at once
+ *   secrets             Secrets.encode                           at once
+ *   own                 sequence u64, floor: authority u8, sequence u64     at once
+ *   members             each { u16, record, u16, certificate, u8, sockaddr or nothing }
+ *                       those with a session first; when it changed, each minute and at the end
+ *
+ * A damaged file is as none: that is said, and counted. What is signed is verified again.
+ */
+import { Reader, Writer } from "../../members/bytes.ts";
+import { hashOf } from "../../members/sign.ts";
+import type { Standing } from "../../wire/network-frames.ts";
+import { SOCKADDR_BYTES } from "../../wire/sockaddr.ts";
+import { NO_STANDING } from "./revocations.ts";
+import type { Store } from "./world.ts";
+
+const MAGIC = Buffer.from("p2pn\x01", "latin1");
+const HASH_BYTES = 16;
+const OWN_BYTES = 17;
+const NOTHING = new Uint8Array(0);
+
+export type FileName = "definition" | "list" | "secrets" | "own" | "members";
+
+/** A member as it is kept. */
+export interface KeptMember {
+  readonly record: Uint8Array;
+  readonly certificate: Uint8Array;
+  /** Where it was; empty: not known. */
+  readonly place: Uint8Array;
+}
+
+/** Our own state. */
+export interface OwnState {
+  /** Of our last record. */
+  readonly sequence: number;
+  /** No older list is taken. */
+  readonly floor: Standing;
+}
+
+/** Thread: control. Errors: never; the world says what failed. */
+export class Disk {
+  readonly #store: Store;
+  readonly #onDamaged: (name: FileName) => void;
+
+  constructor(store: Store, onDamaged: (name: FileName) => void) {
+    this.#store = store;
+    this.#onDamaged = onDamaged;
+  }
+
+  /** Null: there is none, or it is damaged. */
+  read(name: FileName): Uint8Array | null {
+    const bytes = this.#store.read(name);
+    if (bytes === null) return null;
+    const end = bytes.length - HASH_BYTES;
+    const whole =
+      end >= MAGIC.length &&
+      Buffer.compare(bytes.subarray(0, MAGIC.length), MAGIC) === 0 &&
+      Buffer.compare(hashOf(HASH_BYTES, bytes.subarray(0, end)), bytes.subarray(end)) === 0;
+    if (whole) return bytes.subarray(MAGIC.length, end);
+    this.#onDamaged(name);
+    return null;
+  }
+
+  write(name: FileName, content: Uint8Array): boolean {
+    const head = Buffer.concat([MAGIC, content]);
+    const bytes = Buffer.concat([head, hashOf(HASH_BYTES, head)]);
+    return this.#store.write(name, bytes, name !== "members");
+  }
+
+  readOwn(): OwnState {
+    const bytes = this.read("own");
+    if (bytes === null) return { sequence: 0, floor: NO_STANDING };
+    const reader = new Reader(bytes);
+    const sequence = reader.u64();
+    const floor = { chain: reader.u8(), sequence: reader.u64() };
+    reader.end();
+    if (reader.why === null) return { sequence, floor };
+    this.#onDamaged("own");
+    return { sequence: 0, floor: NO_STANDING };
+  }
+
+  writeOwn({ sequence, floor }: OwnState): boolean {
+    const writer = new Writer(OWN_BYTES).u64(sequence).u8(floor.chain).u64(floor.sequence);
+    return this.write("own", writer.done());
+  }
+
+  readMembers(): KeptMember[] {
+    const bytes = this.read("members");
+    const kept: KeptMember[] = [];
+    if (bytes === null) return kept;
+    const reader = new Reader(bytes);
+    while (reader.why === null && reader.at < bytes.length) {
+      const record = reader.take(reader.u16());
+      const certificate = reader.take(reader.u16());
+      const place = reader.take(reader.u8());
+      if (reader.why === null) kept.push({ record, certificate, place });
+    }
+    if (reader.why !== null) this.#onDamaged("members");
+    return kept;
+  }
+
+  writeMembers(members: Iterable<KeptMember>): boolean {
+    const parts: Uint8Array[] = [];
+    for (const { record, certificate, place } of members) {
+      const where = place.length === SOCKADDR_BYTES ? place : NOTHING;
+      parts.push(u16(record.length), record, u16(certificate.length), certificate);
+      parts.push(Uint8Array.of(where.length), where);
+    }
+    return this.write("members", Buffer.concat(parts));
+  }
+}
+
+const u16 = (value: number): Uint8Array => Uint8Array.of(value & 0xff, value >> 8);

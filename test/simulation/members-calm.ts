@@ -1,0 +1,157 @@
+/**
+ * members-calm — a network of any size under fair weather: it starts, comes together, rests, and
+ * somebody is revoked. What it takes and what it costs.
+ */
+import { Air, type Weather } from "./members-air.ts";
+import { BORN_S, identityOf, listOf, revocationsFile, SharedVerifier } from "./members-fleet.ts";
+import { Ledger, missing, Violation } from "./members-ledger.ts";
+import { type NodeOptions, type Stage, sockaddrOf, VirtualNode } from "./members-node.ts";
+import { Time } from "./members-time.ts";
+import { Random } from "./random.ts";
+
+export interface CalmOptions {
+  readonly nodes: number;
+  readonly seed: number;
+  /** All have started within this. */
+  readonly startMs: number;
+  /** How long rest is measured. */
+  readonly restMs: number;
+  readonly loss: number;
+  /** Called when all are together. */
+  readonly together?: (nodes: readonly VirtualNode[]) => void;
+}
+
+export interface Calm {
+  /** From the last start until everybody knows everybody. */
+  readonly togetherMs: number;
+  /** From publication until the last one has cut the revoked. */
+  readonly cutMs: number;
+  /** Bytes in and out of a node, in a day at rest. */
+  readonly bytesADay: number;
+  /** Bytes in and out of a node until all were together. */
+  readonly bytesToJoin: number;
+  readonly neighbours: number;
+  readonly neighboursMost: number;
+  /** Of this process. */
+  readonly cpuMs: number;
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+const LIMIT_MS = 300_000;
+const DAY_MS = 86_400_000;
+
+const WEATHER: Weather = {
+  loss: 0,
+  duplicates: 0,
+  leastMs: 2,
+  mostMs: 60,
+  jitterMs: 4,
+};
+
+/** An empty stage. */
+export const openStage = (
+  seed: number,
+  weather: Weather,
+  keeps: boolean,
+  verifier: SharedVerifier,
+) => {
+  const time = new Time();
+  const random = new Random(seed, 1);
+  const counts = new Map<string, number>();
+  const stage: Stage = {
+    time,
+    air: new Air(time, random, weather),
+    ledger: new Ledger(() => time.nowMs),
+    verifier,
+    seed,
+    count: (what, amount) => void counts.set(what, (counts.get(what) ?? 0) + amount),
+    keeps,
+    trace: null,
+  };
+  return { stage, random, counts };
+};
+
+const bytesOf = (nodes: readonly VirtualNode[]): number =>
+  nodes.reduce((sum, node) => sum + node.bytesIn + node.bytesOut, 0) / nodes.length;
+
+const verifier = new SharedVerifier();
+
+export const calm = (options: CalmOptions): Calm => {
+  const { nodes: count, seed, startMs, restMs, loss, together } = options;
+  verifier.clear();
+  const { stage, random, counts } = openStage(seed, { ...WEATHER, loss }, count <= 200, verifier);
+  const { time, ledger } = stage;
+  const cpuBefore = process.cpuUsage();
+  const nodes: VirtualNode[] = [];
+  for (let i = 0; i < count; i++) {
+    const identity = identityOf(i);
+    ledger.signed(identity, identity.certificate);
+    const known = i === 0 ? 1 : random.below(i);
+    const options: NodeOptions = { bootstrap: [sockaddrOf(known)] };
+    const node = new VirtualNode(stage, identity, i, options);
+    nodes.push(node);
+    time.at(random.between(0, startMs), () => node.start());
+  }
+  time.run(startMs + 1);
+  // Who knows all is not looked at again, until the end.
+  let at = 0;
+  const isTogether = (): boolean => {
+    while (at < count && missing(nodes[at]!, nodes) === null) at++;
+    return at === count;
+  };
+  time.run(startMs + LIMIT_MS, isTogether);
+  const togetherMs = time.nowMs - startMs;
+  for (const node of nodes) {
+    const lacks = missing(node, nodes);
+    if (lacks !== null) throw new Violation(`${lacks.who.name} ${lacks.why} at ${node.name}`);
+  }
+  together?.(nodes);
+  const bytesToJoin = bytesOf(nodes);
+  time.run(time.nowMs + 120_000);
+  const before = bytesOf(nodes);
+  const fromMs = time.nowMs;
+  time.run(fromMs + restMs);
+  const bytesADay = ((bytesOf(nodes) - before) * DAY_MS) / Math.max(1, restMs);
+  const cutMs = revoke(stage, nodes, random);
+  const degrees = nodes.map((node) => node.network?.parts.company.links.size ?? 0);
+  const cpu = process.cpuUsage(cpuBefore);
+  return {
+    togetherMs,
+    cutMs,
+    bytesADay,
+    bytesToJoin,
+    neighbours: degrees.reduce((a, b) => a + b, 0) / count,
+    neighboursMost: Math.max(...degrees),
+    cpuMs: (cpu.user + cpu.system) / 1_000,
+    counts,
+  };
+};
+
+/** Somebody revokes somebody. Returns how long it took until nobody had a session with it. */
+const revoke = (stage: Stage, nodes: readonly VirtualNode[], random: Random): number => {
+  const { time, ledger } = stage;
+  const gone = nodes[random.below(nodes.length)]!;
+  const publisher = nodes[(nodes.indexOf(gone) + 1) % nodes.length]!;
+  const nowS = BORN_S + Math.floor(time.nowMs / 1_000);
+  const list = listOf(2, [{ identity: gone.identity, beforeS: nowS }], nowS);
+  const others = nodes.filter((node) => node !== gone);
+  const fromMs = time.nowMs;
+  ledger.revoked(gone.identity, others);
+  const published = publisher.network!.publish(revocationsFile(list, publisher.identity));
+  if (!published.ok) throw new Violation(`publishing failed: ${published.why}`);
+  let at = 0;
+  const isCut = (): boolean => {
+    while (at < others.length && !others[at]!.isPeer(gone.identity)) at++;
+    return at === others.length;
+  };
+  time.run(fromMs + 10_000, isCut, 1);
+  const cutMs = time.nowMs - fromMs;
+  time.run(fromMs + 20_000);
+  for (const node of others) {
+    if (node.isPeer(gone.identity)) throw new Violation(`${node.name} still has ${gone.name}`);
+    if (node.network!.parts.authority.secrets.epoch !== 2) {
+      throw new Violation(`${node.name} does not have the new secret`);
+    }
+  }
+  return cutMs;
+};

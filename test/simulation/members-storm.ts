@@ -1,0 +1,427 @@
+/**
+ * members-storm — a few members on a network that misbehaves, among some who should not be there:
+ * restarts, lost disks, moves, partitions, clocks, revocations, liars. In the end the sky clears,
+ * and all who belong together know each other.
+ */
+import { formatCidr } from "../../src/wire/cidr.ts";
+import { openStage } from "./members-calm.ts";
+import {
+  BORN_S,
+  certify,
+  type Identity,
+  identityOf,
+  listOf,
+  revocationsFile,
+  routeOf,
+  SharedVerifier,
+  STRANGER,
+} from "./members-fleet.ts";
+import { CUT_MS, missing, Violation } from "./members-ledger.ts";
+import { Liar } from "./members-mischief.ts";
+import { type NodeOptions, sockaddrOf, VirtualNode } from "./members-node.ts";
+import { Random } from "./random.ts";
+
+/** Members that belong. */
+const NODES = 8;
+/** All start within this. */
+const START_MS = 3_000;
+const STORM_MS = 300_000;
+/** All have met somebody until then: who knows one address, and that one moves, is alone. */
+const FAIR_MS = 20_000;
+/** All know each other this long after the sky is clear, or something is wrong. */
+const TOGETHER_MS = 1_500_000;
+/** A node that is up for so long has its neighbours; so has one after a partition. */
+const SETTLED_MS = 80_000;
+const HOUR_MS = 3_600_000;
+
+export interface Storm {
+  readonly seed: number;
+  readonly virtualMs: number;
+  /** From the last start until all who belong know each other; null: not before the storm. */
+  readonly startMs: number | null;
+  /** From the clear sky until everybody knows everybody. */
+  readonly togetherMs: number;
+  readonly counts: ReadonlyMap<string, number>;
+  readonly trace: readonly string[];
+}
+
+/** A run went wrong; the seed repeats it. */
+export class StormError extends Error {
+  readonly seed: number;
+  readonly trace: readonly string[];
+
+  constructor(seed: number, cause: unknown, trace: readonly string[]) {
+    super(`seed ${seed}: ${(cause as Error).message}`, { cause });
+    this.seed = seed;
+    this.trace = trace;
+  }
+}
+
+const verifier = new SharedVerifier();
+
+class Weather {
+  readonly stage;
+  readonly random: Random;
+  readonly counts: Map<string, number>;
+  readonly nodes: VirtualNode[] = [];
+  /** Those that do not belong, or whose clock is wrong: nobody has to know them. */
+  readonly misfits: VirtualNode[] = [];
+  readonly liars: Liar[] = [];
+  readonly trace: string[] = [];
+  readonly #settledMs = new Map<VirtualNode, number>();
+  #sequence = 1;
+  /** When the last of what happens is over. */
+  #overMs = STORM_MS;
+  readonly #revoked = new Map<Identity, number>();
+
+  constructor(seed: number, tracing: boolean) {
+    verifier.clear();
+    this.random = new Random(seed, 2);
+    const weather = {
+      loss: this.random.chance(0.5) ? 0 : this.random.between(0, 0.08),
+      duplicates: this.random.chance(0.5) ? 0 : 0.02,
+      leastMs: 1,
+      mostMs: this.random.between(2, 150),
+      jitterMs: this.random.between(0, 30),
+    };
+    const { stage, counts } = openStage(seed, weather, true, verifier);
+    this.counts = counts;
+    this.stage = tracing ? { ...stage, trace: (text: string) => this.say(text) } : stage;
+  }
+
+  say(text: string): void {
+    this.trace.push(`${(this.stage.time.nowMs / 1_000).toFixed(3)} ${text}`);
+  }
+
+  count(what: string): void {
+    this.stage.count(what, 1);
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // Who is there
+
+  #add(identity: Identity, place: number, options: NodeOptions, isSigned = true): VirtualNode {
+    if (isSigned) {
+      this.stage.ledger.signed(identity, options.certificate ?? identity.certificate);
+    }
+    const known = place === 0 ? 1 : this.random.below(Math.min(place, NODES));
+    const bootstrap = [sockaddrOf(known)];
+    const node = new VirtualNode(this.stage, identity, place, { bootstrap, ...options });
+    this.stage.time.at(this.random.between(0, START_MS), () => this.start(node));
+    return node;
+  }
+
+  people(): void {
+    for (let i = 0; i < NODES; i++) this.nodes.push(this.#add(identityOf(i), i, {}));
+    for (const add of [
+      () => this.#greedy(),
+      () => this.#future(),
+      () => this.#ancient(),
+      () => this.#clone(),
+      () => this.#expired(),
+      () => this.#thief(),
+      () => this.#stranger(),
+    ]) {
+      if (this.random.chance(0.2)) add();
+    }
+    if (this.random.chance(0.3)) {
+      this.liars.push(new Liar(this.random.pick(this.nodes), this.random));
+    }
+    if (this.random.chance(0.2)) {
+      const [keeper, kept] = [this.random.pick(this.nodes), this.random.pick(this.nodes)];
+      if (keeper !== kept) keeper.keepStatic(kept.identity);
+    }
+  }
+
+  /** Announces prefixes, one of which it may. */
+  #greedy(): void {
+    const wrong = [routeOf(1), { version: 4 as const, bytes: new Uint8Array(4), prefixLength: 0 }];
+    const announce = [routeOf(20), ...wrong].map((prefix) => ({ prefix, metric: 1 }));
+    this.count("greedy");
+    this.nodes.push(this.#add(identityOf(20), 20, { announce }));
+    this.nodes[0]!.options = { ...this.nodes[0]!.options, acceptRoutes: [routeOf(20), routeOf(1)] };
+  }
+
+  /** A clock that is far ahead: nobody believes its records. */
+  #future(): void {
+    const node = this.#add(identityOf(21), 21, {});
+    node.clockMs = HOUR_MS * this.random.between(1, 100);
+    this.count("future");
+    this.misfits.push(node);
+  }
+
+  /** A clock of 1970, and no disk: it asks the others. */
+  #ancient(): void {
+    const node = this.#add(identityOf(22), 22, {});
+    node.clockMs = -BORN_S * 1_000;
+    this.count("ancient");
+    this.nodes.push(node);
+  }
+
+  /** Somebody has copied an identity. */
+  #clone(): void {
+    this.count("clone");
+    const identity = identityOf(23);
+    this.misfits.push(this.#add(identity, 23, {}), this.#add(identity, 24, {}));
+  }
+
+  #expired(): void {
+    const identity = identityOf(25);
+    const fields = { notBeforeS: BORN_S - 100, notAfterS: BORN_S - 10 };
+    const certificate = certify(identity, fields);
+    this.count("expired");
+    this.misfits.push(this.#add(identity, 25, { certificate }));
+  }
+
+  /** A certificate that holds the address of another, older or newer. */
+  #thief(): void {
+    const identity = identityOf(26);
+    const { addresses } = identityOf(2).certificate;
+    const notBeforeS = BORN_S - 86_400 * (this.random.chance(0.5) ? 5 : 15);
+    this.count("thief");
+    this.nodes.push(
+      this.#add(identity, 26, { certificate: certify(identity, { addresses, notBeforeS }) }),
+    );
+  }
+
+  /** Its certificate is signed by somebody else. Admitting it is a violation by itself. */
+  #stranger(): void {
+    const identity = identityOf(27);
+    this.count("stranger");
+    this.misfits.push(
+      this.#add(identity, 27, { certificate: certify(identity, {}, STRANGER) }, false),
+    );
+  }
+
+  #after(delayMs: number, act: () => void): void {
+    const { time } = this.stage;
+    this.#overMs = Math.max(this.#overMs, time.nowMs + delayMs);
+    time.after(delayMs, act);
+  }
+
+  start(node: VirtualNode): void {
+    if (node.isUp) return;
+    this.say(`${node.name} starts`);
+    node.start();
+    this.#settledMs.set(node, this.stage.time.nowMs + SETTLED_MS);
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What happens
+
+  plan(): void {
+    const { time } = this.stage;
+    const incidents: (readonly [weight: number, act: () => void])[] = [
+      [4, () => this.#restart()],
+      [2, () => this.#move()],
+      [2, () => this.#partition()],
+      [3, () => this.#revoke()],
+      [1, () => this.#clockJump()],
+      [1, () => this.#junk()],
+    ];
+    const bag = incidents.flatMap(([weight, act]) => Array.from({ length: weight }, () => act));
+    for (let left = 2 + this.random.below(7); left > 0; left--) {
+      time.at(this.random.between(FAIR_MS, STORM_MS), this.random.pick(bag));
+    }
+    for (const liar of this.liars) {
+      const all = this.nodes.map(({ identity }) => identity);
+      for (let atMs = 5_000; atMs < STORM_MS; atMs += 2_000) time.at(atMs, () => liar.act(all));
+    }
+  }
+
+  #restart(): void {
+    const node = this.random.pick([...this.nodes, ...this.misfits]);
+    const kindly = this.random.chance(0.4);
+    const lost = this.random.chance(0.2);
+    this.say(
+      `${node.name} ${kindly ? "stops" : "is killed"}${lost ? ", and its disk is lost" : ""}`,
+    );
+    this.count("restarts");
+    this.stage.ledger.excused(node);
+    node.stop(kindly);
+    if (lost) node.wipe();
+    else if (this.random.chance(0.2)) node.damage(this.random.pick(["members", "own", "list"]));
+    const downMs = this.random.chance(0.7) ? 3_000 : 200_000;
+    this.#after(this.random.between(100, downMs), () => this.start(node));
+  }
+
+  #move(): void {
+    const node = this.random.pick(this.nodes);
+    if (!node.isUp) return;
+    this.count("moves");
+    this.say(`${node.name} moves`);
+    node.move(100 + this.random.below(10_000));
+    this.stage.ledger.excused(node);
+    this.#settledMs.set(node, this.stage.time.nowMs + SETTLED_MS);
+  }
+
+  #partition(): void {
+    const { air, ledger } = this.stage;
+    const sides = new Map(this.nodes.map((node) => [node, this.random.below(2)]));
+    this.count("partitions");
+    this.say(`the network is parted: ${[...sides.values()].join("")}`);
+    air.side = (node) => sides.get(node) ?? 0;
+    for (const node of this.nodes) ledger.excused(node);
+    this.#unsettle();
+    this.#after(this.random.between(1_000, 120_000), () => {
+      this.say("the network is whole");
+      air.side = () => 0;
+      this.#unsettle();
+    });
+  }
+
+  #unsettle(): void {
+    const untilMs = this.stage.time.nowMs + 2 * SETTLED_MS;
+    for (const node of this.nodes) this.#settledMs.set(node, untilMs);
+  }
+
+  #isSettled(node: VirtualNode): boolean {
+    return node.isUp && this.stage.time.nowMs >= (this.#settledMs.get(node) ?? 0);
+  }
+
+  #revoke(): void {
+    const { time, ledger, air } = this.stage;
+    const publisher = this.random.pick(this.nodes);
+    const gone = this.random.pick([...this.nodes, ...this.misfits]);
+    if (gone === publisher || !publisher.isUp || ledger.isRevoked(publisher.identity)) return;
+    const nowS = BORN_S + Math.floor(time.nowMs / 1_000);
+    this.#revoked.set(gone.identity, nowS);
+    const revoked = [...this.#revoked].map(([identity, beforeS]) => ({ identity, beforeS }));
+    const list = listOf(++this.#sequence, revoked, nowS);
+    const reached = this.nodes.filter(
+      (node) => this.#isSettled(node) && air.isConnected(node, publisher) && node !== gone,
+    );
+    this.say(`${publisher.name} publishes that ${gone.name} is revoked; ${reached.length} reached`);
+    this.count("revocations");
+    ledger.revoked(gone.identity, this.#isSettled(publisher) ? reached : [publisher]);
+    const published = publisher.network!.publish(revocationsFile(list, publisher.identity));
+    if (!published.ok) throw new Violation(`publishing failed: ${published.why}`);
+    this.#drop(gone);
+    if (this.random.chance(0.4)) this.#pardon(gone);
+  }
+
+  #drop(gone: VirtualNode): void {
+    const at = this.nodes.indexOf(gone);
+    if (at >= 0) this.nodes.splice(at, 1);
+    if (!this.misfits.includes(gone)) this.misfits.push(gone);
+  }
+
+  /** The authority signs somebody anew who was revoked. */
+  #pardon(node: VirtualNode): void {
+    const { time, ledger } = this.stage;
+    if (node.identity.number >= 20) return;
+    this.#after(CUT_MS + this.random.between(1_000, 30_000), () => {
+      const notBeforeS = BORN_S + Math.floor(time.nowMs / 1_000);
+      const certificate = certify(node.identity, { notBeforeS });
+      this.say(`${node.name} is signed anew`);
+      this.count("pardons");
+      ledger.pardoned(node.identity);
+      ledger.signed(node.identity, certificate);
+      node.options = { ...node.options, certificate };
+      node.stop(true);
+      this.start(node);
+      this.misfits.splice(this.misfits.indexOf(node), 1);
+      this.nodes.push(node);
+    });
+  }
+
+  /** A system's clock is set wrong, and right again. */
+  #clockJump(): void {
+    const node = this.random.pick(this.nodes);
+    if (node.clockMs !== 0) return;
+    node.clockMs = HOUR_MS * this.random.between(-100, 100);
+    this.count("clocks");
+    this.say(`${node.name}'s clock jumps by ${(node.clockMs / HOUR_MS).toFixed(1)} h`);
+    this.#after(this.random.between(1_000, 60_000), () => {
+      node.clockMs = 0;
+      this.say(`${node.name}'s clock is right again`);
+    });
+  }
+
+  /** Datagrams of nobody. */
+  #junk(): void {
+    const node = this.random.pick(this.nodes);
+    const from = sockaddrOf(50_000);
+    this.count("junk");
+    for (let i = 0; i < 50; i++) {
+      const bytes = this.random.bytes(this.random.chance(0.5) ? 1_232 : this.random.below(1_300));
+      bytes[0] = this.random.chance(0.5) ? 9 : 10;
+      bytes.fill(0, 1, 4);
+      node.network?.datagram(bytes, from, new Uint8Array(0));
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // The end
+
+  /** The first seconds are fair. Returns how long it took after the last start; null: too long. */
+  begin(): number | null {
+    const { time } = this.stage;
+    time.run(START_MS);
+    time.run(FAIR_MS, () => this.#isTogether());
+    return time.nowMs < FAIR_MS ? time.nowMs - START_MS : null;
+  }
+
+  #isTogether(): boolean {
+    return this.nodes.every((node) => missing(node, this.nodes) === null);
+  }
+
+  clear(): number {
+    const { time, air } = this.stage;
+    while (time.nowMs < this.#overMs) time.run(this.#overMs);
+    air.side = () => 0;
+    Object.assign(air.weather, { loss: 0, duplicates: 0 });
+    for (const node of this.nodes) this.start(node);
+    const fromMs = time.nowMs;
+    this.say("the sky is clear");
+    time.run(fromMs + TOGETHER_MS, () => this.#isTogether(), 250);
+    const togetherMs = time.nowMs - fromMs;
+    for (const node of this.nodes) {
+      const lacks = missing(node, this.nodes);
+      if (lacks !== null) for (const one of [node, lacks.who]) this.#tell(one);
+      if (lacks !== null) throw new Violation(`${lacks.who.name} ${lacks.why} at ${node.name}`);
+      this.#checkPeers(node);
+    }
+    time.run(time.nowMs + 10_000);
+    return togetherMs;
+  }
+
+  /** What a node knows: for who looks into a run that failed. */
+  #tell(node: VirtualNode): void {
+    const report = node.network?.report;
+    this.say(`${node.name} knows ${JSON.stringify(report?.network())}`);
+    for (const { name } of report?.members() ?? []) {
+      this.say(`  ${report?.explain(name)?.join(" ")}`);
+    }
+  }
+
+  /** Nobody has a peer that is revoked; who is served by a liar is served by others too. */
+  #checkPeers(node: VirtualNode): void {
+    const { ledger } = this.stage;
+    for (const other of this.misfits) {
+      const wrong = ledger.isRevoked(other.identity) && node.isPeer(other.identity);
+      if (wrong) throw new Violation(`${node.name} has ${other.name}, which is revoked`);
+    }
+    for (const facts of node.network!.report.members()) {
+      if (facts.allowedIps.includes(formatCidr(routeOf(1))) && facts.name !== "node-1") {
+        throw new Violation(`${node.name} routes node-1's prefix to ${facts.name}`);
+      }
+    }
+  }
+}
+
+/** One run. Errors: StormError. */
+export const storm = (seed: number, tracing = false): Storm => {
+  const weather = new Weather(seed, tracing);
+  const { stage, counts } = weather;
+  try {
+    weather.people();
+    weather.plan();
+    const startMs = weather.begin();
+    stage.time.run(STORM_MS);
+    const togetherMs = weather.clear();
+    return { seed, virtualMs: stage.time.nowMs, startMs, togetherMs, counts, trace: weather.trace };
+  } catch (error) {
+    throw new StormError(seed, error, weather.trace);
+  }
+};

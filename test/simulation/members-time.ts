@@ -1,0 +1,78 @@
+/**
+ * members-time — virtual time for thousands of nodes: what is to happen, by millisecond; what is
+ * said first for one happens first.
+ */
+
+type Act = () => void;
+
+export class Time {
+  #nowMs = 0;
+  readonly #acts = new Map<number, Act[]>();
+  /** Milliseconds at which something happens, each once: a binary heap. */
+  readonly #heap: number[] = [];
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  at(atMs: number, act: Act): void {
+    const ms = Math.max(this.#nowMs, Math.ceil(atMs));
+    const acts = this.#acts.get(ms);
+    if (acts !== undefined) acts.push(act);
+    else {
+      this.#acts.set(ms, [act]);
+      this.#push(ms);
+    }
+  }
+
+  after(delayMs: number, act: Act): void {
+    this.at(this.#nowMs + delayMs, act);
+  }
+
+  /** Goes on until then, or until `done` says so, which is asked `eachMs`. */
+  run(untilMs: number, done: () => boolean = () => false, eachMs = 50): void {
+    let askMs = this.#nowMs;
+    while (this.#heap.length > 0 && this.#heap[0]! <= untilMs) {
+      const ms = this.#heap[0]!;
+      if (ms >= askMs) {
+        if (done()) return;
+        askMs = ms + eachMs;
+      }
+      this.#nowMs = ms;
+      const acts = this.#acts.get(ms)!;
+      // Some say more for the same moment.
+      for (let i = 0; i < acts.length; i++) acts[i]!();
+      this.#acts.delete(ms);
+      this.#pop();
+    }
+    this.#nowMs = Math.max(this.#nowMs, untilMs);
+  }
+
+  #push(ms: number): void {
+    const heap = this.#heap;
+    let place = heap.push(ms) - 1;
+    while (place > 0) {
+      const parent = (place - 1) >> 1;
+      if (heap[parent]! <= ms) break;
+      heap[place] = heap[parent]!;
+      place = parent;
+    }
+    heap[place] = ms;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop()!;
+    if (heap.length === 0) return;
+    let place = 0;
+    for (;;) {
+      let child = 2 * place + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && heap[child + 1]! < heap[child]!) child++;
+      if (heap[child]! >= last) break;
+      heap[place] = heap[child]!;
+      place = child;
+    }
+    heap[place] = last;
+  }
+}

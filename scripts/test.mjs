@@ -35,6 +35,7 @@ const ALONE = {
   "netns/frame-load": "a TCP stream at full speed, no frame lost beside it",
   "netns/fuzz": "200,000 datagrams as fast as they go, none of a tunnel's lost; memory",
   "netns/handshakes": "hundreds of handshakes in seconds, none late",
+  "netns/howto-network": "what three members show three seconds after they started",
   "netns/members": "eight engines find each other within seconds",
   "netns/onlink": "a stream's speed under a flood",
   "netns/path-mtu": "how long TCP stands still",
@@ -47,10 +48,10 @@ const ALONE = {
  */
 // biome-ignore format: a list
 const NETNS_BESIDE = [
-  "wireguard", "package", "underlay", "uapi", "killed", "addresses", "wg-quick", "key-log", "nat",
-  "host", "mtu", "suites", "signals", "live", "hostile", "frames", "roam", "local", "zones",
-  "multicast", "dead-names", "first-answer", "names", "log", "way", "takeover", "refusals", "middle",
-  "worker", "multihome", "offloads", "sources", "neighbours",
+  "wireguard", "package", "underlay", "uapi", "killed", "addresses", "wg-quick", "key-log",
+  "nat", "host", "mtu", "suites", "signals", "live", "hostile", "frames", "roam", "local",
+  "zones", "multicast", "dead-names", "first-answer", "names", "log", "way", "takeover",
+  "refusals", "middle", "worker", "multihome", "offloads", "sources", "neighbours",
 ];
 const BESIDE = [
   ...NETNS_BESIDE.map((name) => `netns/${name}`),

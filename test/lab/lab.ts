@@ -22,6 +22,7 @@ import {
 import { constants, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { inside, runTool, type ToolResult } from "../../src/demo/tools.ts";
+import { useCubic } from "./cubic.ts";
 
 /** Protocol: documentation addresses (RFC 5737, RFC 3849) under, private ones in the tunnel. */
 // biome-ignore format: a table
@@ -40,8 +41,6 @@ const NETNS_ETC = "/etc/netns";
 const NETNS_NAMES = "/var/run/netns";
 /** Where wireguard-go puts its socket, by interface name: not part of a namespace. */
 const WIREGUARD_SOCKETS = "/var/run/wireguard";
-const CONTROL = "/proc/sys/net/ipv4/tcp_congestion_control";
-const ALLOWED = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
 /** Tuning: a program that was asked to end gets this long. */
 const STOP_MS = 5_000;
 
@@ -168,23 +167,6 @@ export const removeOf = (gone: (pid: number) => boolean): void => {
   sweep(entriesOf(WIREGUARD_SOCKETS), /^(?:pb|p2p)(\d+)[abcsx]\.sock$/, (name) =>
     removeOwned(join(WIREGUARD_SOCKETS, name)),
   );
-};
-
-/** For `sh -c`, with the namespaces as its words; others who do the same wait. */
-const ALLOW_CUBIC = `exec 9< ${ALLOWED} && flock 9 && before=$(cat ${ALLOWED}) || exit 1
-  echo "$before cubic" > ${ALLOWED} || exit 1
-  code=0
-  for name; do ip netns exec "$name" sh -c "echo cubic > ${CONTROL}" || code=1; done
-  echo "$before" > ${ALLOWED}
-  exit $code`;
-
-/** Sets cubic; where namespaces may not use it, allows it for a moment. False: it is not there. */
-export const useCubic = async (hosts: readonly Host[]): Promise<boolean> => {
-  const names = hosts.map(({ namespace }) => namespace);
-  const script = `echo cubic > ${CONTROL}`;
-  const all = names.map((name) => runTool(inside(name, ["sh", "-c", script])));
-  if ((await Promise.all(all)).every(({ code }) => code === 0)) return true;
-  return (await runTool(["sh", "-c", ALLOW_CUBIC, "sh", ...names])).code === 0;
 };
 
 /** Two hosts and a cable. One at a time in a process. */

@@ -8,7 +8,7 @@
  *
  * Thread: control.
  */
-import type { Certificate } from "../../members/certificate.ts";
+import { type Certificate, validity } from "../../members/certificate.ts";
 import { type Definition, decodeDefinition, newerDefinition } from "../../members/definition.ts";
 import type { Announced } from "../../members/record.ts";
 import type { RevocationList } from "../../members/revocation-list.ts";
@@ -334,6 +334,7 @@ export class Parts {
       sequence: this.#own.sequence,
       writeSequence: (sequence) => this.#writeOwn({ ...this.#own, sequence }),
       onIssued: (statement) => this.#onIssued(statement),
+      onForeign: () => this.count("clonesSeen", 1),
       onClone: () => {
         const text = "another host has this identity: make a new one there, and have it signed";
         this.#world.say("error", text, { name: this.certificate.name });
@@ -352,10 +353,11 @@ export class Parts {
 
   #onTaken(slot: number, link: Link | null, isNew: boolean): void {
     const nowMs = this.#world.bootMs();
-    const { expiresS } = this.members.at(slot);
+    const { expiresS, owner } = this.members.at(slot);
+    const { toS } = validity(owner, this.authority.definition);
     this.count("recordsTaken", 1);
     this.gossip.learned(slot, link, nowMs);
-    this.upkeep.expiresBy(expiresS, nowMs);
+    this.upkeep.expiresBy(Math.min(expiresS, toS + 1), nowMs);
     if (isNew) this.company.learned(slot);
     this.#hooks.onChanged();
   }

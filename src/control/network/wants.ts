@@ -49,8 +49,9 @@ export class Wants {
   readonly #keyOf: (id: number) => number;
   /** By `keyOf` their id: two ids with one key are not wanted at a time. */
   readonly #wanted = new Map<number, Wanted>();
-  /** Asked, oldest first; those that came meanwhile are passed over. */
-  #waiting: { readonly one: Wanted; readonly askedMs: number }[] = [];
+  /** Asked, oldest first, from `#first` on; those that came meanwhile are passed over. */
+  readonly #waiting: { readonly one: Wanted; readonly askedMs: number }[] = [];
+  #first = 0;
   /** Links with a queue that could not be asked at once. */
   readonly #later = new Set<Link>();
   #laterMs = Number.POSITIVE_INFINITY;
@@ -65,9 +66,19 @@ export class Wants {
   }
 
   get dueMs(): number {
-    const first = this.#waiting[0];
-    const timeoutMs = first === undefined ? Number.POSITIVE_INFINITY : first.askedMs + TIMEOUT_MS;
-    return Math.min(timeoutMs, this.#laterMs);
+    return Math.min(this.#timeoutMs(), this.#laterMs);
+  }
+
+  /** When the first that was asked should have come. */
+  #timeoutMs(): number {
+    const waiting = this.#waiting;
+    for (; this.#first < waiting.length; this.#first++) {
+      const { one, askedMs } = waiting[this.#first]!;
+      if (one.asked !== null && one.askedMs === askedMs) return askedMs + TIMEOUT_MS;
+    }
+    waiting.length = 0;
+    this.#first = 0;
+    return Number.POSITIVE_INFINITY;
   }
 
   /** A member has a record that is newer than ours, or that we lack. `known`: the member is. */
@@ -181,13 +192,10 @@ export class Wants {
 
   /** Who was asked and did not answer: others are. */
   tick(nowMs: number): void {
-    let passed = 0;
-    for (const { one, askedMs } of this.#waiting) {
-      if (askedMs + TIMEOUT_MS > nowMs) break;
-      passed++;
-      if (one.asked !== null && one.askedMs === askedMs) this.#again(one, one.asked, nowMs);
+    while (this.#timeoutMs() <= nowMs) {
+      const { one } = this.#waiting[this.#first++]!;
+      this.#again(one, one.asked!, nowMs);
     }
-    if (passed > 0) this.#waiting = this.#waiting.slice(passed);
     if (nowMs < this.#laterMs) return;
     const links = [...this.#later];
     this.#later.clear();

@@ -67,6 +67,8 @@ export class Control {
   readonly #events: Events;
   /** Null: the host is a member of no network. */
   #membership: Membership | null = null;
+  /** Peers that a change takes from the network. */
+  #taken: Peer[] = [];
 
   constructor(
     { listenPort, wantedPort, fwmark, keyFixed, ...options }: ControlOptions,
@@ -104,6 +106,7 @@ export class Control {
         forget: (peer) => looks.forget(peer, world.bootMs()),
         hear: () => this.#events.hear(world.bootMs()),
         settle: (atOnce) => looks.settle(world.bootMs(), atOnce),
+        taken: (peer) => this.#taken.push(peer),
         onLoad: () => {
           counters.add(COUNT.underLoad, 1);
           world.say("warn", "under load: handshakes come faster than can be answered");
@@ -211,7 +214,12 @@ export class Control {
    */
   async apply(change: Change, by: Sayer = "wg"): Promise<void> {
     const before = this.listenPort;
-    await this.#changes.apply(change, by);
+    try {
+      await this.#changes.apply(change, by);
+    } finally {
+      // Whoever came meanwhile had to wait, and what was given up is free.
+      this.#membership?.changed(this.#taken.splice(0));
+    }
     if (this.listenPort === before) return;
     for (const peer of this.roster.peers()) this.announce(peer);
   }

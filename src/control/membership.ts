@@ -67,6 +67,11 @@ export class Membership {
     return this.#network;
   }
 
+  /** Control has it still: an entry that was given up may be another's by now. */
+  #has(peer: Peer): boolean {
+    return this.#options.rooms.roster.at(peer.entry) === peer;
+  }
+
   #world(): NetworkWorld {
     const { rooms, world, of } = this.#options;
     const { endpoints, entries, exchange, frames } = rooms;
@@ -83,12 +88,13 @@ export class Membership {
       sendDatagram: (datagram, to, local) =>
         this.#options.isOpen() && world.send(datagram, to, local),
       isUnknownNeighbour: world.isUnknownNeighbour,
-      sendFrame: (handle, type, body) => frames.say(handle as Peer, type, body),
+      sendFrame: (handle, type, body) =>
+        this.#has(handle as Peer) && frames.say(handle as Peer, type, body),
       admit: (change) => this.#admit(change),
       amend: (handle, change) => this.#options.amend(handle as Peer, change),
       dismiss: (handle) => void this.#options.dismiss(handle as Peer),
       call: (handle, to) => {
-        if (!this.#options.isOpen()) return;
+        if (!this.#options.isOpen() || !this.#has(handle as Peer)) return;
         endpoints.call(handle as Peer, to);
         exchange.initiate(handle as Peer, world.bootMs());
       },
@@ -97,6 +103,7 @@ export class Membership {
       },
       hasSession: (handle) => this.#hasSession(handle as Peer),
       endpoint: (handle) => {
+        if (!this.#has(handle as Peer)) return null;
         const { entry } = handle as Peer;
         const known = entries.current(entry) >= 0 ? entries.endpoint(entry) : null;
         return known === null || sockaddrFamily(known) === 0 ? null : known;
@@ -135,7 +142,7 @@ export class Membership {
 
   #hasSession(peer: Peer): boolean {
     const { entries, frames } = this.#options.rooms;
-    return entries.current(peer.entry) >= 0 && frames.knows(peer);
+    return this.#has(peer) && entries.current(peer.entry) >= 0 && frames.knows(peer);
   }
 
   /** Something happened with the peer: a session may have begun, or ended. */
@@ -149,11 +156,23 @@ export class Membership {
       this.#looked.delete(peer);
       const talking = this.#talking.of(peer);
       const has = this.#hasSession(peer);
-      if (talking.is === has || this.#options.rooms.roster.at(peer.entry) !== peer) continue;
+      const { roster, entries } = this.#options.rooms;
+      // A frame may have come when the session was about to end, before its hello.
+      const isOver = !has && entries.current(peer.entry) < 0;
+      if ((talking.is === has && !isOver) || roster.at(peer.entry) !== peer) continue;
       talking.is = has;
       if (has) this.#network.sessionUp(peer);
       else this.#network.sessionDown(peer);
     }
+  }
+
+  /** A person or a file has made a change; these peers are theirs from now on. */
+  changed(taken: readonly Peer[]): void {
+    for (const peer of taken) {
+      this.#options.rooms.entries.setFrameBudget(peer.entry, "static");
+      this.#network.taken(peer);
+    }
+    this.#network.reconsider();
   }
 
   tick(nowMs: number): void {

@@ -41,6 +41,8 @@ export interface Hands {
   /** Shows I/O threads what has changed: at once, or what may be gathered, when it is time. */
   readonly settle: (atOnce: boolean) => void;
   readonly onLoad: () => void;
+  /** A peer of the network is a file's from now on. */
+  readonly taken: (peer: Peer) => void;
 }
 
 export interface PeerChangesOptions {
@@ -122,6 +124,7 @@ export class PeerChanges {
     if (this.#isSelf(change.publicKey)) return;
     if (known === undefined && change.updateOnly) return;
     const peer = known ?? roster.add(Uint8Array.from(change.publicKey), origin);
+    if (origin === "file" && peer.origin === "network") this.#options.hands.taken(peer);
     if (origin === "file") peer.origin = origin;
     this.#set(peer, change);
   }
@@ -172,11 +175,16 @@ export class PeerChanges {
     return peer;
   }
 
+  /** Is it a peer of the network, and here? */
+  isNetworks(peer: Peer): boolean {
+    return peer.origin === "network" && this.#options.roster.find(peer.publicKey) === peer;
+  }
+
   /** Changes a peer of the network. False: it is none, or there is no room. */
   amend(peer: Peer, change: PeerChange): boolean {
     const { roster, hands } = this.#options;
     const ours = this.#withoutTaken(change);
-    if (peer.origin !== "network" || roster.find(peer.publicKey) !== peer) return false;
+    if (!this.isNetworks(peer)) return false;
     if (!roster.fits(ours)) return false;
     hands.hear();
     roster.change(() => this.#set(peer, ours));
@@ -186,8 +194,8 @@ export class PeerChanges {
 
   /** A peer of the network goes, and its routes with it, at once. False: it is none. */
   dismiss(peer: Peer): boolean {
-    const { roster, hands, world } = this.#options;
-    if (peer.origin !== "network" || roster.find(peer.publicKey) !== peer) return false;
+    const { hands, world } = this.#options;
+    if (!this.isNetworks(peer)) return false;
     this.remove(peer);
     this.#routesStale = false;
     hands.settle(true);

@@ -10,6 +10,7 @@
  * metric has it, then the lower id. What a file or a person has named stays theirs: control sees to
  * that. Thread: control.
  */
+import { sameBytes } from "../../members/bytes.ts";
 import { hostPrefix, prefixHolds, someHolds } from "../../members/fields.ts";
 import type { PeerChange } from "../../schema/change.ts";
 import { type Cidr, formatCidr } from "../../wire/cidr.ts";
@@ -80,6 +81,10 @@ export class Admission {
   update(slot: number, newCertificate: boolean): void {
     const { members } = this.#options;
     const affected = newCertificate ? this.#addresses.claim(slot) : NOBODY;
+    // Its former handshake key is nobody's any more.
+    const { handshakeKey } = members.at(slot).owner;
+    const handle = members.handle(slot);
+    if (handle !== null && !sameBytes(handle.publicKey, handshakeKey)) this.#dismiss(slot);
     const isPeer = members.handle(slot) !== null;
     const moved = this.#announce(slot, this.#routesOf(slot));
     if (!isPeer) this.#admit(slot);
@@ -128,13 +133,27 @@ export class Admission {
     return members.handle(slot);
   }
 
-  /** A file or a person has given up keys: what was theirs may be a member's. */
+  /** A file has named its key: control keeps the peer, and it is no member's any more. */
+  taken(slot: number): void {
+    const { members, onGone } = this.#options;
+    const handle = members.handle(slot);
+    if (handle === null) return;
+    members.setHandle(slot, null);
+    members.setStatic(slot, true);
+    onGone(handle);
+  }
+
+  /** A file or a person has made a change: what was theirs may be a member's; others waited. */
   reconsider(): void {
     const { members } = this.#options;
     for (const slot of members.slots()) {
       if (!members.isStatic(slot)) continue;
       members.setStatic(slot, false);
       this.#admit(slot);
+    }
+    for (const slot of [...this.#waiting]) {
+      this.#admit(slot);
+      if (this.#waiting.has(slot)) break;
     }
   }
 
@@ -146,7 +165,7 @@ export class Admission {
       if (members.byAddress(address) === slot) prefixes.push(hostPrefix(address));
     }
     for (const { text, prefix } of this.#routes.get(slot) ?? NOTHING) {
-      if (this.#has(slot, text)) prefixes.push(prefix);
+      if (this.#has(slot, text) && !this.#isAddress(prefix, slot)) prefixes.push(prefix);
     }
     return prefixes;
   }

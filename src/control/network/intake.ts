@@ -218,7 +218,11 @@ export class Intake {
 
   /** One that is older than what is held: somebody sends it again, or was away. */
   #old(view: RecordView, held: Statement): Refuse | "kept" {
-    if (view.sequence === held.sequence) return "kept";
+    // Its sequence is no secret: who shows another record of that number is not the member.
+    if (view.sequence === held.sequence) {
+      if (sameBytes(view.bytes, held.record)) return "kept";
+      return new Refuse(NOBODY, "recordInvalid", "a record: it has the number of another");
+    }
     return new Refuse(held.owner.name, "recordOld", "a record that is older than the one here");
   }
 
@@ -290,8 +294,16 @@ export class Intake {
     const isNew = before < 0;
     const newCertificate = isNew || members.at(before).owner !== owner;
     const heardS = Math.floor(clock.nowMs() / 1_000);
+    // One that was barred for its handshake key, and has another now, was signed anew.
+    const held = isNew ? owner : members.at(before).owner;
+    const isFreed =
+      !isNew && members.isBarred(before) && !sameBytes(held.handshakeKey, owner.handshakeKey);
     const slot = members.put(statement, { way, from: link?.id ?? -1, heardS });
     members.list(slot, listed);
+    if (isFreed) {
+      members.bar(slot, false);
+      this.#twins.delete(statement.id);
+    }
     if (owner.signer.by === "authority") clock.raise(owner.notBeforeS);
     admission.update(slot, newCertificate);
     onTaken(slot, link, isNew);

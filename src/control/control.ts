@@ -211,7 +211,11 @@ export class Control {
    */
   async apply(change: Change, by: Sayer = "wg"): Promise<void> {
     const before = this.listenPort;
-    await this.#changes.apply(change, by);
+    try {
+      await this.#changes.apply(change, by);
+    } finally {
+      this.#membership?.catchUp();
+    }
     if (this.listenPort === before) return;
     for (const peer of this.roster.peers()) this.announce(peer);
   }
@@ -226,6 +230,7 @@ export class Control {
       amend: (peer, change) => this.amend(peer, change),
       dismiss: (peer) => this.dismiss(peer),
       isOpen: () => this.#looks.up && this.#changes.open,
+      isBusy: () => this.#changes.busy,
       ringBy: (dueMs) => this.#looks.ringBy(dueMs),
       open,
     });

@@ -7,17 +7,11 @@
  *
  * Thread: control.
  */
-import { COUNT, DROP } from "../memory/layout.ts";
+import { COUNT, DROP, PEERS_MAX } from "../memory/layout.ts";
 import type { PeerChange } from "../schema/change.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
 import type { Network } from "./network/network.ts";
-import type {
-  BootstrapPlace,
-  NetworkWorld,
-  NotAdmitted,
-  OwnAddress,
-  Store,
-} from "./network/world.ts";
+import type { BootstrapPlace, NetworkWorld, OwnAddress, Store } from "./network/world.ts";
 import type { Peer } from "./peers/peer.ts";
 import { PerPeer } from "./peers/per-peer.ts";
 import type { Rooms } from "./rooms.ts";
@@ -43,6 +37,8 @@ export interface MembershipOptions {
   readonly dismiss: (peer: Peer) => boolean;
   /** The interface is up, and the port is ours. */
   readonly isOpen: () => boolean;
+  /** Nobody is admitted now: a change waits. */
+  readonly isBusy: () => boolean;
   readonly ringBy: (dueMs: number) => void;
   readonly open: (world: NetworkWorld) => Network;
 }
@@ -54,6 +50,8 @@ export class Membership {
   readonly #talking = new PerPeer<{ is: boolean }>(() => ({ is: false }));
   /** Peers of which something may be to be told. */
   readonly #looked = new Set<Peer>();
+  /** Handshake keys of those that could not be admitted, since a change waited. */
+  readonly #missed = new Set<Uint8Array>();
   /** What the network refused and did, by name. */
   readonly counts = new Map<string, number>();
   #wakeAtMs = Number.POSITIVE_INFINITY;
@@ -86,7 +84,8 @@ export class Membership {
       sendFrame: (handle, type, body) => frames.say(handle as Peer, type, body),
       admit: (change) => this.#admit(change),
       amend: (handle, change) => this.#options.amend(handle as Peer, change),
-      dismiss: (handle) => void this.#options.dismiss(handle as Peer),
+      dismiss: (handle) => this.#dismiss(handle as Peer),
+      isStatic: (handle) => (handle as Peer).origin !== "network",
       call: (handle, to) => {
         if (!this.#options.isOpen()) return;
         endpoints.call(handle as Peer, to);
@@ -123,14 +122,25 @@ export class Membership {
     this.counts.set(what, (this.counts.get(what) ?? 0) + amount);
   }
 
-  #admit(change: PeerChange): Peer | NotAdmitted {
-    const { roster, entries } = this.#options.rooms;
-    const known = roster.find(change.publicKey);
-    if (known !== undefined && known.origin !== "network") return "static";
+  #admit(change: PeerChange): Peer | null {
     const peer = this.#options.admit(change);
-    if (peer === null) return "full";
-    entries.setFrameBudget(peer.entry, "member");
+    if (peer === null) {
+      if (this.#options.isBusy() && this.#missed.size < PEERS_MAX) {
+        this.#missed.add(change.publicKey);
+      }
+      return null;
+    }
+    this.#options.rooms.entries.setFrameBudget(peer.entry, "member");
+    // A static peer may have a session already.
+    this.#looked.add(peer);
     return peer;
+  }
+
+  #dismiss(peer: Peer): void {
+    this.#talking.of(peer).is = false;
+    if (!this.#options.dismiss(peer)) return;
+    if (peer.origin === "network") return;
+    this.#options.rooms.entries.setFrameBudget(peer.entry, "static");
   }
 
   #hasSession(peer: Peer): boolean {
@@ -140,7 +150,7 @@ export class Membership {
 
   /** Something happened with the peer: a session may have begun, or ended. */
   looked(peer: Peer): void {
-    if (peer.origin === "network") this.#looked.add(peer);
+    if (peer.member !== null) this.#looked.add(peer);
   }
 
   /** Tells the network of sessions that began or ended, when nothing else is half done. */
@@ -149,10 +159,19 @@ export class Membership {
       this.#looked.delete(peer);
       const talking = this.#talking.of(peer);
       const has = this.#hasSession(peer);
-      if (talking.is === has || this.#options.rooms.roster.at(peer.entry) !== peer) continue;
+      if (talking.is === has || peer.member === null) continue;
+      if (this.#options.rooms.roster.at(peer.entry) !== peer) continue;
       talking.is = has;
       if (has) this.#network.sessionUp(peer);
       else this.#network.sessionDown(peer);
+    }
+  }
+
+  /** The change that waited is made. */
+  catchUp(): void {
+    for (const key of this.#missed) {
+      this.#missed.delete(key);
+      this.#network.findPeer(key);
     }
   }
 

@@ -5,8 +5,8 @@
  *     network ──────▶ admit(), amend(), dismiss()    at once, or not at all
  *
  * What a file or a person says is never changed by the network: a key or prefix that they name is
- * theirs, and stays so. Routes that the network changes are gathered; what it takes away is gone at
- * once. Thread: control.
+ * theirs, until they name it no more. Routes that the network changes are gathered; what it takes
+ * away is gone at once. Thread: control.
  */
 import type { Change, PeerChange } from "../schema/change.ts";
 import { EngineError } from "../schema/errors.ts";
@@ -53,6 +53,14 @@ export interface PeerChangesOptions {
   readonly self: () => Uint8Array | null;
 }
 
+/**
+ * Does `wg` say all that there is? `setconf` and `syncconf` write key, port and mark, too; `set`
+ * names what it means. Source: wireguard-tools, setconf.c and ipc-uapi.h.
+ */
+const isWhole = ({ replacePeers, privateKey, listenPort, fwmark }: Change): boolean =>
+  replacePeers === true ||
+  (privateKey !== undefined && listenPort !== undefined && fwmark !== undefined);
+
 /** May a person change this of a peer of the network? Its keepalive, and nothing else. */
 const isOurs = (change: PeerChange): boolean =>
   Object.entries(change).every(
@@ -63,6 +71,8 @@ const isOurs = (change: PeerChange): boolean =>
 export class PeerChanges {
   readonly #options: PeerChangesOptions;
   readonly #said = new Set<string>();
+  /** Members without a prefix of theirs, which a static peer has, or which comes later. */
+  readonly #short = new Set<Peer>();
   /** The network has changed routes that the kernel does not know of. */
   #routesStale = false;
 
@@ -71,19 +81,19 @@ export class PeerChanges {
   }
 
   /**
-   * A change as it concerns us: peers of the network are not taken away. Errors: EngineError
-   * NETWORK_PEER: who says it may not change this of one, and is told so.
+   * A change as it concerns us: who says all that there is does not mean peers of the network.
+   * Errors: EngineError NETWORK_PEER: who says it may not change this of one, and is told so.
    */
   allowed(change: Change, by: Sayer): Change {
     const { roster } = this.#options;
     const ofNetwork = ({ publicKey }: PeerChange): boolean =>
       roster.find(publicKey)?.origin === "network";
-    if (change.peers === undefined) return change;
-    const peers = change.peers.filter((one) => !(one.remove && ofNetwork(one)));
-    const refused = change.peers.find(
-      (one) => ofNetwork(one) && (one.remove ? by === "command" : by !== "file" && !isOurs(one)),
-    );
-    if (refused === undefined) return { ...change, peers };
+    if (change.peers === undefined || by === "file") return change;
+    if (by === "wg" && isWhole(change)) {
+      return { ...change, peers: change.peers.filter((one) => !ofNetwork(one)) };
+    }
+    const refused = change.peers.find((one) => ofNetwork(one) && !isOurs(one));
+    if (refused === undefined) return change;
     throw new EngineError("NETWORK_PEER", { peer: peerCalled(roster.find(refused.publicKey)!) });
   }
 
@@ -93,6 +103,7 @@ export class PeerChanges {
     const { world, roster, endpoints, hands } = this.#options;
     const kept: Peer[] = [];
     hands.hear();
+    this.#noteTaken(peers);
     roster.change(() => {
       if (replacePeers) {
         const named = new Set(peers.map((one) => roster.find(one.publicKey)));
@@ -101,12 +112,13 @@ export class PeerChanges {
           if (named.has(peer)) {
             roster.reset(peer);
             kept.push(peer);
-          } else this.remove(peer);
+          } else this.#giveUp(peer);
         }
       }
       for (const one of peers) this.#make(one, origin);
     });
     for (const peer of kept) if (peer.endpoint === null) endpoints.set(peer, null);
+    this.catchUp();
     hands.settle(true);
     world.onRoutes();
   }
@@ -115,7 +127,7 @@ export class PeerChanges {
     const { roster } = this.#options;
     const known = roster.find(change.publicKey);
     if (change.remove) {
-      if (known !== undefined) this.remove(known);
+      if (known !== undefined && known.origin !== "network") this.#giveUp(known);
       return;
     }
     // As in WireGuard: nobody is a peer of itself.
@@ -154,11 +166,17 @@ export class PeerChanges {
   // -------------------------------------------------------------------------------------------
   // The network's
 
-  /** A peer of the network; null: there is no room, or a file or a person has named its key. */
+  /** A member is a peer; null: there is no room. A static peer stays what it is. */
   admit(change: PeerChange): Peer | null {
     const { roster, hands } = this.#options;
     const known = roster.find(change.publicKey);
-    if (known !== undefined) return this.amend(known, change) ? known : null;
+    if (known !== undefined) {
+      const before = known.member;
+      known.member ??= change;
+      if (this.amend(known, change)) return known;
+      known.member = before;
+      return null;
+    }
     const ours = this.#withoutTaken(change);
     const fits = roster.size < roster.limit && roster.hasRoom(1) && roster.fits(ours);
     if (!fits || this.#isSelf(change.publicKey)) return null;
@@ -166,28 +184,47 @@ export class PeerChanges {
     let peer: Peer | null = null;
     roster.change(() => {
       peer = roster.add(Uint8Array.from(change.publicKey), "network");
+      peer.member = change;
       this.#set(peer, ours);
+      this.#noteShort(peer, ours);
     });
     this.#gather();
     return peer;
   }
 
-  /** Changes a peer of the network. False: it is none, or there is no room. */
+  /** Changes a member. False: it is none, or there is no room. */
   amend(peer: Peer, change: PeerChange): boolean {
     const { roster, hands } = this.#options;
+    if (peer.member === null || roster.find(peer.publicKey) !== peer) return false;
+    if (peer.origin !== "network") {
+      peer.member = change;
+      return true;
+    }
     const ours = this.#withoutTaken(change);
-    if (peer.origin !== "network" || roster.find(peer.publicKey) !== peer) return false;
     if (!roster.fits(ours)) return false;
+    peer.member = change;
+    this.#noteShort(peer, ours);
     hands.hear();
     roster.change(() => this.#set(peer, ours));
     this.#gather();
     return true;
   }
 
-  /** A peer of the network goes, and its routes with it, at once. False: it is none. */
+  /** The same, with the next catchUp(). False: it is none. */
+  amendLater(peer: Peer, change: PeerChange): boolean {
+    if (peer.member === null || this.#options.roster.find(peer.publicKey) !== peer) return false;
+    peer.member = change;
+    this.#short.add(peer);
+    return true;
+  }
+
+  /** A member is none any more: it goes, and its routes, at once; not a static peer. False: none. */
   dismiss(peer: Peer): boolean {
     const { roster, hands, world } = this.#options;
-    if (peer.origin !== "network" || roster.find(peer.publicKey) !== peer) return false;
+    if (peer.member === null || roster.find(peer.publicKey) !== peer) return false;
+    peer.member = null;
+    if (peer.origin !== "network") return true;
+    this.#short.delete(peer);
     this.remove(peer);
     this.#routesStale = false;
     hands.settle(true);
@@ -218,6 +255,44 @@ export class PeerChanges {
     };
     const { allowedIps } = change;
     return allowedIps === undefined ? change : { ...change, allowedIps: allowedIps.filter(isFree) };
+  }
+
+  #noteShort(peer: Peer, { allowedIps = [] }: PeerChange): void {
+    if (allowedIps.length < (peer.member?.allowedIps?.length ?? 0)) this.#short.add(peer);
+    else this.#short.delete(peer);
+  }
+
+  /** Prefixes of members that a file or a person is about to take. */
+  #noteTaken(peers: readonly PeerChange[]): void {
+    for (const { allowedIps = [] } of peers) {
+      for (const cidr of allowedIps) {
+        const owner = this.#options.roster.ownerOf(cidr);
+        if (owner?.origin === "network") this.#short.add(owner);
+      }
+    }
+  }
+
+  /** Members get what file and person have given up, and what had to wait. */
+  catchUp(): void {
+    for (const peer of [...this.#short]) {
+      if (peer.member === null || peer.origin !== "network") this.#short.delete(peer);
+      else this.amend(peer, peer.member);
+    }
+  }
+
+  /** A file or a person names it no more: if it is a member, it is the network's now. */
+  #giveUp(peer: Peer): void {
+    if (peer.member === null) {
+      this.remove(peer);
+      return;
+    }
+    const { roster, endpoints, hands } = this.#options;
+    hands.forget(peer);
+    roster.reset(peer);
+    endpoints.set(peer, null);
+    peer.origin = "network";
+    peer.name = peer.member.name ?? null;
+    this.#short.add(peer);
   }
 
   #sayOnce(prefix: string, peer: string): void {

@@ -79,9 +79,14 @@ test("a group fails over: one store, and what waits is looked up again", async (
 test("what a file or a person says is never changed by the network", async () => {
   const { pair, end } = await room();
   const { control, peer: ours } = end;
-  assert.equal(control.admit({ ...member(1), publicKey: ours.publicKey }), null);
-  assert.equal(control.amend(ours, member(1, "10.0.0.9/32")), false);
-  assert.equal(control.dismiss(ours), false);
+  assert.equal(control.amend(ours, member(1, "10.0.0.9/32")), false, "it is no member");
+  assert.equal(control.dismiss(ours), false, "it is no member");
+  const named = { ...member(1, "10.0.0.9/32"), publicKey: ours.publicKey };
+  assert.equal(control.admit(named), ours, "a member, and static all the same");
+  assert.equal(control.amend(ours, { ...named, name: "other" }), true);
+  assert.equal(control.dismiss(ours), true);
+  assert.deepEqual([ours.origin, ours.name, ours.member], ["file", null, null]);
+  assert.deepEqual([...control.roster.allowed.of(ours)], [cidr("10.0.0.2/32")]);
   const peer = control.admit(member(1, "10.0.0.2/32", "10.0.0.11/32"));
   assert(peer !== null);
   pair.run(GATHER_MS + 20);
@@ -101,9 +106,14 @@ test("reload, setconf and remove touch what is configured, and no member", async
   await control.apply({ replacePeers: true, peers: [] }, "file");
   await control.apply({ replacePeers: true, peers: [] }, "command");
   const removed = { peers: [{ publicKey: publicKeyOf(one), remove: true as const }] };
-  for (const by of ["file", "wg"] as const) await control.apply(removed, by);
+  await control.apply(removed, "file");
+  // As `wg syncconf` writes it.
+  const { listenPort, fwmark } = control;
+  await control.apply({ ...removed, privateKey: end.privateKey, listenPort, fwmark }, "wg");
   const isRefused = (error: EngineError): boolean => error.code === "NETWORK_PEER";
-  await assert.rejects(control.apply(removed, "command"), isRefused, "who asks for it is told");
+  for (const by of ["command", "wg"] as const) {
+    await assert.rejects(control.apply(removed, by), isRefused, "who asks for it is told");
+  }
   assert.deepEqual([...control.roster.peers()], [peer]);
   assert.equal(leadsTo(end, "10.0.0.11/32"), peer.entry);
 });
@@ -120,16 +130,62 @@ test("a person sets a member's keepalive and nothing else; a file makes it its o
   await assert.rejects(wrong, (error: EngineError) => error.code === "NETWORK_PEER");
   await control.apply({ peers: [{ publicKey, presharedKey: fixed("psk") }] }, "file");
   assert.equal(peer.origin, "file");
-  assert.equal(control.dismiss(peer), false);
+  assert.equal(control.dismiss(peer), true);
+  assert.equal(control.roster.find(publicKey), peer, "it is the file's");
+});
+
+test("what file and person name no more is the network's again", async () => {
+  const { pair, end } = await room();
+  const { control } = end;
+  const one = { ...member(1, "10.0.0.11/32"), name: "one" };
+  const { publicKey } = one;
+  const file = { publicKey, allowedIps: [cidr("10.1.0.0/24")], persistentKeepaliveS: 25 };
+  await control.apply({ peers: [{ ...file, presharedKey: fixed("psk") }] }, "file");
+  const peer = control.admit(one)!;
+  pair.run(GATHER_MS + 20);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), -1, "what the file says holds");
+  await control.apply({ peers: [{ publicKey, remove: true }] }, "file");
+  assert.equal(control.roster.find(publicKey), peer);
+  const { origin, name, presharedKey, persistentKeepaliveS } = peer;
+  assert.deepEqual([origin, name, presharedKey, persistentKeepaliveS], ["network", "one", null, 0]);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.entry);
+  assert.equal(leadsTo(end, "10.1.0.1/32"), -1);
+  // The same by `wg setconf`.
+  await control.apply({ peers: [file] }, "file");
+  assert.equal(peer.origin, "file");
+  await control.apply({ replacePeers: true, peers: [] });
+  assert.equal(peer.origin, "network");
+  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.entry);
+});
+
+test("a prefix of a member's that somebody had comes back to it", async () => {
+  const { end } = await room();
+  const { control, peer: ours } = end;
+  const one = control.admit(member(1, "10.0.0.2/32", "10.0.0.11/32"))!;
+  const prefixes = (peer: Peer): Cidr[] => [...control.roster.allowed.of(peer)];
+  assert.deepEqual(prefixes(one), [cidr("10.0.0.11/32")]);
+  const { publicKey } = ours;
+  const taken = [cidr("10.0.0.11/32")];
+  await control.apply({ peers: [{ publicKey, allowedIps: taken }] });
+  assert.deepEqual(prefixes(one), []);
+  await control.apply({ peers: [{ publicKey, removedAllowedIps: taken }] });
+  assert.deepEqual(prefixes(one), taken);
+  await control.apply({ peers: [{ publicKey, remove: true }] });
+  assert.equal(prefixes(one).length, 2);
 });
 
 test("no room is no member: entries, prefixes, and while a change waits", async () => {
   const { end } = await room();
   const { control } = end;
+  const before = control.admit(member(0, "10.0.0.10/32"))!;
   const waiting = control.apply({ peers: [] });
   await Promise.resolve();
   assert.equal(control.admit(member(1)), null, "a change waits");
+  assert.equal(control.amend(before, member(0, "10.0.0.20/32")), true);
+  assert.deepEqual([...control.roster.allowed.of(before)], [cidr("10.0.0.10/32")]);
   await waiting;
+  assert.deepEqual([...control.roster.allowed.of(before)], [cidr("10.0.0.20/32")]);
+  control.dismiss(before);
   for (let i = 1; i <= 3; i++) assert.notEqual(control.admit(member(i)), null);
   assert.equal(control.admit(member(4)), null);
 });

@@ -214,7 +214,7 @@ export class Control {
     try {
       await this.#changes.apply(change, by);
     } finally {
-      this.#membership?.catchUp();
+      this.#membership?.changed();
     }
     if (this.listenPort === before) return;
     for (const peer of this.roster.peers()) this.announce(peer);

@@ -48,6 +48,8 @@ export class Membership {
   readonly #network: Network;
   /** Is there a session with the peer, as the network was told? */
   readonly #talking = new PerPeer<{ is: boolean }>(() => ({ is: false }));
+  /** Peers that are members. */
+  readonly #members = new Set<Peer>();
   /** Peers of which something may be to be told. */
   readonly #looked = new Set<Peer>();
   /** Handshake keys of those that could not be admitted, since a change waited. */
@@ -83,7 +85,7 @@ export class Membership {
       isUnknownNeighbour: world.isUnknownNeighbour,
       sendFrame: (handle, type, body) => frames.say(handle as Peer, type, body),
       admit: (change) => this.#admit(change),
-      amend: (handle, change) => this.#options.amend(handle as Peer, change),
+      amend: (handle, change) => this.#amend(handle as Peer, change),
       dismiss: (handle) => this.#dismiss(handle as Peer),
       isStatic: (handle) => (handle as Peer).origin !== "network",
       call: (handle, to) => {
@@ -122,25 +124,34 @@ export class Membership {
     this.counts.set(what, (this.counts.get(what) ?? 0) + amount);
   }
 
+  /** One that a file or a person has named is a member as it is. */
   #admit(change: PeerChange): Peer | null {
-    const peer = this.#options.admit(change);
+    const { roster, entries } = this.#options.rooms;
+    const known = roster.find(change.publicKey);
+    const isNamed = known !== undefined && known.origin !== "network";
+    const peer = isNamed ? known : this.#options.admit(change);
     if (peer === null) {
-      if (this.#options.isBusy() && this.#missed.size < PEERS_MAX) {
-        this.#missed.add(change.publicKey);
-      }
+      const waits = this.#options.isBusy() && this.#missed.size < PEERS_MAX;
+      if (waits) this.#missed.add(change.publicKey);
       return null;
     }
-    this.#options.rooms.entries.setFrameBudget(peer.entry, "member");
-    // A static peer may have a session already.
+    entries.setFrameBudget(peer.entry, "member");
+    this.#members.add(peer);
     this.#looked.add(peer);
     return peer;
   }
 
+  #amend(peer: Peer, change: PeerChange): boolean {
+    if (peer.origin === "network") return this.#options.amend(peer, change);
+    return this.#options.rooms.roster.at(peer.entry) === peer;
+  }
+
   #dismiss(peer: Peer): void {
+    const { roster, entries } = this.#options.rooms;
+    this.#members.delete(peer);
     this.#talking.of(peer).is = false;
-    if (!this.#options.dismiss(peer)) return;
-    if (peer.origin === "network") return;
-    this.#options.rooms.entries.setFrameBudget(peer.entry, "static");
+    if (peer.origin === "network") this.#options.dismiss(peer);
+    else if (roster.at(peer.entry) === peer) entries.setFrameBudget(peer.entry, "static");
   }
 
   #hasSession(peer: Peer): boolean {
@@ -150,28 +161,37 @@ export class Membership {
 
   /** Something happened with the peer: a session may have begun, or ended. */
   looked(peer: Peer): void {
-    if (peer.member !== null) this.#looked.add(peer);
+    if (this.#members.has(peer)) this.#looked.add(peer);
+  }
+
+  /**
+   * A file or a person has changed peers, or tried to: those of them that are gone are members all
+   * the same, and who came meanwhile is one now.
+   */
+  changed(): void {
+    const { roster } = this.#options.rooms;
+    for (const peer of this.#members) {
+      if (roster.at(peer.entry) === peer) continue;
+      this.#members.delete(peer);
+      this.#network.gone(peer);
+    }
+    for (const key of this.#missed) {
+      this.#missed.delete(key);
+      this.#network.findPeer(key);
+    }
   }
 
   /** Tells the network of sessions that began or ended, when nothing else is half done. */
   tell(): void {
     for (const peer of this.#looked) {
       this.#looked.delete(peer);
+      if (!this.#members.has(peer)) continue;
       const talking = this.#talking.of(peer);
       const has = this.#hasSession(peer);
-      if (talking.is === has || peer.member === null) continue;
-      if (this.#options.rooms.roster.at(peer.entry) !== peer) continue;
+      if (talking.is === has || this.#options.rooms.roster.at(peer.entry) !== peer) continue;
       talking.is = has;
       if (has) this.#network.sessionUp(peer);
       else this.#network.sessionDown(peer);
-    }
-  }
-
-  /** The change that waited is made. */
-  catchUp(): void {
-    for (const key of this.#missed) {
-      this.#missed.delete(key);
-      this.#network.findPeer(key);
     }
   }
 

@@ -71,8 +71,8 @@ const isOurs = (change: PeerChange): boolean =>
 export class PeerChanges {
   readonly #options: PeerChangesOptions;
   readonly #said = new Set<string>();
-  /** Members without a prefix of theirs, which a static peer has, or which comes later. */
-  readonly #short = new Set<Peer>();
+  /** Members without a prefix of theirs, which a static peer has or which comes later; all of it. */
+  readonly #short = new Map<Peer, PeerChange>();
   /** The network has changed routes that the kernel does not know of. */
   #routesStale = false;
 
@@ -112,7 +112,7 @@ export class PeerChanges {
           if (named.has(peer)) {
             roster.reset(peer);
             kept.push(peer);
-          } else this.#giveUp(peer);
+          } else this.remove(peer);
         }
       }
       for (const one of peers) this.#make(one, origin);
@@ -127,7 +127,7 @@ export class PeerChanges {
     const { roster } = this.#options;
     const known = roster.find(change.publicKey);
     if (change.remove) {
-      if (known !== undefined && known.origin !== "network") this.#giveUp(known);
+      if (known !== undefined && known.origin !== "network") this.remove(known);
       return;
     }
     // As in WireGuard: nobody is a peer of itself.
@@ -166,17 +166,11 @@ export class PeerChanges {
   // -------------------------------------------------------------------------------------------
   // The network's
 
-  /** A member is a peer; null: there is no room. A static peer stays what it is. */
+  /** A peer of the network; null: there is no room, or a file or a person has named its key. */
   admit(change: PeerChange): Peer | null {
     const { roster, hands } = this.#options;
     const known = roster.find(change.publicKey);
-    if (known !== undefined) {
-      const before = known.member;
-      known.member ??= change;
-      if (this.amend(known, change)) return known;
-      known.member = before;
-      return null;
-    }
+    if (known !== undefined) return this.amend(known, change) ? known : null;
     const ours = this.#withoutTaken(change);
     const fits = roster.size < roster.limit && roster.hasRoom(1) && roster.fits(ours);
     if (!fits || this.#isSelf(change.publicKey)) return null;
@@ -184,46 +178,45 @@ export class PeerChanges {
     let peer: Peer | null = null;
     roster.change(() => {
       peer = roster.add(Uint8Array.from(change.publicKey), "network");
-      peer.member = change;
-      this.#set(peer, ours);
-      this.#noteShort(peer, ours);
+      this.#setOurs(peer, change, ours);
     });
     this.#gather();
     return peer;
   }
 
-  /** Changes a member. False: it is none, or there is no room. */
+  /** Changes a peer of the network. False: it is none, or there is no room. */
   amend(peer: Peer, change: PeerChange): boolean {
     const { roster, hands } = this.#options;
-    if (peer.member === null || roster.find(peer.publicKey) !== peer) return false;
-    if (peer.origin !== "network") {
-      peer.member = change;
-      return true;
-    }
     const ours = this.#withoutTaken(change);
-    if (!roster.fits(ours)) return false;
-    peer.member = change;
-    this.#noteShort(peer, ours);
+    if (!this.#isNetworks(peer) || !roster.fits(ours)) return false;
     hands.hear();
-    roster.change(() => this.#set(peer, ours));
+    roster.change(() => this.#setOurs(peer, change, ours));
     this.#gather();
     return true;
   }
 
   /** The same, with the next catchUp(). False: it is none. */
   amendLater(peer: Peer, change: PeerChange): boolean {
-    if (peer.member === null || this.#options.roster.find(peer.publicKey) !== peer) return false;
-    peer.member = change;
-    this.#short.add(peer);
+    if (!this.#isNetworks(peer)) return false;
+    this.#short.set(peer, change);
     return true;
   }
 
-  /** A member is none any more: it goes, and its routes, at once; not a static peer. False: none. */
+  #isNetworks(peer: Peer): boolean {
+    return peer.origin === "network" && this.#options.roster.find(peer.publicKey) === peer;
+  }
+
+  /** `ours`: what of the change nobody else has. */
+  #setOurs(peer: Peer, change: PeerChange, ours: PeerChange): void {
+    this.#set(peer, ours);
+    if (ours.allowedIps?.length === change.allowedIps?.length) this.#short.delete(peer);
+    else this.#short.set(peer, change);
+  }
+
+  /** A peer of the network goes, and its routes with it, at once. False: it is none. */
   dismiss(peer: Peer): boolean {
-    const { roster, hands, world } = this.#options;
-    if (peer.member === null || roster.find(peer.publicKey) !== peer) return false;
-    peer.member = null;
-    if (peer.origin !== "network") return true;
+    const { hands, world } = this.#options;
+    if (!this.#isNetworks(peer)) return false;
     this.#short.delete(peer);
     this.remove(peer);
     this.#routesStale = false;
@@ -257,42 +250,26 @@ export class PeerChanges {
     return allowedIps === undefined ? change : { ...change, allowedIps: allowedIps.filter(isFree) };
   }
 
-  #noteShort(peer: Peer, { allowedIps = [] }: PeerChange): void {
-    if (allowedIps.length < (peer.member?.allowedIps?.length ?? 0)) this.#short.add(peer);
-    else this.#short.delete(peer);
-  }
-
-  /** Prefixes of members that a file or a person is about to take. */
+  /** Prefixes of members that a file or a person is about to take: until they are given up. */
   #noteTaken(peers: readonly PeerChange[]): void {
+    const { roster } = this.#options;
     for (const { allowedIps = [] } of peers) {
       for (const cidr of allowedIps) {
-        const owner = this.#options.roster.ownerOf(cidr);
-        if (owner?.origin === "network") this.#short.add(owner);
+        const owner = roster.ownerOf(cidr);
+        if (owner?.origin !== "network" || this.#short.has(owner)) continue;
+        const all = [...roster.allowed.of(owner)];
+        const { publicKey } = owner;
+        this.#short.set(owner, { publicKey, replaceAllowedIps: true, allowedIps: all });
       }
     }
   }
 
   /** Members get what file and person have given up, and what had to wait. */
   catchUp(): void {
-    for (const peer of [...this.#short]) {
-      if (peer.member === null || peer.origin !== "network") this.#short.delete(peer);
-      else this.amend(peer, peer.member);
+    for (const [peer, change] of [...this.#short]) {
+      if (!this.#isNetworks(peer)) this.#short.delete(peer);
+      else this.amend(peer, change);
     }
-  }
-
-  /** A file or a person names it no more: if it is a member, it is the network's now. */
-  #giveUp(peer: Peer): void {
-    if (peer.member === null) {
-      this.remove(peer);
-      return;
-    }
-    const { roster, endpoints, hands } = this.#options;
-    hands.forget(peer);
-    roster.reset(peer);
-    endpoints.set(peer, null);
-    peer.origin = "network";
-    peer.name = peer.member.name ?? null;
-    this.#short.add(peer);
   }
 
   #sayOnce(prefix: string, peer: string): void {

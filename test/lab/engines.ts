@@ -97,8 +97,8 @@ const endpointOf = (peer: Host, outer: 4 | 6): string =>
 
 const prefixesOf = (host: Host): string[] => [`${host.inner4}/32`, `${host.inner6}/128`];
 
-/** Name of our interface on a host. */
-export const interfaceOf = (host: Host): string => `p2p${host.name}`;
+/** Name of our interface on a host: unique on the machine, since its WireGuard socket's is. */
+export const interfaceOf = (host: Host): string => `p2p${process.pid}${host.name}`;
 
 /** Writes a host's configuration; returns its file. */
 export const writeConfig = (

@@ -94,19 +94,15 @@ const withEngines = async (
   const { a, b, s } = lab;
   const publicKey = (host: Host): string => keys.get(host)!.publicKey;
   const running: NodeEngine[] = [];
-  const start = async (host: Host, file: string, imports: readonly string[] = []) => {
-    const flags = { threads: 0 };
-    const engine = await runNode(lab, host, file, { flags }, process.execPath, imports);
-    running.push(engine);
-    return engine;
-  };
+  const start = (host: Host, file: string, imports: readonly string[] = []) =>
+    runNode(lab, host, file, { flags: { threads: 0 } }, process.execPath, imports);
   const gatewayPlan = { allowedIps: [`${a.inner4}/32`], knowsEndpoint: false };
   try {
-    for (const host of gateways) {
-      const addresses = [`${host.inner4}/24`];
-      const config = { ...gatewayPlan, addresses };
-      await start(host, writeConfig(lab, host, keys.get(host)!, publicKey(a), config));
-    }
+    const starting = gateways.map((host) => {
+      const config = { ...gatewayPlan, addresses: [`${host.inner4}/24`] };
+      return start(host, writeConfig(lab, host, keys.get(host)!, publicKey(a), config));
+    });
+    running.push(...(await Promise.all(starting)));
     const file = writeConfig(lab, a, keys.get(a)!, publicKey(b), {
       allowedIps: [`${b.inner4}/32`],
     });
@@ -118,9 +114,10 @@ const withEngines = async (
     appendFileSync(file, `[[peer]]\n${second.join("\n")}\n`);
     const standIn = ["../../src/control/control", "./failing-control"] as const;
     const engine = await start(a, file, [swapIn(...standIn, plan)]);
+    running.push(engine);
     await body(engine, running.slice(0, gateways.length));
   } finally {
-    for (const { program } of running) await program.stop();
+    await Promise.all(running.map(({ program }) => program.stop()));
   }
 };
 

@@ -29,7 +29,6 @@ import { Random } from "./random.ts";
 
 const REKEY_MS = 120_000;
 const REJECT_MS = 180_000;
-const KEEPALIVE_MS = 10_000;
 const HELLO_MS = 1_000;
 const HELLOS_MAX = 5;
 const PORT = 51_820;
@@ -61,9 +60,6 @@ interface Session {
   bornMs: number;
   /** The other end said hello. */
   up: boolean;
-  sentMs: number;
-  /** Since when something that came is not answered; 0: nothing is owed. */
-  owesMs: number;
   /** What may still come: when the budgets are full again. */
   framesMs: number;
   bytesMs: number;
@@ -334,7 +330,7 @@ export class VirtualNode implements NetworkWorld {
 
   #session(other: VirtualNode, id: number): Session {
     const { nowMs } = this.stage.time;
-    const counts = { sentMs: nowMs, owesMs: 0, framesMs: 0, bytesMs: 0 };
+    const counts = { framesMs: 0, bytesMs: 0 };
     return { id, other, life: other.life, bornMs: nowMs, up: false, ...counts };
   }
 
@@ -406,8 +402,6 @@ export class VirtualNode implements NetworkWorld {
     if (session?.up !== true) return false;
     const { other, id } = session;
     this.#renew(session);
-    session.sentMs = this.stage.time.nowMs;
-    session.owesMs = 0;
     const bytes = BYTES.frame + 16 * Math.ceil((BYTES.head + body.length) / 16);
     this.stage.air.send(this, other, bytes, () => other.#frame(this, id, type, body));
     return true;
@@ -434,13 +428,6 @@ export class VirtualNode implements NetworkWorld {
     const session = this.#sessionOf(from.identity, id);
     if (session === null || this.network === null) return;
     const { nowMs } = this.stage.time;
-    // A keepalive is owed for what was not answered in time.
-    if (session.owesMs === 0) session.owesMs = nowMs;
-    else if (nowMs - session.owesMs > KEEPALIVE_MS) {
-      session.owesMs = nowMs;
-      this.bytesOut += BYTES.keepalive + 28;
-      from.bytesIn += BYTES.keepalive + 28;
-    }
     this.overhears(type, body);
     if (!fits(session, body.length + BYTES.head, nowMs)) this.stage.count("frameRate", 1);
     else if (this.#admitted.has(from.identity.number)) {

@@ -90,7 +90,7 @@ export class Admission {
 
   /** A member goes. */
   remove(slot: number): void {
-    this.#leave(slot, this.#addresses.drop(slot));
+    this.#leave(slot, this.#addresses.withdraw(slot));
   }
 
   /** A member may be no peer. It keeps its addresses: nobody else gets them. */

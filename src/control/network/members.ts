@@ -10,7 +10,7 @@
  */
 import type { Entry } from "../../wire/network-frames.ts";
 import { Digests } from "./digests.ts";
-import { SlotTable } from "./slots.ts";
+import { SlotTable } from "./slot-table.ts";
 import { memberId, type Statement } from "./statement.ts";
 import type { Handle } from "./world.ts";
 

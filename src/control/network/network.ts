@@ -30,7 +30,7 @@ const CACHE_MS = 60_000;
 const CACHE_EACH_MS = 120;
 /** Tuning: a root is said unasked to who knows more than we, so often at most. */
 const BEHIND_MS = 1_000;
-/** Tuning: while the time is not known, members are asked so often, and so many of them. */
+/** Tuning: the clock is looked at so often; while no time is known, so many members are asked. */
 const TIME_MS = 30_000;
 const TIME_ASKED_MAX = 16;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -64,7 +64,7 @@ export class Network {
   /** When the world will call tick(). */
   #alarmMs = NEVER;
   #cacheMs = NEVER;
-  /** When members are asked which time it is. */
+  /** When the clock is looked at. */
   #timeMs = NEVER;
   #begun = false;
   #stopped = false;
@@ -81,7 +81,7 @@ export class Network {
         this.#wakeBy(this.#timeMs);
       },
       onClockSet: () => {
-        if (this.#begun) this.parts.ownRecord.changed(this.#world.bootMs());
+        if (this.#begun) this.#anew();
       },
       onSecrets: () => {
         this.#intro.renew();
@@ -124,7 +124,7 @@ export class Network {
 
   /** Our own record first: nobody can be asked without one. Then whom the disk knows. */
   #begin(): void {
-    const { ownRecord, intake, reach, disk, clock } = this.parts;
+    const { ownRecord, intake, reach, disk } = this.parts;
     const nowMs = this.#world.bootMs();
     ownRecord.tick(nowMs);
     for (const { record, certificate, place } of disk.readMembers()) {
@@ -133,7 +133,7 @@ export class Network {
       if (place.length > 0) reach.seen(id, place);
     }
     this.ask();
-    if (!clock.trusted) this.#timeMs = nowMs + TIME_MS;
+    this.#timeMs = nowMs + TIME_MS;
     this.#begun = true;
     this.#settle();
   }
@@ -250,7 +250,14 @@ export class Network {
     return slot < 0 ? null : formatNodeId(this.parts.members.at(slot).owner.nodeKey);
   }
 
-  /** A handshake of somebody who is no peer: a member is admitted. Null: it is none. */
+  /** Is this the handshake key of a member who may be a peer? Changes nothing. */
+  expects(handshakeKey: Uint8Array): boolean {
+    const { members } = this.parts;
+    const slot = this.#stopped ? -1 : members.byHandshakeKey(handshakeKey);
+    return slot >= 0 && !members.isBarred(slot);
+  }
+
+  /** Somebody who is no peer proved itself: a member is admitted. Null: it is none. */
   findPeer(handshakeKey: Uint8Array): Handle | null {
     const { members, admission } = this.parts;
     const slot = this.#stopped ? -1 : members.byHandshakeKey(handshakeKey);
@@ -331,6 +338,17 @@ export class Network {
     this.#wakeBy(Math.min(company.dueMs, gossip.dueMs));
   }
 
+  /** A file or a person has taken a peer away that was a member: it is admitted anew. */
+  gone(handle: Handle): void {
+    const { members, admission } = this.parts;
+    const slot = this.#slotOf(handle);
+    this.sessionDown(handle);
+    if (slot < 0 || this.#stopped) return;
+    members.setHandle(slot, null);
+    admission.update(slot, false);
+    this.#settle();
+  }
+
   /** A frame of a member, of a type whose room is "network". Null: it was taken. Borrows: `body`. */
   frame(handle: Handle, type: number, body: Uint8Array): CountName | null {
     const { links, authority, gossip } = this.parts;
@@ -400,12 +418,11 @@ export class Network {
     send(link, FRAME_KINDS.echo.type, body);
   }
 
-  /** The time is not known, or a jump is held back: members tell theirs. */
+  /** Looks at the clock. The time is not known, or a jump is held back: members tell theirs. */
   #askTime(nowMs: number): void {
     const { clock, links, members } = this.parts;
-    const asks = !clock.trusted || clock.heldMs !== 0;
-    this.#timeMs = asks ? nowMs + TIME_MS : NEVER;
-    if (!asks) return;
+    this.#timeMs = nowMs + TIME_MS;
+    if (clock.trusted && clock.heldMs === 0) return;
     let left = TIME_ASKED_MAX;
     for (const link of links.values()) {
       if (left-- === 0) break;
@@ -428,13 +445,22 @@ export class Network {
 
   /** Our own addresses have changed. */
   addressesChanged(): void {
-    this.parts.ownRecord.changed(this.#world.bootMs());
+    this.#anew();
+  }
+
+  /** What we said does not hold; and who did not answer may do so now. */
+  #anew(): void {
+    const { ownRecord, company, links } = this.parts;
+    ownRecord.changed(this.#world.bootMs());
+    company.neighbours.forgive();
+    if (links.size === 0) this.ask();
+    this.#wakeBy(company.dueMs);
   }
 
   /** A newer certificate of our own: renewed, or signed anew. */
   renew(certificate: Certificate): void {
     this.parts.certificate = certificate;
-    this.parts.ownRecord.changed(this.#world.bootMs());
+    this.#anew();
   }
 
   /** A revocations file: takes effect here at once, and goes to all in session. */

@@ -3,7 +3,6 @@
  * going on with it is kept by the rooms (per-peer.ts). Thread: control.
  */
 import { shortKey } from "../../log.ts";
-import type { PeerChange } from "../../schema/change.ts";
 import type { Endpoint } from "../../schema/config.ts";
 
 /**
@@ -19,11 +18,6 @@ export interface Peer {
   /** I/O thread that owns its sessions. */
   readonly owner: number;
   origin: Origin;
-  /**
-   * What the network says of it; null: it is no member. Of a static peer that is one nothing of this
-   * holds, until file and person have given it up.
-   */
-  member: PeerChange | null;
 
   name: string | null;
   presharedKey: Uint8Array | null;

@@ -120,7 +120,7 @@ export class Roster {
       const key = keyText(one.publicKey);
       if (!named.has(key) && this.#byKey.has(key)) known++;
       const isHere = named.get(key) ?? this.#byKey.has(key);
-      named.set(key, one.remove ? this.#isMember(key) : isHere || !one.updateOnly);
+      named.set(key, !one.remove && (isHere || !one.updateOnly));
     }
     const others = change.replacePeers ? this.#staying(named) : this.#byKey.size - known;
     let count = others;
@@ -128,14 +128,12 @@ export class Roster {
     return count;
   }
 
-  #isMember(key: string): boolean {
-    return (this.#byKey.get(key)?.member ?? null) !== null;
-  }
-
-  /** Members that a change which replaces all does not name: they stay. */
+  /** Peers of the network that a change which replaces all does not name: they stay. */
   #staying(named: ReadonlyMap<string, boolean>): number {
     let count = 0;
-    for (const key of this.#byKey.keys()) if (this.#isMember(key) && !named.has(key)) count++;
+    for (const [key, { origin }] of this.#byKey) {
+      if (origin === "network" && !named.has(key)) count++;
+    }
     return count;
   }
 
@@ -239,7 +237,6 @@ export class Roster {
       publicKey,
       owner: entry % arena.limits.ioThreads,
       origin,
-      member: null,
       name: null,
       presharedKey: null,
       endpoint: null,

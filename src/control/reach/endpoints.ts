@@ -153,7 +153,7 @@ export class Endpoints {
 
   /** The peer is called: asks for its address, unless it was asked for a moment ago. */
   ask(peer: Peer): void {
-    if (peer.member !== null) this.call(peer, null);
+    this.call(peer, null);
     if (peer.origin === "network") return;
     const nowMs = this.#world.bootMs();
     const place = this.#places.of(peer);
@@ -164,7 +164,10 @@ export class Endpoints {
     void this.#resolve(peer, place, endpoint);
   }
 
-  /** A member is called: at `to`, or where it is configured, or where the network says. */
+  /**
+   * A member is called: at `to`, or where it is configured, or where the network says. Of who is no
+   * member the network says nothing.
+   */
   call(peer: Peer, to: Uint8Array | null): void {
     const known = peer.endpoint === null ? null : this.#entries.endpoint(peer.entry);
     const configured = known === null || sockaddrFamily(known) === 0 ? null : known;

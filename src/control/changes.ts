@@ -101,8 +101,14 @@ export class Changes {
         await this.#apply(this.#peers.allowed(change, by), by);
       } finally {
         this.#waiting = false;
+        this.#peers.catchUp();
       }
     });
+  }
+
+  /** A change waits: nobody is admitted meanwhile. */
+  get busy(): boolean {
+    return this.#waiting;
   }
 
   /** A peer of the network comes; null: not now, or never (peer-changes.ts). */
@@ -110,9 +116,9 @@ export class Changes {
     return this.#waiting ? null : this.#peers.admit(change);
   }
 
-  /** It changes; false: not now, or never. */
+  /** It changes, at the latest when a change that waits is done; false: never. */
   amend(peer: Peer, change: PeerChange): boolean {
-    return !this.#waiting && this.#peers.amend(peer, change);
+    return this.#waiting ? this.#peers.amendLater(peer, change) : this.#peers.amend(peer, change);
   }
 
   /** It goes, at once. False: it is no peer of the network. */

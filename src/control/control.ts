@@ -211,8 +211,12 @@ export class Control {
    */
   async apply(change: Change, by: Sayer = "wg"): Promise<void> {
     const before = this.listenPort;
-    await this.#changes.apply(change, by);
-    this.#membership?.changed();
+    try {
+      await this.#changes.apply(change, by);
+    } finally {
+      // Whoever came meanwhile had to wait, and what was given up is free.
+      this.#membership?.changed();
+    }
     if (this.listenPort === before) return;
     for (const peer of this.roster.peers()) this.announce(peer);
   }
@@ -227,6 +231,7 @@ export class Control {
       amend: (peer, change) => this.amend(peer, change),
       dismiss: (peer) => this.dismiss(peer),
       isOpen: () => this.#looks.up && this.#changes.open,
+      isBusy: () => this.#changes.busy,
       ringBy: (dueMs) => this.#looks.ringBy(dueMs),
       open,
     });

@@ -1,6 +1,9 @@
 /** admit — peers of the network come and go at once, and change nothing that is configured. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { MembershipWorld } from "../../src/control/membership.ts";
+import type { Network } from "../../src/control/network/network.ts";
+import type { NetworkWorld } from "../../src/control/network/world.ts";
 import type { Peer } from "../../src/control/peers/peer.ts";
 import { GATHER_MS } from "../../src/control/peers/roster.ts";
 import { COMMAND } from "../../src/memory/layout.ts";
@@ -101,9 +104,14 @@ test("reload, setconf and remove touch what is configured, and no member", async
   await control.apply({ replacePeers: true, peers: [] }, "file");
   await control.apply({ replacePeers: true, peers: [] }, "command");
   const removed = { peers: [{ publicKey: publicKeyOf(one), remove: true as const }] };
-  for (const by of ["file", "wg"] as const) await control.apply(removed, by);
+  await control.apply(removed, "file");
+  // As `wg syncconf` writes it.
+  const { listenPort, fwmark } = control;
+  await control.apply({ ...removed, privateKey: end.privateKey, listenPort, fwmark }, "wg");
   const isRefused = (error: EngineError): boolean => error.code === "NETWORK_PEER";
-  await assert.rejects(control.apply(removed, "command"), isRefused, "who asks for it is told");
+  for (const by of ["command", "wg"] as const) {
+    await assert.rejects(control.apply(removed, by), isRefused, "who asks for it is told");
+  }
   assert.deepEqual([...control.roster.peers()], [peer]);
   assert.equal(leadsTo(end, "10.0.0.11/32"), peer.entry);
 });
@@ -123,13 +131,79 @@ test("a person sets a member's keepalive and nothing else; a file makes it its o
   assert.equal(control.dismiss(peer), false);
 });
 
+test("a prefix of a member's that somebody had comes back to it", async () => {
+  const { end } = await room();
+  const { control, peer: ours } = end;
+  const one = control.admit(member(1, "10.0.0.2/32", "10.0.0.11/32"))!;
+  const prefixes = (peer: Peer): Cidr[] => [...control.roster.allowed.of(peer)];
+  assert.deepEqual(prefixes(one), [cidr("10.0.0.11/32")]);
+  const { publicKey } = ours;
+  const taken = [cidr("10.0.0.11/32")];
+  await control.apply({ peers: [{ publicKey, allowedIps: taken }] });
+  assert.deepEqual(prefixes(one), []);
+  await control.apply({ peers: [{ publicKey, removedAllowedIps: taken }] });
+  assert.deepEqual(prefixes(one), taken);
+  await control.apply({ peers: [{ publicKey, remove: true }] });
+  assert.equal(prefixes(one).length, 2);
+});
+
 test("no room is no member: entries, prefixes, and while a change waits", async () => {
   const { end } = await room();
   const { control } = end;
+  const before = control.admit(member(0, "10.0.0.10/32"))!;
   const waiting = control.apply({ peers: [] });
   await Promise.resolve();
   assert.equal(control.admit(member(1)), null, "a change waits");
+  assert.equal(control.amend(before, member(0, "10.0.0.20/32")), true);
+  assert.deepEqual([...control.roster.allowed.of(before)], [cidr("10.0.0.10/32")]);
   await waiting;
+  assert.deepEqual([...control.roster.allowed.of(before)], [cidr("10.0.0.20/32")]);
+  control.dismiss(before);
   for (let i = 1; i <= 3; i++) assert.notEqual(control.admit(member(i)), null);
   assert.equal(control.admit(member(4)), null);
+});
+
+test("what the network changes while a change waits is made when that is", async () => {
+  const { pair, end } = await room();
+  const { control } = end;
+  const peer = control.admit(member(1, "10.0.0.11/32"))!;
+  const waiting = control.apply({ peers: [] });
+  await Promise.resolve();
+  assert.equal(control.amend(peer, member(1, "10.0.0.12/32")), true);
+  await waiting;
+  pair.run(GATHER_MS + 20);
+  assert.equal(leadsTo(end, "10.0.0.12/32"), peer.entry);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), -1);
+});
+
+test("a file that names a member's key has its peer, which is a member all the same", async () => {
+  const { end } = await room();
+  const { control } = end;
+  const gone: unknown[] = [];
+  let made = 0;
+  const network = {
+    gone: (handle: unknown) => gone.push(handle),
+    roomMade: () => made++,
+  } as unknown as Network;
+  let given: NetworkWorld | null = null;
+  control.join({} as MembershipWorld, (world) => {
+    given = world;
+    return network;
+  });
+  const one = member(1, "10.0.0.11/32");
+  const peer = given!.admit(one) as Peer;
+  assert.equal(control.entries.frameBudget(peer.entry), "member");
+  await control.apply({ peers: [one] }, "file");
+  assert.ok(given!.isStatic(peer));
+  assert.equal(made, 1);
+  assert.deepEqual(gone, []);
+  assert.equal(control.entries.frameBudget(peer.entry), "member", "it tells others");
+  assert.equal(given!.amend(peer, { ...one, allowedIps: [] }), true);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.entry, "and what a file says holds");
+  // The file gives it up: what the network may still hold of it reaches nobody's entry.
+  await control.apply({ replacePeers: true, peers: [] }, "file");
+  assert.deepEqual(gone, [peer]);
+  assert.equal(given!.sendFrame(peer, 12, new Uint8Array(13)), false);
+  assert.equal(given!.endpoint(peer), null);
+  assert.equal(given!.hasSession(peer), false);
 });

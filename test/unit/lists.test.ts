@@ -134,6 +134,7 @@ const openPush = (entries: number, links = 1) => {
       return true;
     },
     list: () => list,
+    definition: () => ({ standing: { chain: 0, sequence: 0 }, bytes: new Uint8Array(0) }),
     secret: () => secrets.newest,
     onDone: (link) => done.push(link),
     wakeBy: () => {},

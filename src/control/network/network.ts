@@ -14,14 +14,16 @@ import type { Certificate } from "../../members/certificate.ts";
 import { formatNodeId } from "../../members/sign.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { decodeDigest, decodeEcho, encodeEcho, type Root } from "../../wire/network-frames.ts";
+import { sameSockaddr } from "../../wire/sockaddr.ts";
 import type { Published } from "./authority.ts";
 import { Beacon } from "./beacon.ts";
 import type { CountName } from "./counts.ts";
 import { Intro } from "./intro.ts";
 import { Link } from "./links.ts";
 import { type NetworkOptions, Parts } from "./parts.ts";
+import { NOBODY } from "./refusals.ts";
 import { Report } from "./report.ts";
-import { idOfRecord } from "./statement.ts";
+import { idOfRecord, memberId } from "./statement.ts";
 import type { KeptMember } from "./store.ts";
 import type { Handle, NetworkWorld } from "./world.ts";
 
@@ -33,6 +35,8 @@ const BEHIND_MS = 1_000;
 /** Tuning: the clock is looked at so often; while no time is known, so many members are asked. */
 const TIME_MS = 30_000;
 const TIME_ASKED_MAX = 16;
+/** Tuning: how often addresses of bootstrap that answered are asked again, while all are silent. */
+const ASK_AGAIN_MS = 60_000;
 const NEVER = Number.POSITIVE_INFINITY;
 const NOTHING = new Uint8Array(0);
 
@@ -66,6 +70,8 @@ export class Network {
   #cacheMs = NEVER;
   /** When the clock is looked at. */
   #timeMs = NEVER;
+  /** When addresses of bootstrap began to be asked last. */
+  #askedMs = Number.NEGATIVE_INFINITY;
   #begun = false;
   #stopped = false;
 
@@ -88,7 +94,11 @@ export class Network {
         this.#beacon.renew();
       },
       onHas: (link) => this.#published?.has.add(link.id),
-      onGone: (handle) => this.sessionDown(handle),
+      onGone: (handle) => {
+        // Nothing that was begun with it goes on.
+        this.#intro.met(handle.publicKey);
+        this.sessionDown(handle);
+      },
       call: (slot) => this.#call(slot),
     });
     this.#intro = this.#openIntro();
@@ -141,6 +151,7 @@ export class Network {
   /** Asks the addresses of `bootstrap` who they are: at the start, and when their names changed. */
   ask(): void {
     const nowMs = this.#world.bootMs();
+    this.#askedMs = nowMs;
     for (const { sockaddr } of this.#world.bootstrap()) this.#intro.ask(sockaddr, nowMs);
     this.#wakeBy(this.#intro.dueMs);
   }
@@ -234,14 +245,28 @@ export class Network {
     way: "intro" | "here",
   ): Handle | null {
     const { intake, reach, members, admission, company } = this.parts;
+    if (way === "here" && !this.#mayBeAt(from, shown.record)) return null;
     const slot = intake.takeNow(shown, way);
     if (slot < 0) return null;
     const { id } = members.at(slot);
-    reach.seen(id, from);
+    // Others have its certificate and its record, too: an INTRO of theirs does not lead us astray.
+    if (way === "here" || reach.hint(id) === null) reach.seen(id, from);
     company.neighbours.spoke(id);
     const handle = admission.admitNow(slot);
     this.#wakeBy(company.dueMs);
     return handle;
+  }
+
+  /** False: `bootstrap` names who is there, and it is somebody else. */
+  #mayBeAt(place: Uint8Array, record: Uint8Array): boolean {
+    const { refusals, clock } = this.parts;
+    const named = this.#world.bootstrap().filter(({ sockaddr }) => sameSockaddr(sockaddr, place));
+    const keys = named.flatMap(({ nodeKey }) => nodeKey ?? []);
+    const id = idOfRecord(record);
+    if (keys.length === 0 || keys.some((key) => memberId(key) === id)) return true;
+    const why = "somebody answers at an address of bootstrap that another is named for";
+    refusals.add(NOBODY, "bootstrapOther", why, clock.certificateS());
+    return false;
   }
 
   /** Node id of a peer that is a member's; null: it is none. */
@@ -281,7 +306,10 @@ export class Network {
 
   /** Calls a member whose end of the session is not there, or that has none. */
   #call(slot: number): boolean {
-    const { members, reach } = this.parts;
+    const { members, reach, links } = this.parts;
+    const nowMs = this.#world.bootMs();
+    // Who answered at an address of bootstrap may not be there: it is asked again who is.
+    if (links.size === 0 && this.#begun && nowMs - this.#askedMs > ASK_AGAIN_MS) this.ask();
     const handle = members.handle(slot);
     if (handle === null || reach.places(slot).length === 0) return false;
     this.#met.delete(handle);
@@ -455,6 +483,12 @@ export class Network {
     company.neighbours.forgive();
     if (links.size === 0) this.ask();
     this.#wakeBy(company.dueMs);
+  }
+
+  /** A change of a file or a person was made: members may have waited for its end. */
+  roomMade(): void {
+    this.parts.admission.roomMade();
+    this.#settle();
   }
 
   /** A newer certificate of our own: renewed, or signed anew. */

@@ -153,10 +153,8 @@ export class Endpoints {
 
   /** The peer is called: asks for its address, unless it was asked for a moment ago. */
   ask(peer: Peer): void {
-    if (peer.origin === "network") {
-      this.call(peer, null);
-      return;
-    }
+    this.call(peer, null);
+    if (peer.origin === "network") return;
     const nowMs = this.#world.bootMs();
     const place = this.#places.of(peer);
     const { endpoint } = peer;
@@ -166,9 +164,14 @@ export class Endpoints {
     void this.#resolve(peer, place, endpoint);
   }
 
-  /** A peer of the network is called: at `to`, or where the network says. */
+  /**
+   * A member is called: at `to`, or where it is configured, or where the network says. Of who is no
+   * member the network says nothing.
+   */
   call(peer: Peer, to: Uint8Array | null): void {
-    const place = this.#options.calling(peer, to);
+    const known = peer.endpoint === null ? null : this.#entries.endpoint(peer.entry);
+    const configured = known === null || sockaddrFamily(known) === 0 ? null : known;
+    const place = this.#options.calling(peer, to ?? configured);
     if (place === null || sameSockaddr(this.#entries.endpoint(peer.entry), place)) return;
     this.#entries.setEndpoint(peer.entry, place);
   }

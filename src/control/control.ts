@@ -214,6 +214,7 @@ export class Control {
     try {
       await this.#changes.apply(change, by);
     } finally {
+      // Whoever came meanwhile had to wait, and what was given up is free.
       this.#membership?.changed();
     }
     if (this.listenPort === before) return;
@@ -230,7 +231,6 @@ export class Control {
       amend: (peer, change) => this.amend(peer, change),
       dismiss: (peer) => this.dismiss(peer),
       isOpen: () => this.#looks.up && this.#changes.open,
-      isBusy: () => this.#changes.busy,
       ringBy: (dueMs) => this.#looks.ringBy(dueMs),
       open,
     });

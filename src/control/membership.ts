@@ -7,7 +7,7 @@
  *
  * Thread: control.
  */
-import { COUNT, DROP, PEERS_MAX } from "../memory/layout.ts";
+import { COUNT, DROP } from "../memory/layout.ts";
 import type { PeerChange } from "../schema/change.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
 import type { Network } from "./network/network.ts";
@@ -37,8 +37,6 @@ export interface MembershipOptions {
   readonly dismiss: (peer: Peer) => boolean;
   /** The interface is up, and the port is ours. */
   readonly isOpen: () => boolean;
-  /** Nobody is admitted now: a change waits. */
-  readonly isBusy: () => boolean;
   readonly ringBy: (dueMs: number) => void;
   readonly open: (world: NetworkWorld) => Network;
 }
@@ -52,8 +50,6 @@ export class Membership {
   readonly #members = new Set<Peer>();
   /** Peers of which something may be to be told. */
   readonly #looked = new Set<Peer>();
-  /** Handshake keys of those that could not be admitted, since a change waited. */
-  readonly #missed = new Set<Uint8Array>();
   /** What the network refused and did, by name. */
   readonly counts = new Map<string, number>();
   #wakeAtMs = Number.POSITIVE_INFINITY;
@@ -65,6 +61,11 @@ export class Membership {
 
   get network(): Network {
     return this.#network;
+  }
+
+  /** Control has it still: an entry that was given up may be another's by now. */
+  #has(peer: Peer): boolean {
+    return this.#options.rooms.roster.at(peer.entry) === peer;
   }
 
   #world(): NetworkWorld {
@@ -83,13 +84,14 @@ export class Membership {
       sendDatagram: (datagram, to, local) =>
         this.#options.isOpen() && world.send(datagram, to, local),
       isUnknownNeighbour: world.isUnknownNeighbour,
-      sendFrame: (handle, type, body) => frames.say(handle as Peer, type, body),
+      sendFrame: (handle, type, body) =>
+        this.#has(handle as Peer) && frames.say(handle as Peer, type, body),
       admit: (change) => this.#admit(change),
       amend: (handle, change) => this.#amend(handle as Peer, change),
       dismiss: (handle) => this.#dismiss(handle as Peer),
       isStatic: (handle) => (handle as Peer).origin !== "network",
       call: (handle, to) => {
-        if (!this.#options.isOpen()) return;
+        if (!this.#options.isOpen() || !this.#has(handle as Peer)) return;
         endpoints.call(handle as Peer, to);
         exchange.initiate(handle as Peer, world.bootMs());
       },
@@ -98,6 +100,7 @@ export class Membership {
       },
       hasSession: (handle) => this.#hasSession(handle as Peer),
       endpoint: (handle) => {
+        if (!this.#has(handle as Peer)) return null;
         const { entry } = handle as Peer;
         const known = entries.current(entry) >= 0 ? entries.endpoint(entry) : null;
         return known === null || sockaddrFamily(known) === 0 ? null : known;
@@ -130,11 +133,7 @@ export class Membership {
     const known = roster.find(change.publicKey);
     const isNamed = known !== undefined && known.origin !== "network";
     const peer = isNamed ? known : this.#options.admit(change);
-    if (peer === null) {
-      const waits = this.#options.isBusy() && this.#missed.size < PEERS_MAX;
-      if (waits) this.#missed.add(change.publicKey);
-      return null;
-    }
+    if (peer === null) return null;
     entries.setFrameBudget(peer.entry, "member");
     this.#members.add(peer);
     this.#looked.add(peer);
@@ -156,7 +155,7 @@ export class Membership {
 
   #hasSession(peer: Peer): boolean {
     const { entries, frames } = this.#options.rooms;
-    return entries.current(peer.entry) >= 0 && frames.knows(peer);
+    return this.#has(peer) && entries.current(peer.entry) >= 0 && frames.knows(peer);
   }
 
   /** Something happened with the peer: a session may have begun, or ended. */
@@ -164,10 +163,7 @@ export class Membership {
     if (this.#members.has(peer)) this.#looked.add(peer);
   }
 
-  /**
-   * A file or a person has changed peers, or tried to: those of them that are gone are members all
-   * the same, and who came meanwhile is one now.
-   */
+  /** A file or a person has changed peers: those of them that are gone are members all the same. */
   changed(): void {
     const { roster } = this.#options.rooms;
     for (const peer of this.#members) {
@@ -175,10 +171,7 @@ export class Membership {
       this.#members.delete(peer);
       this.#network.gone(peer);
     }
-    for (const key of this.#missed) {
-      this.#missed.delete(key);
-      this.#network.findPeer(key);
-    }
+    this.#network.roomMade();
   }
 
   /** Tells the network of sessions that began or ended, when nothing else is half done. */
@@ -188,7 +181,10 @@ export class Membership {
       if (!this.#members.has(peer)) continue;
       const talking = this.#talking.of(peer);
       const has = this.#hasSession(peer);
-      if (talking.is === has || this.#options.rooms.roster.at(peer.entry) !== peer) continue;
+      const { roster, entries } = this.#options.rooms;
+      // A frame may have come when the session was about to end, before its hello.
+      const isOver = !has && entries.current(peer.entry) < 0;
+      if ((talking.is === has && !isOver) || roster.at(peer.entry) !== peer) continue;
       talking.is = has;
       if (has) this.#network.sessionUp(peer);
       else this.#network.sessionDown(peer);

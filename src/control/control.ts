@@ -212,6 +212,7 @@ export class Control {
   async apply(change: Change, by: Sayer = "wg"): Promise<void> {
     const before = this.listenPort;
     await this.#changes.apply(change, by);
+    this.#membership?.changed();
     if (this.listenPort === before) return;
     for (const peer of this.roster.peers()) this.announce(peer);
   }

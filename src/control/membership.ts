@@ -11,13 +11,7 @@ import { COUNT, DROP } from "../memory/layout.ts";
 import type { PeerChange } from "../schema/change.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
 import type { Network } from "./network/network.ts";
-import type {
-  BootstrapPlace,
-  NetworkWorld,
-  NotAdmitted,
-  OwnAddress,
-  Store,
-} from "./network/world.ts";
+import type { BootstrapPlace, NetworkWorld, OwnAddress, Store } from "./network/world.ts";
 import type { Peer } from "./peers/peer.ts";
 import { PerPeer } from "./peers/per-peer.ts";
 import type { Rooms } from "./rooms.ts";
@@ -52,6 +46,8 @@ export class Membership {
   readonly #network: Network;
   /** Is there a session with the peer, as the network was told? */
   readonly #talking = new PerPeer<{ is: boolean }>(() => ({ is: false }));
+  /** Peers that are members. */
+  readonly #members = new Set<Peer>();
   /** Peers of which something may be to be told. */
   readonly #looked = new Set<Peer>();
   /** What the network refused and did, by name. */
@@ -85,8 +81,9 @@ export class Membership {
       isUnknownNeighbour: world.isUnknownNeighbour,
       sendFrame: (handle, type, body) => frames.say(handle as Peer, type, body),
       admit: (change) => this.#admit(change),
-      amend: (handle, change) => this.#options.amend(handle as Peer, change),
-      dismiss: (handle) => void this.#options.dismiss(handle as Peer),
+      amend: (handle, change) => this.#amend(handle as Peer, change),
+      dismiss: (handle) => this.#dismiss(handle as Peer),
+      isStatic: (handle) => (handle as Peer).origin !== "network",
       call: (handle, to) => {
         if (!this.#options.isOpen()) return;
         endpoints.call(handle as Peer, to);
@@ -123,14 +120,30 @@ export class Membership {
     this.counts.set(what, (this.counts.get(what) ?? 0) + amount);
   }
 
-  #admit(change: PeerChange): Peer | NotAdmitted {
+  /** One that a file or a person has named is a member as it is. */
+  #admit(change: PeerChange): Peer | null {
     const { roster, entries } = this.#options.rooms;
     const known = roster.find(change.publicKey);
-    if (known !== undefined && known.origin !== "network") return "static";
-    const peer = this.#options.admit(change);
-    if (peer === null) return "full";
+    const isNamed = known !== undefined && known.origin !== "network";
+    const peer = isNamed ? known : this.#options.admit(change);
+    if (peer === null) return null;
     entries.setFrameBudget(peer.entry, "member");
+    this.#members.add(peer);
+    this.#looked.add(peer);
     return peer;
+  }
+
+  #amend(peer: Peer, change: PeerChange): boolean {
+    if (peer.origin === "network") return this.#options.amend(peer, change);
+    return this.#options.rooms.roster.at(peer.entry) === peer;
+  }
+
+  #dismiss(peer: Peer): void {
+    const { roster, entries } = this.#options.rooms;
+    this.#members.delete(peer);
+    this.#talking.of(peer).is = false;
+    if (peer.origin === "network") this.#options.dismiss(peer);
+    else if (roster.at(peer.entry) === peer) entries.setFrameBudget(peer.entry, "static");
   }
 
   #hasSession(peer: Peer): boolean {
@@ -140,13 +153,24 @@ export class Membership {
 
   /** Something happened with the peer: a session may have begun, or ended. */
   looked(peer: Peer): void {
-    if (peer.origin === "network") this.#looked.add(peer);
+    if (this.#members.has(peer)) this.#looked.add(peer);
+  }
+
+  /** A file or a person has changed peers: those of them that are gone are members all the same. */
+  changed(): void {
+    const { roster } = this.#options.rooms;
+    for (const peer of this.#members) {
+      if (roster.at(peer.entry) === peer) continue;
+      this.#members.delete(peer);
+      this.#network.gone(peer);
+    }
   }
 
   /** Tells the network of sessions that began or ended, when nothing else is half done. */
   tell(): void {
     for (const peer of this.#looked) {
       this.#looked.delete(peer);
+      if (!this.#members.has(peer)) continue;
       const talking = this.#talking.of(peer);
       const has = this.#hasSession(peer);
       if (talking.is === has || this.#options.rooms.roster.at(peer.entry) !== peer) continue;

@@ -109,10 +109,9 @@ export const openRooms = ({ dueBy, network, ...options }: RoomsOptions, world: W
     suites,
     keeper,
     endpoints,
-    find: (publicKey) => {
-      const peer = roster.find(publicKey) ?? network()?.findPeer(publicKey) ?? undefined;
-      return peer as Peer | undefined;
-    },
+    find: (publicKey) =>
+      roster.find(publicKey) ?? (network()?.expects(publicKey) ? "expected" : undefined),
+    admit: (publicKey) => (network()?.findPeer(publicKey) ?? undefined) as Peer | undefined,
     seed: () => world.randomBytes(32),
     unixMs: world.unixMs,
     send: world.send,

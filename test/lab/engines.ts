@@ -97,8 +97,8 @@ const endpointOf = (peer: Host, outer: 4 | 6): string =>
 
 const prefixesOf = (host: Host): string[] => [`${host.inner4}/32`, `${host.inner6}/128`];
 
-/** Name of our interface on a host. */
-export const interfaceOf = (host: Host): string => `p2p${host.name}`;
+/** Name of our interface on a host: unique on the machine, since its WireGuard socket's is. */
+export const interfaceOf = (host: Host): string => `p2p${process.pid}${host.name}`;
 
 /** Writes a host's configuration; returns its file. */
 export const writeConfig = (
@@ -283,7 +283,9 @@ export const runWireguardGo = async (
   // One that was killed leaves it.
   rmSync(socket, { force: true });
   const program = lab.start(host, [binary, "-f", name]);
-  for (let waited = 0; !existsSync(socket); waited += POLL_MS) {
+  const answers = async (): Promise<boolean> =>
+    existsSync(socket) && (await lab.run(host, ["wg", "show", name])).code === 0;
+  for (let waited = 0; !(await answers()); waited += POLL_MS) {
     if (waited > UP_MS || program.child.exitCode !== null) {
       throw new LabError(`${binary} did not come up: ${program.errors.trim()}`);
     }

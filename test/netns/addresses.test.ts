@@ -7,7 +7,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Keys, makeKeys, PORT } from "../lab/engines.ts";
 import { cannotRun, type Host, Lab, LINK, wireguardName } from "../lab/lab.ts";
 import { firstPing, flow } from "../lab/measure.ts";
@@ -27,9 +26,6 @@ before(async () => {
   for (const host of [lab.a, lab.b]) await lab.must(host, promote);
 });
 after(() => lab?.remove());
-
-/** Of 10 ms each. */
-const LOOKS_MAX = 200;
 
 /** Null is ours. */
 type Role = Wireguard | null;
@@ -82,8 +78,10 @@ const startEnd = async (
   if (role === null) assert.equal((await runDropIn(lab, start, name)).code, 0);
   else {
     await lab.must(start, [role.binary, name]);
-    // It returns before its socket is there.
-    for (let looks = 0; looks < LOOKS_MAX && !existsSync(socketOf(name)); looks++) await sleep(10);
+    // It returns before its socket is there, and the socket is there before anybody listens.
+    await until(`${name} answers`, async () => {
+      return existsSync(socketOf(name)) && (await lab.run(start, ["wg", "show", name])).code === 0;
+    });
   }
   if (start !== host) await lab.must(start, ["ip", "link", "set", name, "netns", host.namespace]);
   await wg("set", name, "private-key", keys[side].file, "listen-port", String(plan.port[side]));

@@ -116,6 +116,7 @@ const assertPeers = async (host: Host, peerKeys: Keys, outer: 4 | 6): Promise<vo
   assert.deepEqual(peer, {
     name: null,
     nodeId: null,
+    origin: "file",
     wireguardPublicKey: peerKeys.publicKey,
     addresses: [`${other.inner4}/32`, `${other.inner6}/128`],
     endpoint,

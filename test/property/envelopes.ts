@@ -31,7 +31,7 @@ const HOSTILE: readonly (readonly [what: string, body: (chance: Chance) => Uint8
 ];
 
 // biome-ignore format: a table
-const TYPES = ["status.get", "peers.get", "routes.get", "stats.get", "config.get", "engine.reload", "peers.rekey", "log.level", "network.publish", "toString", "__proto__", "x"] as const;
+const TYPES = ["status.get", "peers.get", "routes.get", "stats.get", "config.get", "engine.reload", "peers.rekey", "log.level", "network.publish", "network.explain", "toString", "__proto__", "x"] as const;
 
 const someKey = (chance: Chance): unknown =>
   chance.pick([null, "a key", chance.fill(new Uint8Array(32)), new Uint8Array(31), 7]);
@@ -45,6 +45,7 @@ export const someRequest = (chance: Chance): Record<string, unknown> => ({
   ...(chance.once(2) ? { publicKey: someKey(chance) } : {}),
   ...(chance.once(2) ? { definition: someKey(chance), list: someKey(chance) } : {}),
   ...(chance.once(2) ? { secret: someKey(chance) } : {}),
+  ...(chance.once(2) ? { subject: chance.pick(["a", "", "x".repeat(101), null, 7]) } : {}),
   ...(chance.once(4) ? { sealed: chance.fill(new Uint8Array(80)) } : {}),
   ...(chance.once(2) ? { level: chance.pick(["warn", "loud", null, 3, "silent"]) } : {}),
 });

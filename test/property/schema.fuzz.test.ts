@@ -269,7 +269,8 @@ test("a key file is an identity, a WireGuard key, or KEY_INVALID", () => {
 
 /** What a reader makes of pieces: the envelopes before the first damaged one, and was there one? */
 /** Requests that damage may leave whole: none of them changes anything but what is logged. */
-const KNOWN = /^((status|peers|routes|stats|config)\.get|engine\.reload|peers\.rekey|log\.level)$/;
+const KNOWN =
+  /^((status|peers|routes|stats|config)\.get|engine\.reload|peers\.rekey|log\.level|network\.(publish|explain))$/;
 
 const readAll = (pieces: readonly Buffer[]): { envelopes: unknown[]; damaged: boolean } => {
   const reader = new EnvelopeReader();
@@ -344,6 +345,11 @@ const twinRequest = (fields: Readonly<Record<string, unknown>>): [unknown, probl
   if (type === "log.level") {
     const known = level === null || level === "warn" || level === "silent";
     return known ? [{ type, level }, false] : [null, true];
+  }
+  if (type === "network.explain") {
+    const { subject } = fields;
+    const named = typeof subject === "string" && subject.length <= 100;
+    return named ? [{ type, subject }, false] : [null, true];
   }
   if (type === "network.publish") {
     const { definition, list, secret, sealed } = fields;

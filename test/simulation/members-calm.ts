@@ -17,7 +17,8 @@ export interface CalmOptions {
   /** How long rest is measured. */
   readonly restMs: number;
   readonly loss: number;
-  readonly trace?: ((text: string) => void) | null;
+  /** Called when all are together. */
+  readonly together?: (nodes: readonly VirtualNode[]) => void;
 }
 
 export interface Calm {
@@ -75,7 +76,8 @@ const bytesOf = (nodes: readonly VirtualNode[]): number =>
 
 const verifier = new SharedVerifier();
 
-export const calm = ({ nodes: count, seed, startMs, restMs, loss }: CalmOptions): Calm => {
+export const calm = (options: CalmOptions): Calm => {
+  const { nodes: count, seed, startMs, restMs, loss, together } = options;
   verifier.clear();
   const { stage, random, counts } = openStage(seed, { ...WEATHER, loss }, count <= 200, verifier);
   const { time, ledger } = stage;
@@ -97,30 +99,13 @@ export const calm = ({ nodes: count, seed, startMs, restMs, loss }: CalmOptions)
     while (at < count && missing(nodes[at]!, nodes) === null) at++;
     return at === count;
   };
-  time.run(startMs + (Number(process.env.DBG) || LIMIT_MS), isTogether);
+  time.run(startMs + LIMIT_MS, isTogether);
   const togetherMs = time.nowMs - startMs;
-  if (process.env.DBG)
-    for (const node of nodes) {
-      const p = node.network!.parts;
-      console.log(
-        node.name,
-        "id",
-        p.ownId,
-        "members",
-        p.members.size,
-        "digest",
-        p.members.digests.count,
-        [...p.links.values()].map(
-          (l) =>
-            `${[...nodes].find((n) => n.network!.parts.ownId === l.id)!.name} ${l.chosen ? "C" : ""}${l.keptUntilMs > time.nowMs ? "K" : ""} differs ${l.differs} news ${l.news.count} asked ${l.asked} q ${l.queue.length} due ${l.rootDueMs - time.nowMs}`,
-        ),
-      );
-    }
   for (const node of nodes) {
     const lacks = missing(node, nodes);
     if (lacks !== null) throw new Violation(`${lacks.who.name} ${lacks.why} at ${node.name}`);
   }
-  (globalThis as { __hook?: (n: unknown) => void }).__hook?.(nodes);
+  together?.(nodes);
   const bytesToJoin = bytesOf(nodes);
   time.run(time.nowMs + 120_000);
   const before = bytesOf(nodes);

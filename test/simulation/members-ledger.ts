@@ -4,7 +4,6 @@
  *
  *     nothing of a revoked key, 5 s after publication, at a node that the publisher can reach
  *     no prefix leads to a member whose certificate does not hold it
- *     peers that a file names are untouched
  *     everybody knows everybody
  */
 
@@ -67,10 +66,6 @@ export class Ledger {
     return identity;
   }
 
-  dismissed(node: VirtualNode, isStatic: boolean): void {
-    if (isStatic) throw new Violation(`${node.name} dismisses a peer that a file names`);
-  }
-
   /** A list was published that names somebody: these nodes have to know it in 5 s. */
   revoked(identity: Identity, nodes: Iterable<VirtualNode>): void {
     this.#revoked.set(identity, { fromMs: this.#nowMs() + CUT_MS, by: new Set(nodes) });
@@ -113,7 +108,7 @@ export const missing = (
     if (slot < 0) return { who, why: "is not known" };
     if (members.at(slot).sequence < newest.sequence)
       return { who, why: "is known by an old record" };
-    if (members.handle(slot) === null && !members.isStatic(slot)) return { who, why: "is no peer" };
+    if (members.handle(slot) === null) return { who, why: "is no peer" };
   }
   return null;
 };

@@ -10,12 +10,7 @@ import sodium from "sodium-native";
 import { SlotSet } from "../../src/control/network/links.ts";
 import { Network } from "../../src/control/network/network.ts";
 import type { NetworkOptions } from "../../src/control/network/parts.ts";
-import type {
-  Handle,
-  NetworkWorld,
-  NotAdmitted,
-  OwnAddress,
-} from "../../src/control/network/world.ts";
+import type { Handle, NetworkWorld, OwnAddress } from "../../src/control/network/world.ts";
 import type { PeerChange } from "../../src/schema/change.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import type { Air } from "./members-air.ts";
@@ -34,7 +29,6 @@ import { Random } from "./random.ts";
 
 const REKEY_MS = 120_000;
 const REJECT_MS = 180_000;
-const KEEPALIVE_MS = 10_000;
 const HELLO_MS = 1_000;
 const HELLOS_MAX = 5;
 const PORT = 51_820;
@@ -66,9 +60,6 @@ interface Session {
   bornMs: number;
   /** The other end said hello. */
   up: boolean;
-  sentMs: number;
-  /** Since when something that came is not answered; 0: nothing is owed. */
-  owesMs: number;
   /** What may still come: when the budgets are full again. */
   framesMs: number;
   bytesMs: number;
@@ -240,9 +231,8 @@ export class VirtualNode implements NetworkWorld {
 
   readonly isUnknownNeighbour = (): boolean => false;
 
-  readonly admit = (change: PeerChange): Handle | NotAdmitted => {
+  readonly admit = (change: PeerChange): Handle => {
     const identity = this.stage.ledger.admitted(this, change);
-    if (this.#statics.has(identity)) return "static";
     this.#admitted.add(identity.number);
     return identity;
   };
@@ -253,14 +243,15 @@ export class VirtualNode implements NetworkWorld {
   };
 
   readonly dismiss = (handle: Handle): void => {
-    this.stage.ledger.dismissed(this, this.#statics.has(handle));
     this.#admitted.remove((handle as Identity).number);
+    if (this.#statics.has(handle)) return;
     this.#sessions.delete(handle);
     this.#previous.delete(handle);
     this.#next.delete(handle);
     this.#called.delete(handle);
   };
 
+  readonly isStatic = (handle: Handle): boolean => this.#statics.has(handle);
   readonly isPeer = (identity: Identity): boolean => this.#admitted.has(identity.number);
   readonly hasSession = (handle: Handle): boolean => this.#sessions.get(handle)?.up === true;
   readonly lastUsedMs = (): number => 0;
@@ -323,7 +314,8 @@ export class VirtualNode implements NetworkWorld {
     // A copy has the time stamp of the first one.
     const sessions = [this.#sessions, this.#previous, this.#next];
     if (sessions.some((all) => all.get(identity)?.id === name)) return;
-    this.stage.ledger.spoke(this, from, "a handshake");
+    // What a file has named may do so, whatever the network says of it.
+    if (!isStatic) this.stage.ledger.spoke(this, from, "a handshake");
     this.#next.set(identity, this.#session(from, name));
     this.stage.air.send(this, from, BYTES.second, () => from.#answered(this, name));
   }
@@ -338,7 +330,7 @@ export class VirtualNode implements NetworkWorld {
 
   #session(other: VirtualNode, id: number): Session {
     const { nowMs } = this.stage.time;
-    const counts = { sentMs: nowMs, owesMs: 0, framesMs: 0, bytesMs: 0 };
+    const counts = { framesMs: 0, bytesMs: 0 };
     return { id, other, life: other.life, bornMs: nowMs, up: false, ...counts };
   }
 
@@ -346,7 +338,7 @@ export class VirtualNode implements NetworkWorld {
     const before = this.#sessions.get(handle);
     if (before !== undefined) this.#previous.set(handle, before);
     // What was said of the other end holds, when it is still the same.
-    session.up = before?.up === true && before.other.life === session.life;
+    session.up = before?.up === true && before.life === session.life;
     this.#sessions.set(handle, session);
     this.#expire(handle, session);
     this.#sayHello(handle, session, 0);
@@ -387,7 +379,7 @@ export class VirtualNode implements NetworkWorld {
     const isNew = !current.up;
     current.up = true;
     if (!heard) this.#sayHello(handle, current, 0);
-    if (isNew && !this.#statics.has(handle)) this.network?.sessionUp(handle);
+    if (isNew) this.network?.sessionUp(handle);
   }
 
   #expire(handle: Handle, session: Session): void {
@@ -410,8 +402,6 @@ export class VirtualNode implements NetworkWorld {
     if (session?.up !== true) return false;
     const { other, id } = session;
     this.#renew(session);
-    session.sentMs = this.stage.time.nowMs;
-    session.owesMs = 0;
     const bytes = BYTES.frame + 16 * Math.ceil((BYTES.head + body.length) / 16);
     this.stage.air.send(this, other, bytes, () => other.#frame(this, id, type, body));
     return true;
@@ -438,17 +428,12 @@ export class VirtualNode implements NetworkWorld {
     const session = this.#sessionOf(from.identity, id);
     if (session === null || this.network === null) return;
     const { nowMs } = this.stage.time;
-    this.stage.ledger.spoke(this, from, `a frame of type ${type}`);
-    // A keepalive is owed for what was not answered in time.
-    if (session.owesMs === 0) session.owesMs = nowMs;
-    else if (nowMs - session.owesMs > KEEPALIVE_MS) {
-      session.owesMs = nowMs;
-      this.bytesOut += BYTES.keepalive + 28;
-      from.bytesIn += BYTES.keepalive + 28;
-    }
     this.overhears(type, body);
     if (!fits(session, body.length + BYTES.head, nowMs)) this.stage.count("frameRate", 1);
-    else this.network.frame(from.identity, type, body);
+    else if (this.#admitted.has(from.identity.number)) {
+      this.stage.ledger.spoke(this, from, `a frame of type ${type}`);
+      this.network.frame(from.identity, type, body);
+    } else this.stage.count("frameMembers", 1);
   }
 }
 

@@ -23,7 +23,11 @@ import { Random } from "./random.ts";
 
 /** Members that belong. */
 const NODES = 8;
+/** All start within this. */
+const START_MS = 3_000;
 const STORM_MS = 300_000;
+/** All have met somebody until then: who knows one address, and that one moves, is alone. */
+const FAIR_MS = 20_000;
 /** All know each other this long after the sky is clear, or something is wrong. */
 const TOGETHER_MS = 1_500_000;
 /** A node that is up for so long has its neighbours; so has one after a partition. */
@@ -33,9 +37,12 @@ const HOUR_MS = 3_600_000;
 export interface Storm {
   readonly seed: number;
   readonly virtualMs: number;
+  /** From the last start until all who belong know each other; null: not before the storm. */
+  readonly startMs: number | null;
   /** From the clear sky until everybody knows everybody. */
   readonly togetherMs: number;
   readonly counts: ReadonlyMap<string, number>;
+  readonly trace: readonly string[];
 }
 
 /** A run went wrong; the seed repeats it. */
@@ -63,6 +70,8 @@ class Weather {
   readonly trace: string[] = [];
   readonly #settledMs = new Map<VirtualNode, number>();
   #sequence = 1;
+  /** When the last of what happens is over. */
+  #overMs = STORM_MS;
   readonly #revoked = new Map<Identity, number>();
 
   constructor(seed: number, tracing: boolean) {
@@ -98,7 +107,7 @@ class Weather {
     const known = place === 0 ? 1 : this.random.below(Math.min(place, NODES));
     const bootstrap = [sockaddrOf(known)];
     const node = new VirtualNode(this.stage, identity, place, { bootstrap, ...options });
-    this.stage.time.at(this.random.between(0, 3_000), () => this.start(node));
+    this.stage.time.at(this.random.between(0, START_MS), () => this.start(node));
     return node;
   }
 
@@ -184,6 +193,12 @@ class Weather {
     );
   }
 
+  #after(delayMs: number, act: () => void): void {
+    const { time } = this.stage;
+    this.#overMs = Math.max(this.#overMs, time.nowMs + delayMs);
+    time.after(delayMs, act);
+  }
+
   start(node: VirtualNode): void {
     if (node.isUp) return;
     this.say(`${node.name} starts`);
@@ -206,7 +221,7 @@ class Weather {
     ];
     const bag = incidents.flatMap(([weight, act]) => Array.from({ length: weight }, () => act));
     for (let left = 2 + this.random.below(7); left > 0; left--) {
-      time.at(this.random.between(2_000, STORM_MS), this.random.pick(bag));
+      time.at(this.random.between(FAIR_MS, STORM_MS), this.random.pick(bag));
     }
     for (const liar of this.liars) {
       const all = this.nodes.map(({ identity }) => identity);
@@ -227,7 +242,7 @@ class Weather {
     if (lost) node.wipe();
     else if (this.random.chance(0.2)) node.damage(this.random.pick(["members", "own", "list"]));
     const downMs = this.random.chance(0.7) ? 3_000 : 200_000;
-    this.stage.time.after(this.random.between(100, downMs), () => this.start(node));
+    this.#after(this.random.between(100, downMs), () => this.start(node));
   }
 
   #move(): void {
@@ -241,14 +256,14 @@ class Weather {
   }
 
   #partition(): void {
-    const { air, time, ledger } = this.stage;
+    const { air, ledger } = this.stage;
     const sides = new Map(this.nodes.map((node) => [node, this.random.below(2)]));
     this.count("partitions");
     this.say(`the network is parted: ${[...sides.values()].join("")}`);
     air.side = (node) => sides.get(node) ?? 0;
     for (const node of this.nodes) ledger.excused(node);
     this.#unsettle();
-    time.after(this.random.between(1_000, 120_000), () => {
+    this.#after(this.random.between(1_000, 120_000), () => {
       this.say("the network is whole");
       air.side = () => 0;
       this.#unsettle();
@@ -295,7 +310,7 @@ class Weather {
   #pardon(node: VirtualNode): void {
     const { time, ledger } = this.stage;
     if (node.identity.number >= 20) return;
-    time.after(CUT_MS + this.random.between(1_000, 30_000), () => {
+    this.#after(CUT_MS + this.random.between(1_000, 30_000), () => {
       const notBeforeS = BORN_S + Math.floor(time.nowMs / 1_000);
       const certificate = certify(node.identity, { notBeforeS });
       this.say(`${node.name} is signed anew`);
@@ -317,7 +332,7 @@ class Weather {
     node.clockMs = HOUR_MS * this.random.between(-100, 100);
     this.count("clocks");
     this.say(`${node.name}'s clock jumps by ${(node.clockMs / HOUR_MS).toFixed(1)} h`);
-    this.stage.time.after(this.random.between(1_000, 60_000), () => {
+    this.#after(this.random.between(1_000, 60_000), () => {
       node.clockMs = 0;
       this.say(`${node.name}'s clock is right again`);
     });
@@ -339,35 +354,45 @@ class Weather {
   // -------------------------------------------------------------------------------------------
   // The end
 
+  /** The first seconds are fair. Returns how long it took after the last start; null: too long. */
+  begin(): number | null {
+    const { time } = this.stage;
+    time.run(START_MS);
+    time.run(FAIR_MS, () => this.#isTogether());
+    return time.nowMs < FAIR_MS ? time.nowMs - START_MS : null;
+  }
+
+  #isTogether(): boolean {
+    return this.nodes.every((node) => missing(node, this.nodes) === null);
+  }
+
   clear(): number {
     const { time, air } = this.stage;
-    // What still happens happens in the next minutes.
-    time.run(time.nowMs + 330_000);
+    while (time.nowMs < this.#overMs) time.run(this.#overMs);
     air.side = () => 0;
     Object.assign(air.weather, { loss: 0, duplicates: 0 });
     for (const node of this.nodes) this.start(node);
     const fromMs = time.nowMs;
     this.say("the sky is clear");
-    const isTogether = (): boolean =>
-      this.nodes.every((node) => missing(node, this.nodes) === null);
-    time.run(fromMs + TOGETHER_MS, isTogether, 250);
+    time.run(fromMs + TOGETHER_MS, () => this.#isTogether(), 250);
     const togetherMs = time.nowMs - fromMs;
     for (const node of this.nodes) {
       const lacks = missing(node, this.nodes);
-      if (lacks !== null && process.env.DBG) {
-        for (const one of [node, lacks.who]) {
-          console.log(one.name, JSON.stringify(one.network!.report.network()));
-          for (const facts of one.network!.report.members()) {
-            console.log("  ", one.network!.report.explain(facts.name)!.join(" | "));
-          }
-          console.log(one.network!.report.strangers());
-        }
-      }
+      if (lacks !== null) for (const one of [node, lacks.who]) this.#tell(one);
       if (lacks !== null) throw new Violation(`${lacks.who.name} ${lacks.why} at ${node.name}`);
       this.#checkPeers(node);
     }
     time.run(time.nowMs + 10_000);
     return togetherMs;
+  }
+
+  /** What a node knows: for who looks into a run that failed. */
+  #tell(node: VirtualNode): void {
+    const report = node.network?.report;
+    this.say(`${node.name} knows ${JSON.stringify(report?.network())}`);
+    for (const { name } of report?.members() ?? []) {
+      this.say(`  ${report?.explain(name)?.join(" ")}`);
+    }
   }
 
   /** Nobody has a peer that is revoked; who is served by a liar is served by others too. */
@@ -392,9 +417,10 @@ export const storm = (seed: number, tracing = false): Storm => {
   try {
     weather.people();
     weather.plan();
+    const startMs = weather.begin();
     stage.time.run(STORM_MS);
     const togetherMs = weather.clear();
-    return { seed, virtualMs: stage.time.nowMs, togetherMs, counts };
+    return { seed, virtualMs: stage.time.nowMs, startMs, togetherMs, counts, trace: weather.trace };
   } catch (error) {
     throw new StormError(seed, error, weather.trace);
   }

@@ -41,6 +41,7 @@ for (const from of [ELSEWHERE, ELSEWHERE_6]) {
       pair.carries = () => true;
       pair.run(6_000);
       pair.call(b);
+      pair.run(6_000);
       assert.ok(b.current?.initiator, "b has a session with a");
       assert.equal(endpointOf(b), "192.0.2.1:51820");
     });

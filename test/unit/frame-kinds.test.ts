@@ -127,8 +127,23 @@ test("the table: types once each, sizes that a frame can have, rates", () => {
     assert.ok(perSecond > 0 && burst > 0);
   }
   assert.equal(FRAME_HEADER_BYTES + FRAME_BODY_BYTES, FRAME_BYTES);
-  const types = Object.entries(FRAME_KINDS).map(([name, { type }]) => [name, type]);
-  assert.deepEqual(Object.fromEntries(types), { hello: 1, probe: 2, answer: 3 });
+  const types = Object.entries<FrameKind>(FRAME_KINDS).map(([name, { type }]) => [name, type]);
+  assert.deepEqual(Object.fromEntries(types), {
+    hello: 1,
+    probe: 2,
+    answer: 3,
+    digest: 7,
+    want: 8,
+    record: 9,
+    revocations: 11,
+    ack: 12,
+    definition: 13,
+    secret: 14,
+    echo: 19,
+    goodbye: 20,
+  });
+  const strangers = kinds.filter(({ members }) => !members).map(({ type }) => type);
+  assert.deepEqual(strangers, [1, 2, 3], "all others are taken of members alone");
 });
 
 test("a kind for members is taken from one, and from nobody else", () => {

@@ -104,7 +104,7 @@ test("a probe waits too, and is not taken for one that was lost", async () => {
   assert.equal(a.count("frameUnsent"), 0);
   free();
   pair.run(2 * SETTLE_MS);
-  assert.equal(framesOf(a), 1, "the first probe, of the whole MTU");
+  assert.equal(framesOf(a), 2, "a hello in answer, and the first probe, of the whole MTU");
 });
 
 test("who waits and is gone sends nothing in another's name", async () => {

@@ -131,10 +131,10 @@ export const defineIssuer = (network: Command): void => {
     .option("--enrol", "it may take in new members too")
     .option(
       "--prefix <PREFIX>",
-      "it may give addresses and routes of this, and so on (default: the network's ranges)",
+      "it may give addresses and routes of this; several times for more (default: the network's)",
       prefixesOption,
     )
-    .option("--group <GROUP>", "it may give this group, and so on", groupsOption);
+    .option("--group <GROUP>", "it may give this group; several times for more", groupsOption);
   addFlagOptions(command, "it may let others")
     .option("--days <DAYS>", `how long it may (default: ${DAYS})`, daysOption, DAYS)
     .option(

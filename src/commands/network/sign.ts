@@ -368,11 +368,15 @@ export const defineSign = (network: Command): void => {
     .option("--name <NAME>", "call it so (default: as it asks)", nameOption)
     .option(
       "--ip <ADDRESS>",
-      "give it this address, and so on (default: the next)",
+      "its address; several times for more (default: the next)",
       addressesOption,
     )
-    .option("--route <PREFIX>", "let it announce this prefix, and so on", prefixesOption)
-    .option("--group <GROUP>", "put it into this group, and so on", groupsOption);
+    .option(
+      "--route <PREFIX>",
+      "a prefix that it may announce; several times for more",
+      prefixesOption,
+    )
+    .option("--group <GROUP>", "a group that it is in; several times for more", groupsOption);
   addFlagOptions(command, "let it")
     .option("--enrol", "let it take in new members, with an issuer certificate")
     .option("--days <DAYS>", "how long it counts (default: 365, with an issuer 90)", daysOption)

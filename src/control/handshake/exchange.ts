@@ -22,6 +22,7 @@ import { CookiesHeld } from "./cookies-held.ts";
 import type { HandshakeSecrets } from "./key-log.ts";
 import {
   beginInitiation,
+  type ConsumedInitiation,
   consumeResponse,
   createInitiation,
   createResponse,
@@ -30,6 +31,7 @@ import {
   macValid,
   type PendingInitiation,
   type ResponderState,
+  staticStatic,
   wipe,
   wipeKeys,
 } from "./noise.ts";
@@ -49,8 +51,10 @@ export interface Surroundings {
   readonly endpoints: Endpoints;
   readonly entries: PeerEntries;
   readonly counters: Counters;
-  /** The peer with this public key. */
-  readonly find: (publicKey: Uint8Array) => Peer | undefined;
+  /** The peer with this public key; "expected": a member who is one when it proves itself. */
+  readonly find: (publicKey: Uint8Array) => Peer | "expected" | undefined;
+  /** An expected one did. Undefined: there is no room. */
+  readonly admit: (publicKey: Uint8Array) => Peer | undefined;
   /** 32 random bytes. */
   readonly seed: () => Uint8Array;
   /** Unix time in milliseconds. */
@@ -197,44 +201,43 @@ export class Exchange {
       counters.add(DROP[begun.reason], 1);
       return null;
     }
-    const peer = this.#world.find(begun.pending.remotePublicKey);
-    if (peer === undefined) {
+    const { remotePublicKey } = begun.pending;
+    const known = this.#world.find(remotePublicKey);
+    if (known === undefined) {
       wipe(begun.pending);
       counters.add(DROP.handshakeUnknownPeer, 1);
       return null;
     }
-    const state = this.#authenticate(self, peer, begun.pending, nowMs);
-    const answered = state !== null && this.#respond(self, peer, state, from, local, nowMs);
-    return answered ? peer : null;
-  }
-
-  /** The second half of an initiation, and its timestamp. */
-  #authenticate(
-    self: Self,
-    peer: Peer,
-    pending: PendingInitiation,
-    nowMs: number,
-  ): ResponderState | null {
-    const { counters } = this.#world;
-    const product = this.#remembered.product(self, peer);
-    if (product === null) {
-      counters.add(DROP.handshakeInvalid, 1);
-      wipe(pending);
-      return null;
-    }
-    const finished = finishInitiation(pending, product);
-    if (!finished.ok) {
-      counters.add(DROP[finished.reason], 1);
-      return null;
-    }
-    this.#world.suites.called(peer, finished.state.suite);
-    const refused = this.#remembered.refusal(peer, finished.timestamp, nowMs);
-    if (refused !== null) {
-      counters.add(DROP[refused], 1);
+    const finished = this.#finish(self, known, begun.pending);
+    if (finished === null) return null;
+    // Anybody can name somebody's key: who becomes a peer has proved that it is its own.
+    const peer = known === "expected" ? this.#world.admit(remotePublicKey) : known;
+    const refused = peer ? this.#refusal(peer, finished, nowMs) : "handshakeUnknownPeer";
+    if (peer === undefined || refused !== null) {
+      counters.add(DROP[refused ?? "handshakeUnknownPeer"], 1);
       wipe(finished.state);
       return null;
     }
-    return finished.state;
+    return this.#respond(self, peer, finished.state, from, local, nowMs) ? peer : null;
+  }
+
+  /** The second half of an initiation: null: its sender does not have the key that it named. */
+  #finish(self: Self, known: Peer | "expected", pending: PendingInitiation) {
+    const isPeer = known !== "expected";
+    const product = isPeer
+      ? this.#remembered.product(self, known)
+      : staticStatic(self.keys, pending.remotePublicKey);
+    const finished = product === null ? null : finishInitiation(pending, product);
+    if (!isPeer) product?.fill(0);
+    if (finished?.ok) return finished;
+    wipe(pending);
+    this.#world.counters.add(DROP[finished?.reason ?? "handshakeInvalid"], 1);
+    return null;
+  }
+
+  #refusal(peer: Peer, { state, timestamp }: ConsumedInitiation, nowMs: number) {
+    this.#world.suites.called(peer, state.suite);
+    return this.#remembered.refusal(peer, timestamp, nowMs);
   }
 
   #respond(

@@ -2,8 +2,8 @@
  * addresses — who has an address that two certificates hold: one of them, and it is said.
  *
  * What the authority itself signed beats what an issuer signed, then what counts from later on
- * wins: a renewed certificate, or one for a new machine, takes over. The other gets the address back
- * when the first is gone. Pure.
+ * wins: a renewed certificate, or one for a new machine, takes over. The other gets the address
+ * back when the first is gone. Pure.
  */
 import { formatAddress } from "../../wire/cidr.ts";
 import type { Members } from "./members.ts";
@@ -63,7 +63,7 @@ export class Addresses {
   }
 
   /** A member goes. Returns whose addresses have changed. */
-  drop(slot: number): Set<number> {
+  withdraw(slot: number): Set<number> {
     const affected = new Set<number>();
     const members = this.#members;
     this.#forget(slot);

@@ -8,7 +8,7 @@
  * Every member is a peer while there are entries; when they run out, a member that calls takes the
  * place of one that is idle. Two members that announce one prefix do not share it yet: the lower
  * metric has it, then the lower id. What a file or a person has named stays theirs: control sees to
- * that. Thread: control.
+ * that, and a member among them talks as members do. Thread: control.
  */
 import { hostPrefix, prefixHolds, someHolds } from "../../members/fields.ts";
 import type { PeerChange } from "../../schema/change.ts";
@@ -90,7 +90,7 @@ export class Admission {
 
   /** A member goes. */
   remove(slot: number): void {
-    this.#leave(slot, this.#addresses.drop(slot));
+    this.#leave(slot, this.#addresses.withdraw(slot));
   }
 
   /** A member may be no peer. It keeps its addresses: nobody else gets them. */
@@ -126,16 +126,6 @@ export class Admission {
       this.#admit(slot);
     }
     return members.handle(slot);
-  }
-
-  /** A file or a person has given up keys: what was theirs may be a member's. */
-  reconsider(): void {
-    const { members } = this.#options;
-    for (const slot of members.slots()) {
-      if (!members.isStatic(slot)) continue;
-      members.setStatic(slot, false);
-      this.#admit(slot);
-    }
   }
 
   /** Prefixes that lead to a member. */
@@ -182,8 +172,7 @@ export class Admission {
     const { world, members, onFull } = this.#options;
     if (members.isBarred(slot) || members.origin(slot).way === "own") return;
     const admitted = world.admit(this.#change(slot));
-    if (admitted === "static") members.setStatic(slot, true);
-    else if (admitted !== "full") {
+    if (admitted !== null) {
       members.setHandle(slot, admitted);
       this.#waiting.delete(slot);
     } else if (!this.#waiting.has(slot)) {

@@ -101,7 +101,7 @@ export class Authority {
   load(lists: readonly (Uint8Array | null)[], floor: Standing): void {
     this.revocations.setFloor(floor);
     for (const bytes of lists) {
-      if (bytes !== null) this.revocations.accept(bytes, this.#definition);
+      if (bytes !== null) this.revocations.load(bytes, this.#definition);
     }
   }
 

@@ -3,7 +3,8 @@
  * what the authority signed, and what members say.
  *
  *     the system's clock is past the build date ──▶ believed, and followed step by step
- *     it jumps over an hour that the boot clock does not show ──▶ held back until two members agree
+ *     members have agreed, and it jumps over an hour that the boot clock does not show
+ *                                     ──▶ held back until two members agree with it
  *     it is before the build date ──▶ no time is known but a floor, until two members say theirs
  *
  * The floor is the newest of build date, what the authority signed, and our own certificate: time
@@ -47,6 +48,8 @@ export class Clock {
   #anchorMs = 0;
   #anchoredMs = 0;
   #heldMs = 0;
+  /** Members have agreed with the time that is believed. */
+  #agreed = false;
   /** What members said, as such a difference, by member; the oldest goes. */
   readonly #said = new Map<number, { readonly offsetMs: number; readonly bootMs: number }>();
 
@@ -97,11 +100,17 @@ export class Clock {
     this.#said.delete(member);
     if (this.#said.size >= SAID_MAX) this.#said.delete(this.#said.keys().next().value!);
     this.#said.set(member, { offsetMs: unixMs - bootMs, bootMs });
-    if (this.trusted) return;
+    if (this.trusted) {
+      // Nobody can be deceived about a time that nobody but the system's clock has told.
+      this.#agreed ||= this.#offsetMs !== null && this.#confirmed(this.#offsetMs);
+      return;
+    }
     // No time is known: the earlier of two that agree is one.
     const offsets = this.#fresh().sort((a, b) => a - b);
     const found = offsets.find((offsetMs) => this.#confirmed(offsetMs));
-    if (found !== undefined && bootMs + found >= this.#floorS * 1_000 - SKEW_MS) this.#take(found);
+    if (found === undefined || bootMs + found < this.#floorS * 1_000 - SKEW_MS) return;
+    this.#take(found);
+    this.#agreed = true;
   }
 
   /** The system's clock, as far as it may be followed. */
@@ -119,7 +128,7 @@ export class Clock {
       this.#heldMs = 0;
       this.#offsetMs = offsetMs;
       if (boot - this.#anchoredMs > ANCHOR_MS) this.#take(offsetMs);
-    } else if (this.#confirmed(offsetMs)) {
+    } else if (!this.#agreed || this.#confirmed(offsetMs)) {
       this.#take(offsetMs);
     } else {
       const heldMs = offsetMs - this.#offsetMs;

@@ -19,7 +19,7 @@ import { Neighbours, type NeighboursOptions } from "./neighbours.ts";
 /** Protocol: how often neighbours exchange roots; below what ends an idle session (180 s). */
 const ROOT_MS = 60_000;
 /** Who does not say again that it keeps us does so no more. */
-const KEPT_MS = 150_000;
+const KEPT_MS = 80_000;
 /** Tuning: a root is answered within this. */
 const ANSWER_MS = 2_000;
 /** Tuning: questions without an answer until a neighbour is silent. */
@@ -141,7 +141,9 @@ export class Company {
     if (link.chosen) return;
     link.chosen = true;
     this.#company.add(link);
-    this.#say(link, false, nowMs);
+    // Of one that was silent a session says nothing: it is asked.
+    const wasSilent = this.neighbours.silences(link.id) > 0;
+    this.#say(link, wasSilent, nowMs);
     link.rootDueMs = Math.min(link.rootDueMs, nowMs + this.#minute());
     this.#timed.add(link);
   }
@@ -188,17 +190,20 @@ export class Company {
 
   /** It is gone. */
   down(link: Link): void {
-    this.#company.delete(link);
     this.#timed.delete(link);
-    if (link.chosen || !this.#options.hasLinks()) {
-      this.neighbours.stale();
-      this.#options.wakeBy(this.#chooseMs);
-    }
+    if (this.#company.delete(link) || !this.#options.hasLinks()) this.#short();
+  }
+
+  /** A neighbour is gone: there may be too few. */
+  #short(): void {
+    this.neighbours.stale();
+    this.#options.wakeBy(this.#chooseMs);
   }
 
   /** The other end says that it stops. */
   goodbye(link: Link, nowMs: number): void {
-    this.neighbours.fellSilent(link.id, nowMs);
+    link.keptUntilMs = 0;
+    this.#fellSilent(link, nowMs);
   }
 
   /** Says our root, unasked. */
@@ -231,8 +236,10 @@ export class Company {
     if (nowMs < this.#rootDueMs(link)) return;
     if (link.asking) {
       link.unanswered++;
-      if (link.unanswered >= UNANSWERED_MAX) this.#fellSilent(link, nowMs);
-      else {
+      if (link.unanswered >= UNANSWERED_MAX) {
+        if (link.chosen) this.#options.count("neighboursLost", 1);
+        this.#fellSilent(link, nowMs);
+      } else {
         // Its end of the session may be gone.
         this.#options.call(link.slot);
         this.#say(link, true, nowMs);
@@ -248,7 +255,6 @@ export class Company {
     link.unanswered = 0;
     link.rootDueMs = NEVER;
     link.keptUntilMs = 0;
-    if (link.chosen) this.#options.count("neighboursLost", 1);
     this.neighbours.fellSilent(link.id, nowMs);
     this.#release(link, nowMs);
   }
@@ -256,7 +262,7 @@ export class Company {
   /** Who is no neighbour is owed no news, and no roots. */
   #settle(link: Link, nowMs: number): void {
     if (link.isNeighbour(nowMs)) this.#company.add(link);
-    else this.#company.delete(link);
+    else if (this.#company.delete(link)) this.#short();
     if (link.chosen || link.asking) return;
     link.rootDueMs = link.keptUntilMs > nowMs ? link.keptUntilMs : NEVER;
     if (link.rootDueMs === NEVER) this.#timed.delete(link);
@@ -268,12 +274,13 @@ export class Company {
 
   /** The other end said its root: what differs is found out by the end with the lower id. */
   root(link: Link, root: Root, same: boolean, nowMs: number): void {
+    this.neighbours.spoke(link.id);
     link.theirs = root;
     link.asking = false;
     link.unanswered = 0;
     link.keptUntilMs = root.keep ? nowMs + KEPT_MS : 0;
     if (root.decline && link.chosen) {
-      this.neighbours.passOver(link.id, nowMs);
+      this.neighbours.declined(link.id, nowMs);
       link.chosen = false;
     }
     link.differs = same ? 0 : link.differs + 1;

@@ -23,6 +23,7 @@ export const NETWORK_COUNTS = {
   entriesFull:      "Members that there was no entry for in the peers' table.",
   checksFull:       "Records that had to be left out, since too many waited to be verified.",
   wantsFull:        "Records that were not asked for at once, since too many were under way.",
+  rangesFull:       "Ranges of a member that were not compared with what is held: it says too many.",
   wantTimeouts:     "Records that were asked for and did not come.",
   owedFull:         "Wants that were not answered, since too many were owed to one member.",
   piecesInvalid:    "Pieces of a revocation list that fit no list.",

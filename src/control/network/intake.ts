@@ -12,7 +12,7 @@
 import { sameBytes } from "../../members/bytes.ts";
 import { type Certificate, validity } from "../../members/certificate.ts";
 import type { Definition } from "../../members/definition.ts";
-import { decodeRecord, type RecordView } from "../../members/record.ts";
+import { decodeRecord } from "../../members/record.ts";
 import type { Shown } from "../../wire/network-frames.ts";
 import type { Admission } from "./admission.ts";
 import { type Clock, SKEW_MS } from "./clock.ts";
@@ -176,7 +176,7 @@ export class Intake {
   }
 
   #process(shown: Shown, way: Known, link: Link | null): Outcome {
-    const checked = this.#check(shown);
+    const checked = this.#check(shown, way);
     if (checked instanceof Refuse) return this.#refuse(checked, link);
     if (typeof checked === "string") return checked;
     const judged = this.#judge(checked, way, link);
@@ -195,7 +195,7 @@ export class Intake {
   // Is it what it says?
 
   /** Verifies what nobody has verified yet. */
-  #check(shown: Shown): Statement | Refuse | "kept" | "certificate" {
+  #check(shown: Shown, way: Known): Statement | Refuse | "kept" | "certificate" {
     const { verifier, members } = this.#options;
     const known = verifier.known(shown);
     if (known !== null) return known;
@@ -204,7 +204,7 @@ export class Intake {
     const view = decoded.value;
     const slot = members.byNodeKey(view.nodeKey);
     const held = slot < 0 ? null : members.at(slot);
-    if (held !== null && view.sequence <= held.sequence) return this.#old(view, held);
+    if (held !== null && view.sequence <= held.sequence) return this.#old(view.sequence, held, way);
     const sameOwner = held !== null && sameBytes(held.owner.hash, view.certificateHash);
     const owner = sameOwner ? held.owner : this.#owner(shown);
     if (owner instanceof Refuse || owner === "certificate") return owner;
@@ -216,9 +216,12 @@ export class Intake {
     return new Refuse(name, "recordInvalid", `a record: ${verdict.why}`);
   }
 
-  /** One that is older than what is held: somebody sends it again, or was away. */
-  #old(view: RecordView, held: Statement): Refuse | "kept" {
-    if (view.sequence === held.sequence) return "kept";
+  /**
+   * One that is no newer than what is held. Somebody sends it again; or its member shows itself and
+   * does not know the time: it is welcome all the same.
+   */
+  #old(sequence: number, held: Statement, way: Known): Refuse | "kept" {
+    if (sequence === held.sequence || way === "intro" || way === "here") return "kept";
     return new Refuse(held.owner.name, "recordOld", "a record that is older than the one here");
   }
 
@@ -258,10 +261,7 @@ export class Intake {
       if (!sameBytes(held.owner.nodeKey, owner.nodeKey)) {
         return new Refuse(owner.name, "keyConflict", "its id is another member's");
       }
-      if (statement.sequence === held.sequence) return "kept";
-      if (statement.sequence < held.sequence) {
-        return new Refuse(owner.name, "recordOld", "a record that is older than the one here");
-      }
+      if (statement.sequence <= held.sequence) return this.#old(statement.sequence, held, way);
     }
     const void_ = this.#void(owner, revocations.problemOf(statement));
     if (void_ !== null) return void_;

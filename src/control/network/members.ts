@@ -10,7 +10,7 @@
  */
 import type { Entry } from "../../wire/network-frames.ts";
 import { Digests } from "./digests.ts";
-import { SlotTable } from "./slots.ts";
+import { SlotTable } from "./slot-table.ts";
 import { memberId, type Statement } from "./statement.ts";
 import type { Handle } from "./world.ts";
 
@@ -37,8 +37,6 @@ const SPAN_21 = 2 ** 21;
 const LISTED = 1;
 /** Its handshake key is another's too: no peer. */
 const BARRED = 2;
-/** A file or a person has named its key: it is theirs. */
-const STATIC = 4;
 
 const hashId = (id: number): number => Math.floor(id / SPAN_21);
 
@@ -274,14 +272,6 @@ export class Members {
 
   bar(slot: number, barred: boolean): void {
     this.#mark(slot, BARRED, barred);
-  }
-
-  isStatic(slot: number): boolean {
-    return (this.#flags[slot]! & STATIC) !== 0;
-  }
-
-  setStatic(slot: number, is: boolean): void {
-    this.#mark(slot, STATIC, is);
   }
 
   #mark(slot: number, flag: number, on: boolean): void {

@@ -19,7 +19,9 @@ const TWO_32 = 2 ** 32;
 /** Tuning: how long a silent member is passed over: at first, doubled each time, at most. */
 const SILENT_MS = 20_000;
 const SILENT_MAX_MS = 600_000;
-/** Tuning: silent members that are remembered. */
+/** Tuning: who declined is asked again after so long. */
+const DECLINED_MS = 21_600_000;
+/** Tuning: silent members, and those that declined, that are remembered. */
 const SILENT_MEMBERS_MAX = 1_024;
 
 export interface NeighboursOptions {
@@ -45,12 +47,15 @@ const clockwise = (from: number, to: number): number =>
 export class Neighbours {
   readonly #options: NeighboursOptions;
   readonly #silent = new Map<number, Silence>();
+  /** Until when those are passed over that declined, unless there is nobody else. */
+  readonly #declined = new Map<number, number>();
   /** As they were chosen last: how far the two of the ring are, and the slots of the others. */
   #nextAt = Number.POSITIVE_INFINITY;
   #beforeAt = Number.POSITIVE_INFINITY;
   #extra: readonly number[] = [];
   /** There were fewer than are wanted. */
   #short = true;
+  #chosenMs = Number.NEGATIVE_INFINITY;
   /** A member came that would be chosen, or one that was is gone. */
   #stale = true;
 
@@ -65,7 +70,9 @@ export class Neighbours {
   /** When the first of those that are passed over may be tried again. */
   get retryMs(): number {
     let first = Number.POSITIVE_INFINITY;
-    for (const { untilMs } of this.#silent.values()) first = Math.min(first, untilMs);
+    for (const { untilMs } of this.#silent.values()) {
+      if (untilMs > this.#chosenMs) first = Math.min(first, untilMs);
+    }
     return first;
   }
 
@@ -95,14 +102,24 @@ export class Neighbours {
   }
 
   /** It does not want to be our neighbour. */
-  passOver(id: number, nowMs: number): void {
-    this.#silent.set(id, { untilMs: nowMs + SILENT_MAX_MS, times: 0 });
+  declined(id: number, nowMs: number): void {
+    if (this.#declined.size >= SILENT_MEMBERS_MAX) {
+      this.#declined.delete(this.#declined.keys().next().value!);
+    }
+    this.#declined.set(id, nowMs + DECLINED_MS);
     this.#stale = true;
   }
 
   /** It lives. */
   spoke(id: number): void {
     if (this.#silent.delete(id)) this.#stale = true;
+  }
+
+  /** We were wrong, or are elsewhere: nobody is passed over. */
+  forgive(): void {
+    this.#silent.clear();
+    this.#declined.clear();
+    this.#stale = true;
   }
 
   isSilent(id: number, nowMs: number): boolean {
@@ -127,6 +144,7 @@ export class Neighbours {
   ): ReadonlySet<number> {
     const { members, ownId, wanted, eligible } = this.#options;
     this.#stale = false;
+    this.#chosenMs = nowMs;
     let [next, before] = [-1, -1];
     this.#nextAt = Number.POSITIVE_INFINITY;
     this.#beforeAt = Number.POSITIVE_INFINITY;
@@ -134,6 +152,7 @@ export class Neighbours {
     for (const slot of members.slots()) {
       const { id } = members.at(slot);
       if (!eligible(slot) || this.isSilent(id, nowMs)) continue;
+      if (more === 0 && nowMs < (this.#declined.get(id) ?? 0)) continue;
       usable.push(slot);
       const [after, behind] = [clockwise(ownId, id), clockwise(id, ownId)];
       if (after < this.#nextAt) [next, this.#nextAt] = [slot, after];

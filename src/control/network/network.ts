@@ -30,6 +30,9 @@ const CACHE_MS = 60_000;
 const CACHE_EACH_MS = 120;
 /** Tuning: a root is said unasked to who knows more than we, so often at most. */
 const BEHIND_MS = 1_000;
+/** Tuning: the clock is looked at so often; while no time is known, so many members are asked. */
+const TIME_MS = 30_000;
+const TIME_ASKED_MAX = 16;
 const NEVER = Number.POSITIVE_INFINITY;
 const NOTHING = new Uint8Array(0);
 
@@ -61,6 +64,8 @@ export class Network {
   /** When the world will call tick(). */
   #alarmMs = NEVER;
   #cacheMs = NEVER;
+  /** When the clock is looked at. */
+  #timeMs = NEVER;
   #begun = false;
   #stopped = false;
 
@@ -71,8 +76,12 @@ export class Network {
       wakeBy: (dueMs) => this.#wakeBy(dueMs),
       onChanged: () => this.#changed(),
       // What was said with another time is worth nothing. At the start nothing was.
+      onClockHeld: () => {
+        this.#timeMs = this.#world.bootMs();
+        this.#wakeBy(this.#timeMs);
+      },
       onClockSet: () => {
-        if (this.#begun) this.parts.ownRecord.changed(this.#world.bootMs());
+        if (this.#begun) this.#anew();
       },
       onSecrets: () => {
         this.#intro.renew();
@@ -124,6 +133,7 @@ export class Network {
       if (place.length > 0) reach.seen(id, place);
     }
     this.ask();
+    this.#timeMs = nowMs + TIME_MS;
     this.#begun = true;
     this.#settle();
   }
@@ -148,7 +158,7 @@ export class Network {
   #settle(): void {
     const { ownRecord, intake, upkeep, gossip, company, authority } = this.parts;
     const parts = [ownRecord, intake, upkeep, gossip, company, authority.push, this.#intro];
-    let dueMs = this.#cacheMs;
+    let dueMs = Math.min(this.#cacheMs, this.#timeMs);
     for (const part of parts) dueMs = Math.min(dueMs, part.dueMs);
     this.#wakeBy(dueMs);
   }
@@ -167,6 +177,7 @@ export class Network {
     upkeep.tick(nowMs);
     this.#intro.tick(nowMs);
     if (nowMs >= this.#cacheMs) this.#cache();
+    if (nowMs >= this.#timeMs) this.#askTime(nowMs);
     this.#settle();
   }
 
@@ -239,7 +250,14 @@ export class Network {
     return slot < 0 ? null : formatNodeId(this.parts.members.at(slot).owner.nodeKey);
   }
 
-  /** A handshake of somebody who is no peer: a member is admitted. Null: it is none. */
+  /** Is this the handshake key of a member who may be a peer? Changes nothing. */
+  expects(handshakeKey: Uint8Array): boolean {
+    const { members } = this.parts;
+    const slot = this.#stopped ? -1 : members.byHandshakeKey(handshakeKey);
+    return slot >= 0 && !members.isBarred(slot);
+  }
+
+  /** Somebody who is no peer proved itself: a member is admitted. Null: it is none. */
   findPeer(handshakeKey: Uint8Array): Handle | null {
     const { members, admission } = this.parts;
     const slot = this.#stopped ? -1 : members.byHandshakeKey(handshakeKey);
@@ -287,7 +305,7 @@ export class Network {
   }
 
   #link(handle: Handle): Link | null {
-    const { links, members, company, reach } = this.parts;
+    const { links, members, company, reach, clock } = this.parts;
     const slot = this.#slotOf(handle);
     if (slot < 0) return null;
     const nowMs = this.#world.bootMs();
@@ -297,7 +315,7 @@ export class Network {
     this.#met.add(handle);
     this.#intro.met(handle.publicKey);
     reach.reached(handle);
-    this.#echo(link, sequence, false);
+    this.#echo(link, sequence, !clock.trusted);
     company.up(link, nowMs);
     this.#wakeBy(company.dueMs);
     return link;
@@ -318,6 +336,17 @@ export class Network {
     company.down(link);
     if (links.size === 0 && !this.#stopped) this.ask();
     this.#wakeBy(Math.min(company.dueMs, gossip.dueMs));
+  }
+
+  /** A file or a person has taken a peer away that was a member: it is admitted anew. */
+  gone(handle: Handle): void {
+    const { members, admission } = this.parts;
+    const slot = this.#slotOf(handle);
+    this.sessionDown(handle);
+    if (slot < 0 || this.#stopped) return;
+    members.setHandle(slot, null);
+    admission.update(slot, false);
+    this.#settle();
   }
 
   /** A frame of a member, of a type whose room is "network". Null: it was taken. Borrows: `body`. */
@@ -389,6 +418,18 @@ export class Network {
     send(link, FRAME_KINDS.echo.type, body);
   }
 
+  /** Looks at the clock. The time is not known, or a jump is held back: members tell theirs. */
+  #askTime(nowMs: number): void {
+    const { clock, links, members } = this.parts;
+    this.#timeMs = nowMs + TIME_MS;
+    if (clock.trusted && clock.heldMs === 0) return;
+    let left = TIME_ASKED_MAX;
+    for (const link of links.values()) {
+      if (left-- === 0) break;
+      this.#echo(link, members.at(link.slot).sequence, true);
+    }
+  }
+
   #heardEcho(link: Link, body: Uint8Array, nowMs: number): CountName | null {
     const { clock, ownRecord, members } = this.parts;
     const echo = decodeEcho(body);
@@ -404,19 +445,22 @@ export class Network {
 
   /** Our own addresses have changed. */
   addressesChanged(): void {
-    this.parts.ownRecord.changed(this.#world.bootMs());
+    this.#anew();
   }
 
-  /** A file or a person has given up keys: members may have them again. */
-  reconsider(): void {
-    this.parts.admission.reconsider();
-    this.#settle();
+  /** What we said does not hold; and who did not answer may do so now. */
+  #anew(): void {
+    const { ownRecord, company, links } = this.parts;
+    ownRecord.changed(this.#world.bootMs());
+    company.neighbours.forgive();
+    if (links.size === 0) this.ask();
+    this.#wakeBy(company.dueMs);
   }
 
   /** A newer certificate of our own: renewed, or signed anew. */
   renew(certificate: Certificate): void {
     this.parts.certificate = certificate;
-    this.parts.ownRecord.changed(this.#world.bootMs());
+    this.#anew();
   }
 
   /** A revocations file: takes effect here at once, and goes to all in session. */

@@ -59,6 +59,8 @@ export interface OwnRecordOptions {
   /** Is on the disk when it returns. */
   readonly writeSequence: (sequence: number) => void;
   readonly onIssued: (statement: Statement) => void;
+  /** A newer record under our key is not of this process. */
+  readonly onForeign: () => void;
   /** Another process lives under our key; it is said once. */
   readonly onClone: () => void;
   readonly wakeBy: (dueMs: number) => void;
@@ -139,12 +141,13 @@ export class OwnRecord {
 
   /** A record came that is signed with our key. */
   heard(statement: Statement, nowMs: number): void {
-    const { secret, onClone } = this.#options;
+    const { secret, onForeign, onClone } = this.#options;
     const own = this.#statement;
     if (own === null || statement.sequence < own.sequence) return;
     const key = secret()?.epoch === statement.epoch ? (secret()?.recordKey ?? null) : null;
     const startId = statement.content(() => key)?.startId ?? null;
     if (startId === null || sameBytes(startId, this.#startId)) return;
+    onForeign();
     const clone = this.#clone;
     if (clone !== null && sameBytes(clone.startId, startId)) {
       if (statement.sequence <= clone.sequence) return;

@@ -8,8 +8,8 @@
  *
  * Thread: control.
  */
-import type { Certificate } from "../../members/certificate.ts";
-import type { Definition } from "../../members/definition.ts";
+import { type Certificate, validity } from "../../members/certificate.ts";
+import { type Definition, decodeDefinition, newerDefinition } from "../../members/definition.ts";
 import type { Announced } from "../../members/record.ts";
 import type { RevocationList } from "../../members/revocation-list.ts";
 import type { Cidr } from "../../wire/cidr.ts";
@@ -62,6 +62,8 @@ export interface PartsHooks {
   readonly wakeBy: (dueMs: number) => void;
   /** Members have changed that the disk does not know of. */
   readonly onChanged: () => void;
+  /** A jump of the clock is held back. */
+  readonly onClockHeld: () => void;
   /** It is another time than was believed. */
   readonly onClockSet: () => void;
   /** Secrets have changed. */
@@ -103,18 +105,20 @@ export class Parts {
     this.#hooks = hooks;
     this.certificate = options.certificate;
     this.ownId = memberId(options.certificate.nodeKey);
-    this.#verifier = options.verifier ?? new RealVerifier(options.definition);
     this.disk = new Disk(world.store, (name) => {
       this.count("fileDamaged", 1);
       world.say("warn", "a file of the network's state is damaged: it goes on without", { name });
     });
     this.#own = this.disk.readOwn();
-    this.clock = this.#openClock();
+    const definition = this.#newestDefinition();
+    this.#verifier = options.verifier ?? new RealVerifier(definition);
+    this.#verifier.redefine(definition);
+    this.clock = this.#openClock(definition);
     this.refusals = new Refusals(
       (reason) => this.count(reason, 1),
       (name, { why }) => world.say("warn", "refused", { member: name || "unknown", why }),
     );
-    this.authority = this.#openAuthority();
+    this.authority = this.#openAuthority(definition);
     this.reach = new Reach({ world, members: this.members, recordKey: this.recordKey });
     this.admission = this.#openAdmission();
     this.intake = this.#openIntake();
@@ -146,8 +150,16 @@ export class Parts {
   // -------------------------------------------------------------------------------------------
   // What is so
 
-  #openClock(): Clock {
-    const { builtS, certificate, definition, list } = this.#options;
+  /** Of the files, or what members told since: an authority's former key stays a former one. */
+  #newestDefinition(): Definition {
+    const { definition } = this.#options;
+    const kept = this.disk.read("definition");
+    const decoded = kept === null ? null : decodeDefinition(kept);
+    return decoded?.ok === true ? newerDefinition(definition, decoded.value) : definition;
+  }
+
+  #openClock(definition: Definition): Clock {
+    const { builtS, certificate, list } = this.#options;
     const { bootMs, unixMs, say } = this.#world;
     const clock = new Clock({
       bootMs,
@@ -158,6 +170,7 @@ export class Parts {
         this.count("clockHeld", 1);
         const text = "the system's clock jumped: it is not believed until two members agree";
         say("warn", text, { seconds: Math.round(stepMs / 1_000) });
+        this.#hooks.onClockHeld();
       },
       onSet: () => this.#hooks.onClockSet(),
     });
@@ -167,8 +180,8 @@ export class Parts {
     return clock;
   }
 
-  #openAuthority(): Authority {
-    const { definition, list, secret, handshakeKey } = this.#options;
+  #openAuthority(definition: Definition): Authority {
+    const { list, secret, handshakeKey } = this.#options;
     const authority = new Authority({
       world: this.#world,
       definition,
@@ -270,6 +283,7 @@ export class Parts {
       neighbours: () => this.company.links,
       onAgain: (link, nowMs) => this.company.again(link, nowMs),
       wakeBy: this.#hooks.wakeBy,
+      salt: Buffer.from(this.#world.randomBytes(4)).readUInt32LE(),
     });
   }
 
@@ -320,6 +334,7 @@ export class Parts {
       sequence: this.#own.sequence,
       writeSequence: (sequence) => this.#writeOwn({ ...this.#own, sequence }),
       onIssued: (statement) => this.#onIssued(statement),
+      onForeign: () => this.count("clonesSeen", 1),
       onClone: () => {
         const text = "another host has this identity: make a new one there, and have it signed";
         this.#world.say("error", text, { name: this.certificate.name });
@@ -338,10 +353,11 @@ export class Parts {
 
   #onTaken(slot: number, link: Link | null, isNew: boolean): void {
     const nowMs = this.#world.bootMs();
-    const { expiresS } = this.members.at(slot);
+    const { expiresS, owner } = this.members.at(slot);
+    const { toS } = validity(owner, this.authority.definition);
     this.count("recordsTaken", 1);
     this.gossip.learned(slot, link, nowMs);
-    this.upkeep.expiresBy(expiresS, nowMs);
+    this.upkeep.expiresBy(Math.min(expiresS, toS + 1), nowMs);
     if (isNew) this.company.learned(slot);
     this.#hooks.onChanged();
   }

@@ -40,8 +40,10 @@ export interface MemberFacts {
   readonly heardAgeS: number;
   /** Where it may be, the likeliest first. */
   readonly places: readonly string[];
-  readonly state: "self" | "session" | "peer" | "waiting" | "static" | "barred";
+  readonly state: "self" | "session" | "peer" | "waiting" | "barred";
   readonly isNeighbour: boolean;
+  /** A file or a person has named its key. */
+  readonly isStatic: boolean;
   /** Sentences: what is wrong with it. */
   readonly problems: readonly string[];
 }
@@ -134,6 +136,7 @@ export class Report {
       places: reach.places(slot).flatMap((place) => formatSockaddr(place) ?? []),
       state: this.#stateOf(slot),
       isNeighbour: this.#isNeighbour(slot),
+      isStatic: this.#isStatic(slot),
       problems: this.#problems(slot),
     };
   }
@@ -141,7 +144,6 @@ export class Report {
   #stateOf(slot: number): MemberFacts["state"] {
     const { members, linkOf } = this.#parts;
     if (members.origin(slot).way === "own") return "self";
-    if (members.isStatic(slot)) return "static";
     if (members.isBarred(slot)) return "barred";
     if (members.handle(slot) === null) return "waiting";
     return linkOf(slot) === undefined ? "peer" : "session";
@@ -150,6 +152,11 @@ export class Report {
   #isNeighbour(slot: number): boolean {
     const link = this.#parts.linkOf(slot);
     return link !== undefined && this.#parts.company.links.has(link);
+  }
+
+  #isStatic(slot: number): boolean {
+    const handle = this.#parts.members.handle(slot);
+    return handle !== null && this.#world.isStatic(handle);
   }
 
   /** What is wrong with a member now, then what was refused of it. */
@@ -176,9 +183,6 @@ export class Report {
     }
     if (members.isBarred(slot))
       found.push("Another node has its handshake key: neither is a peer.");
-    if (members.isStatic(slot)) {
-      found.push("A file or a person has named its key: it is a static peer here.");
-    }
     if (id !== ownId && company.neighbours.isSilent(id, this.#world.bootMs())) {
       found.push("It did not answer when it was last called.");
     }
@@ -304,10 +308,10 @@ export class Report {
       session: "There is a session with it.",
       peer: "There is no session with it: the next packet to it begins one.",
       waiting: "It is no peer now: there is no entry left for it.",
-      static: "It is a static peer here.",
       barred: "It is refused.",
     };
     lines.push(STATES[facts.state]);
+    if (facts.isStatic) lines.push("A file or a person has named its key: what they say holds.");
     if (allowedIps.length > 0) lines.push(`To it lead ${allowedIps.join(", ")}.`);
     if (places.length > 0) lines.push(`It may be at ${places.join(", ")}.`);
     else if (!facts.isSelf) lines.push("Nobody knows where it is: it has to call.");

@@ -52,8 +52,10 @@ export const idOfRecord = (record: Uint8Array): number | null => {
 const markOf = (id: number, sequence: number): readonly [number, number] => {
   const entry = new Uint8Array(16);
   const view = new DataView(entry.buffer);
-  view.setFloat64(0, id, true);
-  view.setFloat64(8, sequence, true);
+  for (const [i, value] of [id, sequence].entries()) {
+    view.setUint32(8 * i, value % TWO_32, true);
+    view.setUint32(8 * i + 4, Math.floor(value / TWO_32), true);
+  }
   const mark = hashOf(16, entry);
   const words = new DataView(mark.buffer, mark.byteOffset);
   return [words.getUint32(0, true), words.getUint32(4, true)];

@@ -89,7 +89,7 @@ export class Upkeep {
         members.list(slot, false);
         admission.update(slot, false);
       } else if (members.isListed(slot)) {
-        nextS = Math.min(nextS, statement.expiresS, toS);
+        nextS = Math.min(nextS, statement.expiresS, toS + 1);
       }
     }
     this.#expiryMs = nowMs + Math.max(1_000, (nextS - nowS) * 1_000 + 1);

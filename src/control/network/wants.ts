@@ -25,10 +25,20 @@ const OTHERS_MAX = 3;
 const REFUSED_MS = 600_000;
 const REFUSED_MAX = 128;
 
-/** Small numbers are quick keys. */
-const keyOf = (id: number): number => id % 2 ** 30;
+const TWO_32 = 2 ** 32;
+
+/** Small numbers are quick keys; nobody outside can choose two ids that have one. */
+const keyWith =
+  (salt: number) =>
+  (id: number): number => {
+    let mixed = Math.imul((id % TWO_32) ^ salt, 0x9e3779b1);
+    mixed = Math.imul(mixed ^ (mixed >>> 15) ^ Math.floor(id / TWO_32), 0x85ebca6b);
+    return (mixed ^ (mixed >>> 13)) & 0x3fffffff;
+  };
 
 export interface WantsOptions {
+  /** 32 random bits of this process. */
+  readonly salt: number;
   readonly send: (link: Link, body: Uint8Array) => boolean;
   readonly count: (what: CountName, amount: number) => void;
 }
@@ -36,16 +46,19 @@ export interface WantsOptions {
 /** Thread: control. */
 export class Wants {
   readonly #options: WantsOptions;
+  readonly #keyOf: (id: number) => number;
   /** By `keyOf` their id: two ids with one key are not wanted at a time. */
   readonly #wanted = new Map<number, Wanted>();
-  /** Asked, oldest first; those that came meanwhile are passed over. */
-  #waiting: { readonly one: Wanted; readonly askedMs: number }[] = [];
+  /** Asked, oldest first, from `#first` on; those that came meanwhile are passed over. */
+  readonly #waiting: { readonly one: Wanted; readonly askedMs: number }[] = [];
+  #first = 0;
   /** Links with a queue that could not be asked at once. */
   readonly #later = new Set<Link>();
   #laterMs = Number.POSITIVE_INFINITY;
 
   constructor(options: WantsOptions) {
     this.#options = options;
+    this.#keyOf = keyWith(options.salt);
   }
 
   get size(): number {
@@ -53,9 +66,19 @@ export class Wants {
   }
 
   get dueMs(): number {
-    const first = this.#waiting[0];
-    const timeoutMs = first === undefined ? Number.POSITIVE_INFINITY : first.askedMs + TIMEOUT_MS;
-    return Math.min(timeoutMs, this.#laterMs);
+    return Math.min(this.#timeoutMs(), this.#laterMs);
+  }
+
+  /** When the first that was asked should have come. */
+  #timeoutMs(): number {
+    const waiting = this.#waiting;
+    for (; this.#first < waiting.length; this.#first++) {
+      const { one, askedMs } = waiting[this.#first]!;
+      if (one.asked !== null && one.askedMs === askedMs) return askedMs + TIMEOUT_MS;
+    }
+    waiting.length = 0;
+    this.#first = 0;
+    return Number.POSITIVE_INFINITY;
   }
 
   /** A member has a record that is newer than ours, or that we lack. `known`: the member is. */
@@ -65,21 +88,23 @@ export class Wants {
       if (sequence === refused.sequence && nowMs < refused.untilMs) return;
       link.refused.delete(id);
     }
-    const one = this.#wanted.get(keyOf(id));
+    const one = this.#wanted.get(this.#keyOf(id));
     if (one !== undefined && one.id === id) {
       one.sequence = Math.max(one.sequence, sequence);
       const has = one.asked === link || one.others.includes(link);
       if (!has && one.others.length < OTHERS_MAX) one.others.push(link);
       return;
     }
-    if (one !== undefined || this.#wanted.size >= WANTED_MAX) {
+    // As much as is left for all others: so one leaves room for the next, whatever it announces.
+    const full = link.queue.length + link.asked >= WANTED_MAX - this.#wanted.size;
+    if (one !== undefined || full) {
       this.#options.count("wantsFull", 1);
       link.again = true;
       return;
     }
     const fresh = { id, sequence, certificate: !known, asked: null, askedMs: 0, came: false };
     const wanted: Wanted = { ...fresh, others: [] };
-    this.#wanted.set(keyOf(id), wanted);
+    this.#wanted.set(this.#keyOf(id), wanted);
     link.queue.push(wanted);
   }
 
@@ -90,7 +115,7 @@ export class Wants {
       let looked = 0;
       for (; looked < link.queue.length && some.length < WANTS_MAX; looked++) {
         const one = link.queue[looked]!;
-        if (one.asked === null && !one.came && this.#wanted.get(keyOf(one.id)) === one)
+        if (one.asked === null && !one.came && this.#wanted.get(this.#keyOf(one.id)) === one)
           some.push(one);
       }
       const wants: Want[] = some.map(({ id, certificate }) => ({ id, certificate }));
@@ -109,6 +134,7 @@ export class Wants {
   }
 
   #pumpLater(link: Link, atMs: number): void {
+    if (link.isGone) return;
     this.#later.add(link);
     this.#laterMs = Math.min(this.#laterMs, atMs);
   }
@@ -123,7 +149,7 @@ export class Wants {
   }
 
   #of(id: number): Wanted | undefined {
-    const one = this.#wanted.get(keyOf(id));
+    const one = this.#wanted.get(this.#keyOf(id));
     return one?.id === id ? one : undefined;
   }
 
@@ -133,39 +159,43 @@ export class Wants {
     one.asked = null;
   }
 
-  /** What became of one that came from a member. */
-  done(id: number, link: Link, outcome: Outcome, nowMs: number): void {
+  /** What became of one that came from a member. `held`: sequence of the one that is held now. */
+  done(id: number, link: Link, outcome: Outcome, held: number, nowMs: number): void {
     const one = this.#of(id);
     if (one === undefined) return;
     one.came = false;
     if (outcome === "certificate" && !one.certificate) {
       one.certificate = true;
-      link.queue.unshift(one);
+      if (link.isGone) this.#elsewhere(one, link, nowMs);
+      else link.queue.unshift(one);
       return;
     }
-    this.#unask(one);
-    this.#wanted.delete(keyOf(id));
-    if (outcome === "taken") return;
-    // It does not have what it said, or what it has does not count here: it alone is not asked.
-    const { refused } = link;
+    if (outcome !== "taken") this.#refuse(link, one, nowMs);
+    // Who brought something older than was announced does not end the search.
+    if (held < one.sequence) this.#elsewhere(one, link, nowMs);
+    else {
+      this.#unask(one);
+      this.#wanted.delete(this.#keyOf(id));
+    }
+  }
+
+  /** It does not have what it said, or what it has does not count here: it alone is not asked. */
+  #refuse({ refused }: Link, { id, sequence }: Wanted, nowMs: number): void {
     if (refused.size >= REFUSED_MAX) refused.delete(refused.keys().next().value!);
-    refused.set(id, { sequence: one.sequence, untilMs: nowMs + REFUSED_MS });
+    refused.set(id, { sequence, untilMs: nowMs + REFUSED_MS });
   }
 
   /** One that came found no room. */
   lost(id: number): void {
-    if (this.#of(id) !== undefined) this.#wanted.delete(keyOf(id));
+    if (this.#of(id) !== undefined) this.#wanted.delete(this.#keyOf(id));
   }
 
   /** Who was asked and did not answer: others are. */
   tick(nowMs: number): void {
-    let passed = 0;
-    for (const { one, askedMs } of this.#waiting) {
-      if (askedMs + TIMEOUT_MS > nowMs) break;
-      passed++;
-      if (one.asked !== null && one.askedMs === askedMs) this.#again(one, one.asked, nowMs);
+    while (this.#timeoutMs() <= nowMs) {
+      const { one } = this.#waiting[this.#first++]!;
+      this.#again(one, one.asked!, nowMs);
     }
-    if (passed > 0) this.#waiting = this.#waiting.slice(passed);
     if (nowMs < this.#laterMs) return;
     const links = [...this.#later];
     this.#later.clear();
@@ -183,7 +213,7 @@ export class Wants {
     this.#unask(one);
     const next = one.others.shift();
     if (next === undefined) {
-      this.#wanted.delete(keyOf(one.id));
+      this.#wanted.delete(this.#keyOf(one.id));
     } else if (next === from) this.#elsewhere(one, from, nowMs);
     else {
       next.queue.push(one);

@@ -23,12 +23,6 @@ export interface Handle {
   readonly publicKey: Uint8Array;
 }
 
-/**
- * Why control takes no peer: `full`: there is no entry or no route left; `static`: a file or a
- * person has named its key, so that it is theirs.
- */
-export type NotAdmitted = "full" | "static";
-
 /** Files of the network, in a folder of its own (state_dir/<network id>). */
 export interface Store {
   /** A file's bytes; null: there is none, or it cannot be read, which the world says. */
@@ -74,18 +68,25 @@ export interface NetworkWorld {
   readonly sendFrame: (handle: Handle, type: number, body: Uint8Array) => boolean;
 
   /**
-   * A peer of the network comes, now: it may send frames of members. The change names its key,
-   * name and all its allowed IPs. An allowed IP that a file or a person has given away is left out.
+   * A member is a peer, now, and may send frames of members. The change names its key, name and all
+   * its allowed IPs. An allowed IP that a file or a person has given away is left out; of a peer
+   * that they have named, nothing is changed but what frames it may send. Null: there is no room.
    */
-  readonly admit: (change: PeerChange) => Handle | NotAdmitted;
-  /** It changes, now. False: control has it no more, or there is no room for its routes. */
+  readonly admit: (change: PeerChange) => Handle | null;
+  /** It changes, now, as in `admit`. False: control has it no more, or no room for its routes. */
   readonly amend: (handle: Handle, change: PeerChange) => boolean;
-  /** It goes, now: keys are zeroed, staged packets dropped, routes gone. No sessionDown follows. */
+  /**
+   * It is no member any more, now: keys are zeroed, staged packets dropped, routes gone; one that a
+   * file or a person has named stays, and may send no frames of members. No sessionDown follows.
+   */
   readonly dismiss: (handle: Handle) => void;
+  /** A file or a person has named it. */
+  readonly isStatic: (handle: Handle) => boolean;
 
   /**
    * Sends one message 1 now, whatever was sent before, and repeats nothing by itself; first asks
-   * Network.calling() where to. `to`: there, in any case.
+   * Network.calling() where to. `to`: there, in any case; else one that a file or a person has
+   * named is called where they say that it is.
    */
   readonly call: (handle: Handle, to: Uint8Array | null) => void;
   /** The message 1 that is on its way to the peer goes there once more, as it was. */

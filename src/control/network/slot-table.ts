@@ -1,5 +1,5 @@
 /**
- * slots — finds the slot of a key among thousands: open addressing, linear probing, at most three
+ * slot-table — finds the slot of a key among thousands: open addressing, linear probing, at most three
  * quarters full. Pure.
  *
  * The keys are elsewhere: whoever asks brings a hash of 32 bits, and says whether a slot is the one.

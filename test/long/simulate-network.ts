@@ -1,0 +1,192 @@
+/**
+ * simulate-network — many seeds of the simulation of members (test/simulation/members-*.ts): who
+ * finds whom how fast, and what it costs.
+ *
+ *   npm run simulate:network -- --nodes 8 --seeds 10000 [--from 1] [--trace]
+ *   npm run simulate:network -- --nodes 100 --seeds 20 [--rest 86400] [--json]
+ *
+ * Eight nodes go through a storm: restarts, partitions, moves, wrong clocks, revocations, liars,
+ * clones. Any other number starts, comes together, rests, and revokes one of its own, under fair
+ * weather. Exit code 1 when a promise was broken; it says how to see that run again.
+ */
+import { parseArgs } from "node:util";
+import { LabError } from "../lab/lab.ts";
+import { runMain } from "../lab/main.ts";
+import { type Calm, calm } from "../simulation/members-calm.ts";
+import { Violation } from "../simulation/members-ledger.ts";
+import { type Storm, StormError, storm } from "../simulation/members-storm.ts";
+
+/** Runs that were seen to fail; more are for the summary. */
+const FAILURES_MAX = 10;
+const PROGRESS_MS = 10_000;
+const STORM_NODES = 8;
+
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
+
+const whole = (name: string, text: string, least: number, most: number): number => {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new LabError(`--${name} must be a whole number from ${least} to ${most}, not '${text}'.`);
+};
+
+/** Middle, and worst of some figures. */
+const spread = (values: readonly number[]): { readonly median: number; readonly worst: number } => {
+  const order = [...values].sort((a, b) => a - b);
+  return { median: order[order.length >> 1] ?? 0, worst: order.at(-1) ?? 0 };
+};
+
+const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`;
+
+const between = (values: readonly number[], write: (value: number) => string): string => {
+  const { median, worst } = spread(values);
+  return `${write(median)} (worst ${write(worst)})`;
+};
+
+interface Options {
+  readonly from: number;
+  readonly seeds: number;
+  readonly trace: boolean;
+}
+
+/** Runs seeds until ten have failed. Returns how many did. */
+const each = (options: Options, run: (seed: number) => void): number => {
+  const { from, seeds, trace } = options;
+  let failures = 0;
+  let saidMs = performance.now();
+  for (let seed = from; seed < from + seeds && failures < FAILURES_MAX; seed++) {
+    try {
+      run(seed);
+    } catch (error) {
+      if (!(error instanceof StormError) && !(error instanceof Violation)) throw error;
+      failures++;
+      if (trace && error instanceof StormError) print(error.trace.join("\n"));
+      print(error instanceof StormError ? error.message : `seed ${seed}: ${error.message}`);
+    }
+    if (performance.now() - saidMs < PROGRESS_MS) continue;
+    saidMs = performance.now();
+    print(`seed ${seed}: ${seed - from + 1} of ${seeds}, ${failures} failed`);
+  }
+  return failures;
+};
+
+const storms = (options: Options): number => {
+  const runs: Storm[] = [];
+  const counts = new Map<string, number>();
+  const before = process.cpuUsage();
+  const failures = each(options, (seed) => {
+    const run = storm(seed, options.trace);
+    if (options.trace) print(run.trace.join("\n"));
+    runs.push({ ...run, trace: [] });
+    for (const [what, many] of run.counts) counts.set(what, (counts.get(what) ?? 0) + many);
+  });
+  const { user, system } = process.cpuUsage(before);
+  for (const [what, many] of [...counts].sort()) print(`  ${what.padEnd(24)} ${many}`);
+  const days = runs.reduce((sum, { virtualMs }) => sum + virtualMs, 0) / 86_400_000;
+  const starts = runs.flatMap(({ startMs }) => startMs ?? []);
+  print(`${runs.length} storms, ${days.toFixed(1)} virtual days, ${failures} failed`);
+  print(`together after the last start: ${between(starts, seconds)}`);
+  print(`  not before the storm: ${runs.length - starts.length}`);
+  print(
+    `together after the storm: ${between(
+      runs.map((run) => run.togetherMs),
+      seconds,
+    )}`,
+  );
+  print(`processor time: ${((user + system) / 1_000 / options.seeds).toFixed(0)} ms a seed`);
+  return failures;
+};
+
+/** Memory of this process for one member that one node knows, all else included. */
+const bytesAMember = (nodes: number): number => {
+  globalThis.gc?.();
+  const { heapUsed, external } = process.memoryUsage();
+  return (heapUsed + external) / nodes ** 2;
+};
+
+const calms = (options: Options, nodes: number, restS: number, json: boolean): number => {
+  const runs: (Calm & { readonly bytesAMember: number })[] = [];
+  const failures = each(options, (seed) => {
+    let bytes = 0;
+    const together = (): void => {
+      bytes = bytesAMember(nodes);
+    };
+    const startMs = Math.min(10_000, 1_000 + 10 * nodes);
+    const run = calm({ nodes, seed, startMs, restMs: restS * 1_000, loss: 0.01, together });
+    runs.push({ ...run, bytesAMember: bytes });
+    if (options.trace)
+      print(JSON.stringify({ seed, ...run, counts: Object.fromEntries(run.counts) }));
+  });
+  const of = (value: (run: (typeof runs)[number]) => number): number[] => runs.map(value);
+  const cpu = of((run) => run.cpuMs / nodes);
+  if (json)
+    print(JSON.stringify({ nodes, runs: runs.map((run) => ({ ...run, counts: undefined })) }));
+  print(`${runs.length} runs of ${nodes} nodes, ${failures} failed`);
+  print(
+    `together after the last start: ${between(
+      of((run) => run.togetherMs),
+      seconds,
+    )}`,
+  );
+  print(
+    `a revoked member is cut: ${between(
+      of((run) => run.cutMs),
+      seconds,
+    )}`,
+  );
+  print(
+    `bytes to come together: ${between(
+      of((run) => run.bytesToJoin),
+      megabytes,
+    )}`,
+  );
+  print(
+    `bytes a day and node at rest: ${between(
+      of((run) => run.bytesADay),
+      megabytes,
+    )}`,
+  );
+  print(
+    `neighbours: ${between(
+      of((run) => run.neighbours),
+      (value) => value.toFixed(1),
+    )}`,
+  );
+  print(
+    `  most: ${between(
+      of((run) => run.neighboursMost),
+      String,
+    )}`,
+  );
+  print(
+    `memory a member, of each node: ${between(
+      of((run) => run.bytesAMember),
+      (b) => `${b.toFixed(0)} bytes`,
+    )}`,
+  );
+  print(`processor time a node: ${between(cpu, (ms) => `${ms.toFixed(1)} ms`)}`);
+  return failures;
+};
+
+const main = async (): Promise<number> => {
+  const { values } = parseArgs({
+    options: {
+      nodes: { type: "string", default: String(STORM_NODES) },
+      seeds: { type: "string", default: "100" },
+      from: { type: "string", default: "1" },
+      rest: { type: "string", default: "3600" },
+      trace: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const nodes = whole("nodes", values.nodes, 2, 10_000);
+  const seeds = whole("seeds", values.seeds, 1, 1e9);
+  const from = whole("from", values.from, 0, Number.MAX_SAFE_INTEGER - seeds);
+  const rest = whole("rest", values.rest, 1, 1e6);
+  const options = { from, seeds, trace: values.trace };
+  const failures =
+    nodes === STORM_NODES ? storms(options) : calms(options, nodes, rest, values.json);
+  return failures === 0 ? 0 : 1;
+};
+
+void runMain(main);

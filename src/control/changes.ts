@@ -45,6 +45,8 @@ export class Changes {
   readonly #peers: PeerChanges;
   /** A change waits, having been checked: what it found has to stay so. */
   #waiting = false;
+  /** What the network changed meanwhile: the last of each peer. */
+  readonly #amends = new Map<Peer, PeerChange>();
   #self: Self | null = null;
   #listenPort: number;
   /** The port that was asked for; 0: the kernel chose. */
@@ -101,6 +103,8 @@ export class Changes {
         await this.#apply(this.#peers.allowed(change, by), by);
       } finally {
         this.#waiting = false;
+        for (const [peer, later] of this.#amends) this.#peers.amend(peer, later);
+        this.#amends.clear();
       }
     });
   }
@@ -110,9 +114,11 @@ export class Changes {
     return this.#waiting ? null : this.#peers.admit(change);
   }
 
-  /** It changes; false: not now, or never. */
+  /** It changes, or does so when the change that waits is made; false: never. */
   amend(peer: Peer, change: PeerChange): boolean {
-    return !this.#waiting && this.#peers.amend(peer, change);
+    if (!this.#waiting) return this.#peers.amend(peer, change);
+    this.#amends.set(peer, change);
+    return this.#peers.isNetworks(peer);
   }
 
   /** It goes, at once. False: it is no peer of the network. */

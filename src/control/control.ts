@@ -211,8 +211,12 @@ export class Control {
    */
   async apply(change: Change, by: Sayer = "wg"): Promise<void> {
     const before = this.listenPort;
-    await this.#changes.apply(change, by);
-    this.#membership?.changed();
+    try {
+      await this.#changes.apply(change, by);
+    } finally {
+      // Whoever came meanwhile had to wait, and what was given up is free.
+      this.#membership?.changed();
+    }
     if (this.listenPort === before) return;
     for (const peer of this.roster.peers()) this.announce(peer);
   }

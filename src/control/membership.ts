@@ -63,6 +63,11 @@ export class Membership {
     return this.#network;
   }
 
+  /** Control has it still: an entry that was given up may be another's by now. */
+  #has(peer: Peer): boolean {
+    return this.#options.rooms.roster.at(peer.entry) === peer;
+  }
+
   #world(): NetworkWorld {
     const { rooms, world, of } = this.#options;
     const { endpoints, entries, exchange, frames } = rooms;
@@ -79,13 +84,14 @@ export class Membership {
       sendDatagram: (datagram, to, local) =>
         this.#options.isOpen() && world.send(datagram, to, local),
       isUnknownNeighbour: world.isUnknownNeighbour,
-      sendFrame: (handle, type, body) => frames.say(handle as Peer, type, body),
+      sendFrame: (handle, type, body) =>
+        this.#has(handle as Peer) && frames.say(handle as Peer, type, body),
       admit: (change) => this.#admit(change),
       amend: (handle, change) => this.#amend(handle as Peer, change),
       dismiss: (handle) => this.#dismiss(handle as Peer),
       isStatic: (handle) => (handle as Peer).origin !== "network",
       call: (handle, to) => {
-        if (!this.#options.isOpen()) return;
+        if (!this.#options.isOpen() || !this.#has(handle as Peer)) return;
         endpoints.call(handle as Peer, to);
         exchange.initiate(handle as Peer, world.bootMs());
       },
@@ -94,6 +100,7 @@ export class Membership {
       },
       hasSession: (handle) => this.#hasSession(handle as Peer),
       endpoint: (handle) => {
+        if (!this.#has(handle as Peer)) return null;
         const { entry } = handle as Peer;
         const known = entries.current(entry) >= 0 ? entries.endpoint(entry) : null;
         return known === null || sockaddrFamily(known) === 0 ? null : known;
@@ -148,7 +155,7 @@ export class Membership {
 
   #hasSession(peer: Peer): boolean {
     const { entries, frames } = this.#options.rooms;
-    return entries.current(peer.entry) >= 0 && frames.knows(peer);
+    return this.#has(peer) && entries.current(peer.entry) >= 0 && frames.knows(peer);
   }
 
   /** Something happened with the peer: a session may have begun, or ended. */
@@ -164,6 +171,7 @@ export class Membership {
       this.#members.delete(peer);
       this.#network.gone(peer);
     }
+    this.#network.roomMade();
   }
 
   /** Tells the network of sessions that began or ended, when nothing else is half done. */
@@ -173,7 +181,10 @@ export class Membership {
       if (!this.#members.has(peer)) continue;
       const talking = this.#talking.of(peer);
       const has = this.#hasSession(peer);
-      if (talking.is === has || this.#options.rooms.roster.at(peer.entry) !== peer) continue;
+      const { roster, entries } = this.#options.rooms;
+      // A frame may have come when the session was about to end, before its hello.
+      const isOver = !has && entries.current(peer.entry) < 0;
+      if ((talking.is === has && !isOver) || roster.at(peer.entry) !== peer) continue;
       talking.is = has;
       if (has) this.#network.sessionUp(peer);
       else this.#network.sessionDown(peer);

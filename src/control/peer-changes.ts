@@ -172,11 +172,16 @@ export class PeerChanges {
     return peer;
   }
 
+  /** Is it a peer of the network, and here? */
+  isNetworks(peer: Peer): boolean {
+    return peer.origin === "network" && this.#options.roster.find(peer.publicKey) === peer;
+  }
+
   /** Changes a peer of the network. False: it is none, or there is no room. */
   amend(peer: Peer, change: PeerChange): boolean {
     const { roster, hands } = this.#options;
     const ours = this.#withoutTaken(change);
-    if (peer.origin !== "network" || roster.find(peer.publicKey) !== peer) return false;
+    if (!this.isNetworks(peer)) return false;
     if (!roster.fits(ours)) return false;
     hands.hear();
     roster.change(() => this.#set(peer, ours));
@@ -186,8 +191,8 @@ export class PeerChanges {
 
   /** A peer of the network goes, and its routes with it, at once. False: it is none. */
   dismiss(peer: Peer): boolean {
-    const { roster, hands, world } = this.#options;
-    if (peer.origin !== "network" || roster.find(peer.publicKey) !== peer) return false;
+    const { hands, world } = this.#options;
+    if (!this.isNetworks(peer)) return false;
     this.remove(peer);
     this.#routesStale = false;
     hands.settle(true);

@@ -57,8 +57,10 @@ export const certify = (desk: Desk, wish: CertificateWish): Decoded<IssuedCertif
   const { reinstate, ...rest } = wish;
   const problem = grantProblem(rest, known, reinstate);
   if (problem !== null) return refused(problem);
-  // What begins by then is void: also in the second of the revocation itself.
-  const notBeforeS = Math.max(nowS, (revokedBefore(list, rest.nodeKey) ?? -1) + 1);
+  // What begins by then is void: also in the second of the revocation itself. And the newest one
+  // never begins before another, so that a revocation of it is one of all.
+  const held = known.of(rest.nodeKey)?.notBeforeS ?? 0;
+  const notBeforeS = Math.max(nowS, held, (revokedBefore(list, rest.nodeKey) ?? -1) + 1);
   const fields = { ...rest, notBeforeS, signer };
   const bytes = encodeCertificate(fields, definition.networkId, secretKey);
   const tooLong = lengthProblem(fields, bytes.length);

@@ -119,6 +119,13 @@ const withoutEnded = (book: Book, entries: readonly Revocation[], nowS: number):
   });
 };
 
+/** When the newest begins that was signed for a node: later than now, if the clock was ahead. */
+const newestOf = ({ members, issuers }: Book, nodeKey: Uint8Array): number => {
+  const signed = [...members.map(({ certificate }) => certificate), ...issuers];
+  const own = signed.filter((one) => sameBytes(one.nodeKey, nodeKey));
+  return Math.max(0, ...own.map(({ notBeforeS }) => notBeforeS));
+};
+
 /**
  * Revokes nodes: what was certified for them until now is void, and a new secret is made.
  *
@@ -130,7 +137,10 @@ export const revoke = (
   secret: Uint8Array,
   nowS: number,
 ): Decoded<Publication> => {
-  const added = nodes.map(({ nodeKey }) => ({ id: revokedId(nodeKey), issuedBeforeS: nowS }));
+  const added = nodes.map(({ nodeKey }) => ({
+    id: revokedId(nodeKey),
+    issuedBeforeS: Math.max(nowS, newestOf(book, nodeKey)),
+  }));
   const kept = revocationsOf(book.list).filter(
     (one) => !added.some(({ id }) => sameBytes(id, one.id)),
   );

@@ -1,6 +1,9 @@
 /** admit — peers of the network come and go at once, and change nothing that is configured. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { MembershipWorld } from "../../src/control/membership.ts";
+import type { Network } from "../../src/control/network/network.ts";
+import type { NetworkWorld } from "../../src/control/network/world.ts";
 import type { Peer } from "../../src/control/peers/peer.ts";
 import { GATHER_MS } from "../../src/control/peers/roster.ts";
 import { COMMAND } from "../../src/memory/layout.ts";
@@ -132,4 +135,45 @@ test("no room is no member: entries, prefixes, and while a change waits", async 
   await waiting;
   for (let i = 1; i <= 3; i++) assert.notEqual(control.admit(member(i)), null);
   assert.equal(control.admit(member(4)), null);
+});
+
+test("what the network changes while a change waits is made when that is", async () => {
+  const { pair, end } = await room();
+  const { control } = end;
+  const peer = control.admit(member(1, "10.0.0.11/32"))!;
+  const waiting = control.apply({ peers: [] });
+  await Promise.resolve();
+  assert.equal(control.amend(peer, member(1, "10.0.0.12/32")), true);
+  await waiting;
+  pair.run(GATHER_MS + 20);
+  assert.equal(leadsTo(end, "10.0.0.12/32"), peer.entry);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), -1);
+});
+
+test("a file that names a member's key takes its peer, and the network hears of it", async () => {
+  const { end } = await room();
+  const { control } = end;
+  const taken: unknown[] = [];
+  let reconsidered = 0;
+  const network = {
+    taken: (handle: unknown) => taken.push(handle),
+    reconsider: () => reconsidered++,
+  } as unknown as Network;
+  let given: NetworkWorld | null = null;
+  control.join({} as MembershipWorld, (world) => {
+    given = world;
+    return network;
+  });
+  const one = member(1, "10.0.0.11/32");
+  const peer = given!.admit(one) as Peer;
+  assert.equal(control.entries.frameBudget(peer.entry), "member");
+  await control.apply({ peers: [one] }, "file");
+  assert.deepEqual(taken, [peer]);
+  assert.equal(reconsidered, 1);
+  assert.equal(control.entries.frameBudget(peer.entry), "static");
+  // The file gives it up: what the network may still hold of it reaches nobody's entry.
+  await control.apply({ replacePeers: true, peers: [] }, "file");
+  assert.equal(given!.sendFrame(peer, 12, new Uint8Array(13)), false);
+  assert.equal(given!.endpoint(peer), null);
+  assert.equal(given!.hasSession(peer), false);
 });

@@ -1,7 +1,9 @@
 /** book — the authority's book: sealed, damaged, full; who signs next; what is published. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -182,6 +184,17 @@ test("revoked: void, a new secret each time, sixteen of them held", () => {
   assert.equal(opened(sealBook(book, null, NONCE)).secrets.length, EPOCHS_HELD);
 });
 
+test("revoked is also what was signed when the authority's clock was ahead", () => {
+  const early = named(1, { notBeforeS: BORN_S + DAY_S });
+  const { nodeKey, name } = early;
+  const made = must(revoke(bookOf([early]), [{ nodeKey, name }], seedOf(50), BORN_S));
+  assert.equal(revocationProblem(made.book.list, early), "it is revoked");
+  // Signed again with the right clock, it is the newest all the same.
+  const desk = authorityDesk(bookOf([early]), BORN_S);
+  const { certificate: again } = must(certify(desk, { ...early, reinstate: false }));
+  assert.ok(again.notBeforeS >= early.notBeforeS);
+});
+
 test("a full list makes room of those whose certificates have all ended, else refuses", () => {
   const nodes = Array.from({ length: REVOCATIONS_MAX }, (_, i) => {
     const nodeKey = new Uint8Array(32);
@@ -255,17 +268,37 @@ test("a file that changed meanwhile is not replaced", async (t) => {
 const said = (program: ChildProcess): Promise<void> =>
   new Promise((resolve) => program.stdout!.once("data", () => resolve()));
 
+test("who may not read a file takes nobody's lock on it", async () => {
+  const file = join(folder, "watched.authority");
+  writeFileSync(file, authorityText(bookOf(), null), { mode: 0o600 });
+  const name = createHash("sha256").update(file).digest("hex").slice(0, 32);
+  const squatter = createServer();
+  await new Promise<void>((done) => {
+    squatter.listen(`\0p2pvpn-authority-${name}`, done);
+  });
+  try {
+    // It gets as far as to see that this book is of a later time.
+    const isOpen = (error: EngineError): boolean => error.code === "CLOCK_BEHIND";
+    await assert.rejects(
+      withAuthority({ authority: file }, () => {}),
+      isOpen,
+    );
+  } finally {
+    squatter.close();
+  }
+});
+
 test("a lock is taken by one, waited for, and free when its holder is killed", async () => {
   const lock = new URL("../../src/commands/network/lock.js", import.meta.url).href;
-  const code = `import(${JSON.stringify(lock)}).then(({ locked }) => locked("a file", async () => {
+  const code = `import(${JSON.stringify(lock)}).then(({ locked }) => locked("a file", new Uint8Array(16), async () => {
     process.stdout.write("held"); await new Promise((r) => setTimeout(r, 60_000)); }));`;
   const holder = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "pipe", "inherit"] });
   await said(holder);
   const order: string[] = [];
-  const waiting = locked("a file", async () => {
+  const waiting = locked("a file", new Uint8Array(16), async () => {
     order.push("waited");
   });
-  await locked("another file", async () => {
+  await locked("another file", new Uint8Array(16), async () => {
     order.push("other");
   });
   assert.deepEqual(order, ["other"]);

@@ -96,11 +96,17 @@ export const openText = (
   throw new EngineError("FILE_DAMAGED", { file, reason: opened.why });
 };
 
-/** Is the file sealed? Errors: EngineError of files.ts. */
-const isSealed = (file: string, text: string): boolean => {
-  const sealing = bookSealing(bytesOfText("authority", file, text));
+/** Where a file has its salt, or the first half of its seed: only its readers know it. */
+const KNOWN = [2, 18] as const;
+
+/** Is the file sealed? And what its readers know of it. Errors: EngineError of files.ts. */
+const lookInto = (file: string, text: string) => {
+  const bytes = bytesOfText("authority", file, text);
+  const sealing = bookSealing(bytes);
   if (!sealing.ok) throw new EngineError("FILE_DAMAGED", { file, reason: sealing.why });
-  return sealing.value !== null;
+  const known = bytes.slice(...KNOWN);
+  bytes.fill(0);
+  return { sealed: sealing.value !== null, known };
 };
 
 /** An authority that is open. */
@@ -138,13 +144,13 @@ export const withAuthority = async <Value>(
   { authority: named, passphraseFile }: AuthorityOptions,
   act: (authority: Authority) => Promise<Value> | Value,
 ): Promise<Value> => {
-  const sealed = isSealed(named, readText(named, true));
+  const { sealed, known } = lookInto(named, readText(named, true));
   // A link stays one: what it leads to is replaced.
   const file = realpathSync(named);
   const source = { file: passphraseFile, option: "passphrase-file", of: named };
   const passphrase = sealed ? await askPassphrase(source) : null;
   try {
-    return await locked(file, async () => {
+    return await locked(file, known, async () => {
       let text = readText(file, true);
       const { book, key } = openText(named, text, passphrase);
       const nowS = unixS();
@@ -163,5 +169,6 @@ export const withAuthority = async <Value>(
     });
   } finally {
     passphrase?.fill(0);
+    known.fill(0);
   }
 };

@@ -147,7 +147,7 @@ export const withIssuer = async <Value>(
   const real = realpathSync(options.issuer);
   const signer = loadSigner(options.key);
   try {
-    return await locked(real, async () => {
+    return await locked(real, signer.secretKey, async () => {
       const text = readText(real);
       const { desk, file } = openWith(options, signer, text);
       const keep = (added: readonly Certificate[]): void => {

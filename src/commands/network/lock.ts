@@ -5,6 +5,9 @@
  * that ends: there is no file that a dead command could leave behind. Commands in other network
  * namespaces do not see it; so a file that changed meanwhile is not replaced (authority.ts).
  *
+ * Every user of the host may take such a name: it is made of something that only who may read the
+ * file knows, so that nobody else keeps anybody from revoking.
+ *
  * Source: unix(7), "Abstract sockets".
  */
 import { createHash } from "node:crypto";
@@ -16,8 +19,10 @@ import { EngineError } from "../../schema/errors.ts";
 const WAIT_MS = 20_000;
 const POLL_MS = 50;
 
-const nameOf = (file: string): string =>
-  `\0p2pvpn-authority-${createHash("sha256").update(file).digest("hex").slice(0, 32)}`;
+const nameOf = (file: string, known: Uint8Array): string => {
+  const hash = createHash("sha256").update("p2pvpn lock\0").update(known).update(file);
+  return `\0p2pvpn-authority-${hash.digest("hex").slice(0, 32)}`;
+};
 
 /** Null: somebody has it. */
 const take = (name: string): Promise<Server | null> =>
@@ -30,9 +35,16 @@ const take = (name: string): Promise<Server | null> =>
     server.listen(name, () => resolve(server));
   });
 
-/** Does something while nobody else does so with this file. Errors: AUTHORITY_BUSY, and its own. */
-export const locked = async <Value>(file: string, act: () => Promise<Value>): Promise<Value> => {
-  const name = nameOf(file);
+/**
+ * Does something while nobody else does so with this file. `known`: to its readers alone, and the
+ * same as long as the file is; borrowed. Errors: AUTHORITY_BUSY, and its own.
+ */
+export const locked = async <Value>(
+  file: string,
+  known: Uint8Array,
+  act: () => Promise<Value>,
+): Promise<Value> => {
+  const name = nameOf(file, known);
   let lock = await take(name);
   for (let waited = 0; lock === null && waited < WAIT_MS; waited += POLL_MS) {
     await sleep(POLL_MS);

@@ -19,6 +19,7 @@ export const NETWORK_COUNTS = {
   keyConflict:      "Certificates of two nodes with one handshake key: both are refused.",
   addressConflict:  "Addresses that two certificates hold: the newer of the authority's has it.",
   routeRefused:     "Prefixes that a member announces and its certificate, the network's ranges or accept_routes do not hold.",
+  bootstrapOther:   "Members that answered at an address of bootstrap that another is named for.",
   membersFull:      "Members that there was no room to know.",
   entriesFull:      "Members that there was no entry for in the peers' table.",
   checksFull:       "Records that had to be left out, since too many waited to be verified.",

@@ -14,14 +14,16 @@ import type { Certificate } from "../../members/certificate.ts";
 import { formatNodeId } from "../../members/sign.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { decodeDigest, decodeEcho, encodeEcho, type Root } from "../../wire/network-frames.ts";
+import { sameSockaddr } from "../../wire/sockaddr.ts";
 import type { Published } from "./authority.ts";
 import { Beacon } from "./beacon.ts";
 import type { CountName } from "./counts.ts";
 import { Intro } from "./intro.ts";
 import { Link } from "./links.ts";
 import { type NetworkOptions, Parts } from "./parts.ts";
+import { NOBODY } from "./refusals.ts";
 import { Report } from "./report.ts";
-import { idOfRecord } from "./statement.ts";
+import { idOfRecord, memberId } from "./statement.ts";
 import type { KeptMember } from "./store.ts";
 import type { Handle, NetworkWorld } from "./world.ts";
 
@@ -88,7 +90,11 @@ export class Network {
         this.#beacon.renew();
       },
       onHas: (link) => this.#published?.has.add(link.id),
-      onGone: (handle) => this.sessionDown(handle),
+      onGone: (handle) => {
+        // Nothing that was begun with it goes on.
+        this.#intro.met(handle.publicKey);
+        this.sessionDown(handle);
+      },
       call: (slot) => this.#call(slot),
     });
     this.#intro = this.#openIntro();
@@ -234,14 +240,28 @@ export class Network {
     way: "intro" | "here",
   ): Handle | null {
     const { intake, reach, members, admission, company } = this.parts;
+    if (way === "here" && !this.#mayBeAt(from, shown.record)) return null;
     const slot = intake.takeNow(shown, way);
     if (slot < 0) return null;
     const { id } = members.at(slot);
-    reach.seen(id, from);
+    // Others have its certificate and its record, too: an INTRO of theirs does not lead us astray.
+    if (way === "here" || reach.hint(id) === null) reach.seen(id, from);
     company.neighbours.spoke(id);
     const handle = admission.admitNow(slot);
     this.#wakeBy(company.dueMs);
     return handle;
+  }
+
+  /** False: `bootstrap` names who is there, and it is somebody else. */
+  #mayBeAt(place: Uint8Array, record: Uint8Array): boolean {
+    const { refusals, clock } = this.parts;
+    const named = this.#world.bootstrap().filter(({ sockaddr }) => sameSockaddr(sockaddr, place));
+    const keys = named.flatMap(({ nodeKey }) => nodeKey ?? []);
+    const id = idOfRecord(record);
+    if (keys.length === 0 || keys.some((key) => memberId(key) === id)) return true;
+    const why = "somebody answers at an address of bootstrap that another is named for";
+    refusals.add(NOBODY, "bootstrapOther", why, clock.certificateS());
+    return false;
   }
 
   /** Node id of a peer that is a member's; null: it is none. */
@@ -455,6 +475,12 @@ export class Network {
     company.neighbours.forgive();
     if (links.size === 0) this.ask();
     this.#wakeBy(company.dueMs);
+  }
+
+  /** A change of a file or a person was made: members may have waited for its end. */
+  roomMade(): void {
+    this.parts.admission.roomMade();
+    this.#settle();
   }
 
   /** A newer certificate of our own: renewed, or signed anew. */

@@ -115,6 +115,7 @@ export class Parts {
     this.#verifier.redefine(definition);
     this.clock = this.#openClock(definition);
     this.refusals = new Refusals(
+      world.bootMs,
       (reason) => this.count(reason, 1),
       (name, { why }) => world.say("warn", "refused", { member: name || "unknown", why }),
     );
@@ -165,7 +166,7 @@ export class Parts {
       bootMs,
       unixMs,
       builtS,
-      others: () => this.links.size,
+      others: () => Math.max(this.links.size, this.members.size - 1),
       onHeld: (stepMs) => {
         this.count("clockHeld", 1);
         const text = "the system's clock jumped: it is not believed until two members agree";

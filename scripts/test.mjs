@@ -51,10 +51,10 @@ const ALONE = {
  */
 // biome-ignore format: a list
 const NETNS_BESIDE = [
-  "wireguard", "package", "underlay", "uapi", "killed", "addresses", "wg-quick", "key-log",
-  "nat", "host", "mtu", "suites", "signals", "live", "hostile", "frames", "roam", "local",
-  "zones", "multicast", "dead-names", "first-answer", "names", "log", "way", "takeover",
-  "refusals", "middle", "worker", "multihome", "offloads", "sources", "neighbours",
+  "wireguard", "package", "underlay", "uapi", "killed", "members-beside", "addresses",
+  "wg-quick", "key-log", "nat", "host", "mtu", "suites", "signals", "live", "hostile", "frames",
+  "roam", "local", "zones", "multicast", "dead-names", "first-answer", "names", "log", "way",
+  "takeover", "refusals", "middle", "worker", "multihome", "offloads", "sources", "neighbours",
 ];
 const BESIDE = [
   ...NETNS_BESIDE.map((name) => `netns/${name}`),

@@ -158,6 +158,7 @@ test("a file that names a member's key takes its peer, and the network hears of 
   const network = {
     taken: (handle: unknown) => taken.push(handle),
     reconsider: () => reconsidered++,
+    roomMade: () => reconsidered++,
   } as unknown as Network;
   let given: NetworkWorld | null = null;
   control.join({} as MembershipWorld, (world) => {

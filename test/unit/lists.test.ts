@@ -136,6 +136,7 @@ const openPush = (entries: number, links = 1) => {
     list: () => list,
     definition: () => ({ standing: { chain: 0, sequence: 0 }, bytes: new Uint8Array(0) }),
     secret: () => secrets.newest,
+    definition: () => ({ standing: { chain: 0, sequence: 0 }, bytes: DEFINITION.bytes }),
     onDone: (link) => done.push(link),
     wakeBy: () => {},
   });

@@ -8,6 +8,7 @@ import { Admission } from "../../src/control/network/admission.ts";
 import { Epochs } from "../../src/control/network/epochs.ts";
 import { Link } from "../../src/control/network/links.ts";
 import { Members } from "../../src/control/network/members.ts";
+import { Neighbours } from "../../src/control/network/neighbours.ts";
 import { Reach } from "../../src/control/network/reach.ts";
 import { Refusals } from "../../src/control/network/refusals.ts";
 import { Revocations } from "../../src/control/network/revocations.ts";
@@ -454,6 +455,10 @@ test("who shows somebody's certificate is not led to, and needs the very record"
   const forged = record.map((byte, i) => (i > 110 ? byte ^ 1 : byte));
   assert.equal(parts.intake.takeNow({ record: forged, certificate }, "intro"), -1);
   assert.equal(parts.intake.takeNow({ record, certificate }, "intro"), slot);
+  // Nor is an older number one's own.
+  new DataView(forged.buffer, forged.byteOffset).setUint32(54, 1, true);
+  new DataView(forged.buffer, forged.byteOffset).setUint32(58, 0, true);
+  assert.equal(parts.intake.takeNow({ record: forged, certificate }, "intro"), -1);
   // An INTRO of the true ones, from elsewhere, with a ticket.
   parts.reach.seen(id, sockaddrOf(2));
   const epochs = new Epochs();
@@ -553,4 +558,25 @@ test("a record leads into our own tunnel no more than to ourselves", () => {
     reach.places(slot).map((place) => [...place.subarray(4, 8)]),
     [[192, 0, 2, 5]],
   );
+});
+
+test("those who keep us and those who chose their places beside us are never all that we have", () => {
+  const statements = Array.from({ length: 60 }, (_, i) => {
+    const identity = identityOf(i + 1);
+    return announcing(identity, identity.certificate, []);
+  });
+  const members = new Members();
+  for (const one of statements) members.put(one, { way: "gossip", from: -1, heardS: 0 });
+  const ownId = statements[0]!.id;
+  const chosenWith = (salt: number): ReadonlySet<number> => {
+    const options = { members, ownId, wanted: 4, salt };
+    const neighbours = new Neighbours({
+      ...options,
+      eligible: (slot) => members.at(slot).id !== ownId,
+    });
+    // Ten of them keep us.
+    return neighbours.choose(0, (slot) => slot > 0 && slot <= 10, () => false, 0);
+  };
+  const [one, other] = [chosenWith(1), chosenWith(2)];
+  assert.ok([...one].some((slot) => !other.has(slot)), "the salt has a say");
 });

@@ -116,8 +116,8 @@ test("bounds: so many at a time, so many of one member; the rest is compared aga
   const { wants, sent, counts, links } = openWants();
   const [a] = links;
   for (let id = 0; id < 5_000; id++) wants.announced(a, id, 1, false, 0);
-  assert.equal(wants.size, 4_096);
-  assert.equal(counts.get("wantsFull"), 5_000 - 4_096);
+  assert.equal(wants.size, 2_048);
+  assert.equal(counts.get("wantsFull"), 5_000 - 2_048);
   assert.ok(a.again);
   wants.pump(a, 0);
   assert.deepEqual(
@@ -131,7 +131,27 @@ test("bounds: so many at a time, so many of one member; the rest is compared aga
   }
   wants.pump(a, 1);
   assert.equal(sent.length, 4);
-  assert.equal(wants.size, 4_032);
+  assert.equal(wants.size, 1_984);
+});
+
+test("who announces what it does not have is not listened to any more, for a while", () => {
+  const { wants, counts, links } = openWants();
+  const [liar, honest] = links;
+  for (let id = 0; id < 300; id++) wants.announced(liar, id, 1, true, 0);
+  let nowMs = 0;
+  for (; liar.deafUntilMs === 0 && nowMs < 60_000; nowMs += 100) {
+    wants.pump(liar, nowMs);
+    wants.tick(nowMs);
+  }
+  assert.ok(nowMs < 10_000, `${nowMs} ms`);
+  assert.equal(counts.get("liarsIgnored"), 1);
+  assert.equal(wants.size, 0);
+  wants.announced(liar, 7, 9, true, nowMs);
+  assert.equal(wants.size, 0);
+  wants.announced(honest, 7, 9, true, nowMs);
+  assert.equal(wants.size, 1);
+  wants.announced(liar, 8, 9, true, nowMs + 600_001);
+  assert.equal(wants.size, 2);
 });
 
 test("a link that ends: what it had is asked of others, or is wanted no more", () => {

@@ -24,6 +24,8 @@ export const NETWORK_COUNTS = {
   checksFull:       "Records that had to be left out, since too many waited to be verified.",
   wantsFull:        "Records that were not asked for at once, since too many were under way.",
   wantTimeouts:     "Records that were asked for and did not come.",
+  liarsIgnored:     "Members that are not listened to for a while: they announced records and did not have them.",
+  rangesRefused:    "Ranges of a member that were too wide, too often.",
   owedFull:         "Wants that were not answered, since too many were owed to one member.",
   piecesInvalid:    "Pieces of a revocation list that fit no list.",
   listInvalid:      "Revocation lists that are not the authority's.",

@@ -38,6 +38,9 @@ import { Wants } from "./wants.ts";
 
 /** Tuning: what is new is gathered for so long. */
 const GATHER_MS = 100;
+/** Tuning: a range that holds more of our records takes time; it is looked at so often. */
+const WIDE = 512;
+const WIDE_MS = 1_000;
 const NEVER = Number.POSITIVE_INFINITY;
 const NOTHING = new Uint8Array(0);
 
@@ -163,12 +166,21 @@ export class Gossip {
 
   /** All that the other end has between two ids. */
   range(link: Link, { first, last, entries }: Range, nowMs: number): FrameRefusal {
-    const ours = this.#options.members.entries(first, last);
+    const { members, count } = this.#options;
+    const about = ((last - first) / ID_MAX) * members.digests.count;
+    if (about > WIDE) {
+      if (nowMs - link.wideMs < WIDE_MS) {
+        count("rangesRefused", 1);
+        return null;
+      }
+      link.wideMs = nowMs;
+    }
+    const ours = members.entries(first, last);
     let at = 0;
     for (const { id } of ours) {
       while (at < entries.count && entries.id(at) < id) at++;
       const has = at < entries.count && entries.id(at) === id;
-      if (!has) this.#tell(link, this.#options.members.byId(id), nowMs);
+      if (!has) this.#tell(link, members.byId(id), nowMs);
     }
     this.#announced(link, entries, nowMs);
     return null;

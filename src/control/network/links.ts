@@ -120,7 +120,6 @@ export class Link {
   differs = 0;
   /** Questions in a row that were not answered. */
   unanswered = 0;
-  heardMs: number;
   /** When the session began. */
   sinceMs: number;
   /** What the other end said of itself last; null: nothing yet. */
@@ -150,6 +149,11 @@ export class Link {
   /** What is to be asked of it, oldest first, and how many are asked and have not come. */
   readonly queue: Wanted[] = [];
   asked = 0;
+  /** Wants in a row that it did not fulfil; until when what it announces is not listened to. */
+  failed = 0;
+  deafUntilMs = 0;
+  /** When a wide range of it was last looked at. */
+  wideMs = Number.NEGATIVE_INFINITY;
   /** What it announced and was refused, by id. */
   readonly refused = new Map<number, { readonly sequence: number; readonly untilMs: number }>();
 
@@ -157,7 +161,6 @@ export class Link {
     this.handle = handle;
     this.slot = slot;
     this.id = id;
-    this.heardMs = nowMs;
     this.sinceMs = nowMs;
   }
 

@@ -11,8 +11,12 @@ import type { CountName } from "./counts.ts";
 import type { Outcome } from "./intake.ts";
 import type { Link, Wanted } from "./links.ts";
 
-/** Tuning: records that are wanted at a time. */
-const WANTED_MAX = 4_096;
+/** Tuning: records that are wanted at a time; and how many of them of one member. */
+const WANTED_MAX = 8_192;
+const QUEUE_MAX = 2_048;
+/** Tuning: who does not have so many in a row that it announced is not listened to for a while. */
+const FAILED_MAX = 128;
+const DEAF_MS = 600_000;
 /** Tuning: of one member, asked and not come. */
 const ASKED_MAX = 2 * WANTS_MAX;
 /** Tuning: after so long somebody else is asked. */
@@ -71,6 +75,7 @@ export class Wants {
 
   /** A member has a record that is newer than ours, or that we lack. `known`: the member is. */
   announced(link: Link, id: number, sequence: number, known: boolean, nowMs: number): void {
+    if (nowMs < link.deafUntilMs) return;
     const refused = link.refused.get(id);
     if (refused !== undefined) {
       if (sequence === refused.sequence && nowMs < refused.untilMs) return;
@@ -83,7 +88,8 @@ export class Wants {
       if (!has && one.others.length < OTHERS_MAX) one.others.push(link);
       return;
     }
-    if (one !== undefined || this.#wanted.size >= WANTED_MAX) {
+    const isFull = this.#wanted.size >= WANTED_MAX || link.queue.length >= QUEUE_MAX;
+    if (one !== undefined || isFull) {
       this.#options.count("wantsFull", 1);
       link.again = true;
       return;
@@ -156,7 +162,11 @@ export class Wants {
     }
     this.#unask(one);
     this.#wanted.delete(keyOf(id));
-    if (outcome === "taken") return;
+    if (outcome === "taken") {
+      link.failed = 0;
+      return;
+    }
+    this.#fail(link, nowMs);
     // It does not have what it said, or what it has does not count here: it alone is not asked.
     const { refused } = link;
     if (refused.size >= REFUSED_MAX) refused.delete(refused.keys().next().value!);
@@ -184,7 +194,19 @@ export class Wants {
   #again(one: Wanted, silent: Link, nowMs: number): void {
     this.#options.count("wantTimeouts", 1);
     silent.again = true;
+    this.#fail(silent, nowMs);
     this.#elsewhere(one, silent, nowMs);
+  }
+
+  #fail(link: Link, nowMs: number): void {
+    if (++link.failed < FAILED_MAX) return;
+    link.failed = 0;
+    link.again = false;
+    link.deafUntilMs = nowMs + DEAF_MS;
+    this.#options.count("liarsIgnored", 1);
+    for (const one of link.queue.splice(0)) {
+      if (one.asked === null && !one.came) this.#elsewhere(one, link, nowMs);
+    }
   }
 
   #elsewhere(one: Wanted, from: Link, nowMs: number): void {

@@ -7,8 +7,8 @@
  * that is at hand, replay window, ring, routes, what a datagram is, split and merge; what an INTRO
  * costs control, and what it costs to believe a member, certificate and record. Each is called for
  * `--time` ms, then the fastest and the median call are told per packet (job, look-up, prefix,
- * datagram, member). `--check`: exit code 1 when the median look-up among 100,000 random prefixes is
- * not under 100 ns.
+ * datagram, member). `--check`: exit code 1 when the median look-up among 100,000 random prefixes
+ * is not under 100 ns.
  */
 import { parseArgs } from "node:util";
 import { Bench } from "tinybench";

@@ -45,8 +45,6 @@ export class Changes {
   readonly #peers: PeerChanges;
   /** A change waits, having been checked: what it found has to stay so. */
   #waiting = false;
-  /** What the network changed meanwhile: the last of each peer. */
-  readonly #amends = new Map<Peer, PeerChange>();
   #self: Self | null = null;
   #listenPort: number;
   /** The port that was asked for; 0: the kernel chose. */
@@ -103,10 +101,14 @@ export class Changes {
         await this.#apply(this.#peers.allowed(change, by), by);
       } finally {
         this.#waiting = false;
-        for (const [peer, later] of this.#amends) this.#peers.amend(peer, later);
-        this.#amends.clear();
+        this.#peers.catchUp();
       }
     });
+  }
+
+  /** A change waits: nobody is admitted meanwhile. */
+  get busy(): boolean {
+    return this.#waiting;
   }
 
   /** A peer of the network comes; null: not now, or never (peer-changes.ts). */
@@ -114,11 +116,9 @@ export class Changes {
     return this.#waiting ? null : this.#peers.admit(change);
   }
 
-  /** It changes, or does so when the change that waits is made; false: never. */
+  /** It changes, at the latest when a change that waits is done; false: never. */
   amend(peer: Peer, change: PeerChange): boolean {
-    if (!this.#waiting) return this.#peers.amend(peer, change);
-    this.#amends.set(peer, change);
-    return this.#peers.isNetworks(peer);
+    return this.#waiting ? this.#peers.amendLater(peer, change) : this.#peers.amend(peer, change);
   }
 
   /** It goes, at once. False: it is no peer of the network. */

@@ -231,6 +231,7 @@ export class Control {
       amend: (peer, change) => this.amend(peer, change),
       dismiss: (peer) => this.dismiss(peer),
       isOpen: () => this.#looks.up && this.#changes.open,
+      isBusy: () => this.#changes.busy,
       ringBy: (dueMs) => this.#looks.ringBy(dueMs),
       open,
     });

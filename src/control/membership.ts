@@ -7,7 +7,7 @@
  *
  * Thread: control.
  */
-import { COUNT, DROP } from "../memory/layout.ts";
+import { COUNT, DROP, PEERS_MAX } from "../memory/layout.ts";
 import type { PeerChange } from "../schema/change.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
 import type { Network } from "./network/network.ts";
@@ -37,6 +37,8 @@ export interface MembershipOptions {
   readonly dismiss: (peer: Peer) => boolean;
   /** The interface is up, and the port is ours. */
   readonly isOpen: () => boolean;
+  /** Nobody is admitted now: a change waits. */
+  readonly isBusy: () => boolean;
   readonly ringBy: (dueMs: number) => void;
   readonly open: (world: NetworkWorld) => Network;
 }
@@ -50,6 +52,8 @@ export class Membership {
   readonly #members = new Set<Peer>();
   /** Peers of which something may be to be told. */
   readonly #looked = new Set<Peer>();
+  /** Handshake keys of those that could not be admitted, since a change waited. */
+  readonly #missed = new Set<Uint8Array>();
   /** What the network refused and did, by name. */
   readonly counts = new Map<string, number>();
   #wakeAtMs = Number.POSITIVE_INFINITY;
@@ -133,7 +137,11 @@ export class Membership {
     const known = roster.find(change.publicKey);
     const isNamed = known !== undefined && known.origin !== "network";
     const peer = isNamed ? known : this.#options.admit(change);
-    if (peer === null) return null;
+    if (peer === null) {
+      const waits = this.#options.isBusy() && this.#missed.size < PEERS_MAX;
+      if (waits) this.#missed.add(change.publicKey);
+      return null;
+    }
     entries.setFrameBudget(peer.entry, "member");
     this.#members.add(peer);
     this.#looked.add(peer);
@@ -163,13 +171,20 @@ export class Membership {
     if (this.#members.has(peer)) this.#looked.add(peer);
   }
 
-  /** A file or a person has changed peers: those of them that are gone are members all the same. */
+  /**
+   * A file or a person has changed peers, or tried to: those of them that are gone are members all
+   * the same, and who came meanwhile is one now.
+   */
   changed(): void {
     const { roster } = this.#options.rooms;
     for (const peer of this.#members) {
       if (roster.at(peer.entry) === peer) continue;
       this.#members.delete(peer);
       this.#network.gone(peer);
+    }
+    for (const key of this.#missed) {
+      this.#missed.delete(key);
+      this.#network.findPeer(key);
     }
     this.#network.roomMade();
   }

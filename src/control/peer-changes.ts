@@ -71,7 +71,7 @@ const isOurs = (change: PeerChange): boolean =>
 export class PeerChanges {
   readonly #options: PeerChangesOptions;
   readonly #said = new Set<string>();
-  /** Members without a prefix of theirs, which a static peer has, and all that is theirs. */
+  /** Members without a prefix of theirs, which a static peer has or which comes later; all of it. */
   readonly #short = new Map<Peer, PeerChange>();
   /** The network has changed routes that the kernel does not know of. */
   #routesStale = false;
@@ -118,7 +118,7 @@ export class PeerChanges {
       for (const one of peers) this.#make(one, origin);
     });
     for (const peer of kept) if (peer.endpoint === null) endpoints.set(peer, null);
-    this.#giveBack();
+    this.catchUp();
     hands.settle(true);
     world.onRoutes();
   }
@@ -184,20 +184,26 @@ export class PeerChanges {
     return peer;
   }
 
-  /** Is it a peer of the network, and here? */
-  isNetworks(peer: Peer): boolean {
-    return peer.origin === "network" && this.#options.roster.find(peer.publicKey) === peer;
-  }
-
   /** Changes a peer of the network. False: it is none, or there is no room. */
   amend(peer: Peer, change: PeerChange): boolean {
     const { roster, hands } = this.#options;
     const ours = this.#withoutTaken(change);
-    if (!this.isNetworks(peer) || !roster.fits(ours)) return false;
+    if (!this.#isNetworks(peer) || !roster.fits(ours)) return false;
     hands.hear();
     roster.change(() => this.#setOurs(peer, change, ours));
     this.#gather();
     return true;
+  }
+
+  /** The same, with the next catchUp(). False: it is none. */
+  amendLater(peer: Peer, change: PeerChange): boolean {
+    if (!this.#isNetworks(peer)) return false;
+    this.#short.set(peer, change);
+    return true;
+  }
+
+  #isNetworks(peer: Peer): boolean {
+    return peer.origin === "network" && this.#options.roster.find(peer.publicKey) === peer;
   }
 
   /** `ours`: what of the change nobody else has. */
@@ -210,7 +216,7 @@ export class PeerChanges {
   /** A peer of the network goes, and its routes with it, at once. False: it is none. */
   dismiss(peer: Peer): boolean {
     const { hands, world } = this.#options;
-    if (!this.isNetworks(peer)) return false;
+    if (!this.#isNetworks(peer)) return false;
     this.#short.delete(peer);
     this.remove(peer);
     this.#routesStale = false;
@@ -258,10 +264,10 @@ export class PeerChanges {
     }
   }
 
-  /** Members get what file and person have given up. */
-  #giveBack(): void {
+  /** Members get what file and person have given up, and what had to wait. */
+  catchUp(): void {
     for (const [peer, change] of [...this.#short]) {
-      if (!this.isNetworks(peer)) this.#short.delete(peer);
+      if (!this.#isNetworks(peer)) this.#short.delete(peer);
       else this.amend(peer, change);
     }
   }

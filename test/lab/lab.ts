@@ -164,7 +164,7 @@ export const removeOf = (gone: (pid: number) => boolean): void => {
   sweep(entriesOf(tmpdir()), new RegExp(`^${PREFIX}(\\d+)-`), (name) =>
     removeOwned(join(tmpdir(), name)),
   );
-  sweep(entriesOf(WIREGUARD_SOCKETS), /^(?:pb|p2p)(\d+)[abcsx]\.sock$/, (name) =>
+  sweep(entriesOf(WIREGUARD_SOCKETS), /^(?:pb|p2p)(\d+)([abcsx]|m\d+)\.sock$/, (name) =>
     removeOwned(join(WIREGUARD_SOCKETS, name)),
   );
 };

@@ -127,12 +127,27 @@ export class Mesh {
 
   /** Key, request and certificate of a member. `more`: for `network sign`. */
   async enroll(member: Member, ...more: readonly string[]): Promise<void> {
-    const { key, name, certificate, inner4 } = member;
+    await this.#request(member);
+    await this.#sign(member, more);
+  }
+
+  /** Of all of them; signed one by one, as the authority's book is written. */
+  async enrollAll(): Promise<void> {
+    await Promise.all(this.members.map((member) => this.#request(member)));
+    for (const member of this.members) await this.#sign(member);
+  }
+
+  async #request({ key, name }: Member): Promise<void> {
     rmSync(key, { force: true });
     await this.must("keygen", "--out", key);
     const request = this.file(`${name}.request`);
     rmSync(request, { force: true });
     await this.must("request", "--key", key, "--name", name, "--out", request);
+  }
+
+  async #sign(member: Member, more: readonly string[] = []): Promise<void> {
+    const { name, certificate, inner4 } = member;
+    const request = this.file(`${name}.request`);
     rmSync(certificate, { force: true });
     const sign = ["--authority", this.authority, "--request", request, "--ip", inner4];
     await this.must("network", "sign", ...sign, ...more, "--out", certificate);
@@ -231,7 +246,7 @@ const memberOf = (number: number, folder: string): Member => {
     under4: `192.0.2.${100 + number}`,
     under6: `2001:db8::${100 + number}`,
     inner4: `10.66.0.${number}`,
-    interfaceName: `p2p${name}`,
+    interfaceName: `p2p${process.pid}${name}`,
     key: join(folder, `${name}.key`),
     certificate: join(folder, `${name}.cert`),
     config: join(folder, `${name}.toml`),

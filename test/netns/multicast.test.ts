@@ -113,7 +113,7 @@ test("a flood is not read to its end, and after it beacons are heard again", { s
     one();`;
   await lab.must(lab.a, [process.execPath, "-e", flood]);
   const read = await readBy(b);
-  assert.ok(read >= 500 && read <= 1_003, `${read}: two seconds at most`);
+  assert.ok(read >= 400 && read <= 2_500, `${read} of 5,000`);
   await setTimeout(CLOSED_MS);
   const a = start(lab.a);
   await a.says("up");

@@ -171,14 +171,14 @@ test("what the network changes while a change waits is made when that is", async
   assert.equal(leadsTo(end, "10.0.0.11/32"), -1);
 });
 
-test("a file that names a member's key takes its peer, and the network hears of it", async () => {
+test("a file that names a member's key has its peer, which is a member all the same", async () => {
   const { end } = await room();
   const { control } = end;
-  const taken: unknown[] = [];
-  let reconsidered = 0;
+  const gone: unknown[] = [];
+  let made = 0;
   const network = {
-    taken: (handle: unknown) => taken.push(handle),
-    reconsider: () => reconsidered++,
+    gone: (handle: unknown) => gone.push(handle),
+    roomMade: () => made++,
   } as unknown as Network;
   let given: NetworkWorld | null = null;
   control.join({} as MembershipWorld, (world) => {
@@ -189,11 +189,15 @@ test("a file that names a member's key takes its peer, and the network hears of 
   const peer = given!.admit(one) as Peer;
   assert.equal(control.entries.frameBudget(peer.entry), "member");
   await control.apply({ peers: [one] }, "file");
-  assert.deepEqual(taken, [peer]);
-  assert.equal(reconsidered, 1);
-  assert.equal(control.entries.frameBudget(peer.entry), "static");
+  assert.ok(given!.isStatic(peer));
+  assert.equal(made, 1);
+  assert.deepEqual(gone, []);
+  assert.equal(control.entries.frameBudget(peer.entry), "member", "it tells others");
+  assert.equal(given!.amend(peer, { ...one, allowedIps: [] }), true);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.entry, "and what a file says holds");
   // The file gives it up: what the network may still hold of it reaches nobody's entry.
   await control.apply({ replacePeers: true, peers: [] }, "file");
+  assert.deepEqual(gone, [peer]);
   assert.equal(given!.sendFrame(peer, 12, new Uint8Array(13)), false);
   assert.equal(given!.endpoint(peer), null);
   assert.equal(given!.hasSession(peer), false);

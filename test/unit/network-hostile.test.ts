@@ -8,6 +8,8 @@ import { Admission } from "../../src/control/network/admission.ts";
 import { Epochs } from "../../src/control/network/epochs.ts";
 import { Link } from "../../src/control/network/links.ts";
 import { Members } from "../../src/control/network/members.ts";
+import { Neighbours } from "../../src/control/network/neighbours.ts";
+import { Reach } from "../../src/control/network/reach.ts";
 import { Refusals } from "../../src/control/network/refusals.ts";
 import { Revocations } from "../../src/control/network/revocations.ts";
 import { RealVerifier, Statement } from "../../src/control/network/statement.ts";
@@ -22,7 +24,7 @@ import {
   encodeDefinition,
   succeed,
 } from "../../src/members/definition.ts";
-import { decodeRecord, encodeRecord } from "../../src/members/record.ts";
+import { type Candidate, decodeRecord, encodeRecord } from "../../src/members/record.ts";
 import {
   decodeList,
   encodeList,
@@ -280,12 +282,47 @@ test("a range of everything, said again and again, costs little", () => {
   assert.ok(knows(node, liar.identity));
 });
 
+test("a list of a new key takes effect in time, also when its definition was lost at first", () => {
+  const { add, pass } = openScene();
+  const real = (): NodeOptions => ({ verifier: new RealVerifier(DEFINITION) });
+  const [node, other] = [add(1, 2, real()), add(2, 1, real())];
+  node.start();
+  other.start();
+  pass(10_000);
+  const send = node.sendFrame;
+  let lost = 0;
+  Object.defineProperty(node, "sendFrame", {
+    value: (handle: Handle, type: number, body: Uint8Array) =>
+      type === FRAME_KINDS.definition.type && lost++ < 2 ? true : send(handle, type, body),
+  });
+  const list = listBy(NEXT, 1, 2, [identityOf(3)]);
+  assert.ok(node.network!.publish(fileOf(succeeded(), list, node.identity)).ok);
+  pass(4_000);
+  assert.ok(lost > 2);
+  assert.equal(other.network!.parts.authority.revocations.standing.chain, 1);
+});
+
+test("who answered for an address of bootstrap and is not there does not end the asking", () => {
+  const { stage, add, pass } = openScene();
+  const [node, gone, there] = [add(1, 2), add(2, 9), add(3, 9)];
+  gone.start();
+  node.start();
+  while (!knows(node, gone.identity)) pass(1);
+  assert.equal(node.network!.parts.links.size, 0);
+  gone.stop(false);
+  there.place = 2;
+  there.start();
+  pass(180_000);
+  assert.ok(stage.time.nowMs > 0 && knows(node, there.identity));
+});
+
 /** A record that announces prefixes, as a statement. */
 const announcing = (
   identity: Identity,
   certificate: Certificate,
   prefixes: readonly { readonly prefix: Cidr; readonly metric: number }[],
   sequence = BORN_S * 1_000,
+  candidates: readonly Candidate[] = [],
 ): Statement => {
   const head = {
     epoch: 1,
@@ -298,7 +335,7 @@ const announcing = (
   const content = {
     startId: new Uint8Array(16),
     suites: 3,
-    candidates: [],
+    candidates,
     announced: prefixes,
   };
   const bytes = encodeRecord(head, content, {
@@ -418,6 +455,10 @@ test("who shows somebody's certificate is not led to, and needs the very record"
   const forged = record.map((byte, i) => (i > 110 ? byte ^ 1 : byte));
   assert.equal(parts.intake.takeNow({ record: forged, certificate }, "intro"), -1);
   assert.equal(parts.intake.takeNow({ record, certificate }, "intro"), slot);
+  // Nor is an older number one's own.
+  new DataView(forged.buffer, forged.byteOffset).setUint32(54, 1, true);
+  new DataView(forged.buffer, forged.byteOffset).setUint32(58, 0, true);
+  assert.equal(parts.intake.takeNow({ record: forged, certificate }, "intro"), -1);
   // An INTRO of the true ones, from elsewhere, with a ticket.
   parts.reach.seen(id, sockaddrOf(2));
   const epochs = new Epochs();
@@ -487,4 +528,55 @@ test("refusals of ever other names fill no log", () => {
   );
   for (let i = 0; i < 10_000; i++) refusals.add(`m-${i}`, "certificateRevoked", "it is revoked", 0);
   assert.ok(lines > 0 && lines <= 64, `${lines}`);
+});
+
+test("a record leads into our own tunnel no more than to ourselves", () => {
+  const identity = identityOf(5);
+  const at = (...bytes: number[]): Candidate => ({
+    kind: 1,
+    address: Uint8Array.from(bytes),
+    port: 51_820,
+  });
+  const mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255];
+  const members = new Members();
+  const candidates = [
+    at(10, 64, 0, 9),
+    at(...mapped, 10, 64, 0, 9),
+    at(127, 0, 0, 1),
+    at(...mapped, 127, 0, 0, 1),
+    at(192, 0, 2, 5),
+  ];
+  const statement = announcing(identity, identity.certificate, [], 1, candidates);
+  const slot = members.put(statement, { way: "gossip", from: -1, heardS: 0 });
+  const reach = new Reach({
+    world: { endpoint: () => null },
+    members,
+    cidrs: () => DEFINITION.cidrs,
+    recordKey: (epoch) => derive(secretOf(epoch), "record"),
+  });
+  assert.deepEqual(
+    reach.places(slot).map((place) => [...place.subarray(4, 8)]),
+    [[192, 0, 2, 5]],
+  );
+});
+
+test("those who keep us and those who chose their places beside us are never all that we have", () => {
+  const statements = Array.from({ length: 60 }, (_, i) => {
+    const identity = identityOf(i + 1);
+    return announcing(identity, identity.certificate, []);
+  });
+  const members = new Members();
+  for (const one of statements) members.put(one, { way: "gossip", from: -1, heardS: 0 });
+  const ownId = statements[0]!.id;
+  const chosenWith = (salt: number): ReadonlySet<number> => {
+    const options = { members, ownId, wanted: 4, salt };
+    const neighbours = new Neighbours({
+      ...options,
+      eligible: (slot) => members.at(slot).id !== ownId,
+    });
+    // Ten of them keep us.
+    return neighbours.choose(0, (slot) => slot > 0 && slot <= 10, () => false, 0);
+  };
+  const [one, other] = [chosenWith(1), chosenWith(2)];
+  assert.ok([...one].some((slot) => !other.has(slot)), "the salt has a say");
 });

@@ -204,7 +204,11 @@ export class Intake {
     const view = decoded.value;
     const slot = members.byNodeKey(view.nodeKey);
     const held = slot < 0 ? null : members.at(slot);
-    if (held !== null && view.sequence <= held.sequence) return this.#old(view, held, way);
+    // Who shows itself is welcome with an old one; that it is its own is verified first.
+    const isShown = view.sequence !== held?.sequence && (way === "intro" || way === "here");
+    if (held !== null && view.sequence <= held.sequence && !isShown) {
+      return this.#old(view, held, way);
+    }
     const sameOwner = held !== null && sameBytes(held.owner.hash, view.certificateHash);
     const owner = sameOwner ? held.owner : this.#owner(shown);
     if (owner instanceof Refuse || owner === "certificate") return owner;

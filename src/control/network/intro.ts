@@ -95,8 +95,8 @@ export interface IntroOptions<Handle extends object> {
 }
 
 /**
- * Tuning: INTROs with a ticket that are remembered while a ticket may count, so that a copy costs no
- * curve arithmetic.
+ * Tuning: INTROs with a ticket that are remembered while a ticket may count, so that a copy costs
+ * no curve arithmetic.
  */
 const SEEN_MOST = 1_024;
 const EPHEMERAL_BYTES = 32;

@@ -134,6 +134,8 @@ export class Link {
   theirs: Root | null = null;
   /** The newest list and epoch that it is known to have. */
   list: Standing = { chain: 0, sequence: 0 };
+  /** The newest definition that it is known to have. */
+  definition: Standing = { chain: 0, sequence: 0 };
   epoch = 0;
   /** When we last acknowledged a list, and said our definition. */
   ackedMs = Number.NEGATIVE_INFINITY;

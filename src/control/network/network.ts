@@ -35,6 +35,8 @@ const BEHIND_MS = 1_000;
 /** Tuning: the clock is looked at so often; while no time is known, so many members are asked. */
 const TIME_MS = 30_000;
 const TIME_ASKED_MAX = 16;
+/** Tuning: how often addresses of bootstrap that answered are asked again, while all are silent. */
+const ASK_AGAIN_MS = 60_000;
 const NEVER = Number.POSITIVE_INFINITY;
 const NOTHING = new Uint8Array(0);
 
@@ -68,6 +70,8 @@ export class Network {
   #cacheMs = NEVER;
   /** When the clock is looked at. */
   #timeMs = NEVER;
+  /** When addresses of bootstrap began to be asked last. */
+  #askedMs = Number.NEGATIVE_INFINITY;
   #begun = false;
   #stopped = false;
 
@@ -148,6 +152,7 @@ export class Network {
   /** Asks the addresses of `bootstrap` who they are: at the start, and when their names changed. */
   ask(): void {
     const nowMs = this.#world.bootMs();
+    this.#askedMs = nowMs;
     for (const { sockaddr } of this.#world.bootstrap()) this.#intro.ask(sockaddr, nowMs);
     this.#wakeBy(this.#intro.dueMs);
   }
@@ -302,7 +307,10 @@ export class Network {
 
   /** Calls a member whose end of the session is not there, or that has none. */
   #call(slot: number): boolean {
-    const { members, reach } = this.parts;
+    const { members, reach, links } = this.parts;
+    const nowMs = this.#world.bootMs();
+    // Who answered at an address of bootstrap may not be there: it is asked again who is.
+    if (links.size === 0 && this.#begun && nowMs - this.#askedMs > ASK_AGAIN_MS) this.ask();
     const handle = members.handle(slot);
     if (handle === null || reach.places(slot).length === 0) return false;
     this.#met.delete(handle);

@@ -120,7 +120,8 @@ export class Parts {
       (name, { why }) => world.say("warn", "refused", { member: name || "unknown", why }),
     );
     this.authority = this.#openAuthority(definition);
-    this.reach = new Reach({ world, members: this.members, recordKey: this.recordKey });
+    const cidrs = () => this.authority.definition.cidrs;
+    this.reach = new Reach({ world, members: this.members, cidrs, recordKey: this.recordKey });
     this.admission = this.#openAdmission();
     this.intake = this.#openIntake();
     this.upkeep = this.#openUpkeep();

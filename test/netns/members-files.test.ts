@@ -54,7 +54,9 @@ const explained = async (from: Member, subject: string): Promise<string> => {
   return output.replace(/\s+/g, " ");
 };
 
-test("a prefix outside the network leads to who announces it by accept_routes", { skip }, async () => {
+test("a prefix outside the network leads to who announces it by accept_routes", {
+  skip,
+}, async () => {
   const all = ["10.66.0.3/32", INSIDE, OUTSIDE];
   const has = (from: Member, prefixes: readonly string[]) => async (): Promise<boolean> =>
     String((await peerAt(from, "m3"))?.addresses) === String(prefixes);

@@ -1,6 +1,7 @@
 /**
  * members-hostile — what nobody wants in a network: two certificates for one address, prefixes that
- * no certificate holds, a flood of junk, a cloned identity. None succeeds, each is counted and told.
+ * no certificate holds, a flood of junk, a cloned identity. None succeeds, each is counted and
+ * told.
  *
  *     m1 … m3   members, m1 is the one that is attacked     m6   a newcomer under the flood
  *     m4        has its address with m3 by mistake          m7   a copy of m2

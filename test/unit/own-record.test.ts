@@ -178,7 +178,7 @@ test("a record of a former start is gone over, and is no clone", () => {
   assert.equal(own.cloneSeenMs(world.nowMs), null);
 });
 
-test("another process that goes on issuing is a clone: told once, answered ever more seldom", () => {
+test("another process that goes on issuing is a clone: told once, then ever more seldom", () => {
   const { own, world, pass } = make();
   const startId = new Uint8Array(16).fill(9);
   for (let i = 0; i < 300; i++) {

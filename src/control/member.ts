@@ -16,7 +16,7 @@ import type { Control } from "./control.ts";
 import { Multicast, type MulticastOptions } from "./host/multicast.ts";
 import { ownAddresses } from "./host/own-addresses.ts";
 import { Network } from "./network/network.ts";
-import type { NetworkOptions } from "./network/parts.ts";
+import type { NetworkOptions } from "./network/options.ts";
 import type { OwnAddress } from "./network/world.ts";
 import { NetworkFiles } from "./network-files.ts";
 import type { EndpointsWorld } from "./reach/endpoints.ts";

@@ -9,7 +9,7 @@
 import sodium from "sodium-native";
 import { SlotSet } from "../../src/control/network/links.ts";
 import { Network } from "../../src/control/network/network.ts";
-import type { NetworkOptions } from "../../src/control/network/parts.ts";
+import type { NetworkOptions } from "../../src/control/network/options.ts";
 import type { Handle, NetworkWorld, OwnAddress } from "../../src/control/network/world.ts";
 import type { PeerChange } from "../../src/schema/change.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";

@@ -134,7 +134,6 @@ const openPush = (entries: number, links = 1) => {
       return true;
     },
     list: () => list,
-    definition: () => ({ standing: { chain: 0, sequence: 0 }, bytes: new Uint8Array(0) }),
     secret: () => secrets.newest,
     definition: () => ({ standing: { chain: 0, sequence: 0 }, bytes: DEFINITION.bytes }),
     onDone: (link) => done.push(link),

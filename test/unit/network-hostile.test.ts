@@ -575,8 +575,16 @@ test("those who keep us and those who chose their places beside us are never all
       eligible: (slot) => members.at(slot).id !== ownId,
     });
     // Ten of them keep us.
-    return neighbours.choose(0, (slot) => slot > 0 && slot <= 10, () => false, 0);
+    return neighbours.choose(
+      0,
+      (slot) => slot > 0 && slot <= 10,
+      () => false,
+      0,
+    );
   };
   const [one, other] = [chosenWith(1), chosenWith(2)];
-  assert.ok([...one].some((slot) => !other.has(slot)), "the salt has a say");
+  assert.ok(
+    [...one].some((slot) => !other.has(slot)),
+    "the salt has a say",
+  );
 });

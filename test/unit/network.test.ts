@@ -243,7 +243,7 @@ test("revoked: cut at once everywhere, back by a new certificate of the authorit
   assert.ok(!b.isPeer(c.identity));
   assert.match(explained(b, "node-2"), /no member here\. It is revoked/);
   pass(5_000);
-  const publication = a.network!.publication()!;
+  const publication = a.network!.publication!;
   assert.deepEqual(
     publication.acknowledged.map(({ name }) => name),
     ["node-1"],

@@ -51,10 +51,10 @@ export const publish = async (
   const published = network.publish(fileOf(request, publicKey));
   if (!published.ok) throw new EngineError("PUBLISH_REFUSED", { reason: published.why });
   for (let waitedMs = 0; waitedMs < WAIT_MS; waitedMs += LOOK_MS) {
-    if (network.publication()?.missing.length === 0) break;
+    if (network.publication?.missing.length === 0) break;
     await pause(LOOK_MS);
   }
-  const { acknowledged = [], missing = [] } = network.publication() ?? {};
+  const { acknowledged = [], missing = [] } = network.publication ?? {};
   return {
     acknowledged: acknowledged.slice(0, PUBLISH_NAMES_MAX).map(told),
     waiting: missing.slice(0, PUBLISH_NAMES_MAX).map(told),

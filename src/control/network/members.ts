@@ -82,10 +82,14 @@ export class Members {
   readonly #free: number[] = [];
   #size = 0;
 
-  readonly #byId = new SlotTable();
-  readonly #byHandshake = new SlotTable();
+  readonly #byId = new SlotTable<number>((slot, id) => this.#statements[slot]!.id === id);
+  readonly #byHandshake = new SlotTable<Uint8Array>((slot, key) =>
+    sameBytes(this.at(slot).owner.handshakeKey, key),
+  );
   /** Slot and number of the address in its certificate. */
-  readonly #byAddress = new SlotTable();
+  readonly #byAddress = new SlotTable<Uint8Array>((key, address) =>
+    sameBytes(this.#address(key), address),
+  );
 
   /** How many. */
   get size(): number {
@@ -117,8 +121,8 @@ export class Members {
 
   origin(slot: number): Origin {
     const hash = this.#from[slot]!;
-    const teller = this.#byId.find(hash, (one) => hashId(this.at(one).id) === hash);
-    const from = hash === 0 || teller < 0 ? -1 : this.at(teller).id;
+    const [teller = -1] = hash === 0 ? [] : this.#byId.between(hash, hash);
+    const from = teller < 0 ? -1 : this.at(teller).id;
     return { way: WAYS[this.#ways[slot]!]!, from, heardS: this.#heardS[slot]! };
   }
 
@@ -131,7 +135,7 @@ export class Members {
   // Finding; -1: nobody
 
   byId(id: number): number {
-    return this.#byId.find(hashId(id), (slot) => this.at(slot).id === id);
+    return this.#byId.find(hashId(id), id);
   }
 
   byNodeKey(nodeKey: Uint8Array): number {
@@ -140,9 +144,7 @@ export class Members {
   }
 
   byHandshakeKey(key: Uint8Array): number {
-    return this.#byHandshake.find(word(key, 0), (slot) =>
-      sameBytes(this.at(slot).owner.handshakeKey, key),
-    );
+    return this.#byHandshake.find(word(key, 0), key);
   }
 
   #address(key: number): Uint8Array {
@@ -150,9 +152,7 @@ export class Members {
   }
 
   #addressKey(address: Uint8Array): number {
-    return this.#byAddress.find(hashAddress(address), (key) =>
-      sameBytes(this.#address(key), address),
-    );
+    return this.#byAddress.find(hashAddress(address), address);
   }
 
   /** Who has an address: 4 or 16 bytes. */

@@ -9,46 +9,28 @@
  * The world around it comes in as a NetworkWorld: so one process holds one, or ten thousand on
  * virtual time. Every method returns at once. Thread: control.
  */
-
 import type { Certificate } from "../../members/certificate.ts";
 import { formatNodeId } from "../../members/sign.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
-import { decodeDigest, decodeEcho, encodeEcho, type Root } from "../../wire/network-frames.ts";
 import { sameSockaddr } from "../../wire/sockaddr.ts";
 import type { Published } from "./authority.ts";
 import { Beacon } from "./beacon.ts";
+import { Cache } from "./cache.ts";
 import type { CountName } from "./counts.ts";
 import { Intro } from "./intro.ts";
 import { Link } from "./links.ts";
-import { type NetworkOptions, Parts } from "./parts.ts";
+import type { NetworkOptions } from "./options.ts";
+import { Parts } from "./parts.ts";
+import { type Publication, Publications } from "./publication.ts";
 import { NOBODY } from "./refusals.ts";
 import { Report } from "./report.ts";
 import { idOfRecord, memberId } from "./statement.ts";
-import type { KeptMember } from "./store.ts";
+import { Talk } from "./talk.ts";
 import type { Handle, NetworkWorld } from "./world.ts";
 
-/** Tuning: members are written when they changed, so often at most; and so much later for each. */
-const CACHE_MS = 60_000;
-const CACHE_EACH_MS = 120;
-/** Tuning: a root is said unasked to who knows more than we, so often at most. */
-const BEHIND_MS = 1_000;
-/** Tuning: the clock is looked at so often; while no time is known, so many members are asked. */
-const TIME_MS = 30_000;
-const TIME_ASKED_MAX = 16;
 /** Tuning: how often addresses of bootstrap that answered are asked again, while all are silent. */
 const ASK_AGAIN_MS = 60_000;
 const NEVER = Number.POSITIVE_INFINITY;
-const NOTHING = new Uint8Array(0);
-
-/** Where a publication stands. */
-export interface Publication {
-  readonly sequence: number;
-  /** Members that have list and secret, and those that are not known to. */
-  readonly acknowledged: readonly Certificate[];
-  readonly missing: readonly Certificate[];
-  /** Members that were told by us; they tell others. */
-  readonly told: number;
-}
 
 export class Network {
   readonly #options: NetworkOptions;
@@ -56,20 +38,13 @@ export class Network {
   readonly parts: Parts;
   readonly #intro: Intro<Handle>;
   readonly #beacon: Beacon;
+  readonly #talk: Talk;
+  readonly #cache: Cache;
+  readonly #publications: Publications;
   /** Members that answered us in a session. */
   readonly #met = new WeakSet<Handle>();
-  /** Where the publication of ours stands; null: there is none. */
-  #published: {
-    readonly sequence: number;
-    /** It brought a new secret: who seals with it has the list, too. */
-    readonly reseals: boolean;
-    readonly has: Set<number>;
-  } | null = null;
   /** When the world will call tick(). */
   #alarmMs = NEVER;
-  #cacheMs = NEVER;
-  /** When the clock is looked at. */
-  #timeMs = NEVER;
   /** When addresses of bootstrap began to be asked last. */
   #askedMs = Number.NEGATIVE_INFINITY;
   #begun = false;
@@ -80,12 +55,15 @@ export class Network {
     this.#world = world;
     this.parts = new Parts(options, world, {
       wakeBy: (dueMs) => this.#wakeBy(dueMs),
-      onChanged: () => this.#changed(),
-      // What was said with another time is worth nothing. At the start nothing was.
-      onClockHeld: () => {
-        this.#timeMs = this.#world.bootMs();
-        this.#wakeBy(this.#timeMs);
+      onChanged: () => {
+        this.#cache.changed(this.#world.bootMs());
+        this.#wakeBy(this.#cache.dueMs);
       },
+      onClockHeld: () => {
+        this.#talk.askTime(this.#world.bootMs());
+        this.#wakeBy(this.#talk.dueMs);
+      },
+      // What was said with another time is worth nothing. At the start nothing was.
       onClockSet: () => {
         if (this.#begun) this.#anew();
       },
@@ -93,7 +71,7 @@ export class Network {
         this.#intro.renew();
         this.#beacon.renew();
       },
-      onHas: (link) => this.#published?.has.add(link.id),
+      onHas: (link) => this.#publications.has(link),
       onGone: (handle) => {
         // Nothing that was begun with it goes on.
         this.#intro.met(handle.publicKey);
@@ -101,9 +79,17 @@ export class Network {
       },
       call: (slot) => this.#call(slot),
     });
+    this.#talk = new Talk(this.parts, world.bootMs());
+    this.#publications = new Publications(this.parts);
     this.#intro = this.#openIntro();
     this.#beacon = this.#openBeacon();
-    this.#begin();
+    this.#cache = new Cache(this.parts, world, options.cacheMs ?? null);
+    // Our own record first: nobody can be asked without one. Then whom the disk knows.
+    this.parts.ownRecord.tick(world.bootMs());
+    this.#cache.open();
+    this.ask();
+    this.#begun = true;
+    this.#settle();
   }
 
   #openIntro(): Intro<Handle> {
@@ -133,22 +119,6 @@ export class Network {
     });
   }
 
-  /** Our own record first: nobody can be asked without one. Then whom the disk knows. */
-  #begin(): void {
-    const { ownRecord, intake, reach, disk } = this.parts;
-    const nowMs = this.#world.bootMs();
-    ownRecord.tick(nowMs);
-    for (const { record, certificate, place } of disk.readMembers()) {
-      const id = idOfRecord(record);
-      if (id === null || !intake.take({ record, certificate }, id, "disk", null)) break;
-      if (place.length > 0) reach.seen(id, place);
-    }
-    this.ask();
-    this.#timeMs = nowMs + TIME_MS;
-    this.#begun = true;
-    this.#settle();
-  }
-
   /** Asks the addresses of `bootstrap` who they are: at the start, and when their names changed. */
   ask(): void {
     const nowMs = this.#world.bootMs();
@@ -166,12 +136,17 @@ export class Network {
     this.#world.wakeAt(dueMs);
   }
 
+  /** All that has a time of its own. What is urgent is first. */
+  #clockwork(): readonly { readonly dueMs: number; tick(nowMs: number): void }[] {
+    const { ownRecord, intake, upkeep, gossip, company, authority } = this.parts;
+    const rest = [upkeep, this.#intro, this.#cache, this.#talk];
+    return [authority.push, ownRecord, intake, gossip, company, ...rest];
+  }
+
   /** Asks for the alarm that the parts want. */
   #settle(): void {
-    const { ownRecord, intake, upkeep, gossip, company, authority } = this.parts;
-    const parts = [ownRecord, intake, upkeep, gossip, company, authority.push, this.#intro];
-    let dueMs = Math.min(this.#cacheMs, this.#timeMs);
-    for (const part of parts) dueMs = Math.min(dueMs, part.dueMs);
+    let dueMs = NEVER;
+    for (const part of this.#clockwork()) dueMs = Math.min(dueMs, part.dueMs);
     this.#wakeBy(dueMs);
   }
 
@@ -179,44 +154,9 @@ export class Network {
   tick(): void {
     if (this.#stopped) return;
     const nowMs = this.#world.bootMs();
-    const { ownRecord, intake, upkeep, gossip, company, authority } = this.parts;
     this.#alarmMs = NEVER;
-    authority.push.tick(nowMs);
-    ownRecord.tick(nowMs);
-    intake.tick(nowMs);
-    gossip.tick(nowMs);
-    company.tick(nowMs);
-    upkeep.tick(nowMs);
-    this.#intro.tick(nowMs);
-    if (nowMs >= this.#cacheMs) this.#cache();
-    if (nowMs >= this.#timeMs) this.#askTime(nowMs);
+    for (const part of this.#clockwork()) part.tick(nowMs);
     this.#settle();
-  }
-
-  #changed(): void {
-    const { cacheMs = CACHE_MS + CACHE_EACH_MS * this.parts.members.size } = this.#options;
-    const nowMs = this.#world.bootMs();
-    if (this.#cacheMs === NEVER) this.#cacheMs = nowMs + cacheMs;
-    this.#wakeBy(this.#cacheMs);
-  }
-
-  #cache(): void {
-    this.#cacheMs = NEVER;
-    this.parts.disk.writeMembers(this.#kept());
-  }
-
-  /** Members as the disk keeps them: those with a session are the first to be called. */
-  *#kept(): Generator<KeptMember, void, undefined> {
-    const { members, reach, linkOf, ownId } = this.parts;
-    for (const linked of [true, false]) {
-      for (const slot of members.slots()) {
-        const { id, record, certificate } = members.at(slot);
-        if (id === ownId || (linkOf(slot) !== undefined) !== linked) continue;
-        const handle = members.handle(slot);
-        const place = (linked && handle && this.#world.endpoint(handle)) || reach.hint(id);
-        yield { record, certificate, place: place ?? NOTHING };
-      }
-    }
   }
 
   // -------------------------------------------------------------------------------------------
@@ -338,13 +278,12 @@ export class Network {
     const slot = this.#slotOf(handle);
     if (slot < 0) return null;
     const nowMs = this.#world.bootMs();
-    const { id, sequence } = members.at(slot);
-    const link = links.get(handle) ?? new Link(handle, slot, id, nowMs);
+    const link = links.get(handle) ?? new Link(handle, slot, members.at(slot).id, nowMs);
     links.set(handle, link);
     this.#met.add(handle);
     this.#intro.met(handle.publicKey);
     reach.reached(handle);
-    this.#echo(link, sequence, !clock.trusted);
+    this.#talk.sayEcho(link, !clock.trusted);
     company.up(link, nowMs);
     this.#wakeBy(company.dueMs);
     return link;
@@ -380,93 +319,14 @@ export class Network {
 
   /** A frame of a member, of a type whose room is "network". Null: it was taken. Borrows: `body`. */
   frame(handle: Handle, type: number, body: Uint8Array): CountName | null {
-    const { links, authority, gossip } = this.parts;
     if (this.#stopped) return "frameStranger";
     // It may come before control says that the session is there.
-    const link = links.get(handle) ?? this.#link(handle);
-    if (link === null) return this.#refused("frameStranger");
+    const link = this.parts.links.get(handle) ?? this.#link(handle);
     const nowMs = this.#world.bootMs();
-    link.heardMs = nowMs;
-    switch (type) {
-      case FRAME_KINDS.digest.type:
-        return this.#refused(this.#digest(link, body, nowMs));
-      case FRAME_KINDS.want.type:
-        return this.#refused(gossip.want(link, body, nowMs));
-      case FRAME_KINDS.record.type:
-        return this.#refused(gossip.record(link, body));
-      case FRAME_KINDS.revocations.type:
-        return this.#refused(authority.piece(link, body, nowMs));
-      case FRAME_KINDS.ack.type:
-        return this.#refused(authority.ack(link, body, nowMs));
-      case FRAME_KINDS.definition.type:
-        return this.#refused(authority.define(link, body, nowMs));
-      case FRAME_KINDS.secret.type:
-        return this.#refused(authority.secret(link, body, nowMs));
-      case FRAME_KINDS.echo.type:
-        return this.#refused(this.#heardEcho(link, body, nowMs));
-      case FRAME_KINDS.goodbye.type:
-        this.parts.company.goodbye(link, nowMs);
-        this.#wakeBy(this.parts.company.dueMs);
-        return null;
-      default:
-        return this.#refused("frameInvalid");
-    }
-  }
-
-  #refused(why: CountName | null): CountName | null {
+    const why = link === null ? "frameStranger" : this.#talk.take(link, type, body, nowMs);
     if (why !== null) this.parts.count(why, 1);
+    this.#wakeBy(this.parts.company.dueMs);
     return why;
-  }
-
-  #digest(link: Link, body: Uint8Array, nowMs: number): CountName | null {
-    const { gossip } = this.parts;
-    const digest = decodeDigest(body);
-    if (digest === null) return "frameInvalid";
-    if (digest.kind === "buckets") return gossip.buckets(link, digest, nowMs);
-    if (digest.kind === "range") return gossip.range(link, digest, nowMs);
-    if (digest.kind === "news") return gossip.news(link, digest, nowMs);
-    this.#root(link, digest, nowMs);
-    return null;
-  }
-
-  #root(link: Link, root: Root, nowMs: number): void {
-    const { company, authority } = this.parts;
-    company.root(link, root, this.parts.isSame(root), nowMs);
-    authority.compare(link, root, nowMs);
-    // Who knows more than we gives it to who says so.
-    if (authority.isBehind(root) && nowMs - link.rootSentMs > BEHIND_MS) {
-      company.say(link, nowMs);
-    }
-    this.#wakeBy(company.dueMs);
-  }
-
-  #echo(link: Link, sequence: number, answer: boolean): void {
-    const { clock, send } = this.parts;
-    const unixMs = Math.floor(clock.nowMs());
-    const body = encodeEcho({ answer, trusted: clock.trusted, unixMs, sequence });
-    send(link, FRAME_KINDS.echo.type, body);
-  }
-
-  /** Looks at the clock. The time is not known, or a jump is held back: members tell theirs. */
-  #askTime(nowMs: number): void {
-    const { clock, links, members } = this.parts;
-    this.#timeMs = nowMs + TIME_MS;
-    if (clock.trusted && clock.heldMs === 0) return;
-    let left = TIME_ASKED_MAX;
-    for (const link of links.values()) {
-      if (left-- === 0) break;
-      this.#echo(link, members.at(link.slot).sequence, true);
-    }
-  }
-
-  #heardEcho(link: Link, body: Uint8Array, nowMs: number): CountName | null {
-    const { clock, ownRecord, members } = this.parts;
-    const echo = decodeEcho(body);
-    if (echo === null) return "frameInvalid";
-    if (echo.trusted) clock.heard(link.id, echo.unixMs);
-    ownRecord.echoed(echo.sequence, nowMs);
-    if (echo.answer) this.#echo(link, members.at(link.slot).sequence, false);
-    return null;
   }
 
   // -------------------------------------------------------------------------------------------
@@ -500,16 +360,14 @@ export class Network {
 
   /** A revocations file: takes effect here at once, and goes to all in session. */
   publish(file: Uint8Array): Published {
-    const { authority } = this.parts;
-    const before = authority.secrets.epoch;
-    this.#published = { sequence: 0, reseals: false, has: new Set() };
-    const published = authority.publish(file, this.#world.bootMs());
-    if (published.ok) {
-      const { sequence } = published;
-      this.#published = { ...this.#published, sequence, reseals: authority.secrets.epoch > before };
-    }
+    const published = this.#publications.publish(file, this.#world.bootMs());
     this.#settle();
     return published;
+  }
+
+  /** Where the last publication stands: who has it, by name; null: there was none. */
+  get publication(): Publication | null {
+    return this.#publications.state;
   }
 
   /** What is known, for people. */
@@ -517,33 +375,12 @@ export class Network {
     return new Report(this.parts, this.#world);
   }
 
-  /** Where the last publication stands: who has list and secret; null: there was none. */
-  publication(): Publication | null {
-    const { members, authority, ownId, links } = this.parts;
-    const { list } = authority.revocations;
-    if (this.#published === null || list === null) return null;
-    const { has: told, reseals } = this.#published;
-    const has: Certificate[] = [];
-    const lacks: Certificate[] = [];
-    for (const slot of members.slots()) {
-      const { id, epoch, owner } = members.at(slot);
-      const done = told.has(id) || (reseals && epoch >= list.epoch);
-      if (id !== ownId) (done ? has : lacks).push(owner);
-    }
-    return {
-      sequence: this.#published.sequence,
-      acknowledged: has,
-      missing: lacks,
-      told: links.size,
-    };
-  }
-
   /** Stops: neighbours are told, what is known is kept, secrets are zeroed. */
   stop(): void {
     if (this.#stopped) return;
     const { company, send, authority } = this.parts;
     for (const link of company.links) send(link, FRAME_KINDS.goodbye.type, Uint8Array.of(0));
-    this.#cache();
+    this.#cache.write();
     this.#stopped = true;
     this.#intro.stop();
     this.#beacon.stop();

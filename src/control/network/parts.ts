@@ -10,9 +10,7 @@
  */
 import { type Certificate, validity } from "../../members/certificate.ts";
 import { type Definition, decodeDefinition, newerDefinition } from "../../members/definition.ts";
-import type { Announced } from "../../members/record.ts";
 import type { RevocationList } from "../../members/revocation-list.ts";
-import type { Cidr } from "../../wire/cidr.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { encodeRoot, type Root } from "../../wire/network-frames.ts";
 import { Admission } from "./admission.ts";
@@ -24,6 +22,7 @@ import { Gossip } from "./gossip.ts";
 import { Intake } from "./intake.ts";
 import type { Link } from "./links.ts";
 import { Members } from "./members.ts";
+import type { NetworkOptions } from "./options.ts";
 import { OwnRecord } from "./own-record.ts";
 import { Reach } from "./reach.ts";
 import { NOBODY, Refusals } from "./refusals.ts";
@@ -31,31 +30,6 @@ import { memberId, RealVerifier, type Statement, type Verifier } from "./stateme
 import { Disk, type OwnState } from "./store.ts";
 import { Upkeep } from "./upkeep.ts";
 import type { Handle, NetworkWorld } from "./world.ts";
-
-export interface NetworkOptions {
-  /** The newest of network file, certificate file and disk. */
-  readonly definition: Definition;
-  readonly certificate: Certificate;
-  /** Of the certificate file. */
-  readonly list: RevocationList;
-  /** Of that list's epoch; null: it could not be opened. */
-  readonly secret: Uint8Array | null;
-  /** The node's ed25519 secret, 64 bytes. Borrows: as long as the network lives. */
-  readonly signingKey: Uint8Array;
-  /** X25519. Borrows: the same. */
-  readonly handshakeKey: { readonly publicKey: Uint8Array; readonly privateKey: Uint8Array };
-  readonly announce: readonly Announced[];
-  readonly acceptRoutes: readonly Cidr[];
-  readonly neighbours: number;
-  /** A mask of 1 << SUITE. */
-  readonly suites: number;
-  /** When this version was built, Unix seconds. */
-  readonly builtS: number;
-  /** How often members are written at most; unless given, each minute, and slower for many. */
-  readonly cacheMs?: number;
-  /** Unless given, one of its own. */
-  readonly verifier?: Verifier;
-}
 
 /** What follows outside. */
 export interface PartsHooks {
@@ -201,6 +175,7 @@ export class Parts {
       wakeBy: this.#hooks.wakeBy,
     });
     authority.load([this.disk.read("list"), list.bytes], this.#own.floor);
+    this.clock.raise(authority.revocations.list?.issuedS ?? 0);
     const kept = this.disk.read("secrets");
     if (kept !== null) authority.secrets.decode(kept);
     if (secret !== null) authority.secrets.load(list.epoch, secret);

@@ -54,6 +54,11 @@ export class Reach {
     this.#hints.set(id, Uint8Array.from(sockaddr));
   }
 
+  /** It was there, as the disk says: those that were said first stay. */
+  remember(id: number, sockaddr: Uint8Array): void {
+    if (this.#hints.size < HINTS_MAX && !this.#hints.has(id)) this.seen(id, sockaddr);
+  }
+
   hint(id: number): Uint8Array | null {
     return this.#hints.get(id) ?? null;
   }

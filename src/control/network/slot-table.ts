@@ -2,28 +2,34 @@
  * slot-table — finds the slot of a key among thousands: open addressing, linear probing, at most three
  * quarters full. Pure.
  *
- * The keys are elsewhere: whoever asks brings a hash of 32 bits, and says whether a slot is the one.
- * Places follow the order of hashes, so that keys whose hashes lie between two bounds are found in
+ * The keys are elsewhere: whoever makes a table says whether a slot has a key, and whoever asks brings
+ * a hash of 32 bits. Places follow the order of hashes, so that keys whose hashes lie between two bounds are found in
  * one run of places (`between`).
  */
 
 const LEAST = 16;
 const TWO_32 = 2 ** 32;
 
-export class SlotTable {
+export class SlotTable<Key> {
+  /** Is this the key of a slot? */
+  readonly #is: (slot: number, key: Key) => boolean;
   /** Two words a place: hash, and slot + 1 or 0 for nothing. */
   #words = new Uint32Array(2 * LEAST);
   #places = LEAST;
   #count = 0;
 
-  /** The slot that `is` says yes to; -1: none. */
-  find(hash: number, is: (slot: number) => boolean): number {
+  constructor(is: (slot: number, key: Key) => boolean) {
+    this.#is = is;
+  }
+
+  /** The slot of a key; -1: none. */
+  find(hash: number, key: Key): number {
     const words = this.#words;
     let place = Math.floor((hash / TWO_32) * this.#places);
     for (;;) {
       const found = words[2 * place + 1]!;
       if (found === 0) return -1;
-      if (words[2 * place] === hash && is(found - 1)) return found - 1;
+      if (words[2 * place] === hash && this.#is(found - 1, key)) return found - 1;
       place = place + 1 === this.#places ? 0 : place + 1;
     }
   }

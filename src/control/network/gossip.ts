@@ -117,10 +117,13 @@ export class Gossip {
   // -------------------------------------------------------------------------------------------
   // What is new here
 
-  /** A record was taken, or is our own: neighbours are told, but for the one it came from. */
+  /**
+   * A record was taken, or is our own: neighbours are told, but for the one it came from; not for
+   * the one it is of, since a copy of that member may be there, or the member itself again.
+   */
   learned(slot: number, from: Link | null, nowMs: number): void {
     for (const link of this.#options.neighbours()) {
-      if (link !== from && link.slot !== slot) this.#tell(link, slot, nowMs + GATHER_MS);
+      if (link !== from || link.slot === slot) this.#tell(link, slot, nowMs + GATHER_MS);
     }
   }
 

@@ -85,6 +85,8 @@ export class OwnRecord {
   #dueMs: number;
   #clone: Clone | null = null;
   #backOffUntilMs = 0;
+  /** Unix time of the first record of this process; 0: there was none. */
+  #begunS = 0;
   /** Echoes in a row that we went over, and until when none counts. */
   #echoes = 0;
   #echoedUntilMs = 0;
@@ -159,7 +161,7 @@ export class OwnRecord {
 
   /** A record came that is signed with our key. */
   heard(statement: Statement, nowMs: number): void {
-    const { secret, onForeign, onClone } = this.#options;
+    const { clock, secret, onForeign, onClone } = this.#options;
     const own = this.#statement;
     if (own === null || statement.sequence < own.sequence) return;
     const key = secret()?.epoch === statement.epoch ? (secret()?.recordKey ?? null) : null;
@@ -177,10 +179,12 @@ export class OwnRecord {
       if (clone.times > 2) this.#backOffUntilMs = nowMs + backOffMs;
       else onClone();
     } else {
-      // One of a former start whose end the disk does not know of, perhaps.
-      const times = (clone?.times ?? 0) > 1 ? 1 : 0;
+      // One of a former start whose end the disk does not know of, perhaps; not a later one.
+      const isAlarmed = (clone?.times ?? 0) > 1;
+      const isLater = clock.trusted && statement.issuedS > this.#begunS;
       const { sequence } = statement;
-      this.#clone = { startId, sequence, times: times + 1, heardMs: nowMs };
+      this.#clone = { startId, sequence, times: isAlarmed || isLater ? 2 : 1, heardMs: nowMs };
+      if (isLater && !isAlarmed) onClone();
     }
     if (this.#isOver(statement.sequence)) this.#goOver(statement.sequence, nowMs);
     this.changed(nowMs);
@@ -198,6 +202,7 @@ export class OwnRecord {
     writeSequence(sequence);
     this.#sequence = sequence;
     const issuedS = Math.floor(clock.nowMs() / 1_000);
+    if (this.#begunS === 0) this.#begunS = issuedS;
     const owner = certificate();
     const head = {
       epoch: held.epoch,

@@ -1,5 +1,5 @@
 /**
- * answers — what the engine answers to `explain`, `reload`, changes, and of its network in `status`.
+ * answers — what the engine answers to `explain`, `reload` and changes; its network in `status`.
  */
 
 /** What is known of a peer or an address. */

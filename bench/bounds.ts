@@ -2,6 +2,8 @@
  * bounds — figures beside what they must be; a benchmark under `--check` fails when one is not.
  */
 
+import { describeMachine } from "../test/lab/machine.ts";
+
 /** One figure; `most` or `least` is what the issue asks for, null where it asks for nothing. */
 export interface Figure {
   readonly name: string;
@@ -42,3 +44,31 @@ export const figureTable = (figures: readonly Figure[]): string =>
 /** Exit code: 1 when a check was asked for and a bound is not kept. */
 export const exitCode = (figures: readonly Figure[], check: boolean): number =>
   check && !figures.every(isKept) ? 1 : 0;
+
+/** Options of the benchmarks that tell figures. */
+export const TELLING = {
+  json: { type: "boolean", default: false },
+  check: { type: "boolean", default: false },
+} as const;
+
+interface Telling {
+  readonly json: boolean;
+  readonly check: boolean;
+}
+
+/**
+ * Prints the figures, or as JSON the machine and `all` that was measured; `text` goes before the
+ * table. Returns the exit code.
+ */
+export const tell = (
+  figures: readonly Figure[],
+  { json, check }: Telling,
+  all: object,
+  text = "",
+): number => {
+  const machine = describeMachine(process.execPath);
+  const table = figures.length === 0 ? "" : `${figureTable(figures)}\n`;
+  const output = json ? `${JSON.stringify({ machine, ...all }, null, 2)}\n` : `${text}${table}`;
+  process.stdout.write(output);
+  return exitCode(figures, check);
+};

@@ -14,9 +14,8 @@ import { FRAME_BODY_BYTES } from "../src/wire/frames.ts";
 import { type FrameRun, runFrames } from "../test/lab/frame-load.ts";
 import { BODY_LEAST } from "../test/lab/frame-plan.ts";
 import { Lab, LabError, missingTools } from "../test/lab/lab.ts";
-import { describeMachine } from "../test/lab/machine.ts";
 import { runMain } from "../test/lab/main.ts";
-import { exitCode, type Figure, figureTable } from "./bounds.ts";
+import { type Figure, TELLING, tell } from "./bounds.ts";
 
 interface Row {
   readonly ioThreads: number;
@@ -48,8 +47,7 @@ const main = async (): Promise<number> => {
       rate: { type: "string", default: "200" },
       bytes: { type: "string", default: String(FRAME_BODY_BYTES) },
       io: { type: "string", default: "1,2" },
-      json: { type: "boolean", default: false },
-      check: { type: "boolean", default: false },
+      ...TELLING,
     },
   });
   const missing = missingTools(["iperf3"]);
@@ -77,11 +75,7 @@ const main = async (): Promise<number> => {
   }
   lab.remove();
   const figures = rows.flatMap(figuresOf);
-  if (values.json) {
-    const machine = describeMachine(process.execPath);
-    process.stdout.write(`${JSON.stringify({ machine, seconds, perSecond, bytes, rows })}\n`);
-  } else process.stdout.write(`${figureTable(figures)}\n`);
-  return exitCode(figures, values.check);
+  return tell(figures, values, { seconds, perSecond, bytes, rows });
 };
 
 void runMain(main);

@@ -12,11 +12,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { addIdlePeers, makeKeys, runCli, writeConfig } from "../test/lab/engines.ts";
 import { Lab, LabError, missingTools } from "../test/lab/lab.ts";
-import { describeMachine } from "../test/lab/machine.ts";
 import { runMain } from "../test/lab/main.ts";
 import { firstPing, programSeconds } from "../test/lab/measure.ts";
 import { type Switches, switches, switchesBetween } from "../test/lab/process.ts";
-import { exitCode, type Figure, figureTable } from "./bounds.ts";
+import { type Figure, TELLING, tell } from "./bounds.ts";
 
 /** Issue 4: idle wake-ups a second of the whole process. */
 const MOST = 20;
@@ -59,8 +58,7 @@ const main = async (): Promise<number> => {
       seconds: { type: "string", default: "20" },
       peers: { type: "string", default: "0,1000" },
       threads: { type: "boolean", default: false },
-      json: { type: "boolean", default: false },
-      check: { type: "boolean", default: false },
+      ...TELLING,
     },
   });
   const missing = missingTools(["ping"]);
@@ -83,10 +81,7 @@ const main = async (): Promise<number> => {
       { name: `processor time, ${beside}`, value: busyMs, unit: "ms a minute" },
     ];
   });
-  if (values.json) {
-    const machine = describeMachine(process.execPath);
-    process.stdout.write(`${JSON.stringify({ machine, seconds, rows }, null, 2)}\n`);
-  } else process.stdout.write(`${figureTable(figures)}\n`);
+  const code = tell(figures, values, { seconds, rows });
   if (values.threads) {
     for (const { peers, threads } of rows) {
       for (const { thread, name, voluntary } of threads) {
@@ -94,7 +89,7 @@ const main = async (): Promise<number> => {
       }
     }
   }
-  return exitCode(figures, values.check);
+  return code;
 };
 
 void runMain(main);

@@ -12,11 +12,10 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { addIdlePeers, makeKeys, runCli, writeConfig } from "../test/lab/engines.ts";
 import { Lab, LabError, missingTools } from "../test/lab/lab.ts";
-import { describeMachine } from "../test/lab/machine.ts";
 import { runMain } from "../test/lab/main.ts";
 import { firstPing, flow, ping } from "../test/lab/measure.ts";
 import { type Resident, resident } from "../test/lab/process.ts";
-import { exitCode, type Figure, figureTable, formatValue } from "./bounds.ts";
+import { type Figure, formatValue, TELLING, tell } from "./bounds.ts";
 
 /** Issue 4: MB above an empty set of the same threads, by peers. */
 const MOST: Readonly<Record<number, number>> = { 1: 60, 1000: 80, 10000: 250 };
@@ -87,8 +86,7 @@ const main = async (): Promise<number> => {
     options: {
       peers: { type: "string", default: "1,1000,10000" },
       seconds: { type: "string", default: "3" },
-      json: { type: "boolean", default: false },
-      check: { type: "boolean", default: false },
+      ...TELLING,
     },
   });
   const missing = missingTools(["ping", "iperf3"]);
@@ -108,18 +106,13 @@ const main = async (): Promise<number> => {
   }
   lab.remove();
   const figures = figuresOf(rows, empty);
-  if (values.json) {
-    const machine = describeMachine(process.execPath);
-    process.stdout.write(`${JSON.stringify({ machine, empty, rows }, null, 2)}\n`);
-    return exitCode(figures, values.check);
-  }
-  process.stdout.write(describe("empty threads", empty));
-  for (const { peers, started, used } of rows) {
-    process.stdout.write(describe(`${peers} peers, started`, started));
-    process.stdout.write(describe(`${peers} peers, after traffic`, used));
-  }
-  process.stdout.write(`\nAbove the empty threads:\n\n${figureTable(figures)}\n`);
-  return exitCode(figures, values.check);
+  const lines = rows.map(
+    ({ peers, started, used }) =>
+      describe(`${peers} peers, started`, started) +
+      describe(`${peers} peers, after traffic`, used),
+  );
+  const text = `${describe("empty threads", empty)}${lines.join("")}\nAbove the empty threads:\n\n`;
+  return tell(figures, values, { empty, rows }, text);
 };
 
 void runMain(main);

@@ -58,7 +58,7 @@ export const routeTasks = (): MicroTask[] =>
     SHAPES.flatMap((shape): MicroTask[] => {
       const arena = makeArena({ ioThreads: 1, workers: 0, peers: 1, routes: ROUTES });
       const cidrs = Array.from({ length: ROUTES }, (_, i) => makePrefix(shape, version, i));
-      const entries = cidrs.map((cidr, i) => ({ cidr, owner: { index: i % PEERS } }));
+      const entries = cidrs.map((cidr, i) => ({ cidr, owner: { entry: i % PEERS } }));
       publishRoutes(arena, entries);
       const table = new RouteLookup(arena);
       const first = wordOf(arena, "slots", SLOT_BYTES, 0);

@@ -4,10 +4,11 @@
  *   npm run bench:micro -- [--time 150] [--only TEXT] [--json] [--check]
  *
  * Steps are those of ARCHITECTURE.md, "Life of a packet": seal and open by size and by every way
- * that is at hand, replay window, ring, routes, what a datagram is, split and merge; and what it
- * costs to believe a member, certificate and record. Each is called for `--time` ms, then the
- * fastest and the median call are told per packet (job, look-up, prefix, datagram, member).
- * `--check`: exit code 1 when the median look-up among 100,000 random prefixes is not under 100 ns.
+ * that is at hand, replay window, ring, routes, what a datagram is, split and merge; what an INTRO
+ * costs control, and what it costs to believe a member, certificate and record. Each is called for
+ * `--time` ms, then the fastest and the median call are told per packet (job, look-up, prefix,
+ * datagram, member). `--check`: exit code 1 when the median look-up among 100,000 random prefixes
+ * is not under 100 ns.
  */
 import { parseArgs } from "node:util";
 import { Bench } from "tinybench";
@@ -15,8 +16,9 @@ import { LabError } from "../test/lab/lab.ts";
 import { describeMachine } from "../test/lab/machine.ts";
 import { runMain } from "../test/lab/main.ts";
 import { makeBenchArena } from "../test/lab/runs.ts";
-import { exitCode, type Figure, figureTable } from "./bounds.ts";
+import { type Figure, TELLING, tell } from "./bounds.ts";
 import { aeadTasks, replayTasks } from "./micro-crypto.ts";
+import { introTasks } from "./micro-intro.ts";
 import { openStandIn, splitTasks } from "./micro-io.ts";
 import { memberTasks } from "./micro-members.ts";
 import { parseTasks, ringTasks, routeTasks } from "./micro-memory.ts";
@@ -89,6 +91,7 @@ const makeTasks = (): { readonly tasks: readonly MicroTask[]; readonly close: ()
     ...replayTasks(arena, standIn.io),
     ...ringTasks(arena),
     ...parseTasks(),
+    ...introTasks(),
     ...splitTasks(arena, standIn),
     ...routeTasks(),
     ...memberTasks(),
@@ -101,8 +104,7 @@ const main = async (): Promise<number> => {
     options: {
       time: { type: "string", default: "150" },
       only: { type: "string", default: "" },
-      json: { type: "boolean", default: false },
-      check: { type: "boolean", default: false },
+      ...TELLING,
     },
   });
   const timeMs = Number(values.time);
@@ -120,17 +122,15 @@ const main = async (): Promise<number> => {
     .map(({ name, medianNs }): Figure => {
       return { name, value: medianNs, unit: "ns", most: ROUTE_MOST_NS };
     });
-  const machine = describeMachine(process.execPath);
-  if (values.json) {
-    process.stdout.write(`${JSON.stringify({ machine, timeMs, rows }, null, 2)}\n`);
-    return exitCode(figures, values.check);
-  }
-  const { cpu, cores, node, commit } = machine;
-  process.stdout.write(`${cpu}, ${cores} cores, Node ${node}, commit ${commit}\n\n`);
-  process.stdout.write("| step | of one | fastest, ns | median, ns | Gbit/s |\n");
-  process.stdout.write(`| --- | --- | --- | --- | --- |\n${rows.map(line).join("\n")}\n`);
-  if (figures.length > 0) process.stdout.write(`\n${figureTable(figures)}\n`);
-  return exitCode(figures, values.check);
+  const { cpu, cores, node, commit } = describeMachine(process.execPath);
+  const text = [
+    `${cpu}, ${cores} cores, Node ${node}, commit ${commit}\n`,
+    "| step | of one | fastest, ns | median, ns | Gbit/s |",
+    "| --- | --- | --- | --- | --- |",
+    ...rows.map(line),
+    "\n",
+  ];
+  return tell(figures, values, { timeMs, rows }, text.join("\n"));
 };
 
 void runMain(main);

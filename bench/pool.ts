@@ -29,11 +29,10 @@ import { jobIndex, jobWord } from "../src/memory/ring.ts";
 import { DATA_TYPE } from "../src/wire/handshake.ts";
 import { WorkerPool } from "../src/workers/pool.ts";
 import { LabError } from "../test/lab/lab.ts";
-import { describeMachine } from "../test/lab/machine.ts";
 import { runMain } from "../test/lab/main.ts";
 import { FULL_BYTES, FULL_RUN, makeBenchArena } from "../test/lab/runs.ts";
 import { median } from "../test/lab/statistics.ts";
-import { exitCode, type Figure, figureTable } from "./bounds.ts";
+import { type Figure, TELLING, tell } from "./bounds.ts";
 
 /** Issue 4: `--threads 2` against `--threads 0`. */
 const LEAST = 1.7;
@@ -183,8 +182,7 @@ const main = async (): Promise<number> => {
     options: {
       threads: { type: "string", default: "2" },
       seconds: { type: "string", default: "8" },
-      json: { type: "boolean", default: false },
-      check: { type: "boolean", default: false },
+      ...TELLING,
     },
   });
   const threads = Number(values.threads);
@@ -227,11 +225,7 @@ const main = async (): Promise<number> => {
     { name: `workers woken in ${WINDOW_MS} ms`, value: of("pooled", "wakes"), unit: "times" },
     { name: `I/O thread asleep in ${WINDOW_MS} ms`, value: of("pooled", "sleeps"), unit: "times" },
   ];
-  if (values.json) {
-    const machine = describeMachine(process.execPath);
-    process.stdout.write(`${JSON.stringify({ machine, threads, figures, rows }, null, 2)}\n`);
-  } else process.stdout.write(`${figureTable(figures)}\n`);
-  return exitCode(figures, values.check);
+  return tell(figures, values, { threads, figures, rows });
 };
 
 void runMain(main);

@@ -28,19 +28,16 @@ export interface SwapsTask {
   readonly phase: Int32Array;
 }
 
-/** What the packets of a phase met; microseconds. */
+/** What the packets of a phase met. Units: µs. */
 export interface SwapsReport {
-  readonly phase: number;
   readonly packets: number;
   readonly lost: number;
   readonly medianUs: number;
-  /** Packets that took a millisecond and more. */
-  readonly pauses: number;
   /** Of 10,000 packets, what one exceeds. */
   readonly rareUs: number;
   readonly longestUs: number;
-  /** Waits for a processor counted. */
-  readonly longestWithWaitsUs: number;
+  /** Packets that took a millisecond and more: from when to when, on the boot clock. Units: ms. */
+  readonly pauses: readonly (readonly [fromMs: number, toMs: number])[];
   /** Packets that went to each peer. */
   readonly to: readonly number[];
 }
@@ -51,6 +48,7 @@ const PACKET_BYTES = 84;
 const DESTINATION_AT = 16;
 const TURNS_MAX = 1_000;
 const PACKETS_MAX = 4_000_000;
+const PAUSE_MS = 1;
 /** Sockets are emptied so often. */
 const DRAIN_EVERY = 16;
 
@@ -94,19 +92,21 @@ const run = (task: SwapsTask): void => {
   const [waits, times] = [new Waits(), new Float64Array(PACKETS_MAX)];
 
   const measure = (phase: number): SwapsReport => {
-    let [packets, lost, longestWithWaits] = [0, 0, 0];
+    let [packets, lost] = [0, 0];
+    const pauses: [number, number][] = [];
     const got = sockets.map(() => 0);
     while (Atomics.load(task.phase, 0) === phase && packets < PACKETS_MAX) {
       view.setUint32(DESTINATION_AT, task.targets[packets % task.targets.length]!);
       addon.datagramSend(host, packet, to, NOWHERE);
       const sent = counters.get(COUNT.sentDatagrams);
-      const [waited, start] = [waits.read(), performance.now()];
+      const [waited, start] = [waits.read(), addon.bootMs()];
       for (let i = 0; i < TURNS_MAX && counters.get(COUNT.sentDatagrams) === sent; i++) {
         thread.step(0);
       }
-      const took = performance.now() - start;
-      times[packets++] = Math.max(0, took - (waits.read() - waited) / 1e6);
-      longestWithWaits = Math.max(longestWithWaits, took);
+      const end = addon.bootMs();
+      const took = Math.max(0, end - start - (waits.read() - waited) / 1e6);
+      times[packets++] = took;
+      if (took >= PAUSE_MS) pauses.push([start, end]);
       if (counters.get(COUNT.sentDatagrams) === sent) lost++;
       if (packets % DRAIN_EVERY !== 0) continue;
       for (const [peer, socket] of sockets.entries()) {
@@ -115,12 +115,10 @@ const run = (task: SwapsTask): void => {
     }
     const sorted = times.subarray(0, packets).slice().sort();
     return {
-      ...{ phase, packets, lost, to: got },
+      ...{ packets, lost, pauses, to: got },
       medianUs: 1e3 * sorted[packets >> 1]!,
-      pauses: sorted.reduce((sum, ms) => sum + (ms >= 1 ? 1 : 0), 0),
       rareUs: 1e3 * sorted[Math.floor(packets * 0.9999)]!,
       longestUs: 1e3 * sorted[packets - 1]!,
-      longestWithWaitsUs: 1e3 * longestWithWaits,
     };
   };
   while (Atomics.load(task.phase, 0) !== 0) {

@@ -1,14 +1,17 @@
 /**
- * swaps — what packets notice while 100,000 prefixes change hands.
+ * swaps — do packets pause while 100,000 prefixes change hands?
  *
- *   npm run bench:swaps -- [--seconds 4] [--json] [--check]
+ *   npm run bench:swaps -- [--seconds 10] [--json] [--check]
  *
  * Packets go one by one through an I/O thread (swaps-io.ts) whose routes lead to next-hop groups.
- * Nothing changes; then all prefixes go from one group to another, which fills and publishes a
- * table each time, as fast as readers let it; then the group's active peer changes, which is one
- * store. Told is what one of 10,000 packets exceeds, and the longest: interrupts are in it, of
- * which there are some when nothing changes. `--check`: exit code 1 when the former is a
- * millisecond: a publication that stopped packets would be seen in it.
+ * In turn, five times: nothing changes; a table is filled and published that nobody reads, again
+ * and again; all prefixes go from one group to the other and back, as fast as readers let it, which
+ * is the same work; and the active peer of both changes each millisecond, which is one store.
+ *
+ * On a machine that interrupts everybody now and then, some packets take a millisecond in any case.
+ * So each of these is held against the stores: did one fall into it? A publication that stopped
+ * packets would have such a packet with each; chance puts some there, which is told beside it.
+ * `--check`: exit code 1 when more than one in a hundred has.
  */
 import assert from "node:assert";
 import { once } from "node:events";
@@ -26,17 +29,19 @@ import { type RouteEntry, RoutePublisher } from "../src/memory/routes.ts";
 import { Sessions } from "../src/memory/sessions.ts";
 import type { Cidr } from "../src/wire/cidr.ts";
 import { LabError } from "../test/lab/lab.ts";
-import { describeMachine } from "../test/lab/machine.ts";
 import { runMain } from "../test/lab/main.ts";
-import { exitCode, type Figure, figureTable } from "./bounds.ts";
+import { median } from "../test/lab/statistics.ts";
+import { type Figure, TELLING, tell } from "./bounds.ts";
 import { addressIn, makePrefix } from "./prefixes.ts";
 import type { SwapsReport, SwapsTask } from "./swaps-io.ts";
 
 const PREFIXES = 100_000;
 const TARGETS = 65_536;
 const PEERS = 2;
-/** A packet may wait this long. */
-const MOST_US = 1_000;
+const PHASES = ["nothing", "elsewhere", "publications", "failovers"] as const;
+const ROUNDS = 5;
+/** Of publications, those with a packet of a millisecond in them. */
+const MOST_PCT = 1;
 /** Before what is measured: V8 compiles. */
 const WARM_S = 2;
 const FAIL_OVER_MS = 1;
@@ -72,7 +77,7 @@ const setUp = () => {
 
 type Stage = ReturnType<typeof setUp>;
 
-/** The thread, and how to end the phase that is on and begin another. */
+/** The thread: how to end the phase that is on and begin another, and how to end it. */
 const start = ({ arena }: Stage, cidrs: readonly Cidr[]) => {
   const targets = Uint32Array.from(
     { length: TARGETS },
@@ -86,78 +91,130 @@ const start = ({ arena }: Stage, cidrs: readonly Cidr[]) => {
   const io = new Worker(new URL(`./swaps-io${extname(import.meta.filename)}`, import.meta.url), {
     workerData,
   });
-  return async (number: number): Promise<SwapsReport> => {
+  const next = async (number: number): Promise<SwapsReport> => {
     const told = once(io, "message");
     phase.fill(number);
     return ((await told) as [SwapsReport])[0];
   };
+  const end = async (): Promise<void> => {
+    const ended = once(io, "exit");
+    phase.fill(END);
+    await ended;
+  };
+  return { next, end };
 };
 
-/** All phases, of so many seconds each. */
-const measure = async (seconds: number) => {
+/** What one phase has done, beside what its packets met. */
+interface Row extends SwapsReport {
+  /** Publications or failovers, and when; boot clock. Units: ms. */
+  readonly stores: readonly number[];
+  readonly ms: number;
+}
+
+type Rows = Record<(typeof PHASES)[number], Row[]>;
+
+/** Does `store` until the time is over; `store` returns whether it did. */
+const repeat = async (ms: number, everyMs: number, store: () => boolean): Promise<number[]> => {
+  const stores: number[] = [];
+  for (const end = addon.bootMs() + ms; addon.bootMs() < end; ) {
+    const done = store();
+    if (done) stores.push(addon.bootMs());
+    if (!done || everyMs > 0) await sleep(Math.max(everyMs, POLL_MS));
+  }
+  return stores;
+};
+
+/** All phases, one after the other, so often; `seconds` in all for each. */
+const measure = async (seconds: number): Promise<Rows> => {
   const stage = setUp();
   const { arena, groups, hops } = stage;
   const cidrs = Array.from({ length: PREFIXES }, (_, i) => makePrefix("mixed", 4, i));
-  const tables = hops.map((index) => cidrs.map((cidr): RouteEntry => ({ cidr, owner: { index } })));
-  const publisher = new RoutePublisher(arena);
-  assert(publisher.publish(tables[0]!));
-  const next = start(stage, cidrs);
-  const isOn = (): (() => boolean) => {
-    const end = performance.now() + 1_000 * seconds;
-    return () => performance.now() < end;
+  const tables = hops.map((entry) => cidrs.map((cidr): RouteEntry => ({ cidr, owner: { entry } })));
+  const [publisher, elsewhere] = [arena, setUp().arena].map((one) => new RoutePublisher(one));
+  assert(publisher!.publish(tables[0]!));
+  const { next, end } = start(stage, cidrs);
+  let turn = 0;
+  const publish = (by: RoutePublisher) => () => by.publish(tables[++turn % 2]!);
+  const failOver = (): boolean => {
+    turn++;
+    for (const hop of hops) groups.setActive(hop, turn % PEERS);
+    return true;
   };
+  const ms = (1_000 * seconds) / ROUNDS;
+  const acts = {
+    nothing: () => sleep(ms).then(() => []),
+    elsewhere: () => repeat(ms, 0, publish(elsewhere!)),
+    publications: () => repeat(ms, 0, publish(publisher!)),
+    failovers: () => repeat(ms, FAIL_OVER_MS, failOver),
+  };
+  const rows: Rows = { nothing: [], elsewhere: [], publications: [], failovers: [] };
   await sleep(1_000 * WARM_S);
   await next(2);
-  await sleep(1_000 * seconds);
-  const still = await next(3);
-  let swaps = 0;
-  for (const on = isOn(); on(); ) {
-    if (publisher.publish(tables[(swaps + 1) % 2]!)) swaps++;
-    else await sleep(POLL_MS);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const phase of PHASES) {
+      const began = addon.bootMs();
+      const stores = await acts[phase]();
+      const report = await next(3 + PHASES.length * round + PHASES.indexOf(phase));
+      rows[phase].push({ ...report, stores, ms: addon.bootMs() - began });
+    }
   }
-  const swapped = await next(4);
-  let failovers = 0;
-  for (const on = isOn(); on(); failovers++) {
-    for (const hop of hops) groups.setActive(hop, failovers % PEERS);
-    await sleep(FAIL_OVER_MS);
-  }
-  const failedOver = await next(END);
-  for (const { to, lost } of [swapped, failedOver]) assert(lost === 0 && to.every((n) => n > 0));
-  return { swaps, failovers, rows: { still, swapped, failedOver } };
+  await end();
+  for (const { lost } of Object.values(rows).flat()) assert(lost === 0);
+  for (const { to } of rows.failovers) assert(to.every((count) => count > 0));
+  return rows;
 };
 
-const rare = (name: string, { rareUs, packets }: SwapsReport): Figure => ({
-  name: `${name}: one of 10,000, of ${packets} packets`,
-  ...{ value: rareUs, unit: "µs", most: MOST_US },
-});
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
+
+/** Of a phase's stores, those during which a packet paused, and as many as chance would have. */
+const during = (rows: readonly Row[]): { readonly met: number; readonly byChance: number } => {
+  const met = rows.flatMap(({ pauses, stores }) =>
+    stores.filter((atMs) => pauses.some(([from, to]) => atMs >= from && atMs <= to + POLL_MS)),
+  );
+  const byChance = rows.map(({ pauses, stores, ms }) => {
+    const shares = pauses.map(([from, to]) => (to - from + POLL_MS) / ms);
+    return stores.length * sum(shares);
+  });
+  return { met: met.length, byChance: sum(byChance) };
+};
+
+const figuresOf = (phase: keyof Rows, rows: readonly Row[]): Figure[] => {
+  const packets = sum(rows.map((row) => row.packets));
+  const perMinute = rows.map(({ pauses, ms }) => (60_000 * pauses.length) / ms);
+  const stores = sum(rows.map((row) => row.stores.length));
+  const { met, byChance } = during(rows);
+  const spread = `, a minute (${perMinute.map((one) => one.toFixed(0)).join(", ")})`;
+  const name = phase === "elsewhere" ? "publications that nobody reads" : phase;
+  const title = stores === 0 ? name : `${stores} ${name}`;
+  const pauses = { value: sum(perMinute) / rows.length, unit: "packets" };
+  const share = { value: (100 * met) / stores, unit: "%", most: MOST_PCT };
+  return [
+    { name: `${title}: packets`, value: packets, unit: "packets" },
+    { name: `${name}: median`, value: median(rows.map((row) => row.medianUs)), unit: "µs" },
+    { name: `${name}: one of 10,000`, value: median(rows.map((row) => row.rareUs)), unit: "µs" },
+    { name: `${name}: a millisecond and more${spread}`, ...pauses },
+    { name: `${name}: longest`, value: Math.max(...rows.map((r) => r.longestUs)), unit: "µs" },
+    ...(phase === "publications" || phase === "failovers"
+      ? [
+          { name: `${name} with such a packet in them, of all`, ...share },
+          { name: `${name}: as many by chance`, value: (100 * byChance) / stores, unit: "%" },
+        ]
+      : []),
+  ];
+};
 
 const main = async (): Promise<number> => {
   const { values } = parseArgs({
     options: {
-      seconds: { type: "string", default: "4" },
-      json: { type: "boolean", default: false },
-      check: { type: "boolean", default: false },
+      seconds: { type: "string", default: "10" },
+      ...TELLING,
     },
   });
   const seconds = Number(values.seconds);
-  if (!(seconds >= 1 && seconds <= 60)) throw new LabError("--seconds is a number, 1 to 60.");
-  const measured = await measure(seconds);
-  const { swaps, failovers, rows } = measured;
-  const figures = [
-    rare("nothing changes", rows.still),
-    rare(`${swaps} publications of ${PREFIXES} prefixes`, rows.swapped),
-    rare(`${failovers} failovers`, rows.failedOver),
-    ...Object.entries(rows).flatMap(([name, { medianUs, longestUs, pauses }]): Figure[] => [
-      { name: `${name}, median`, value: medianUs, unit: "µs" },
-      { name: `${name}, longest`, value: longestUs, unit: "µs" },
-      { name: `${name}, of a millisecond and more`, value: pauses, unit: "packets" },
-    ]),
-  ];
-  if (values.json) {
-    const machine = describeMachine(process.execPath);
-    process.stdout.write(`${JSON.stringify({ machine, ...measured }, null, 2)}\n`);
-  } else process.stdout.write(`${figureTable(figures)}\n`);
-  return exitCode(figures, values.check);
+  if (!(seconds >= 1 && seconds <= 600)) throw new LabError("--seconds is a number, 1 to 600.");
+  const rows = await measure(seconds);
+  const figures = PHASES.flatMap((phase) => figuresOf(phase, rows[phase]));
+  return tell(figures, values, { rows });
 };
 
 void runMain(main);

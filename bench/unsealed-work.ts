@@ -2,7 +2,7 @@
  * unsealed-work — what stands in for crypto/work.ts in a benchmark: all of a job but the cipher.
  *
  * Packets cross the lab's cable as they are, under the header and with room for the tag; the other
- * end believes all of them. See unsealed.ts.
+ * end believes all of them. See test/lab/swap.ts.
  */
 import type { Segments } from "../src/crypto/segments.ts";
 import { JOB, JOB_KIND } from "../src/memory/layout.ts";

@@ -171,6 +171,7 @@ const flagOf = ({ flag, value }: Setting): string => {
 const CONFIG_SECTIONS = [
   { section: "interface", title: "[interface]", about: "Once." },
   { section: "peer", title: "[[peer]]", about: "Once for each peer, or not at all. The flags are those of `peer add`, for an engine that runs." },
+  { section: "network", title: "[network]", about: "Once, or not at all: the network that this host is a member of (NETWORK.md). May stand beside [[peer]]." },
   { section: "engine", title: "[engine]", about: "Once, or not at all. Flags of `start` go before the file." },
 ] as const;
 

@@ -5,11 +5,11 @@
  *     npm test -- --only unit --only tidy      some folders of test/
  *     node scripts/test.mjs --from DIST        another build than dist/
  *
- * What needs no machine to itself runs on two processors, what races or measures one file at a
- * time. The exit code is 0 when every test passed or was skipped with a reason, else 1.
+ * What needs no machine to itself runs two files at a time, what races or measures one. The exit
+ * code is 0 when every test passed or was skipped with a reason, else 1.
  */
 import { existsSync, readdirSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { run } from "node:test";
 import { spec as Spec } from "node:test/reporters";
@@ -17,15 +17,51 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-/** In this order: what fails soonest tells most. */
+/** Files at a time: of those that compute, as CI's machine has processors; of those that wait. */
+const COMPUTING = 2;
+const WAITING = 3;
+/**
+ * In this order: the longest files first where two run, so that none is left over at the end.
+ * `rest`: files at a time that no table names.
+ */
 const STAGES = [
-  { folders: ["unit", "property", "tidy", "native", "simulation"], concurrency: 2 },
-  { folders: ["threads", "bench", "netns"], concurrency: 1 },
+  { folders: ["native", "simulation", "unit", "property", "tidy"], rest: COMPUTING },
+  { folders: ["threads", "bench", "netns"], rest: 1 },
 ];
-/** These measure what the processor does, and run beside nobody. */
-const ALONE = /\/unit\/(uapi|kernel-routes)\.test\.[jt]s$/;
+/** These run beside nobody, and why. */
+const ALONE = {
+  "unit/kernel-routes": "measures what the processor does",
+  "unit/uapi": "measures what the processor does",
+  "netns/connected": "a ping every 2 ms, none lost; how much the kernel's queues hold",
+  "netns/failover": "pauses of a stream, one packet in a thousand lost",
+  "netns/flood": "handshakes under a flood that takes a processor",
+  "netns/frame-load": "a TCP stream at full speed, no frame lost beside it",
+  "netns/fuzz": "200,000 datagrams as fast as they go, none of a tunnel's lost; memory",
+  "netns/handshakes": "hundreds of handshakes in seconds, none late",
+  "netns/howto-network": "what three members show three seconds after they started",
+  "netns/members": "eight engines find each other within seconds",
+  "netns/onlink": "a stream's speed under a flood",
+  "netns/path-mtu": "how long TCP stands still",
+  "netns/soak": "full speed for half a minute, nothing lost; memory",
+  "netns/tunnel": "UDP at a rate, less than 1 % lost",
+};
+/**
+ * Of the second stage, these wait for most of their time and assert nothing that a neighbour makes
+ * worse: they run three at a time, the longest first. A file in neither table runs alone there.
+ */
+// biome-ignore format: a list
+const NETNS_BESIDE = [
+  "wireguard", "package", "underlay", "uapi", "killed", "members-beside", "addresses",
+  "wg-quick", "key-log", "nat", "host", "mtu", "suites", "signals", "live", "hostile", "frames",
+  "roam", "local", "zones", "multicast", "dead-names", "first-answer", "names", "log", "way",
+  "takeover", "refusals", "middle", "worker", "multihome", "offloads", "sources", "neighbours",
+];
+const BESIDE = [
+  ...NETNS_BESIDE.map((name) => `netns/${name}`),
+  ...["results", "charts", "page", "field", "bounds", "bench"].map((name) => `bench/${name}`),
+];
 const FOLDERS = STAGES.flatMap(({ folders }) => folders);
-/** One file may take this long; the longest take half a minute. */
+/** One file may take this long; the longest take a minute. */
 const FILE_MS = 240_000;
 /** What node:test says when a run is over; sums of all runs are said instead. */
 const TOTAL = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/;
@@ -58,11 +94,20 @@ const filesOf = (folder) => {
   return names.sort().map((name) => join(path, name));
 };
 
-const stages = STAGES.flatMap(({ folders, concurrency }) => {
+/** As the tables name it. */
+const nameOf = (file) => relative(built, file).replace(/\.test\.js$/, "");
+const isAlone = (file) => Object.hasOwn(ALONE, nameOf(file));
+const isBeside = (file) => BESIDE.includes(nameOf(file));
+
+const stages = STAGES.flatMap(({ folders, rest }) => {
   const files = folders.filter((folder) => only?.includes(folder) ?? true).flatMap(filesOf);
+  const beside = files.filter(isBeside);
+  beside.sort((one, two) => BESIDE.indexOf(nameOf(one)) - BESIDE.indexOf(nameOf(two)));
+  const others = files.filter((file) => !isAlone(file) && !isBeside(file));
   return [
-    { files: files.filter((file) => ALONE.test(file)), concurrency: 1 },
-    { files: files.filter((file) => !ALONE.test(file)), concurrency },
+    { files: files.filter(isAlone), concurrency: 1 },
+    { files: others, concurrency: rest },
+    { files: beside, concurrency: WAITING },
   ];
 }).filter(({ files }) => files.length > 0);
 if (stages.length === 0) fail(`no test in ${(only ?? FOLDERS).join(", ")}.`);

@@ -29,12 +29,15 @@ const COMMANDS: readonly CommandRow[] = [
   { name: "status", help: "show what a running engine is and does", load: () => import("./commands/status.ts") },
   { name: "peers", help: "show the peers of a running engine", load: () => import("./commands/peers.ts") },
   { name: "routes", help: "show which prefix leads to which peer", load: () => import("./commands/routes.ts") },
+  { name: "explain", help: "say what is known of a peer or an address, and what is wrong", load: () => import("./commands/explain.ts") },
   { name: "stats", help: "show what each thread of a running engine did", load: () => import("./commands/stats.ts") },
   { name: "peer", help: "add or remove a peer of a running engine", load: () => import("./commands/peer.ts") },
   { name: "route", help: "add or remove a route of a running engine", load: () => import("./commands/route.ts") },
   { name: "config", help: "show or change the settings of a running engine", load: () => import("./commands/config.ts") },
   { name: "rekey", help: "make new session keys with a peer, or with all", load: () => import("./commands/rekey.ts") },
   { name: "log-level", help: "show or change what a running engine logs", load: () => import("./commands/log-level.ts") },
+  { name: "network", help: "say who belongs to a network, as its authority", load: () => import("./commands/network/network.ts") },
+  { name: "request", help: "ask to be a member of a network", load: () => import("./commands/network/request.ts") },
   { name: "check", help: "test configuration, kernel and privileges", load: () => import("./commands/check.ts") },
   { name: "demo", help: "try it: two peers on this machine, ping and throughput", load: () => import("./commands/demo.ts") },
   { name: "completion", help: "print what makes a shell complete these commands", load: () => import("./commands/completion.ts") },
@@ -61,6 +64,10 @@ const MEANT: Readonly<Record<string, readonly string[]>> = {
   "route show": ["routes"],
   "config list": ["config", "get"],
   "config show": ["config", "get"],
+  "network init": ["network", "create"],
+  "network new": ["network", "create"],
+  "network request": ["request"],
+  "network inspect": ["network", "show"],
 };
 
 const EITHER = "`p2pvpn-engine peer remove PEER` or `p2pvpn-engine route remove PREFIX`";

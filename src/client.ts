@@ -4,27 +4,32 @@
 import { readdir, readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { EngineError, SaidError } from "./schema/errors.ts";
 import {
   type ControlReply,
   type ControlRequest,
   type ControlValues,
   controlFile,
   controlFolder,
-  encodeFrame,
-  FrameError,
-  FrameReader,
+  EnvelopeError,
+  EnvelopeReader,
+  encodeEnvelope,
   type PeerValue,
   type RouteValue,
   readReply,
   requestFields,
-} from "./schema/control.ts";
-import { EngineError, SaidError } from "./schema/errors.ts";
+} from "./schema/requests.ts";
 
 /** Tuning: an engine that is alive answers within milliseconds. */
 const TIMEOUT_MS = 5_000;
 /** Tuning: a change may hold 10,000 peers, each with a multiplication on the curve. */
 const CHANGE_MS = 60_000;
-const SLOW: readonly ControlRequest["type"][] = ["change.apply", "engine.reload", "peers.rekey"];
+const SLOW: readonly ControlRequest["type"][] = [
+  "change.apply",
+  "engine.reload",
+  "peers.rekey",
+  "network.publish",
+];
 /** Tuning: an engine closes its device and clears its keys in well under a second. */
 const STOP_MS = 20_000;
 const STOP_POLL_MS = 25;
@@ -50,7 +55,7 @@ const connectionError = (name: string, error: NodeJS.ErrnoException): EngineErro
 /** Reads until the first reply. */
 const exchange = (socket: Socket, name: string, timeoutMs: number): Promise<ControlReply> =>
   new Promise((resolve, reject) => {
-    const reader = new FrameReader();
+    const reader = new EnvelopeReader("reply");
     const fail = (error: Error): void => {
       socket.destroy();
       reject(error);
@@ -63,8 +68,8 @@ const exchange = (socket: Socket, name: string, timeoutMs: number): Promise<Cont
         const [fields] = reader.push(bytes);
         if (fields !== undefined) resolve(readReply(fields));
       } catch (cause) {
-        if (!(cause instanceof FrameError)) throw cause;
-        fail(new EngineError("CONTROL_BAD_FRAME", { cause }));
+        if (!(cause instanceof EnvelopeError)) throw cause;
+        fail(new EngineError("CONTROL_BAD_ENVELOPE", { cause }));
       }
     });
     socket.on("error", (error) => fail(connectionError(name, error)));
@@ -78,7 +83,7 @@ const exchange = (socket: Socket, name: string, timeoutMs: number): Promise<Cont
  * Sends one request to the engine on the interface `name` and returns its value.
  *
  * Thread: main.   Errors: EngineError NOT_RUNNING, CONTROL_DENIED, CONTROL_LOST, CONTROL_TIMEOUT,
- * CONTROL_BAD_FRAME, and ENGINE_SAID with the engine's own sentence and exit code.
+ * CONTROL_BAD_ENVELOPE, and ENGINE_SAID with the engine's own sentence and exit code.
  */
 export const ask = async <Type extends ControlRequest["type"]>(
   name: string,
@@ -87,10 +92,10 @@ export const ask = async <Type extends ControlRequest["type"]>(
 ): Promise<ControlValues[Type]> => {
   const socket = connect(controlFile(name, options.folder));
   try {
-    const frame = encodeFrame(requestFields(1, request));
+    const envelope = encodeEnvelope(requestFields(1, request));
     const usualMs = SLOW.includes(request.type) ? CHANGE_MS : TIMEOUT_MS;
     const pending = exchange(socket, name, options.timeoutMs ?? usualMs);
-    socket.write(frame);
+    socket.write(envelope);
     const reply = await pending;
     if (!reply.ok) throw new SaidError(reply.message, reply.code);
     return reply.value as ControlValues[Type];

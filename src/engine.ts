@@ -21,7 +21,7 @@ import { addon } from "./io/native/addon.ts";
 import type { IoTask } from "./io/station.ts";
 import type { IoReport } from "./io/thread.ts";
 import { optimiseEarly } from "./jit.ts";
-import { ENGINE, HAND_OVER, type Limits, SESSION } from "./memory/layout.ts";
+import { ENGINE, HAND_OVER, type Limits, PEERS_MAX, ROUTES_MAX, SESSION } from "./memory/layout.ts";
 import { setLocals } from "./memory/locals.ts";
 import { writeMtu } from "./memory/mtu.ts";
 import {
@@ -62,9 +62,6 @@ export interface Internals {
   readonly onArena?: (arena: Arena) => void;
 }
 
-/** Room for what may be added while the engine runs; costs nothing until it is used. */
-const PEERS_MAX = 16_384;
-const ROUTES_MAX = 262_144;
 /** Heap of an I/O thread: it allocates at start and no more. */
 const IO_LIMITS: ResourceLimits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 };
 /** Heap of control: 10,000 peers need about 30 MB. */
@@ -108,7 +105,7 @@ const fillArena = (arena: Arena, config: EngineConfig): void => {
 const protectKeys = (arena: Arena): void => {
   const { base } = arena.layout;
   addon.noCoreDumps();
-  addon.lockMemory(base.sessions, base.indexTable - base.sessions);
+  addon.lockMemory(base.sessions, base.receiverIndices - base.sessions);
 };
 
 /** Control has zeroed what it could; I/O threads may have held some until now. */

@@ -90,6 +90,7 @@ const configOf = (name: string): EngineConfig => ({
     cipher: "auto",
   },
   peers: [],
+  network: null,
   host: {
     bringUp: false,
     installRoutes: false,

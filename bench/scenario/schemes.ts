@@ -1,7 +1,7 @@
 /**
  * schemes — what a benchmark compares: ours by cipher and Node, and wireguard-go.
  *
- * `p2pvpn-aes-node20`, `p2pvpn-chacha-node24`, `p2pvpn-unsealed-node20` (see unsealed.ts),
+ * `p2pvpn-aes-node20`, `p2pvpn-chacha-node24`, `p2pvpn-unsealed-node20` (see unsealed-work.ts),
  * `wireguard-go`, and `bare`, the floor. Each starts both ends of one tunnel, from a to b of a lab.
  */
 import { spawnSync } from "node:child_process";
@@ -12,9 +12,9 @@ import { compile } from "../../test/lab/compile.ts";
 import {
   type Keys,
   makeKeys,
-  ours,
   runNode,
   runWireguardGo,
+  swapIn,
   writeConfig,
 } from "../../test/lab/engines.ts";
 import { type Host, type Lab, LabError, type Program, wireguardName } from "../../test/lab/lab.ts";
@@ -97,13 +97,16 @@ export interface OursOptions {
   readonly title?: string;
 }
 
+/** Neither seals nor opens: what all the rest of an engine costs. */
+const UNSEALED = swapIn("../../src/crypto/work", "../../bench/unsealed-work");
+
 /** p2pvpn-engine. */
 export const oursScheme = (given: OursOptions): Scheme => {
   const { version, node, cipher, options = {} } = given;
   const major = node.version.split(".")[0];
   const what = cipher === null ? "unsealed" : CIPHER_IDS[cipher];
   const named = cipher === null ? "nothing sealed" : CIPHER_WORDS[cipher];
-  const imports = cipher === null ? [ours("../../bench/unsealed")] : [];
+  const imports = cipher === null ? [UNSEALED] : [];
   return {
     id: given.id ?? `p2pvpn-${what}-node${major}`,
     title: given.title ?? `ours, ${named}, Node ${major}`,

@@ -33,7 +33,7 @@ import { kernelQuirks } from "../quirks.ts";
 import { DEFAULT_FILE, type EngineConfig } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
 import { ipv6Problems } from "../schema/ipv6.ts";
-import { loadConfig } from "../schema/load.ts";
+import { loadConfig } from "../schema/load-config.ts";
 import { formatAddress } from "../wire/cidr.ts";
 import { sockaddrHost } from "../wire/sockaddr.ts";
 import { routeWarnings } from "./check-routes.ts";

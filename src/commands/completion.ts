@@ -34,7 +34,11 @@ interface Place {
 }
 
 /** Placeholders in help that say what a value is. */
-const PLACEHOLDERS: Readonly<Record<string, Value>> = { FILE: "file", IFACE: "engine" };
+const PLACEHOLDERS: Readonly<Record<string, Value>> = {
+  FILE: "file",
+  DIR: "file",
+  IFACE: "engine",
+};
 
 /** Arguments that are names of settings. */
 const SETTING_WORDS: Readonly<Record<string, readonly string[]>> = {

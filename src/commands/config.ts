@@ -5,8 +5,8 @@
  */
 import type { Command } from "commander";
 import { ask, chooseEngine } from "../client.ts";
-import type { ConfigValue } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
+import type { ConfigValue } from "../schema/requests.ts";
 import { LIVE_SETTINGS, liveSet, settingCalled, settingName } from "../schema/settings.ts";
 import { namingHolder } from "./holder.ts";
 import { type EngineOptions, printJson, printText, printWarnings } from "./print.ts";

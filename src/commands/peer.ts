@@ -9,7 +9,6 @@ import type { Command } from "commander";
 import { ask, askPeers, chooseEngine } from "../client.ts";
 import type { PeerChange } from "../schema/change.ts";
 import { type Endpoint, SETTINGS } from "../schema/config.ts";
-import type { PeerValue } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
 import {
   formatWireguardKey,
@@ -17,6 +16,7 @@ import {
   loadPresharedKey,
   parseWireguardKey,
 } from "../schema/identity.ts";
+import type { PeerValue } from "../schema/requests.ts";
 import { type Cidr, formatCidr } from "../wire/cidr.ts";
 import { type EngineOptions, printJson, printText, printWarnings } from "./print.ts";
 import {

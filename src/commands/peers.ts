@@ -4,7 +4,7 @@
  */
 import type { Command } from "commander";
 import { askPeers } from "../client.ts";
-import type { PeerValue } from "../schema/control.ts";
+import type { PeerValue } from "../schema/requests.ts";
 import { type EngineOptions, formatBoth, formatShort, formatTable, indent } from "./print.ts";
 import { paint, type Screen, type Style, screenOf, wrap } from "./screen.ts";
 import { addExamples, addInterface, addJsonOption, showEngines } from "./shared.ts";

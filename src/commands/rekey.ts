@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { ask, askPeers, chooseEngine } from "../client.ts";
-import type { PeerValue } from "../schema/control.ts";
+import type { PeerValue } from "../schema/requests.ts";
 import { formatState } from "./peers.ts";
 import { type EngineOptions, formatAmount, indent, printJson, printText } from "./print.ts";
 import {

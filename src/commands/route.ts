@@ -6,8 +6,8 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { ask, askPeers, chooseEngine } from "../client.ts";
 import type { PeerChange } from "../schema/change.ts";
-import type { ChangeValue } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
+import type { ChangeValue } from "../schema/requests.ts";
 import { type Cidr, formatCidr, maskCidr, parseCidr } from "../wire/cidr.ts";
 import { type EngineOptions, printJson, printText, printWarnings } from "./print.ts";
 import {

@@ -3,7 +3,7 @@
  */
 import type { Command } from "commander";
 import { askRoutes } from "../client.ts";
-import type { RouteValue } from "../schema/control.ts";
+import type { RouteValue } from "../schema/requests.ts";
 import { type EngineOptions, formatTable } from "./print.ts";
 import { addExamples, addInterface, addJsonOption, calledPeer, showEngines } from "./shared.ts";
 

@@ -5,15 +5,16 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { chooseEngine, engineNames } from "../client.ts";
 import { journalPrefix } from "../log.ts";
 import type { Setting } from "../schema/config.ts";
-import type { PeerValue } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
 import { ipv6Problem } from "../schema/ipv6.ts";
 import { isInterfaceName } from "../schema/names.ts";
+import type { PeerValue } from "../schema/requests.ts";
 import { rawValue } from "../schema/settings.ts";
 import type { Cidr } from "../wire/cidr.ts";
 import { type EngineOptions, printJson, printText } from "./print.ts";
 
-const interfaceName = (text: string): string => {
+/** Of `-i`. */
+export const interfaceName = (text: string): string => {
   if (!isInterfaceName(text))
     throw new InvalidArgumentError("must be 1 to 15 letters, digits or _ = + . -");
   return text;

@@ -17,7 +17,7 @@ import {
 } from "../schema/config.ts";
 import { EngineError } from "../schema/errors.ts";
 import { ipv6Problems } from "../schema/ipv6.ts";
-import { loadConfig } from "../schema/load.ts";
+import { loadConfig } from "../schema/load-config.ts";
 import { routeWarnings } from "./check-routes.ts";
 import { reportFailure, reportReady, startDaemon } from "./daemon.ts";
 import { namingHolder } from "./holder.ts";

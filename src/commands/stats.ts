@@ -3,7 +3,7 @@
  */
 import type { Command } from "commander";
 import { ask } from "../client.ts";
-import type { StatsValue } from "../schema/control.ts";
+import type { StatsValue } from "../schema/requests.ts";
 import { type EngineOptions, formatBytes, formatCount, formatTable } from "./print.ts";
 import { addExamples, addInterface, addJsonOption, showEngines } from "./shared.ts";
 

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { ask, askPeers } from "../client.ts";
 import { COUNTS, type CounterRow, DROPS } from "../memory/layout.ts";
 import { OFFLOADS } from "../offloads.ts";
-import type { Counts, PeerValue, StatusValue } from "../schema/control.ts";
+import type { Counts, NetworkStatus, PeerValue, StatusValue } from "../schema/requests.ts";
 import { formatPeers } from "./peers.ts";
 import {
   type EngineOptions,
@@ -52,6 +52,30 @@ const formatConnected = (peers: readonly PeerValue[]): string => {
 const total = (peers: readonly PeerValue[], key: "rxBytes" | "txBytes"): string =>
   formatTraffic(peers.reduce((sum, peer) => sum + peer[key], 0));
 
+/** The network's line, and what is wrong there. */
+const formatNetwork = (membership: NetworkStatus | null, screen: Screen): string[] => {
+  if (membership === null) return [];
+  const { name, self, members, sessions, neighbours, revoked, waiting } = membership;
+  const facts = [
+    `${self} of ${name}`,
+    formatAmount(members, "member"),
+    `${formatAmount(sessions, "session")}, ${neighbours.length} kept up`,
+    `${revoked} revoked`,
+  ];
+  const { problems, strangers } = membership;
+  const worries = [
+    ...problems,
+    ...(waiting === 0
+      ? []
+      : [`${formatAmount(waiting, "member")} found no place among the peers.`]),
+    ...strangers.map((one) => `${one.name} was refused: ${one.problems.join(" ")}`),
+  ];
+  const odd = worries.map((line) =>
+    paint(screen, "odd", wrap(line.split(" "), screen, { gap: " " })),
+  );
+  return [wrap(facts, screen), ...odd];
+};
+
 /** What is out of the ordinary, a line each. */
 const formatWorries = (status: StatusValue, all: boolean, screen: Screen): string[] => {
   const { warnings, defence, keyLog } = status;
@@ -93,6 +117,7 @@ export const formatStatus = (
   const head = [
     wrap(facts, screen),
     wrap([formatConnected(peers), sums, drops], screen, { gap: "; " }),
+    ...formatNetwork(status.membership, screen),
     ...formatWorries(status, all, screen),
   ];
   const shown = peersShown(peers);

@@ -13,7 +13,7 @@ import { EngineError } from "../schema/errors.ts";
 import { sameKey } from "../schema/identity.ts";
 import { staticKeys } from "./handshake/noise.ts";
 import type { Self } from "./handshake/self.ts";
-import { PeerChanges, type PeerChangesOptions } from "./peer-changes.ts";
+import { PeerChanges, type PeerChangesOptions, type Sayer } from "./peer-changes.ts";
 import type { Peer } from "./peers/peer.ts";
 import { CookieChecker } from "./strangers/cookie.ts";
 import { Limiter } from "./strangers/limiter.ts";
@@ -91,18 +91,24 @@ export class Changes {
   }
 
   /**
-   * What a file says, or a person. Errors: EngineError LIMIT, KEY_FIXED, NETWORK_PEER, PORT_TAKEN,
-   * SOCKET_FAILED, TUN_FAILED.
+   * What a file says, a command, or `wg`. Errors: EngineError LIMIT, KEY_FIXED, NETWORK_PEER,
+   * PORT_TAKEN, SOCKET_FAILED, TUN_FAILED.
    */
-  apply(change: Change, origin: "file" | "live"): Promise<void> {
+  apply(change: Change, by: Sayer): Promise<void> {
     return this.#inTurn(async () => {
       this.#waiting = true;
       try {
-        await this.#apply(this.#peers.allowed(change, origin), origin);
+        await this.#apply(this.#peers.allowed(change, by), by);
       } finally {
         this.#waiting = false;
+        this.#peers.catchUp();
       }
     });
+  }
+
+  /** A change waits: nobody is admitted meanwhile. */
+  get busy(): boolean {
+    return this.#waiting;
   }
 
   /** A peer of the network comes; null: not now, or never (peer-changes.ts). */
@@ -110,9 +116,9 @@ export class Changes {
     return this.#waiting ? null : this.#peers.admit(change);
   }
 
-  /** It changes; false: not now, or never. */
+  /** It changes, at the latest when a change that waits is done; false: never. */
   amend(peer: Peer, change: PeerChange): boolean {
-    return !this.#waiting && this.#peers.amend(peer, change);
+    return this.#waiting ? this.#peers.amendLater(peer, change) : this.#peers.amend(peer, change);
   }
 
   /** It goes, at once. False: it is no peer of the network. */
@@ -156,7 +162,7 @@ export class Changes {
     hands.settle(true);
   }
 
-  async #apply(change: Change, origin: "file" | "live"): Promise<void> {
+  async #apply(change: Change, by: Sayer): Promise<void> {
     const { world, roster, keyFixed } = this.#options;
     const { privateKey, listenPort, fwmark, mtu } = change;
     if (privateKey !== undefined && keyFixed && this.#self !== null) {
@@ -186,7 +192,7 @@ export class Changes {
       world.setMark(fwmark);
     }
     if (privateKey !== undefined) this.#become(privateKey);
-    this.#peers.make(change, origin);
+    this.#peers.make(change, by);
     this.#tell(words);
   }
 

@@ -20,8 +20,13 @@ import { Changes } from "./changes.ts";
 import type { Suites } from "./handshake/suites.ts";
 import { Inbox } from "./inbox.ts";
 import { Looks } from "./looks.ts";
+import { Membership, type MembershipWorld, NETWORK_TYPES } from "./membership.ts";
+import type { Network } from "./network/network.ts";
+import type { NetworkWorld } from "./network/world.ts";
+import type { Sayer } from "./peer-changes.ts";
+import { largestPacket } from "./peers/largest.ts";
 import type { Peer } from "./peers/peer.ts";
-import type { Roster } from "./peers/roster.ts";
+import type { Group, Roster } from "./peers/roster.ts";
 import type { Endpoints } from "./reach/endpoints.ts";
 import { openRooms, type Rooms, type RoomsOptions } from "./rooms.ts";
 import { Events } from "./sessions/events.ts";
@@ -29,7 +34,7 @@ import type { Held } from "./sessions/sessions.ts";
 import { peerStates } from "./states.ts";
 import type { World } from "./world.ts";
 
-export interface ControlOptions extends Omit<RoomsOptions, "dueBy"> {
+export interface ControlOptions extends Omit<RoomsOptions, "dueBy" | "network"> {
   readonly listenPort: number;
   /** The port that was asked for, where it is another: 0 lets the kernel choose. */
   readonly wantedPort?: number;
@@ -44,9 +49,13 @@ export interface PeerFacts {
   readonly isEngine: boolean;
   /** Milliseconds to the peer and back; null: not known. */
   readonly rttMs: number | null;
+  /** Bytes of the largest packet that reaches it. */
+  readonly mtu: number;
   /** Why its endpoint's name gives no address; null: it does, or is none. */
   readonly nameProblem: string | null;
 }
+
+const NO_COUNTS: ReadonlyMap<string, number> = new Map();
 
 export class Control {
   readonly #world: World;
@@ -56,6 +65,8 @@ export class Control {
   readonly #arrivals: Arrivals;
   readonly #changes: Changes;
   readonly #events: Events;
+  /** Null: the host is a member of no network. */
+  #membership: Membership | null = null;
 
   constructor(
     { listenPort, wantedPort, fwmark, keyFixed, ...options }: ControlOptions,
@@ -63,11 +74,14 @@ export class Control {
   ) {
     const { arena } = options;
     this.#world = world;
-    const rooms = openRooms({ ...options, dueBy: (...due) => this.#looks.dueBy(...due) }, world);
+    const dueBy: RoomsOptions["dueBy"] = (...due) => this.#looks.dueBy(...due);
+    const network = (): Network | null => this.#membership?.network ?? null;
+    const rooms = openRooms({ ...options, dueBy, network }, world);
     const { counters, keeper, frames } = rooms;
     this.#rooms = rooms;
     const looks = new Looks(rooms, world, {
       isOpen: () => this.#changes.open,
+      onLooked: (peer) => this.#membership?.looked(peer),
       onPublished: () => this.#changes.published(),
     });
     this.#looks = looks;
@@ -88,7 +102,7 @@ export class Control {
           looks.step(peer, world.bootMs());
         },
         forget: (peer) => looks.forget(peer, world.bootMs()),
-        hear: () => this.#events.take(world.bootMs()),
+        hear: () => this.#events.hear(world.bootMs()),
         settle: (atOnce) => looks.settle(world.bootMs(), atOnce),
         onLoad: () => {
           counters.add(COUNT.underLoad, 1);
@@ -129,6 +143,16 @@ export class Control {
     return this.#rooms.roster;
   }
 
+  /** Null: the host is a member of none. */
+  get network(): Network | null {
+    return this.#membership?.network ?? null;
+  }
+
+  /** What the network refused and did, by name. */
+  get networkCounts(): ReadonlyMap<string, number> {
+    return this.#membership?.counts ?? NO_COUNTS;
+  }
+
   get suites(): Suites {
     return this.#rooms.suites;
   }
@@ -153,9 +177,10 @@ export class Control {
 
   /** What is going on with a peer. */
   facts(peer: Peer): PeerFacts {
-    const { keeper, frames, endpoints } = this.#rooms;
+    const { arena, entries, keeper, frames, endpoints } = this.#rooms;
     return {
       held: keeper.of(peer),
+      mtu: largestPacket(arena, entries, peer),
       isEngine: frames.knows(peer),
       rttMs: frames.rttMs(peer),
       nameProblem: endpoints.nameProblem(peer),
@@ -184,11 +209,42 @@ export class Control {
    * Makes a change, whole or not at all. When it moves our port, all who have a session hear from
    * the new one at once: what they send to the old one is lost. Errors: as `Changes.apply`.
    */
-  async apply(change: Change, origin: "file" | "live" = "live"): Promise<void> {
+  async apply(change: Change, by: Sayer = "wg"): Promise<void> {
     const before = this.listenPort;
-    await this.#changes.apply(change, origin);
+    try {
+      await this.#changes.apply(change, by);
+    } finally {
+      // Whoever came meanwhile had to wait, and what was given up is free.
+      this.#membership?.changed();
+    }
     if (this.listenPort === before) return;
     for (const peer of this.roster.peers()) this.announce(peer);
+  }
+
+  /** The host is a member of a network from now on. Once. */
+  join(of: MembershipWorld, open: (world: NetworkWorld) => Network): void {
+    this.#membership = new Membership({
+      rooms: this.#rooms,
+      world: this.#world,
+      of,
+      admit: (change) => this.admit(change),
+      amend: (peer, change) => this.amend(peer, change),
+      dismiss: (peer) => this.dismiss(peer),
+      isOpen: () => this.#looks.up && this.#changes.open,
+      isBusy: () => this.#changes.busy,
+      ringBy: (dueMs) => this.#looks.ringBy(dueMs),
+      open,
+    });
+    const { network } = this.#membership;
+    this.#inbox.give(NETWORK_TYPES, (datagram, from, local) =>
+      network.datagram(datagram, from, local),
+    );
+  }
+
+  /** The network's last words, while there are sessions. */
+  withdraw(): void {
+    this.#membership?.stop();
+    this.#membership = null;
   }
 
   /** A peer of the network comes, at once. Null: not now, or never (peer-changes.ts). */
@@ -206,9 +262,26 @@ export class Control {
     return this.#changes.dismiss(peer);
   }
 
+  /**
+   * What leads to the group goes to this peer from now on, with what waits for the former one. The
+   * peer is entitled already.
+   */
+  failOver(group: Group, peer: Peer): void {
+    this.roster.groups.setActive(group.entry, peer.entry);
+    this.broadcast(COMMAND.release);
+  }
+
+  /**
+   * The message 1 that is on its way to a peer goes to an address once more, as it was; where the
+   * one before arrived, this one is a copy and is refused. False: none is on its way.
+   */
+  callAgain(peer: Peer, to: Uint8Array): boolean {
+    return this.#rooms.exchange.callAgain(peer, to);
+  }
+
   /** The peer hears from us at once, when it has a session. */
   announce(peer: Peer): void {
-    if (this.entries.current(peer.index) >= 0) this.#rooms.command(peer, COMMAND.keepalive);
+    if (this.entries.current(peer.entry) >= 0) this.#rooms.command(peer, COMMAND.keepalive);
   }
 
   /**
@@ -232,7 +305,7 @@ export class Control {
     const nowMs = this.#world.bootMs();
     let begun = 0;
     for (const peer of this.roster.named(publicKey)) {
-      if (sockaddrFamily(this.entries.endpoint(peer.index)) === 0) continue;
+      if (sockaddrFamily(this.entries.endpoint(peer.entry)) === 0) continue;
       this.#rooms.exchange.initiate(peer, nowMs);
       const { timers } = this.#rooms.keeper.of(peer);
       timers.handshakeSent(nowMs);
@@ -244,9 +317,12 @@ export class Control {
 
   /** The tunnel's MTU is about to become this. */
   growMtu(mtu: number): void {
+    const { arena, entries, keeper } = this.#rooms;
     for (const peer of this.roster.peers()) {
-      this.#rooms.keeper.growMtu(peer, mtu);
-      this.entries.growMtu(peer.index);
+      keeper.growMtu(peer, mtu);
+      // A way that takes all that the tunnel took may take more.
+      const takesAll = largestPacket(arena, entries, peer) === readMtu(arena);
+      if (takesAll) entries.setPathMtu(peer.entry, 0);
     }
   }
 
@@ -270,7 +346,8 @@ export class Control {
   receive(datagram: Uint8Array, from: Uint8Array, local: Uint8Array): void {
     if (!this.#looks.up) return;
     if (cameInside(this.#rooms.arena, local)) this.#rooms.counters.add(DROP.ownTunnel, 1);
-    else this.#inbox.take(datagram, from, local, this.#world.bootMs());
+    else this.#inbox.receive(datagram, from, local, this.#world.bootMs());
+    this.#membership?.tell();
   }
 
   /** A datagram was longer than any message. */
@@ -286,8 +363,9 @@ export class Control {
   /** Messages of I/O threads wait, or control frames. */
   hear(): void {
     const nowMs = this.#world.bootMs();
-    this.#events.take(nowMs);
-    this.#arrivals.take((frame) => this.#frame(frame, nowMs));
+    this.#events.hear(nowMs);
+    this.#arrivals.hear((frame) => this.#frame(frame, nowMs));
+    this.#membership?.tell();
     this.#looks.settle(nowMs);
   }
 
@@ -295,15 +373,21 @@ export class Control {
   #frame(frame: ArrivedFrame, nowMs: number): void {
     if (!this.#looks.up) return;
     // What was said of its session before it, and where the peer is.
-    this.#events.take(nowMs);
+    this.#events.hear(nowMs);
     const peer = this.roster.at(frame.peer);
     if (peer !== undefined) this.#rooms.keeper.follow(peer, nowMs);
-    this.#rooms.frames.take(peer, frame, nowMs);
-    if (peer !== undefined) this.#looks.dueAgain(peer, nowMs);
+    this.#rooms.frames.receive(peer, frame, nowMs);
+    // What it said may have had it dismissed.
+    if (peer === undefined || this.roster.at(frame.peer) !== peer) return;
+    this.#looks.dueAgain(peer, nowMs);
+    this.#membership?.looked(peer);
   }
 
   /** The alarm rang: whoever is due is looked at. */
   tick(): void {
-    this.#looks.tick(this.#world.bootMs());
+    const nowMs = this.#world.bootMs();
+    this.#looks.tick(nowMs);
+    this.#membership?.tick(nowMs);
+    this.#membership?.tell();
   }
 }

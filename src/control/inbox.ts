@@ -32,7 +32,7 @@ export class Inbox {
     for (const type of types) this.#takers[type] = taker;
   }
 
-  take(datagram: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): void {
+  receive(datagram: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): void {
     const taker = this.#takers[datagram[0] ?? 0];
     if (taker === undefined) this.#counters.add(DROP.badType, 1);
     else taker(datagram, from, local, nowMs);

@@ -21,6 +21,8 @@ const SETTLE_MS = 20;
 export interface LooksHooks {
   /** The port is ours, and answers come to it. */
   readonly isOpen: () => boolean;
+  /** The peer was looked at, or all with it has ended. */
+  readonly onLooked: (peer: Peer) => void;
   /** I/O threads have all routes. */
   readonly onPublished: () => void;
 }
@@ -31,14 +33,21 @@ export class Looks {
   readonly #due = new Due<Peer>();
   readonly #isOpen: () => boolean;
   readonly #onPublished: () => void;
+  readonly #onLooked: (peer: Peer) => void;
   /** The interface is up; while it is down, everybody rests. */
   up = false;
 
-  constructor(rooms: Rooms, world: World, { isOpen, onPublished }: LooksHooks) {
+  constructor(rooms: Rooms, world: World, { isOpen, onLooked, onPublished }: LooksHooks) {
     this.#rooms = rooms;
     this.#onPublished = onPublished;
+    this.#onLooked = onLooked;
     this.#isOpen = isOpen;
     this.#alarm = new Alarm(world);
+  }
+
+  /** Whoever else is due: the alarm rings by then. */
+  ringBy(dueMs: number): void {
+    this.#alarm.ringBy(dueMs);
   }
 
   /** The peer is to be looked at then, at the latest. */
@@ -91,6 +100,7 @@ export class Looks {
     keeper.rest(peer);
     news.forget(peer);
     this.#due.set(peer, Number.POSITIVE_INFINITY);
+    this.#onLooked(peer);
   }
 
   /** When to look at the peer again. */
@@ -103,6 +113,7 @@ export class Looks {
   #look(peer: Peer, nowMs: number): void {
     this.#serve(peer, nowMs);
     this.#due.set(peer, this.#nextMs(peer, nowMs));
+    this.#onLooked(peer);
   }
 
   /** Does what is due. */
@@ -118,7 +129,7 @@ export class Looks {
     const { current, timers } = held;
     const session = current === null ? null : keeper.seen(current);
     const persistentKeepaliveMs = peer.persistentKeepaliveS * 1_000;
-    const times = entries.times(peer.index);
+    const times = entries.times(peer.entry);
     const actions = timers.step({ ...times, session, persistentKeepaliveMs }, nowMs);
     for (const action of actions) this.#act(peer, action, nowMs);
     frames.step(peer, nowMs);

@@ -29,6 +29,7 @@ import { Datagrams } from "./host/datagrams.ts";
 import { Host } from "./host/host.ts";
 import { Neighbours } from "./host/neighbours.ts";
 import { hasAddress, Sockets } from "./host/sockets.ts";
+import { enlist, type Member } from "./member.ts";
 import { Loops } from "./reach/loops.ts";
 import { type NameService, openNames } from "./reach/name-service.ts";
 import { reachedPeers } from "./reach/reached.ts";
@@ -68,6 +69,8 @@ class ControlThread {
   #reloads: Reloads | null = null;
   #socket: ControlSocket | null = null;
   #uapi: UapiSocket | null = null;
+  /** Null: the host is a member of no network. */
+  #member: Member | null = null;
   /** The last renaming; each follows the one before. */
   #renamed: Promise<void> = Promise.resolve();
   readonly #names: NameService;
@@ -167,7 +170,10 @@ class ControlThread {
       onFailure: ({ message: reason }) =>
         this.#log.warn("an address or a route is missing", { reason }),
       onAddresses: (addresses) => setLocals(this.#arena, addresses),
-      onHostAddresses: () => this.#sources.look(),
+      onHostAddresses: () => {
+        this.#sources.look();
+        this.#member?.addressesChanged();
+      },
       onNetwork: () => this.#setRoutes(true),
     });
   }
@@ -228,11 +234,20 @@ class ControlThread {
       keyLogOn: () => this.#keyLog?.on ?? false,
       recent: this.#recent,
       log: this.#log,
+      pause: (ms) => sleep(ms),
       stop: () => this.#report({ type: "stop", why: "`p2pvpn-engine stop` asked for it" }),
     });
     this.#reloads = new Reloads(handlers["engine.reload"]);
     this.#socket = await openControlSocket({ name: opened.name, handlers, onLost: this.#onLost });
     this.#uapi = await this.#openUapi();
+    this.#member = enlist(this.#task, {
+      control: this.#control,
+      tunnelName: () => this.#host.name,
+      resolve: (endpoint, asking) => this.#names.names.resolve(endpoint, asking),
+      say: (...what) => this.#kinds.say(...what),
+      every,
+      later,
+    });
     this.#rename(); // it may have happened meanwhile
     const facts = upFacts({ ...this.#task, control: this.#control, host: this.#host });
     this.#log.info("engine is up", facts);
@@ -276,6 +291,7 @@ class ControlThread {
   /** Zeroes keys and closes what was opened. */
   async stop(why: string): Promise<void> {
     this.#log.info("engine stops", { why });
+    this.#member?.close();
     this.#datagrams.close();
     this.#host.close();
     this.#names.close();

@@ -5,8 +5,8 @@
  *     network ──────▶ admit(), amend(), dismiss()    at once, or not at all
  *
  * What a file or a person says is never changed by the network: a key or prefix that they name is
- * theirs, and stays so. Routes that the network changes are gathered; what it takes away is gone at
- * once. Thread: control.
+ * theirs, until they name it no more. Routes that the network changes are gathered; what it takes
+ * away is gone at once. Thread: control.
  */
 import type { Change, PeerChange } from "../schema/change.ts";
 import { EngineError } from "../schema/errors.ts";
@@ -18,6 +18,12 @@ import { peerCalled } from "./peers/peer.ts";
 import type { Roster } from "./peers/roster.ts";
 import type { Endpoints } from "./reach/endpoints.ts";
 import type { World } from "./world.ts";
+
+/**
+ * Who says a change: the file, a person by a command, or `wg`, which takes away whoever its own
+ * list does not name and cannot know of the network's peers.
+ */
+export type Sayer = "file" | "command" | "wg";
 
 /** What is said of the network's peers once each: as many, and then no more. */
 const SAID_MAX = 1_024;
@@ -47,6 +53,14 @@ export interface PeerChangesOptions {
   readonly self: () => Uint8Array | null;
 }
 
+/**
+ * Does `wg` say all that there is? `setconf` and `syncconf` write key, port and mark, too; `set`
+ * names what it means. Source: wireguard-tools, setconf.c and ipc-uapi.h.
+ */
+const isWhole = ({ replacePeers, privateKey, listenPort, fwmark }: Change): boolean =>
+  replacePeers === true ||
+  (privateKey !== undefined && listenPort !== undefined && fwmark !== undefined);
+
 /** May a person change this of a peer of the network? Its keepalive, and nothing else. */
 const isOurs = (change: PeerChange): boolean =>
   Object.entries(change).every(
@@ -57,6 +71,8 @@ const isOurs = (change: PeerChange): boolean =>
 export class PeerChanges {
   readonly #options: PeerChangesOptions;
   readonly #said = new Set<string>();
+  /** Members without a prefix of theirs, which a static peer has or which comes later; all of it. */
+  readonly #short = new Map<Peer, PeerChange>();
   /** The network has changed routes that the kernel does not know of. */
   #routesStale = false;
 
@@ -65,25 +81,29 @@ export class PeerChanges {
   }
 
   /**
-   * A change as it concerns us: peers of the network are not taken away. Errors: EngineError
-   * NETWORK_PEER: a person may not change this of one.
+   * A change as it concerns us: who says all that there is does not mean peers of the network.
+   * Errors: EngineError NETWORK_PEER: who says it may not change this of one, and is told so.
    */
-  allowed(change: Change, origin: Origin): Change {
+  allowed(change: Change, by: Sayer): Change {
     const { roster } = this.#options;
     const ofNetwork = ({ publicKey }: PeerChange): boolean =>
       roster.find(publicKey)?.origin === "network";
-    if (change.peers === undefined) return change;
-    const peers = change.peers.filter((one) => !(one.remove && ofNetwork(one)));
-    const refused = peers.find((one) => origin === "live" && ofNetwork(one) && !isOurs(one));
-    if (refused === undefined) return { ...change, peers };
+    if (change.peers === undefined || by === "file") return change;
+    if (by === "wg" && isWhole(change)) {
+      return { ...change, peers: change.peers.filter((one) => !ofNetwork(one)) };
+    }
+    const refused = change.peers.find((one) => ofNetwork(one) && !isOurs(one));
+    if (refused === undefined) return change;
     throw new EngineError("NETWORK_PEER", { peer: peerCalled(roster.find(refused.publicKey)!) });
   }
 
   /** Makes a change that was checked. */
-  make({ peers = [], replacePeers }: Change, origin: Origin): void {
+  make({ peers = [], replacePeers }: Change, by: Sayer): void {
+    const origin = by === "file" ? "file" : "live";
     const { world, roster, endpoints, hands } = this.#options;
     const kept: Peer[] = [];
     hands.hear();
+    this.#noteTaken(peers);
     roster.change(() => {
       if (replacePeers) {
         const named = new Set(peers.map((one) => roster.find(one.publicKey)));
@@ -98,6 +118,7 @@ export class PeerChanges {
       for (const one of peers) this.#make(one, origin);
     });
     for (const peer of kept) if (peer.endpoint === null) endpoints.set(peer, null);
+    this.catchUp();
     hands.settle(true);
     world.onRoutes();
   }
@@ -106,7 +127,7 @@ export class PeerChanges {
     const { roster } = this.#options;
     const known = roster.find(change.publicKey);
     if (change.remove) {
-      if (known !== undefined) this.remove(known);
+      if (known !== undefined && known.origin !== "network") this.remove(known);
       return;
     }
     // As in WireGuard: nobody is a peer of itself.
@@ -157,7 +178,7 @@ export class PeerChanges {
     let peer: Peer | null = null;
     roster.change(() => {
       peer = roster.add(Uint8Array.from(change.publicKey), "network");
-      this.#set(peer, ours);
+      this.#setOurs(peer, change, ours);
     });
     this.#gather();
     return peer;
@@ -167,18 +188,36 @@ export class PeerChanges {
   amend(peer: Peer, change: PeerChange): boolean {
     const { roster, hands } = this.#options;
     const ours = this.#withoutTaken(change);
-    if (peer.origin !== "network" || roster.find(peer.publicKey) !== peer) return false;
-    if (!roster.fits(ours)) return false;
+    if (!this.#isNetworks(peer) || !roster.fits(ours)) return false;
     hands.hear();
-    roster.change(() => this.#set(peer, ours));
+    roster.change(() => this.#setOurs(peer, change, ours));
     this.#gather();
     return true;
   }
 
+  /** The same, with the next catchUp(). False: it is none. */
+  amendLater(peer: Peer, change: PeerChange): boolean {
+    if (!this.#isNetworks(peer)) return false;
+    this.#short.set(peer, change);
+    return true;
+  }
+
+  #isNetworks(peer: Peer): boolean {
+    return peer.origin === "network" && this.#options.roster.find(peer.publicKey) === peer;
+  }
+
+  /** `ours`: what of the change nobody else has. */
+  #setOurs(peer: Peer, change: PeerChange, ours: PeerChange): void {
+    this.#set(peer, ours);
+    if (ours.allowedIps?.length === change.allowedIps?.length) this.#short.delete(peer);
+    else this.#short.set(peer, change);
+  }
+
   /** A peer of the network goes, and its routes with it, at once. False: it is none. */
   dismiss(peer: Peer): boolean {
-    const { roster, hands, world } = this.#options;
-    if (peer.origin !== "network" || roster.find(peer.publicKey) !== peer) return false;
+    const { hands, world } = this.#options;
+    if (!this.#isNetworks(peer)) return false;
+    this.#short.delete(peer);
     this.remove(peer);
     this.#routesStale = false;
     hands.settle(true);
@@ -209,6 +248,28 @@ export class PeerChanges {
     };
     const { allowedIps } = change;
     return allowedIps === undefined ? change : { ...change, allowedIps: allowedIps.filter(isFree) };
+  }
+
+  /** Prefixes of members that a file or a person is about to take: until they are given up. */
+  #noteTaken(peers: readonly PeerChange[]): void {
+    const { roster } = this.#options;
+    for (const { allowedIps = [] } of peers) {
+      for (const cidr of allowedIps) {
+        const owner = roster.ownerOf(cidr);
+        if (owner?.origin !== "network" || this.#short.has(owner)) continue;
+        const all = [...roster.allowed.of(owner)];
+        const { publicKey } = owner;
+        this.#short.set(owner, { publicKey, replaceAllowedIps: true, allowedIps: all });
+      }
+    }
+  }
+
+  /** Members get what file and person have given up, and what had to wait. */
+  catchUp(): void {
+    for (const [peer, change] of [...this.#short]) {
+      if (!this.#isNetworks(peer)) this.#short.delete(peer);
+      else this.amend(peer, change);
+    }
   }
 
   #sayOnce(prefix: string, peer: string): void {

@@ -10,10 +10,11 @@ import { Counters, controlBlock } from "../memory/counters.ts";
 import { COMMAND } from "../memory/layout.ts";
 import { PeerEntries } from "../memory/peers.ts";
 import type { Arena } from "../memory/region.ts";
-import { makeIndexKey } from "../wire/index.ts";
+import { makeReceiverIndexKey } from "../wire/receiver-index.ts";
 import { Frames } from "./frames/frames.ts";
 import { Exchange } from "./handshake/exchange.ts";
 import { type AesFound, type Cipher, Suites } from "./handshake/suites.ts";
+import type { Network } from "./network/network.ts";
 import type { Peer } from "./peers/peer.ts";
 import { Roster } from "./peers/roster.ts";
 import { admitsOutside } from "./reach/admits.ts";
@@ -31,6 +32,8 @@ export interface RoomsOptions {
   readonly aes: AesFound;
   /** The peer is to be looked at then, at the latest. */
   readonly dueBy: (peer: Peer, dueMs: number) => void;
+  /** Null: the host is a member of no network. */
+  readonly network: () => Network | null;
 }
 
 /** COMMAND to the I/O thread of the peer, and to those that hold packets for it. */
@@ -56,19 +59,19 @@ const openBase = (arena: Arena, world: World) => {
   const counters = new Counters(arena, controlBlock(arena));
   const entries = new PeerEntries(arena, admitsOutside(world, counters));
   const commands = new Commands(arena, counters, world.signal);
-  const command: TellsPeer = (peer, kind) => commands.tell(peer.owner, kind, peer.index);
+  const command: TellsPeer = (peer, kind) => commands.tell(peer.owner, kind, peer.entry);
   const random32 = (): number => Buffer.from(world.randomBytes(4)).readUInt32LE();
   return { arena, counters, entries, commands, command, random32 };
 };
 
-export const openRooms = ({ dueBy, ...options }: RoomsOptions, world: World): Rooms => {
+export const openRooms = ({ dueBy, network, ...options }: RoomsOptions, world: World): Rooms => {
   const { arena, timing, cipher, aes } = options;
   const base = openBase(arena, world);
   const { entries, command } = base;
   const roster = new Roster({ arena, entries });
   const keeper: SessionKeeper = new SessionKeeper({
     ...base,
-    indexKey: makeIndexKey(world.randomBytes(8)),
+    receiverIndexKey: makeReceiverIndexKey(world.randomBytes(8)),
     timing,
     random: world.random,
     // Something authentic came on a session that we answered.
@@ -85,6 +88,7 @@ export const openRooms = ({ dueBy, ...options }: RoomsOptions, world: World): Ro
     entries,
     askEveryMs: timing.askEveryMs,
     calledMs: (peer, nowMs) => keeper.of(peer).timers.attemptedMs(nowMs),
+    calling: (peer, to) => network()?.calling(peer, to) ?? null,
     onKnown: (peer) => {
       if (keeper.of(peer).timers.attempting) exchange.initiate(peer, world.bootMs());
     },
@@ -105,13 +109,26 @@ export const openRooms = ({ dueBy, ...options }: RoomsOptions, world: World): Ro
     suites,
     keeper,
     endpoints,
-    find: (publicKey) => roster.find(publicKey),
+    find: (publicKey) =>
+      roster.find(publicKey) ?? (network()?.expects(publicKey) ? "expected" : undefined),
+    admit: (publicKey) => (network()?.findPeer(publicKey) ?? undefined) as Peer | undefined,
     seed: () => world.randomBytes(32),
     unixMs: world.unixMs,
     send: world.send,
     logKeys: world.logKeys,
     tell: (peer, text) => news.handshake(peer, text),
   });
-  const frames = new Frames({ ...base, keeper, suites, say: world.say });
+  const frames = new Frames({
+    ...base,
+    keeper,
+    suites,
+    say: world.say,
+    rooms: {
+      network: (peer, { type, body }) => {
+        network()?.frame(peer, type, body);
+        return null;
+      },
+    },
+  });
   return { ...base, roster, endpoints, keeper, news, suites, exchange, frames };
 };

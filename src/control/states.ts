@@ -10,11 +10,11 @@ export function* peerStates({
   keeper,
 }: Pick<Rooms, "roster" | "entries" | "keeper">): Iterable<PeerState> {
   for (const peer of roster.peers()) {
-    const bytes = entries.bytes(peer.index);
+    const bytes = entries.bytes(peer.entry);
     yield {
       publicKey: peer.publicKey,
       presharedKey: peer.presharedKey,
-      endpoint: endpointText(entries.endpoint(peer.index)),
+      endpoint: endpointText(entries.endpoint(peer.entry)),
       persistentKeepaliveS: peer.persistentKeepaliveS,
       allowedIps: roster.allowed.of(peer),
       lastHandshakeUnixMs: keeper.of(peer).lastHandshakeUnixMs,

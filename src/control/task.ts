@@ -3,7 +3,7 @@
  */
 import type { ArenaShare } from "../memory/region.ts";
 import type { EngineConfig } from "../schema/config.ts";
-import type { StatusValue } from "../schema/control.ts";
+import type { StatusValue } from "../schema/requests.ts";
 import type { AesFound } from "./handshake/suites.ts";
 import type { OpenPort, PortOptions } from "./host/sockets.ts";
 import type { Timing } from "./sessions/timers.ts";

@@ -13,9 +13,9 @@ import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ask, askPeers } from "../client.ts";
-import type { PeerValue, StatusValue } from "../schema/control.ts";
 import { EngineError } from "../schema/errors.ts";
 import { formatWireguardKey, makeIdentity, writeSecret } from "../schema/identity.ts";
+import type { PeerValue, StatusValue } from "../schema/requests.ts";
 import { measureRoundTrips, measureTcp, type RoundTrips, type Throughput } from "./measure.ts";
 import { inside, mustRun, startTool } from "./tools.ts";
 import {

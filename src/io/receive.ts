@@ -37,7 +37,7 @@ export class Receive {
     const offered = this.offer(OFFERED);
     const got = offered === 0 ? 0 : addon.receive(io, jobIndex(ring, poster.tail), offered);
     const received = Math.max(0, got);
-    this.take(offered, received & RECEIVE.runs);
+    this.begin(offered, received & RECEIVE.runs);
     return (received & RECEIVE.more) !== 0;
   }
 
@@ -65,7 +65,7 @@ export class Receive {
   }
 
   /** Of the jobs that were offered, the first `runs` hold what came. */
-  take(offered: number, runs: number): void {
+  begin(offered: number, runs: number): void {
     const { poster, ring } = this.#s;
     const first = poster.tail;
     this.takeBack(offered, runs);

@@ -72,11 +72,11 @@ const frameOf = (vnetBytes: number, bytes: number, protocol: number): Uint8Array
 };
 
 /**
- * Both hosts, many close to them and some far away: enough for an index of two levels, so that a
+ * Both hosts, many close to them and some far away: enough for a tree of two levels, so that a
  * look-up takes every turn that it has.
  */
 const stageRoutes = (): RouteEntry[] => {
-  const owner = { index: 0 };
+  const owner = { entry: 0 };
   const route = (prefixLength: number, ...bytes: number[]): RouteEntry => {
     return { cidr: { version: 4, bytes: Uint8Array.from(bytes), prefixLength }, owner };
   };

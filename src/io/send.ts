@@ -36,7 +36,7 @@ import { F, type Station } from "./station.ts";
 const ESTALE = -116;
 /** Control is asked for a session at most this often per peer. */
 const WANT_EVERY_MS = 250;
-/** No peer's index. */
+/** No peer's entry. */
 export const NOBODY = -1;
 /** Sealed runs are sent when this many wait, or at the end of a turn. */
 const FLUSH_RUNS = 8;
@@ -107,14 +107,14 @@ export class Send {
         slots.putBack(slot);
         return done;
       }
-      this.take();
+      this.begin();
       if (count & TUN.drained) return done + 1;
     }
     return runs;
   }
 
   /** A run was read into the job at the ring's tail. */
-  take(): void {
+  begin(): void {
     const word = jobWord(this.#s.ring, this.#s.poster.tail);
     if (this.#givesUp) this.#giveUp(word);
     this.#route(word);
@@ -299,7 +299,7 @@ export class Send {
   /**
    * Control frames that found no room go. Staged runs are looked up again, and those whose peers
    * have a session go, in their order, as far as there is room; the rest does so in a later turn.
-   * True: one for `peer` went.
+   * What leads to another peer by now waits for that one. True: one for `peer` went.
    */
   release(peer: number): boolean {
     const { arena, io, poster, ring } = this.#s;
@@ -317,7 +317,9 @@ export class Send {
       this.#staged.copyOldest(word);
       const found = addon.find(io, jobIndex(ring, poster.tail));
       if (found & FOUND.peer && (found & FOUND.alive) === 0) {
-        this.#staged.rotate();
+        const to = arena.u32[word + F.peer]!;
+        if (to !== this.#staged.oldestPeer()) this.#want(to);
+        this.#staged.rotate(to);
         continue;
       }
       this.#staged.forgetOldest();

@@ -78,8 +78,11 @@ export class Staged {
     }
   }
 
-  /** Puts the oldest run behind the newest. */
-  rotate(): void {
+  /** Puts the oldest run behind the newest; it waits for `peer` from now on. */
+  rotate(peer = this.oldestPeer()): void {
+    this.#ofPeer[this.oldestPeer()]!--;
+    this.#ofPeer[peer]!++;
+    this.#lines[this.#first * JOB_LINE_WORDS + F.peer] = peer;
     const to = (this.#first + this.#count) % STAGED_SLOTS;
     const from = this.#first;
     this.#lines.copyWithin(to * JOB_LINE_WORDS, from * JOB_LINE_WORDS, (from + 1) * JOB_LINE_WORDS);

@@ -164,8 +164,8 @@ export class IoThread {
     this.#offered = 0;
     if ((result >>> LONE.readShift) & LONE.readMask) {
       this.#receive.takeBack(offered, 1);
-      this.#send.take();
-    } else this.#receive.take(offered, result >>> LONE.runsShift);
+      this.#send.begin();
+    } else this.#receive.begin(offered, result >>> LONE.runsShift);
   }
 
   /** Once in a while: who does the jobs from now on. */

@@ -4,7 +4,8 @@
  *   certificate file   certificate (u16 length), secret sealed to its handshake key (80),
  *                      definition (u16 length), newest list (u32 length)
  *   issuer file        issuer (u16 length), secret sealed to the handshake key of its member (80),
- *                      definition, list, certificates that it signed: count u32, each (u16 length)
+ *                      definition, list, certificates that it knows, its own and others: count
+ *                      u32, each (u16 length)
  *   revocations file   definition, list, count u32, each { first 16 bytes of BLAKE2b-256 of a
  *                      handshake key, secret sealed to it (80) }, ascending
  *
@@ -66,6 +67,7 @@ const putNetwork = (writer: Writer, { definition, list }: NetworkBytes): void =>
 
 /** A certificate, with what its member needs besides. */
 export interface MemberFile extends Network {
+  readonly bytes: Uint8Array;
   readonly certificate: Certificate;
   /** The secret of the list's epoch, sealed to the member's handshake key. */
   readonly sealed: Uint8Array;
@@ -82,7 +84,7 @@ export const decodeMemberFile = (bytes: Uint8Array): Decoded<MemberFile> => {
   if (certificate === null || network === null) return refused("it ends too early");
   const problem = certificateProblem(certificate, network.definition);
   if (problem !== null) return refused(`of its certificate: ${problem}`);
-  return { ok: true, value: { certificate, sealed, ...network } };
+  return { ok: true, value: { bytes: bytes.slice(), certificate, sealed, ...network } };
 };
 
 export const encodeMemberFile = (
@@ -94,16 +96,17 @@ export const encodeMemberFile = (
   return writer.done();
 };
 
-/** An issuer's block, what it needs to sign, and what it signed. */
+/** An issuer's block, what it needs to sign, and what it knows. */
 export interface IssuerFile extends Network {
   readonly issuer: Issuer;
   /** The secret of the list's epoch, sealed to the handshake key of the issuer's member. */
   readonly sealed: Uint8Array;
-  readonly issued: readonly Certificate[];
+  /** Of other members too, so that nothing is given twice. */
+  readonly known: readonly Certificate[];
 }
 
-const takeIssued = (reader: Reader, definition: Definition): Certificate[] => {
-  const issued: Certificate[] = [];
+const takeKnown = (reader: Reader, definition: Definition): Certificate[] => {
+  const known: Certificate[] = [];
   const count = reader.u32();
   if (count > BUNDLE_MEMBERS_MAX) reader.fail("it has too many certificates");
   for (let i = 0; i < count && reader.why === null; i++) {
@@ -111,9 +114,9 @@ const takeIssued = (reader: Reader, definition: Definition): Certificate[] => {
     if (certificate === null) break;
     const problem = certificateProblem(certificate, definition);
     if (problem !== null) reader.fail(`of its certificates: ${problem}`);
-    issued.push(certificate);
+    known.push(certificate);
   }
-  return issued;
+  return known;
 };
 
 /** Reads and verifies one. Errors: never. */
@@ -122,28 +125,28 @@ export const decodeIssuerFile = (bytes: Uint8Array): Decoded<IssuerFile> => {
   const issuer = takeDecoded(reader, "issuer", decodeIssuer);
   const sealed = reader.take(SEALED_SECRET_BYTES).slice();
   const network = takeNetwork(reader);
-  const issued = network === null ? [] : takeIssued(reader, network.definition);
+  const known = network === null ? [] : takeKnown(reader, network.definition);
   reader.end();
   if (reader.why !== null) return refused(reader.why);
   if (issuer === null || network === null) return refused("it ends too early");
   const problem = issuerProblem(issuer, network.definition);
   if (problem !== null) return refused(problem);
-  return { ok: true, value: { issuer, sealed, issued, ...network } };
+  return { ok: true, value: { issuer, sealed, known, ...network } };
 };
 
 export const encodeIssuerFile = (
   file: NetworkBytes & {
     readonly issuer: Uint8Array;
     readonly sealed: Uint8Array;
-    readonly issued: readonly Uint8Array[];
+    readonly known: readonly Uint8Array[];
   },
 ): Uint8Array => {
-  const more = file.issued.reduce((sum, one) => sum + one.length + 2, 0);
+  const more = file.known.reduce((sum, one) => sum + one.length + 2, 0);
   const writer = new Writer(FIXED_BYTES_MAX + more);
   writer.u16(file.issuer.length).put(file.issuer).put(file.sealed, SEALED_SECRET_BYTES);
   putNetwork(writer, file);
-  writer.u32(file.issued.length);
-  for (const one of file.issued) writer.u16(one.length).put(one);
+  writer.u32(file.known.length);
+  for (const one of file.known) writer.u16(one.length).put(one);
   return writer.done();
 };
 

@@ -42,7 +42,8 @@ export class Reader {
   #why: string | null = null;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+    // A Buffer's `slice` would be a view, too.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
@@ -186,5 +187,10 @@ export class Writer {
   /** A copy of what was written. */
   done(): Uint8Array {
     return this.#bytes.slice(0, this.#at);
+  }
+
+  /** Clears what was written, when it was secret. */
+  wipe(): void {
+    this.#bytes.fill(0);
   }
 }

@@ -193,6 +193,10 @@ export const successorProblem = (held: Definition, next: Definition): string | n
   return next.sequence > held.sequence ? null : "it is no newer than the one here";
 };
 
+/** The newer one of two of a network. */
+export const newerDefinition = (one: Definition, other: Definition): Definition =>
+  successorProblem(one, other) === null ? other : one;
+
 /** The authority that issued something then; null: there is none, or it was none any more. */
 export const authorityAt = (
   definition: Definition,

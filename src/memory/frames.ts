@@ -152,10 +152,10 @@ export class Arrivals {
   }
 
   /**
-   * Gives what waits now to `take`, which borrows it, and frees its places: a ring's worth of each
-   * I/O thread at most. For what comes after that, control's bell is rung again.
+   * Gives what waits now to `onFrame`, which borrows it, and frees its places: a ring's worth of
+   * each I/O thread at most. For what comes after that, control's bell is rung again.
    */
-  take(take: (frame: ArrivedFrame) => void): void {
+  hear(onFrame: (frame: ArrivedFrame) => void): void {
     const { limits, i32 } = this.#arena;
     for (let thread = 0; thread < limits.ioThreads; thread++) {
       const queue = wordOf(this.#arena, "arrivalQueues", QUEUE.size, thread);
@@ -166,7 +166,7 @@ export class Arrivals {
         const frame = this.#read(thread * ARRIVALS_PER_IO + (head & ARRIVAL_MASK));
         head = (head + 1) | 0;
         Atomics.store(i32, headWord, head);
-        take(frame);
+        onFrame(frame);
       }
     }
   }

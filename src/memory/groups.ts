@@ -56,7 +56,10 @@ export class Groups {
     return Atomics.load(this.#arena.u32, this.#word(hop) + ACTIVE) - 1;
   }
 
-  /** Packets go to this peer from now on, or to nobody: -1. One store. It is entitled already. */
+  /**
+   * Packets go to this peer from now on, or to nobody: -1. One store. It is entitled already.
+   * What is staged for the former one follows by COMMAND.release.
+   */
   setActive(hop: number, peer: number): void {
     assert(peer === -1 || this.#placeOf(hop, peer) >= 0, `peer ${peer} is not of hop ${hop}`);
     Atomics.store(this.#arena.u32, this.#word(hop) + ACTIVE, peer + 1);

@@ -15,7 +15,7 @@
  */
 
 import { FRAME_BODY_BYTES, FRAME_HEADER_BYTES } from "../wire/frames.ts";
-import { RANDOM_MASK } from "../wire/index.ts";
+import { RANDOM_MASK } from "../wire/receiver-index.ts";
 
 /** Lines are fetched in pairs on x86-64 and aarch64, so 128 rather than 64. */
 export const CACHE_LINE_BYTES = 128;
@@ -99,6 +99,10 @@ export const FRAME_BUDGETS = [
 export const LOCAL_ADDRESSES = 64;
 /** Addresses of the whole host from which our own datagrams may leave. */
 export const HOST_ADDRESSES = 1_024;
+/** Peers of an engine. Entries cost no memory until they are used. */
+export const PEERS_MAX = 16_384;
+/** Prefixes of an engine, those of all peers and groups together. */
+export const ROUTES_MAX = 262_144;
 /** Next-hop groups that routes may lead to, besides single peers; see memory/groups.ts. */
 export const GROUPS_MAX = 4_096;
 /** Peers of one group. */
@@ -107,7 +111,7 @@ export const GROUP_PEERS = 8;
 export const WORKERS_MAX = 64;
 /** Most I/O threads: a receiver index names its owner in three bits. */
 export const IO_MAX = 8;
-/** Words of a route table for each route, by IP version; route-index.ts says why they suffice. */
+/** Words of a route table for each route, by IP version; route-tree.ts says why they suffice. */
 export const ROUTE_WORDS = { 4: 10, 6: 38 } as const;
 /** Words of a route table that holds nothing, and for what is rounded up. */
 export const ROUTE_SPARE_WORDS = 64;
@@ -336,9 +340,9 @@ export const JOB = {
   size: 384,
   fields: {
     kind: { at: 0, bytes: 4, writer: "io", unit: "kind", doc: "0 none (only to be retired), 1 seal, 2 open." },
-    slot: { at: 4, bytes: 4, writer: "io", unit: "slot", doc: "Index into `slots`." },
+    slot: { at: 4, bytes: 4, writer: "io", unit: "slot", doc: "Entry of `slots`." },
     slotGeneration: { at: 8, bytes: 4, writer: "io", unit: "generation", doc: "The slot's generation when the job was posted." },
-    session: { at: 12, bytes: 4, writer: "io", unit: "session", doc: "Index into `sessions`." },
+    session: { at: 12, bytes: 4, writer: "io", unit: "session", doc: "Entry of `sessions`." },
     sessionGeneration: { at: 16, bytes: 4, writer: "io", unit: "generation", doc: "The session's generation when the job was posted." },
     suite: { at: 20, bytes: 4, writer: "io", unit: "suite", doc: "0 ChaCha20-Poly1305, 1 AES-256-GCM." },
     count: { at: 24, bytes: 4, writer: "io", unit: "segments", doc: "1 to 64." },
@@ -348,7 +352,7 @@ export const JOB = {
     counterHigh: { at: 40, bytes: 4, writer: "io", unit: "nonces", doc: "First counter of a seal job, high half." },
     receiverIndex: { at: 44, bytes: 4, writer: "io", unit: "index", doc: "Receiver index in every header of the run." },
     messageType: { at: 48, bytes: 4, writer: "io", unit: "type", doc: "4 or 8." },
-    peer: { at: 52, bytes: 4, writer: "io", unit: "peer", doc: "Index into `peers`." },
+    peer: { at: 52, bytes: 4, writer: "io", unit: "peer", doc: "Entry of `peers`." },
     tunBytes: { at: 56, bytes: 4, writer: "io", unit: "bytes", doc: "Seal: bytes of IP packets in the run, for the peer's account." },
     innerVersion: { at: 60, bytes: 4, writer: "io", unit: "4 or 6", doc: "Seal: IP version of the run's packets." },
     innerAddress: { at: 64, bytes: 16, writer: "io", unit: "u32 words", doc: "Seal: inner destination, four words in host order; IPv4 in the first." },
@@ -370,13 +374,13 @@ export const JOB = {
 // biome-ignore format: a table
 export const SESSION = {
   name: "session",
-  doc: "Keys, counters and replay window of one session. Control fills it before it publishes its index.",
+  doc: "Keys, counters and replay window of one session. Control fills it before it publishes its receiver index.",
   size: 1408,
   fields: {
     generation: { at: 0, bytes: 4, writer: "control", unit: "generation", doc: "Odd while in use; counts up at each fill and each clearing." },
     localIndex: { at: 4, bytes: 4, writer: "control", unit: "index", doc: "Receiver index that the peer writes." },
     remoteIndex: { at: 8, bytes: 4, writer: "control", unit: "index", doc: "Receiver index that we write." },
-    peer: { at: 12, bytes: 4, writer: "control", unit: "peer", doc: "Index into `peers`." },
+    peer: { at: 12, bytes: 4, writer: "control", unit: "peer", doc: "Entry of `peers`." },
     suite: { at: 16, bytes: 4, writer: "control", unit: "suite", doc: "0 ChaCha20-Poly1305, 1 AES-256-GCM." },
     initiator: { at: 20, bytes: 4, writer: "control", unit: "flag", doc: "1: we sent the initiation." },
     owner: { at: 24, bytes: 4, writer: "control", unit: "io thread", doc: "The I/O thread that alone writes the replay window." },
@@ -462,8 +466,8 @@ export const MESSAGE = {
   size: 72,
   fields: {
     kind: { at: 0, bytes: 4, writer: "any", unit: "kind", doc: "EVENT or COMMAND number; the producer's." },
-    peer: { at: 4, bytes: 4, writer: "any", unit: "peer", doc: "Index into `peers`." },
-    session: { at: 8, bytes: 4, writer: "any", unit: "session", doc: "Index into `sessions`." },
+    peer: { at: 4, bytes: 4, writer: "any", unit: "peer", doc: "Entry of `peers`." },
+    session: { at: 8, bytes: 4, writer: "any", unit: "session", doc: "Entry of `sessions`." },
     generation: { at: 12, bytes: 4, writer: "any", unit: "generation", doc: "Of the session when the message was put." },
     address: { at: 16, bytes: 28, writer: "any", unit: "sockaddr", doc: "An outer address." },
     local: { at: 44, bytes: 28, writer: "any", unit: "sockaddr", doc: "The local address that goes with it." },
@@ -492,8 +496,8 @@ export const ARRIVAL = {
   doc: "A control frame that an I/O thread opened; the cursors of `arrivalQueues` say whose turn it is.",
   size: 1280,
   fields: {
-    peer: { at: 0, bytes: 4, writer: "io", unit: "peer", doc: "Index into `peers`." },
-    session: { at: 4, bytes: 4, writer: "io", unit: "session", doc: "Index into `sessions`." },
+    peer: { at: 0, bytes: 4, writer: "io", unit: "peer", doc: "Entry of `peers`." },
+    session: { at: 4, bytes: 4, writer: "io", unit: "session", doc: "Entry of `sessions`." },
     generation: { at: 8, bytes: 4, writer: "io", unit: "generation", doc: "Of the session, when the datagram was received." },
     datagramBytes: { at: 12, bytes: 4, writer: "io", unit: "bytes", doc: "UDP payload of its datagram." },
     length: { at: 16, bytes: 4, writer: "io", unit: "bytes", doc: "Of the frame." },
@@ -529,7 +533,7 @@ export const EVENT = {
 export const COMMAND = {
   /** Send an empty message in the peer's current session. */
   keepalive: 1,
-  /** The peer has a session now: route its staged packets again. */
+  /** The peer has a session now, or a group another active peer: look staged packets up again. */
   release: 2,
   /** The peer is unreachable or gone: drop its staged packets. */
   discard: 3,
@@ -565,7 +569,7 @@ export const ENTRIES_PER_PEER = 2;
 /** Sessions per peer: previous, current, next, one being made, and one that is being cleared. */
 export const SESSIONS_PER_PEER = 5;
 
-/** Words of one route table, whatever its routes are; a multiple of 2. See route-index.ts. */
+/** Words of one route table, whatever its routes are; a multiple of 2. See route-tree.ts. */
 export const routeTableWords = (version: 4 | 6, routes: number): number =>
   ROUTE_WORDS[version] * routes + ROUTE_SPARE_WORDS;
 
@@ -600,7 +604,7 @@ export const REGIONS = [
   { name: "hosts", size: LOCAL.size, struct: LOCAL, count: () => HOST_ADDRESSES, doc: "Addresses from which our datagrams may leave." },
   { name: "peers", size: PEER.size, struct: PEER, count: (l) => l.peers * ENTRIES_PER_PEER, doc: "One entry per peer, and one for a peer that it replaces." },
   { name: "sessions", size: SESSION.size, struct: SESSION, count: (l) => l.peers * SESSIONS_PER_PEER, doc: "Locked in memory, kept out of core dumps." },
-  { name: "indexTable", size: 4, struct: null, count: () => RANDOM_MASK + 1, doc: "u32: session + 1 by the random bits of a receiver index; control writes." },
+  { name: "receiverIndices", size: 4, struct: null, count: () => RANDOM_MASK + 1, doc: "u32: session + 1 by the random bits of a receiver index; control writes." },
   { name: "groups", size: GROUP.size, struct: GROUP, count: () => GROUPS_MAX, doc: "Next-hop groups." },
   { name: "routes4", size: 4, struct: null, count: (l) => 2 * routeTableWords(4, l.routes), doc: "u32: two tables from IPv4 address to next hop; control writes the idle one." },
   { name: "routes6", size: 4, struct: null, count: (l) => 2 * routeTableWords(6, l.routes), doc: "u32: the same for IPv6." },

@@ -14,11 +14,11 @@ import {
   REJECT_AFTER_MESSAGES,
   RESPONSE,
 } from "../wire/handshake.ts";
-import { OWNER_MASK, RANDOM_MASK } from "../wire/index.ts";
 import { CHALLENGE_BYTES, INDEX_TYPE, INTRO_BYTES, INTRO_TYPE } from "../wire/intro.ts";
+import { OWNER_MASK, RANDOM_MASK } from "../wire/receiver-index.ts";
 import { SOCKADDR_BYTES } from "../wire/sockaddr.ts";
 import * as layout from "./layout.ts";
-import { EQUAL, KIND, PARTS, RESULT, STEPS_MAX } from "./route-index.ts";
+import { EQUAL, KIND, PARTS, RESULT, STEPS_MAX } from "./route-tree.ts";
 
 /** What addon.ioPoll() found ready. */
 export const READY = { wake: 1, tun: 2, udp: 4, tunGone: 8 } as const;

@@ -12,8 +12,7 @@
  * whoever is `current` after that is so by its own hand.
  */
 import { sameSockaddr } from "../wire/sockaddr.ts";
-import { FRAME_BUDGETS, PADDING_BYTES, PEER } from "./layout.ts";
-import { readMtu } from "./mtu.ts";
+import { FRAME_BUDGETS, PEER } from "./layout.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "./region.ts";
 
 export const PEER_FIELD = {
@@ -166,18 +165,9 @@ export class PeerEntries {
     Atomics.store(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.pathMtu, bytes);
   }
 
-  /** The tunnel's MTU is about to change: a way that takes all of it may take more. */
-  growMtu(peer: number): void {
-    if (this.mtu(peer) === readMtu(this.#arena)) this.setPathMtu(peer, 0);
-  }
-
-  /** Bytes of the largest packet that reaches the peer: the tunnel's MTU, or what its way takes. */
-  mtu(peer: number): number {
-    const word = peerWord(this.#arena, peer) + PEER_FIELD.pathMtu;
-    const path = Atomics.load(this.#arena.u32, word);
-    const tunnel = readMtu(this.#arena);
-    // Packets are padded within the tunnel's MTU, so a smaller one has to hold the padding too.
-    return path === 0 || path >= tunnel ? tunnel : path - (path % PADDING_BYTES);
+  /** Of the way to the peer, as it was set; 0: unknown. */
+  pathMtu(peer: number): number {
+    return Atomics.load(this.#arena.u32, peerWord(this.#arena, peer) + PEER_FIELD.pathMtu);
   }
 
   times(peer: number): PeerTimes {

@@ -7,9 +7,10 @@
  *
  *    I/O thread (poster)            any worker, and the I/O thread (claimers)
  *    -----------------------        ------------------------------------------
- *    Poster.post(at)                claim(ring, tag)    compare-and-swap, once
- *    Poster.done(at)                finish(ring, at, tag)
- *    Poster.status(at)
+ *    Poster.post()    at tail       claim(ring, tag)    compare-and-swap, once
+ *    Poster.append()  done already  finish(ring, at, tag)
+ *    Poster.status()  at head
+ *    Poster.retire()  at head
  *
  * The state word holds lap, status and the claimer's tag in one, so that a claim and who made it
  * are one atomic step: a thread that dies holding a job can be named. A claimed job is never

@@ -2,7 +2,7 @@
  * routes — inner address to next hop, by longest prefix; control writes, I/O threads read.
  *
  * Overlapping prefixes are flattened into sorted boundaries (boundaries.ts), of which a tree is
- * made (route-index.ts): a look-up reads two or three places of memory. There are two tables;
+ * made (route-tree.ts): a look-up reads two or three places of memory. There are two tables;
  * control fills the idle one and swaps `activeRoutes` in one store, so readers never wait
  * (memory/epochs.ts says when the idle one is nobody's any more).
  */
@@ -11,13 +11,13 @@ import { BOUNDARIES_MAX, flatten, Prefixes } from "./boundaries.ts";
 import { type Mark, mark, passed } from "./epochs.ts";
 import { ENGINE, routeTableWords } from "./layout.ts";
 import { type Arena, fieldWord, wordOf } from "./region.ts";
-import { ROUTE_HOPS_MAX, type RouteTable, writeTable } from "./route-index.ts";
+import { ROUTE_HOPS_MAX, type RouteTable, writeTable } from "./route-tree.ts";
 
 /** One prefix, and what it leads to. Host bits do not count. */
 export interface RouteEntry {
   readonly cidr: Cidr;
-  /** `index`: a next hop, a peer's entry or a group (groups.ts). */
-  readonly owner: { readonly index: number };
+  /** `entry`: a next hop, that is a peer's entry or a group's (groups.ts). */
+  readonly owner: { readonly entry: number };
 }
 
 const ACTIVE = fieldWord(ENGINE.fields.activeRoutes);
@@ -42,8 +42,8 @@ export const publishRoutes = (arena: Arena, entries: Iterable<RouteEntry>): void
   const six = new Prefixes(4);
   for (const { cidr, owner } of entries) {
     if (four.count + six.count === most) throw new RangeError(`more than ${most} prefixes`);
-    if (owner.index >= ROUTE_HOPS_MAX) throw new RangeError(`hop ${owner.index} is too many`);
-    (cidr.version === 4 ? four : six).add(cidr, owner.index);
+    if (owner.entry >= ROUTE_HOPS_MAX) throw new RangeError(`hop ${owner.entry} is too many`);
+    (cidr.version === 4 ? four : six).add(cidr, owner.entry);
   }
   const active = wordOf(arena, "engine", ENGINE.size, 0) + ACTIVE;
   const idle = 1 - Atomics.load(arena.i32, active);

@@ -4,7 +4,7 @@
  * Control fills an entry, then publishes its index; it withdraws the index first, and clears the
  * entry when no I/O thread and no job can still hold it (memory/epochs.ts; security.md 2).
  */
-import { RANDOM_MASK } from "../wire/index.ts";
+import { RANDOM_MASK } from "../wire/receiver-index.ts";
 import { SESSION } from "./layout.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "./region.ts";
 
@@ -47,7 +47,7 @@ export class Sessions {
     this.#arena = arena;
     const count = arena.layout.count.sessions;
     this.#free = Array.from({ length: count }, (_, i) => count - 1 - i);
-    this.#indexWord = wordOf(arena, "indexTable", 4, 0);
+    this.#indexWord = wordOf(arena, "receiverIndices", 4, 0);
   }
 
   /** Takes an unused entry, or -1. */
@@ -55,12 +55,12 @@ export class Sessions {
     return this.#free.pop() ?? -1;
   }
 
-  /** Is this random part of an index free? */
+  /** Is this random part of a receiver index free? */
   indexFree(random: number): boolean {
     return Atomics.load(this.#arena.u32, this.#indexWord + (random & RANDOM_MASK)) === 0;
   }
 
-  /** Writes keys and names and publishes the index. The entry was taken and is clear. */
+  /** Writes keys and names and publishes the receiver index. The entry was taken and is clear. */
   fill(session: number, fill: SessionFill): void {
     const { u8, u32, f64 } = this.#arena;
     const word = sessionWord(this.#arena, session);
@@ -85,7 +85,7 @@ export class Sessions {
     Atomics.store(this.#arena.u64, at, rejectAt);
   }
 
-  /** Takes the index away: nothing new arrives for the session. */
+  /** Takes the receiver index away: nothing new arrives for the session. */
   withdraw(session: number): void {
     const word = sessionWord(this.#arena, session);
     const index = this.#arena.u32[word + SESSION_FIELD.localIndex]!;
@@ -113,7 +113,7 @@ export class Sessions {
     return Atomics.load(this.#arena.u64, at);
   }
 
-  /** Whose it is: an index into the peers region. */
+  /** Whose it is: an entry of the peers region. */
   peer(session: number): number {
     return this.#arena.u32[sessionWord(this.#arena, session) + SESSION_FIELD.peer]!;
   }

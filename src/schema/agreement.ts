@@ -3,9 +3,10 @@
  *
  * Either kind of file comes here; each is told in its own words. Pure; any thread.
  */
+import { ROUTES_MAX } from "../memory/layout.ts";
 import { type Cidr, formatAddress, formatCidr, maskCidr } from "../wire/cidr.ts";
 import { addressProblem } from "./address.ts";
-import { type Draft, IPV6_MTU_MIN, ROUTES_MAX } from "./config.ts";
+import { type Draft, IPV6_MTU_MIN } from "./config.ts";
 import { formatWireguardKey, isPublicKey } from "./identity.ts";
 import type { Mistakes } from "./mistakes.ts";
 import type { Path } from "./toml-loose.ts";

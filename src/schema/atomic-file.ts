@@ -69,11 +69,11 @@ export const makeFolder = (folder: string): void => {
   }
 };
 
-/** Replaces a file, 0600, and waits until the disk has it. Errors: those of node:fs. */
-export const replaceFile = (file: string, text: string): void => {
+/** Replaces a file and waits until the disk has it. Errors: those of node:fs. */
+export const replaceFile = (file: string, text: string | Uint8Array, mode = MODE): void => {
   const part = partOf(file, "part");
   rmSync(part, { force: true });
-  const fd = openSync(part, OPEN_NEW, MODE);
+  const fd = openSync(part, OPEN_NEW, mode);
   try {
     try {
       writeFileSync(fd, text);
@@ -107,7 +107,7 @@ const syncFolderLater = async (folder: string): Promise<void> => {
 };
 
 /** Writes a file's next text beside it; one at a time for each file. Errors: those of node:fs. */
-export const stageFile = async (file: string, text: string): Promise<Staged> => {
+export const stageFile = async (file: string, text: string | Uint8Array): Promise<Staged> => {
   const part = partOf(file, "next");
   const drop = (): void => rmSync(part, { force: true });
   drop();

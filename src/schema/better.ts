@@ -35,7 +35,7 @@ export type Kind = "list" | "number" | "switch" | "text";
 
 /** What a setting's value is. */
 export const kindOf = ({ fallback, value, key }: Setting): Kind => {
-  if (value === "PREFIXES") return "list";
+  if (value === "PREFIXES" || value === "NODES") return "list";
   if (typeof fallback === "boolean") return "switch";
   const counted = typeof fallback === "number" || typeof fallback === "function";
   return counted || key === "threads" ? "number" : "text";
@@ -65,12 +65,19 @@ const betterPrefix = (text: string): string => {
   return plain === "any" || plain === "default" ? "0.0.0.0/0" : plain;
 };
 
+const betterNode = (text: string): string => {
+  const [, nodeId = "", rest = ""] = /^(p2p:[^@]*@)?(.*)$/s.exec(bare(text))!;
+  return rest === "" ? "" : `${nodeId}${betterEndpoint(rest)}`;
+};
+
 /** Tuning: longer lists are not proposed. */
 const ITEMS_MAX = 8;
 
-const betterList = (value: unknown): unknown => {
+const betterList = ({ value: unit }: Setting, value: unknown): unknown => {
   const texts = Array.isArray(value) ? value.map(textOf) : textOf(value).split(/[\s,;]+/);
-  const items = texts.map((text) => betterPrefix(text.replace(/^[[({]|[\])}]$/g, "")));
+  const items = texts.map((text) =>
+    unit === "NODES" ? betterNode(text) : betterPrefix(text.replace(/^[[({]|[\])}]$/g, "")),
+  );
   const known = items.filter((item) => item !== "");
   return known.length > ITEMS_MAX ? undefined : known;
 };
@@ -122,7 +129,7 @@ export const betterValue = (setting: Setting, value: unknown): unknown => {
   const kind = kindOf(setting);
   const guess =
     kind === "list"
-      ? betterList(value)
+      ? betterList(setting, value)
       : kind === "number"
         ? betterNumber(value)
         : kind === "switch"
@@ -137,7 +144,8 @@ export const betterValue = (setting: Setting, value: unknown): unknown => {
 const EXAMPLES: Readonly<Record<string, unknown>> = {
   name: "p2p0", private_key_file: "own.key", addresses: ["10.66.0.1/24"], listen_address: "192.0.2.1", bind_device: "eth0",
   public_key: "…", preshared_key_file: "peer.psk", allowed_ips: ["10.66.0.2/32"], endpoint: "203.0.113.7:51820",
-  persistent_keepalive: 25, threads: 2, state_dir: "/var/lib/p2pvpn",
+  persistent_keepalive: 25, threads: 2, state_dir: "/var/lib/p2pvpn", network_file: "lab.network", certificate: "own.cert",
+  index: ["203.0.113.1:4740"], bootstrap: ["198.51.100.7:51820"], announce: ["192.168.5.0/24"], accept_routes: ["192.168.5.0/24"],
 };
 
 /** A value that shows how the setting is written. */

@@ -7,15 +7,16 @@
  */
 import { availableParallelism } from "node:os";
 import * as v from "valibot";
-import { IO_MAX, LOCAL_ADDRESSES, WORKERS_MAX } from "../memory/layout.ts";
+import { IO_MAX, LOCAL_ADDRESSES, PEERS_MAX, ROUTES_MAX, WORKERS_MAX } from "../memory/layout.ts";
 import { type Cidr, maskCidr, parseAddress, parseCidr } from "../wire/cidr.ts";
-import { type Identity, parseWireguardKey } from "./identity.ts";
+import { formatNodeId, type Identity, parseNodeId, parseWireguardKey } from "./identity.ts";
 import { isInterfaceName, isPeerName } from "./names.ts";
 
-/** Tuning: bounds on what one file may ask for; the arena grows with them. */
-export const PEERS_MAX = 10_000;
-export const ALLOWED_IPS_MAX = 10_000;
-export const ROUTES_MAX = 100_000;
+/** Protocol: a certificate and a record hold no more prefixes. */
+const ANNOUNCED_MAX = 16;
+/** Tuning: bounds on what one file may ask for. */
+const NODES_MAX = 16;
+const NEIGHBOURS_MAX = 16;
 /** Smallest MTU where IPv6 is spoken. Source: RFC 8200 5. */
 export const IPV6_MTU_MIN = 1_280;
 
@@ -79,6 +80,25 @@ export const parseEndpoint = (text: string): Endpoint | null => {
 export const formatEndpoint = ({ host, port }: Endpoint): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 
+/** Where a node of the network is asked for, and who has to be there. */
+export interface NodeAddress {
+  /** The node's ed25519 public key, 32 bytes; null: whoever is there. */
+  readonly nodeKey: Uint8Array | null;
+  readonly endpoint: Endpoint;
+}
+
+/** Reads "host:port" or "p2p:…@host:port"; null when it is neither. */
+export const parseNodeAddress = (text: string): NodeAddress | null => {
+  const at = text.startsWith("p2p:") ? text.indexOf("@") : -1;
+  const nodeKey = at < 0 ? null : parseNodeId(text.slice(0, at));
+  const endpoint = parseEndpoint(text.slice(at + 1));
+  return endpoint === null || (at >= 0 && nodeKey === null) ? null : { nodeKey, endpoint };
+};
+
+/** The text that `parseNodeAddress` reads. */
+export const formatNodeAddress = ({ nodeKey, endpoint }: NodeAddress): string =>
+  `${nodeKey === null ? "" : `${formatNodeId(nodeKey)}@`}${formatEndpoint(endpoint)}`;
+
 const text = v.string("must be text");
 const whole = (min: number, max: number) => {
   const message = `must be a whole number from ${min} to ${max}`;
@@ -115,6 +135,10 @@ const addressOrAny = v.pipe(
   text,
   v.check((value) => value === "" || parseAddress(value) !== null, "must be an IP address"),
 );
+const fileName = v.pipe(
+  path,
+  v.check((value) => value !== "", "must name a file"),
+);
 const KEY_FILE = "must name a file that holds the key, not the key itself";
 const keyFile = v.pipe(
   text,
@@ -149,6 +173,20 @@ const list = <Item extends v.GenericSchema<string, Cidr>>(item: Item, max: numbe
     v.maxLength(max, `must hold at most ${max} prefixes`),
   );
 
+const texts = <Item extends v.GenericSchema<string, unknown>>(item: Item, most: number) =>
+  v.pipe(
+    v.array(item, "must be a list in brackets"),
+    v.maxLength(most, `must hold at most ${most}`),
+  );
+const nodeAddress = v.pipe(
+  text,
+  v.check(
+    (value) => parseNodeAddress(value) !== null,
+    'must be like "203.0.113.7:51820" or "p2p:…@host.example.org:51820"',
+  ),
+  v.transform((value): NodeAddress => parseNodeAddress(value)!),
+);
+
 /** One row: a type and what people read about it. */
 const row = <Type extends v.GenericSchema>(type: Type, about: About) =>
   v.pipe(type, v.metadata(about as About & Record<string, unknown>));
@@ -173,9 +211,21 @@ const Peer = v.strictObject({
   name: v.optional(row(peerName, { value: "NAME", flag: "name", help: "What commands call the peer; letters count alike in both cases." })),
   public_key: row(publicKey, { value: "KEY", help: "The peer's WireGuard public key, in base64." }),
   preshared_key_file: v.optional(row(keyFile, { value: "FILE", flag: "preshared-key-file", help: "File with a preshared key, as `wg genpsk` makes it; relative to the configuration." })),
-  allowed_ips: v.optional(row(list(prefix, ALLOWED_IPS_MAX), { value: "PREFIXES", flag: "allowed-ips", help: "What is routed to the peer, and what it may send from." }), []),
+  allowed_ips: v.optional(row(list(prefix, ROUTES_MAX), { value: "PREFIXES", flag: "allowed-ips", help: "What is routed to the peer, and what it may send from." }), []),
   endpoint: v.optional(row(endpoint, { value: "HOST:PORT", flag: "endpoint", help: "Where the peer is reached at first; it may roam." })),
   persistent_keepalive: v.optional(row(whole(0, 65_535), { value: "SECONDS", flag: "keepalive", help: "Send something this often, to keep a NAT open; 0 is never." }), 0),
+});
+
+// biome-ignore format: a table
+const Network = v.strictObject({
+  network_file: row(fileName, { value: "FILE", help: "The network's public file, from `network create`; relative to the configuration." }),
+  certificate: row(fileName, { value: "FILE", help: "This host's certificate, from `network sign`; its addresses become the interface's; relative to the configuration." }),
+  index: v.optional(row(texts(nodeAddress, NODES_MAX), { value: "NODES", help: "Index nodes, host and port; with a node id in front, nobody else is believed to be it." }), []),
+  bootstrap: v.optional(row(texts(nodeAddress, NODES_MAX), { value: "NODES", help: "Members that are asked first, host and port; with a node id in front, nobody else is believed to be it." }), []),
+  announce: v.optional(row(list(prefix, ANNOUNCED_MAX), { value: "PREFIXES", help: "Prefixes behind this host that members may reach through it; the certificate has to allow them." }), []),
+  accept_routes: v.optional(row(list(prefix, ROUTES_MAX), { value: "PREFIXES", help: "Prefixes outside of the network's own that members may announce to this host." }), []),
+  lan: v.optional(row(onOff, { value: "", help: "Find members on the local network by a beacon." }), true),
+  neighbours: v.optional(row(whole(1, NEIGHBOURS_MAX), { value: "N", help: "Members with whom a session is kept up all the time; 1 on a metered link." }), 4),
 });
 
 /** One core is left to the I/O thread. */
@@ -205,12 +255,14 @@ export const ConfigFile = v.strictObject({
     ),
     [],
   ),
+  network: v.optional(Network),
   engine: v.optional(Engine, {}),
 });
 
 /** A configuration file after its check. */
 export type ConfigFile = v.InferOutput<typeof ConfigFile>;
 export type EngineSettings = ConfigFile["engine"];
+export type NetworkSettings = NonNullable<ConfigFile["network"]>;
 
 /** What `start` takes besides a file; goes before its [engine]. */
 export interface Flags extends Readonly<Partial<EngineSettings>> {
@@ -232,11 +284,18 @@ export interface Draft {
     /** Its place among the file's, from 0. */
     readonly number: number;
   })[];
+  /** Null: the host is a member of none. */
+  readonly network: NetworkConfig | null;
   readonly engine: EngineSettings;
 }
 
 /** The sections and their rows. */
-export const SECTIONS = { interface: Interface, peer: Peer, engine: Engine } as const;
+export const SECTIONS = {
+  interface: Interface,
+  peer: Peer,
+  network: Network,
+  engine: Engine,
+} as const;
 export type SectionName = keyof typeof SECTIONS;
 
 /** One setting, for help and docs. */
@@ -319,6 +378,23 @@ export interface PeerConfig {
   readonly persistentKeepaliveS: number;
 }
 
+/** What the engine gets of the network that it is a member of. */
+export interface NetworkConfig {
+  /** Absolute. */
+  readonly networkFile: string;
+  readonly certificateFile: string;
+  readonly index: readonly NodeAddress[];
+  readonly bootstrap: readonly NodeAddress[];
+  /** Host bits are zero. */
+  readonly announce: readonly Cidr[];
+  readonly acceptRoutes: readonly Cidr[];
+  readonly lan: boolean;
+  readonly neighbours: number;
+  /** What is in the two files, verified (members/): definition, and certificate with its bundle. */
+  readonly definition: Uint8Array;
+  readonly bundle: Uint8Array;
+}
+
 /** What the engine touches of the host besides its device. */
 export interface HostConfig {
   /** The interface is set up when all is ready; else somebody else does. */
@@ -349,6 +425,8 @@ export interface EngineConfig {
   readonly source?: ConfigSource;
   readonly interface: InterfaceConfig;
   readonly peers: readonly PeerConfig[];
+  /** Null: the host is a member of none. */
+  readonly network: NetworkConfig | null;
   readonly host: HostConfig;
   readonly engine: {
     /** Worker threads; 0 is all inline. */

@@ -10,8 +10,15 @@
 import { type Cidr, formatCidr } from "../wire/cidr.ts";
 import type { Change, PeerChange } from "./change.ts";
 import { changeWords } from "./change-words.ts";
-import type { EngineConfig, InterfaceConfig, LogLevel, PeerConfig } from "./config.ts";
+import type {
+  EngineConfig,
+  InterfaceConfig,
+  LogLevel,
+  NetworkConfig,
+  PeerConfig,
+} from "./config.ts";
 import { formatWireguardKey, sameKey } from "./identity.ts";
+import { networkValues } from "./settings.ts";
 
 export interface Difference {
   /** For control, whole or not at all. */
@@ -102,6 +109,16 @@ const isNewKey = (before: InterfaceConfig, after: InterfaceConfig): boolean =>
 const keyIsLive = (before: InterfaceConfig, after: InterfaceConfig): boolean =>
   (before.identity?.nodeId ?? null) === null && (after.identity?.nodeId ?? null) === null;
 
+/** Of [network], as texts; what is renewed in its files is no setting. */
+const networkRows = (
+  before: NetworkConfig | null,
+  after: NetworkConfig | null,
+): (readonly [name: string, was: unknown, is: unknown])[] => {
+  const [was, is] = [networkValues(before), networkValues(after)];
+  const names = new Set([...Object.keys(was), ...Object.keys(is)]);
+  return [...names].map((name) => [name, String(was[name]), String(is[name])]);
+};
+
 /** What only a new start brings, by the settings' names. */
 const restartNames = (before: EngineConfig, after: EngineConfig): string[] => {
   const { interface: link, host, engine } = before;
@@ -113,6 +130,7 @@ const restartNames = (before: EngineConfig, after: EngineConfig): string[] => {
     ["interface.cipher", link.cipher, after.interface.cipher],
     ["interface.routes", host.installRoutes, after.host.installRoutes],
     ["interface.state_dir", host.stateDir, after.host.stateDir],
+    ...networkRows(before.network, after.network),
     ["engine.log_file", host.logFile, after.host.logFile],
     ["start --key-log", host.keyLogFile, after.host.keyLogFile],
     ["engine.threads", engine.threads, after.engine.threads],

@@ -12,25 +12,17 @@
  * Files are read only when nobody else may read them, and written new, 0600, whole or not at all.
  */
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readSync,
-  unlinkSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, dirname, join } from "node:path";
 import { EngineError } from "./errors.ts";
+import { errnoText, writeNewFile } from "./new-file.ts";
 
 /** Public and handshake keys of this host. X25519 keys are 32 bytes each. */
 export interface Identity {
   /** `p2p:` and base64url of the ed25519 public key; null for a plain WireGuard key. */
   readonly nodeId: string | null;
+  /** Of the pair that signs, 32 bytes; null for a plain WireGuard key. */
+  readonly seed: Uint8Array | null;
   readonly privateKey: Uint8Array;
   readonly publicKey: Uint8Array;
 }
@@ -80,14 +72,15 @@ export const identityFromSeed = (seed: Uint8Array): Identity => {
   const privateKey = new Uint8Array(KEY_BYTES);
   crypto_generichash(privateKey, Buffer.from(HANDSHAKE_LABEL), seed);
   clamp(privateKey);
-  const nodeId = `p2p:${Buffer.from(signPublic).toString("base64url")}`;
-  return { nodeId, privateKey, publicKey: handshakePublicKey(privateKey) };
+  const nodeId = formatNodeId(signPublic);
+  const publicKey = handshakePublicKey(privateKey);
+  return { nodeId, seed: Uint8Array.from(seed), privateKey, publicKey };
 };
 
 /** A host with a plain WireGuard private key. Units: 32 bytes.   Takes: `privateKey`. */
 export const identityFromKey = (privateKey: Uint8Array): Identity => {
   clamp(privateKey);
-  return { nodeId: null, privateKey, publicKey: handshakePublicKey(privateKey) };
+  return { nodeId: null, seed: null, privateKey, publicKey: handshakePublicKey(privateKey) };
 };
 
 /** A WireGuard key as text: 44 characters of base64 that stand for exactly 32 bytes, or null. */
@@ -111,6 +104,14 @@ export const isPublicKey = (key: Uint8Array): boolean => {
   return product.some((byte) => byte !== 0);
 };
 
+/** "p2p:" and base64url of a node key. Units: 32 bytes. */
+export const formatNodeId = (nodeKey: Uint8Array): string =>
+  `p2p:${Buffer.from(nodeKey).toString("base64url")}`;
+
+/** The node key of a node id; null when it is none. */
+export const parseNodeId = (text: string): Uint8Array | null =>
+  text.startsWith("p2p:") ? parseSeed(text.slice(4)) : null;
+
 /** Not in constant time: for those who may know both. Null is like null alone. */
 export const sameKey = (a: Uint8Array | null, b: Uint8Array | null): boolean =>
   a === b || (a !== null && b !== null && Buffer.compare(a, b) === 0);
@@ -122,17 +123,6 @@ const parseSeed = (line: string): Uint8Array | null => {
   if (!/^[A-Za-z0-9_-]{43}$/.test(line)) return null;
   const bytes = Buffer.from(line, "base64url");
   return bytes.toString("base64url") === line ? Uint8Array.from(bytes) : null;
-};
-
-const errnoText = (error: unknown): string => {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "ENOENT") return "there is no such file";
-  if (code === "EACCES" || code === "EPERM") return "permission denied";
-  if (code === "EISDIR") return "it is a folder";
-  if (code === "ENOTDIR") return "a part of its path is no folder";
-  if (code === "ENOSPC") return "the disk is full";
-  if (code === "EROFS") return "the disk is read-only";
-  return code ?? message;
 };
 
 /**
@@ -167,17 +157,21 @@ const readSecret = (
   }
 };
 
+/** The seed of an identity file; null: it is none. */
+const parseIdentitySeed = (bytes: Buffer): Uint8Array | null => {
+  const [head, line = "", ...rest] = bytes.toString("latin1").trim().split(/\r?\n/);
+  return head === FILE_HEAD && rest.length === 0 ? parseSeed(line) : null;
+};
+
 /**
  * The identity, or the plain WireGuard private key, that a file's bytes are; null: neither.
  *
  * Thread: main.   Borrows: `bytes`; the caller zeroes them.
  */
 export const parseIdentity = (bytes: Buffer): Identity | null => {
-  const text = bytes.toString("latin1").trim();
-  const plain = parseWireguardKey(text);
+  const plain = parseWireguardKey(bytes.toString("latin1").trim());
   if (plain !== null) return identityFromKey(plain);
-  const [head, line = "", ...rest] = text.split(/\r?\n/);
-  const seed = head === FILE_HEAD && rest.length === 0 ? parseSeed(line) : null;
+  const seed = parseIdentitySeed(bytes);
   if (seed === null) return null;
   const identity = identityFromSeed(seed);
   seed.fill(0);
@@ -211,6 +205,33 @@ export const loadPresharedKey = (file: string): Uint8Array => {
   return key;
 };
 
+/** An identity that signs. `secretKey`: 64 bytes, as libsodium has it; the holder zeroes it. */
+export interface Signer {
+  readonly identity: Identity;
+  readonly nodeKey: Uint8Array;
+  readonly secretKey: Uint8Array;
+}
+
+/**
+ * Reads an identity that is to sign.
+ *
+ * Thread: main.   Errors: EngineError KEY_UNREADABLE, KEY_EXPOSED, KEY_INVALID, KEY_SIGNS_NOTHING.
+ */
+export const loadSigner = (file: string): Signer => {
+  const remedy = `there is no such file; make one with \`p2pvpn-engine keygen --out ${file}\``;
+  const bytes = readSecret(file, remedy);
+  const seed = parseIdentitySeed(bytes);
+  const plain = seed === null && parseIdentity(bytes) !== null;
+  bytes.fill(0);
+  if (seed === null) throw new EngineError(plain ? "KEY_SIGNS_NOTHING" : "KEY_INVALID", { file });
+  const nodeKey = new Uint8Array(KEY_BYTES);
+  const secretKey = new Uint8Array(2 * KEY_BYTES);
+  sodium().crypto_sign_seed_keypair(nodeKey, secretKey, seed);
+  const identity = identityFromSeed(seed);
+  seed.fill(0);
+  return { identity, nodeKey, secretKey };
+};
+
 /** Makes a new identity and the text of its file, which ends in a newline. Thread: main. */
 export const makeIdentity = (): { readonly identity: Identity; readonly text: string } => {
   const seed = randomBytes(KEY_BYTES);
@@ -226,39 +247,5 @@ export const makeWireguardKey = (): { readonly identity: Identity; readonly text
   return { identity, text: `${formatWireguardKey(identity.privateKey)}\n` };
 };
 
-/**
- * Writes a new file that only its owner may read: a temporary file, fsync, then `link`, which
- * unlike `rename` refuses to replace what is there.
- *
- * Thread: main.   Errors: EngineError FILE_EXISTS, FILE_UNWRITABLE.
- */
-export const writeSecret = (file: string, text: string): void => {
-  const part = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString("hex")}`);
-  let made = false;
-  try {
-    const fd = openSync(part, "wx", 0o600);
-    made = true;
-    try {
-      writeSync(fd, text);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    linkSync(part, file);
-    const folder = openSync(dirname(file), "r");
-    try {
-      fsyncSync(folder);
-    } finally {
-      closeSync(folder);
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") {
-      throw new EngineError("FILE_EXISTS", { file, cause: error });
-    }
-    const gone = (error as NodeJS.ErrnoException).code === "ENOENT";
-    const reason = gone ? "there is no such folder" : errnoText(error);
-    throw new EngineError("FILE_UNWRITABLE", { file, reason, cause: error });
-  } finally {
-    if (made) unlinkSync(part);
-  }
-};
+/** Writes a new file that only its owner may read. Errors: EngineError as `writeNewFile`. */
+export const writeSecret = (file: string, text: string): void => writeNewFile(file, text, 0o600);

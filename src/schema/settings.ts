@@ -5,9 +5,16 @@
  */
 import { formatCidr } from "../wire/cidr.ts";
 import type { Change } from "./change.ts";
-import { type EngineConfig, type LogLevel, SETTINGS, type Setting } from "./config.ts";
-import type { ConfigValue } from "./control.ts";
+import {
+  type EngineConfig,
+  formatNodeAddress,
+  type LogLevel,
+  type NetworkConfig,
+  SETTINGS,
+  type Setting,
+} from "./config.ts";
 import { EngineError } from "./errors.ts";
+import type { ConfigValue } from "./requests.ts";
 import { nearestWithin } from "./words.ts";
 
 /** "interface.mtu". */
@@ -78,13 +85,29 @@ export const liveSet = (name: string, text: string): LiveSet => {
   throw new EngineError("USAGE", { reason: `${name} ${result.problem}, not ${shown}.` });
 };
 
+/** Those of [network] by name; none where there is no such section. */
+export const networkValues = (network: NetworkConfig | null): ConfigValue =>
+  network === null
+    ? {}
+    : {
+        "network.network_file": network.networkFile,
+        "network.certificate": network.certificateFile,
+        "network.index": network.index.map(formatNodeAddress),
+        "network.bootstrap": network.bootstrap.map(formatNodeAddress),
+        "network.announce": network.announce.map(formatCidr),
+        "network.accept_routes": network.acceptRoutes.map(formatCidr),
+        "network.lan": network.lan,
+        "network.neighbours": network.neighbours,
+      };
+
 /**
- * Every setting of [interface] and [engine] as `config` has it; control keeps it as it is now.
+ * Every setting of [interface], [network] (where there is one) and [engine] as `config` has it; control keeps it as it is now.
  * A key file is named, never read.
  */
 export const configValue = ({
   source,
   interface: link,
+  network,
   host,
   engine,
 }: EngineConfig): ConfigValue => {
@@ -101,6 +124,7 @@ export const configValue = ({
     "interface.routes": host.installRoutes ? "install" : "leave",
     "interface.state_dir": host.stateDir ?? "",
     "interface.cipher": link.cipher,
+    ...networkValues(network),
     "engine.threads": engine.threads,
     "engine.io_threads": engine.ioThreads,
     "engine.gso": engine.gso,

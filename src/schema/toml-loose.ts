@@ -43,15 +43,17 @@ export interface LooseSection {
   readonly statements: Map<string, Statement>;
 }
 
+/** Sections that stand in a file once. */
+type OnceSection = Exclude<SectionName, "peer">;
+
 export interface Loose {
-  readonly interface: LooseSection | null;
+  readonly once: Readonly<Partial<Record<OnceSection, LooseSection>>>;
   readonly peers: readonly LooseSection[];
-  readonly engine: LooseSection | null;
   /** The line of a place, or of the section around it; 0: of none. */
   readonly lineOf: (path: Path) => number;
 }
 
-const SECTION_LIST = "[interface], [[peer]] and [engine]";
+const SECTION_LIST = "[interface], [[peer]], [network] and [engine]";
 
 /** Options of every call: nothing reaches a prototype, and brackets in brackets have an end. */
 const STRICT = { unsafeKeyBehaviour: "throw", maxDepth: 8 } as const;
@@ -121,7 +123,7 @@ const rootKey = (key: string): string => {
 
 class Reader {
   readonly #mistakes: Mistakes;
-  readonly #once: Partial<Record<"interface" | "engine", LooseSection>> = {};
+  readonly #once: Partial<Record<OnceSection, LooseSection>> = {};
   readonly peers: LooseSection[] = [];
   /** Where keys go; "root" before the first header, null below one that is unknown. */
   #at: LooseSection | "root" | null = "root";
@@ -130,7 +132,7 @@ class Reader {
     this.#mistakes = mistakes;
   }
 
-  get once(): Partial<Record<"interface" | "engine", LooseSection>> {
+  get once(): Partial<Record<OnceSection, LooseSection>> {
     return this.#once;
   }
 
@@ -294,8 +296,8 @@ class Reader {
   }
 }
 
-const lineIn = (section: LooseSection | null | undefined, path: Path): number => {
-  if (section === null || section === undefined) return 0;
+const lineIn = (section: LooseSection | undefined, path: Path): number => {
+  if (section === undefined) return 0;
   const [key, item] = path;
   const statement = typeof key === "string" ? section.statements.get(key) : undefined;
   if (statement === undefined) return section.line;
@@ -309,14 +311,13 @@ export const readLoosely = (text: string, mistakes = new Mistakes("")): Loose =>
     if (mistakes.full) break;
     reader.read(statement);
   }
-  const { interface: link = null, engine = null } = reader.once;
-  const { peers } = reader;
+  const { once, peers } = reader;
   const lineOf = ([section, ...path]: Path): number => {
     if (section === "peer") {
       const [number, ...rest] = path;
       return lineIn(peers[Number(number)], rest);
     }
-    return lineIn(section === "engine" ? engine : link, path);
+    return lineIn(once[section as OnceSection], path);
   };
-  return { interface: link, peers, engine, lineOf };
+  return { once, peers, lineOf };
 };

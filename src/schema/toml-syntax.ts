@@ -17,7 +17,8 @@ export const bracketed = (section: string): string =>
 /** By plain words: what people call the sections. */
 // biome-ignore format: a table
 const SECTION_WORDS: Readonly<Record<string, SectionName>> = {
-  interface: "interface", interfaces: "interface", iface: "interface", local: "interface", wireguard: "interface", network: "interface", self: "interface",
+  interface: "interface", interfaces: "interface", iface: "interface", local: "interface", wireguard: "interface", self: "interface",
+  network: "network", net: "network", mesh: "network", member: "network", membership: "network",
   peer: "peer", peers: "peer", wireguardpeer: "peer", remote: "peer",
   engine: "engine", general: "engine", global: "engine", options: "engine", settings: "engine",
 };

@@ -9,16 +9,10 @@
  */
 import { TomlError } from "smol-toml";
 import * as v from "valibot";
+import { PEERS_MAX } from "../memory/layout.ts";
 import { type Cidr, parseCidr } from "../wire/cidr.ts";
 import { isShown, kindOf, shownValue } from "./better.ts";
-import {
-  ConfigFile,
-  PEERS_MAX,
-  SETTINGS,
-  type SectionName,
-  type Setting,
-  settingOf,
-} from "./config.ts";
+import { ConfigFile, SETTINGS, type Setting, settingOf } from "./config.ts";
 import { looksLike } from "./file-kind.ts";
 import type { Mistakes } from "./mistakes.ts";
 import {
@@ -135,6 +129,8 @@ class SectionCheck {
 const REQUIRED: Readonly<Record<string, string>> = {
   private_key_file:
     'write private_key_file = "own.key", and make it with `p2pvpn-engine keygen --out own.key`',
+  network_file: 'write network_file = "lab.network", the file of `p2pvpn-engine network create`',
+  certificate: 'write certificate = "own.cert", the file of `p2pvpn-engine network sign`',
   public_key: "write the WireGuard public key that the peer's keygen printed",
 };
 
@@ -150,9 +146,11 @@ const readWithMistakes = (text: string, mistakes: Mistakes): TomlReading => {
     check.run(section);
     return check.good;
   };
-  const once = (section: SectionName, read: LooseSection | null): Record<string, unknown> =>
-    read === null ? {} : checked(read, [section]);
-  if (loose.interface === null) {
+  const once = (section: "interface" | "network" | "engine"): Record<string, unknown> => {
+    const read = loose.once[section];
+    return read === undefined ? {} : checked(read, [section]);
+  };
+  if (loose.once.interface === undefined) {
     const remedy = "write it, with private_key_file and addresses below it";
     mistakes.add(0, `the section [interface] is missing; ${remedy}.`);
   }
@@ -160,14 +158,17 @@ const readWithMistakes = (text: string, mistakes: Mistakes): TomlReading => {
     const line = lineOf(["peer", PEERS_MAX]);
     mistakes.add(line, `[[peer]] may be there ${PEERS_MAX} times at most; remove some.`);
   }
-  const link = once("interface", loose.interface);
+  const link = once("interface");
+  const network = once("network");
+  const isWhole = "network_file" in network && "certificate" in network;
   const peers = loose.peers.slice(0, PEERS_MAX).map((peer, i) => checked(peer, ["peer", i]));
   const kept = peers.flatMap((peer, number) => ("public_key" in peer ? [{ peer, number }] : []));
   const hasKeyFile = "private_key_file" in link;
   const config = v.parse(ConfigFile, {
     interface: { private_key_file: NO_FILE, ...link },
     peer: kept.map(({ peer }) => peer),
-    engine: once("engine", loose.engine),
+    ...(isWhole ? { network } : {}),
+    engine: once("engine"),
   });
   const numbers = kept.map(({ number }) => number);
   return { config, hasKeyFile, numbers, lineOf, prefixes: () => [] };

@@ -9,15 +9,18 @@
  * that one which is kept for its sessions has nothing left of its former settings.
  */
 import { isIPv4 } from "node:net";
+import { PEERS_MAX, ROUTES_MAX } from "../memory/layout.ts";
 import { type Cidr, parseAddress } from "../wire/cidr.ts";
 import { readPrefix } from "../wire/prefix.ts";
 import type { Change, PeerChange } from "./change.ts";
 import type { Endpoint } from "./config.ts";
 import { ERRNO } from "./errno.ts";
 
-/** Tuning: what one `set` may hold; 262,144 prefixes are about 50 MB of heap. */
-export const SET_PREFIXES_MAX = 262_144;
-export const SET_PEERS_MAX = 65_536;
+/**
+ * Tuning: entries of the change that one `set` becomes; a peer's lines may become several. Prefixes
+ * are ROUTES_MAX at most, about 50 MB of heap.
+ */
+export const SET_ENTRIES_MAX = 4 * PEERS_MAX;
 
 type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
@@ -186,7 +189,7 @@ export class SetBuilder {
     let entry = section.entries.at(-1)!;
     const touched = entry.allowedIps !== undefined || entry.removedAllowedIps !== undefined;
     if (key === "replace_allowed_ips" && touched) {
-      if (++this.#entries > SET_PEERS_MAX) return ERRNO.noRoom;
+      if (++this.#entries > SET_ENTRIES_MAX) return ERRNO.noRoom;
       entry = addEntry(section);
     }
     return PEER_KEYS.get(key)?.(section, entry, value) ? 0 : ERRNO.invalid;
@@ -203,7 +206,7 @@ export class SetBuilder {
     const publicKey = readKey(value);
     if (publicKey === null) return ERRNO.invalid;
     this.#close();
-    if (++this.#entries > SET_PEERS_MAX) return ERRNO.noRoom;
+    if (++this.#entries > SET_ENTRIES_MAX) return ERRNO.noRoom;
     this.#section = { publicKey, entries: [{ publicKey }], remove: false, updateOnly: false };
     return 0;
   }
@@ -214,7 +217,7 @@ export class SetBuilder {
     const taken = text[from] === MINUS && from < to;
     const prefix = readPrefix(text, taken ? from + 1 : from, to);
     if (prefix === null) return ERRNO.invalid;
-    if (++this.#prefixes > SET_PREFIXES_MAX) return ERRNO.noRoom;
+    if (++this.#prefixes > ROUTES_MAX) return ERRNO.noRoom;
     let entry = section.entries.at(-1)!;
     if (taken) {
       entry.removedAllowedIps ??= [];
@@ -222,7 +225,7 @@ export class SetBuilder {
       return 0;
     }
     if (entry.removedAllowedIps !== undefined) {
-      if (++this.#entries > SET_PEERS_MAX) return ERRNO.noRoom;
+      if (++this.#entries > SET_ENTRIES_MAX) return ERRNO.noRoom;
       entry = addEntry(section);
     }
     entry.allowedIps ??= [];

@@ -3,8 +3,8 @@
  *
  * Source: wg-quick(8), wg(8) "CONFIGURATION FILE FORMAT".
  */
-import { LOCAL_ADDRESSES } from "../memory/layout.ts";
-import { ALLOWED_IPS_MAX, SETTINGS } from "./config.ts";
+import { LOCAL_ADDRESSES, ROUTES_MAX } from "../memory/layout.ts";
+import { SETTINGS } from "./config.ts";
 import { meant, plainWord, shownKey } from "./words.ts";
 
 export type QuickSection = "interface" | "peer";
@@ -53,7 +53,7 @@ export const ROWS: readonly Row[] = [
   { section: "interface", key: "ExcludedApplications", ignored: APP },
   { section: "peer", key: "PublicKey", sets: "public_key" },
   { section: "peer", key: "PresharedKey", secret: "presharedKey" },
-  { section: "peer", key: "AllowedIPs", sets: "allowed_ips", read: items, listMax: ALLOWED_IPS_MAX },
+  { section: "peer", key: "AllowedIPs", sets: "allowed_ips", read: items, listMax: ROUTES_MAX },
   { section: "peer", key: "Endpoint", sets: "endpoint" },
   { section: "peer", key: "PersistentKeepalive", sets: "persistent_keepalive", read: wholeOrOff },
 ];

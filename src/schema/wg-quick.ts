@@ -13,9 +13,10 @@
  */
 import { basename } from "node:path";
 import * as v from "valibot";
+import { PEERS_MAX } from "../memory/layout.ts";
 import { type Cidr, parseCidr } from "../wire/cidr.ts";
 import { bare, betterValue, isShown, shownValue } from "./better.ts";
-import { ConfigFile, type Draft, PEERS_MAX, type Setting, settingOf } from "./config.ts";
+import { ConfigFile, type Draft, type Setting, settingOf } from "./config.ts";
 import { looksLike } from "./file-kind.ts";
 import { identityFromKey, parseWireguardKey } from "./identity.ts";
 import type { Mistakes } from "./mistakes.ts";
@@ -277,6 +278,7 @@ const draftOf = (reading: Reading): Draft => {
       const rest = { allowed_ips: [], persistent_keepalive: 0, ...peer };
       return [{ ...rest, presharedKey, number } as unknown as Draft["peers"][number]];
     }),
+    network: null,
     engine: base.engine,
   };
 };

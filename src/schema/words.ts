@@ -76,9 +76,11 @@ const NONE: Readonly<Record<string, string>> = {
   proto: "there is none; datagrams are UDP", protocol: "there is none; datagrams are UDP",
 };
 
+type Section = "interface" | "peer" | "network" | "engine";
+
 /** By plain words: the key of that section that is meant. */
 // biome-ignore format: a table
-const ALIASES: Readonly<Record<"interface" | "peer" | "engine", Readonly<Record<string, string>>>> = {
+const ALIASES: Readonly<Record<Section, Readonly<Record<string, string>>>> = {
   interface: {
     privatekey: "private_key_file", key: "private_key_file", keyfile: "private_key_file", identity: "private_key_file",
     identityfile: "private_key_file", secret: "private_key_file", privatekeypath: "private_key_file", private: "private_key_file",
@@ -102,6 +104,16 @@ const ALIASES: Readonly<Record<"interface" | "peer" | "engine", Readonly<Record<
     routes: "allowed_ips", addresses: "allowed_ips",
     description: "name", comment: "name", label: "name", friendlyname: "name", alias: "name",
   },
+  network: {
+    network: "network_file", networkfile: "network_file", file: "network_file", name: "network_file", authority: "network_file",
+    cert: "certificate", certfile: "certificate", certificatefile: "certificate", crt: "certificate",
+    indexes: "index", indexnode: "index", indexnodes: "index", server: "index", servers: "index", lighthouse: "index", lighthouses: "index", rendezvous: "index", supernode: "index", tracker: "index",
+    bootstraps: "bootstrap", bootstrapnodes: "bootstrap", seeds: "bootstrap", seed: "bootstrap", connectto: "bootstrap", peers: "bootstrap", peer: "bootstrap", members: "bootstrap",
+    advertise: "announce", advertiseroutes: "announce", routes: "announce", subnets: "announce", subnet: "announce", exports: "announce", unsaferoutes: "announce",
+    accept: "accept_routes", acceptedroutes: "accept_routes", imports: "accept_routes",
+    beacon: "lan", multicast: "lan", discovery: "lan", localdiscovery: "lan", mdns: "lan",
+    neighbors: "neighbours", neighbor: "neighbours", neighbour: "neighbours", degree: "neighbours",
+  },
   engine: {
     workers: "threads", workerthreads: "threads", cpus: "threads", cores: "threads",
     loglevel: "log_level", log: "log_level", level: "log_level", verbosity: "log_level", verbose: "log_level", debug: "log_level",
@@ -116,7 +128,7 @@ const own = <Value>(table: Readonly<Record<string, Value>>, key: string): Value 
 export const noneOf = (key: string): string | null => own(NONE, plainWord(key)) ?? null;
 
 /** The key of a section that a word stands for; null: the tables do not know. */
-export const aliasOf = (section: "interface" | "peer" | "engine", key: string): string | null =>
+export const aliasOf = (section: Section, key: string): string | null =>
   own(ALIASES[section], plainWord(key)) ?? null;
 
 /** Keys of AmneziaWG: they change messages, so that no other WireGuard understands them. */

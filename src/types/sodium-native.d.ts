@@ -45,6 +45,15 @@ declare module "sodium-native" {
     /** Throws for a point of small order. */
     crypto_box_seal(sealed: Bytes, plain: Bytes, publicKey: Bytes): void;
     crypto_box_seal_open(plain: Bytes, sealed: Bytes, publicKey: Bytes, secretKey: Bytes): boolean;
+    /** Throws when the memory is not to be had. Units: `memory` bytes. `kind` 2: Argon2id. */
+    crypto_pwhash(
+      key: Bytes,
+      passphrase: Bytes,
+      salt: Bytes,
+      passes: number,
+      memory: number,
+      kind: 2,
+    ): void;
     crypto_generichash(out: Bytes, input: Bytes, key?: Bytes): void;
     randombytes_buf(out: Bytes): void;
     sodium_memcmp(a: Bytes, b: Bytes): boolean;

@@ -5,7 +5,7 @@
  * offset 0, loads are big-endian.
  */
 import { AES_TYPE_OFFSET, DATA_TYPE } from "./handshake.ts";
-import { OWNER_MASK } from "./index.ts";
+import { OWNER_MASK } from "./receiver-index.ts";
 
 const LOAD_WORD = 0x20;
 const LOAD_BYTE = 0x30;

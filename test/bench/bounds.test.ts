@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { exitCode, figureTable, isKept } from "../../bench/bounds.ts";
 import { addressIn, makePrefix, SHAPES } from "../../bench/prefixes.ts";
-import { loadConfig } from "../../src/schema/load.ts";
+import { loadConfig } from "../../src/schema/load-config.ts";
 import { type Cidr, maskCidr } from "../../src/wire/cidr.ts";
 import { addIdlePeers } from "../lab/engines.ts";
 import { residentIn, switches, switchesBetween } from "../lab/process.ts";

@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { benchRunning } from "../../bench/lock.ts";
-import { makeKeys, ours, runNode, writeConfig } from "../lab/engines.ts";
+import { makeKeys, runNode, swapIn, writeConfig } from "../lab/engines.ts";
 import { cannotRun, Lab } from "../lab/lab.ts";
 
 const BENCH = fileURLToPath(new URL("../../bench/bench.js", import.meta.url));
@@ -88,7 +88,7 @@ test("nothing sealed is nothing sealed: an engine that opens drops all of it", {
 }, async () => {
   const lab = await Lab.make();
   const [a, b] = [makeKeys(lab, lab.a, "wireguard"), makeKeys(lab, lab.b, "wireguard")];
-  const imports = [ours("../../bench/unsealed")];
+  const imports = [swapIn("../../src/crypto/work", "../../bench/unsealed-work")];
   const configs = [
     writeConfig(lab, lab.a, a, b.publicKey),
     writeConfig(lab, lab.b, b, a.publicKey),

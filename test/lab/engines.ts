@@ -8,7 +8,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { ToolResult } from "../../src/demo/tools.ts";
 import { formatWireguardKey, makeIdentity, writeSecret } from "../../src/schema/identity.ts";
 import type { FloodOptions } from "./flood.ts";
@@ -23,6 +23,16 @@ const POLL_MS = 20;
 /** Our own file, in the form (built or not) that this one has. */
 export const ours = (path: string): string =>
   fileURLToPath(new URL(`${path}${extname(fileURLToPath(import.meta.url))}`, import.meta.url));
+
+/**
+ * For `imports` of runNode(): in place of a module of the engine's, another one is loaded, which
+ * reads `plan` as JSON from its own URL. Both are named as seen from here.
+ */
+export const swapIn = (module: string, standIn: string, plan: unknown = null): string => {
+  const to = `${pathToFileURL(ours(standIn))}?plan=${encodeURIComponent(JSON.stringify(plan))}`;
+  const query = new URLSearchParams({ from: `${pathToFileURL(ours(module))}`, to });
+  return `${pathToFileURL(ours("./swap"))}?${query}`;
+};
 
 const CLI = ours("../../src/cli");
 const NODE = ours("./node");
@@ -87,8 +97,8 @@ const endpointOf = (peer: Host, outer: 4 | 6): string =>
 
 const prefixesOf = (host: Host): string[] => [`${host.inner4}/32`, `${host.inner6}/128`];
 
-/** Name of our interface on a host. */
-export const interfaceOf = (host: Host): string => `p2p${host.name}`;
+/** Name of our interface on a host: unique on the machine, since its WireGuard socket's is. */
+export const interfaceOf = (host: Host): string => `p2p${process.pid}${host.name}`;
 
 /** Writes a host's configuration; returns its file. */
 export const writeConfig = (
@@ -132,17 +142,21 @@ export const writeConfig = (
 const IDLE_PEERS_MAX = 1 << 16;
 
 /**
- * Adds peers that never speak to a configuration of `writeConfig`: each with a key of its own, an
+ * Adds peers that the engine does not call to a configuration of `writeConfig`: each with a key, an
  * endpoint nobody answers at (RFC 5737) and two prefixes. Errors: RangeError.
  */
-export const addIdlePeers = (file: string, count: number): void => {
+export const addIdlePeers = (
+  file: string,
+  count: number,
+  keyOf: (i: number) => string = () => randomBytes(32).toString("base64"),
+): void => {
   if (count > IDLE_PEERS_MAX) throw new RangeError(`more than ${IDLE_PEERS_MAX} idle peers`);
   const lines = Array.from({ length: count }, (_, i) => {
     const [high, low] = [i >>> 8, i & 255];
     const allowed = [`10.128.${high}.${low}/32`, `fd00:1d1e::${i.toString(16)}/128`];
     return [
       "[[peer]]",
-      `public_key = "${randomBytes(32).toString("base64")}"`,
+      `public_key = "${keyOf(i)}"`,
       `allowed_ips = ${JSON.stringify(allowed)}`,
       `endpoint = "198.51.100.${low}:${PORT}"`,
     ].join("\n");
@@ -269,7 +283,9 @@ export const runWireguardGo = async (
   // One that was killed leaves it.
   rmSync(socket, { force: true });
   const program = lab.start(host, [binary, "-f", name]);
-  for (let waited = 0; !existsSync(socket); waited += POLL_MS) {
+  const answers = async (): Promise<boolean> =>
+    existsSync(socket) && (await lab.run(host, ["wg", "show", name])).code === 0;
+  for (let waited = 0; !(await answers()); waited += POLL_MS) {
     if (waited > UP_MS || program.child.exitCode !== null) {
       throw new LabError(`${binary} did not come up: ${program.errors.trim()}`);
     }

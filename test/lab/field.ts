@@ -13,6 +13,7 @@ import { mkdirSync, mkdtempSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { inside } from "../../src/demo/tools.ts";
+import { useCubic } from "./cubic.ts";
 import {
   cleanUpAtExit,
   type Host,
@@ -26,7 +27,6 @@ import {
   type Place,
   PREFIX,
   removeOf,
-  useCubic,
   WIRE,
 } from "./lab.ts";
 

@@ -1,8 +1,8 @@
 /**
  * frame-load — two engines that say frames to each other beside a TCP stream at full speed, and
- * what of them came. See framing.ts.
+ * what of them came. See framing-frames.ts.
  */
-import { makeKeys, type NodeEngine, ours, runNode, writeConfig } from "./engines.ts";
+import { makeKeys, type NodeEngine, runNode, swapIn, writeConfig } from "./engines.ts";
 import { type FramePlan, type FrameTally, TALLY } from "./frame-plan.ts";
 import type { Lab, Peer } from "./lab.ts";
 import { firstPing, flow } from "./measure.ts";
@@ -34,8 +34,8 @@ export const runFrames = async (
   plan: Omit<FramePlan, "seconds"> | null,
 ): Promise<FrameRun> => {
   const engines: NodeEngine[] = [];
-  const query = encodeURIComponent(JSON.stringify({ ...plan, seconds }));
-  const imports = plan === null ? [] : [`file://${ours("./framing")}?plan=${query}`];
+  const standIn = ["../../src/control/frames/frames", "./framing-frames"] as const;
+  const imports = plan === null ? [] : [swapIn(...standIn, { ...plan, seconds })];
   const keys = { a: makeKeys(lab, lab.a, "identity"), b: makeKeys(lab, lab.b, "identity") };
   const start = async (host: Peer, other: Peer): Promise<void> => {
     const file = writeConfig(lab, host, keys[host.name], keys[other.name].publicKey);

@@ -1,7 +1,7 @@
 /**
  * framing-frames — what stands in for control/frames/frames.ts under load: all of it, and frames of
  * a kind that only members may send, numbered and timed, to every engine, for some seconds from
- * when data flows. A second after the last one it prints what it sent and got. See framing.ts.
+ * when data flows. A second after the last one it prints what it sent and got. See swap.ts.
  */
 import { Frames as Original } from "../../src/control/frames/frames.ts";
 import type { Peer } from "../../src/control/peers/peer.ts";
@@ -59,7 +59,7 @@ class Load {
 
   know(peer: Peer): void {
     this.#peer = peer;
-    this.#options.entries.setFrameBudget(peer.index, plan.budget);
+    this.#options.entries.setFrameBudget(peer.entry, plan.budget);
   }
 
   take(bytes: Uint8Array): void {
@@ -76,7 +76,7 @@ class Load {
   #look(): void {
     const nowMs = addon.bootMs();
     if (this.#peer === null) return;
-    const { received, sent } = this.#options.entries.bytes(this.#peer.index);
+    const { received, sent } = this.#options.entries.bytes(this.#peer.entry);
     if (this.#startMs === 0 && received + sent < FLOWING_BYTES) return;
     this.#startMs ||= nowMs;
     const passedS = Math.min((nowMs - this.#startMs) / 1_000, plan.seconds);

@@ -20,8 +20,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { constants, tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { inside, runTool, type ToolResult } from "../../src/demo/tools.ts";
+import { useCubic } from "./cubic.ts";
 
 /** Protocol: documentation addresses (RFC 5737, RFC 3849) under, private ones in the tunnel. */
 // biome-ignore format: a table
@@ -40,8 +41,6 @@ const NETNS_ETC = "/etc/netns";
 const NETNS_NAMES = "/var/run/netns";
 /** Where wireguard-go puts its socket, by interface name: not part of a namespace. */
 const WIREGUARD_SOCKETS = "/var/run/wireguard";
-const CONTROL = "/proc/sys/net/ipv4/tcp_congestion_control";
-const ALLOWED = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
 /** Tuning: a program that was asked to end gets this long. */
 const STOP_MS = 5_000;
 
@@ -133,14 +132,20 @@ const entriesOf = (folder: string): string[] => {
 
 const removeOwned = (path: string): void => {
   if (statSync(path, { throwIfNoEntry: false })?.uid !== process.geteuid?.()) return;
-  rmSync(path, { recursive: true, force: true });
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // Another lab removes it too, or something that a dead run left still writes there.
+  }
 };
 
 /** Name of wireguard-go's interface: unique on the machine, since its socket's name is. */
 export const wireguardName = (host: Host): string => `pb${process.pid}${host.name}`;
 
-/** This process made NETNS_ETC. */
-let madeNetnsEtc = false;
+/** Lies in a NETNS_ETC that a lab made: the last one that leaves removes it. */
+const MADE = join(NETNS_ETC, `.${PREFIX}made`);
+/** Another lab may come between the two. */
+const REMOVE_ETC = `rm -f ${MADE} && rmdir ${NETNS_ETC} || : > ${MADE}`;
 
 /** Removes what the processes that `gone` names have left: namespaces, folders, sockets. */
 export const removeOf = (gone: (pid: number) => boolean): void => {
@@ -151,33 +156,17 @@ export const removeOf = (gone: (pid: number) => boolean): void => {
       if (pid > 0 && gone(pid)) remove(name);
     }
   };
-  sweep(entriesOf(NETNS_NAMES), new RegExp(`^${PREFIX}(\\d+)-[abcrswx]$`), removeNamespace);
+  sweep(entriesOf(NETNS_NAMES), new RegExp(`^${PREFIX}(\\d+)-([abcrswx]|m\\d+)$`), removeNamespace);
   sweep(entriesOf(NETNS_ETC), new RegExp(`^${PREFIX}(\\d+)-[abs]$`), (name) =>
     removeOwned(join(NETNS_ETC, name)),
   );
-  if (madeNetnsEtc && entriesOf(NETNS_ETC).length === 0) runNow("rmdir", NETNS_ETC);
+  if (entriesOf(NETNS_ETC).join() === basename(MADE)) runNow("sh", "-c", REMOVE_ETC);
   sweep(entriesOf(tmpdir()), new RegExp(`^${PREFIX}(\\d+)-`), (name) =>
     removeOwned(join(tmpdir(), name)),
   );
-  sweep(entriesOf(WIREGUARD_SOCKETS), /^pb(\d+)[abcs]\.sock$/, (name) =>
+  sweep(entriesOf(WIREGUARD_SOCKETS), /^(?:pb|p2p)(\d+)([abcsx]|m\d+)\.sock$/, (name) =>
     removeOwned(join(WIREGUARD_SOCKETS, name)),
   );
-};
-
-/** Sets cubic; where namespaces may not use it, allows it for a moment. False: it is not there. */
-export const useCubic = async (hosts: readonly Host[]): Promise<boolean> => {
-  const set = async (): Promise<boolean> => {
-    const script = `echo cubic > ${CONTROL}`;
-    const all = hosts.map((host) => runTool(inside(host.namespace, ["sh", "-c", script])));
-    return (await Promise.all(all)).every(({ code }) => code === 0);
-  };
-  if (await set()) return true;
-  const allow = `before=$(cat ${ALLOWED}) && echo "$before cubic" > ${ALLOWED} && echo "$before"`;
-  const { code, output } = await runTool(["sh", "-c", allow]);
-  if (code !== 0) return false;
-  const done = await set();
-  await runTool(["sh", "-c", `echo "$1" > ${ALLOWED}`, "sh", output.trim()]);
-  return done;
 };
 
 /** Two hosts and a cable. One at a time in a process. */
@@ -244,16 +233,12 @@ export class Lab {
 
   /** Starts a program on a host; it ends with the lab. `ipc`: with a channel for messages. */
   start(host: Place, words: readonly string[], options: { readonly ipc?: boolean } = {}): Program {
-    const [tool = "", ...rest] = inside(host.namespace, words);
-    const stdio = ["ignore", "pipe", "pipe", ...(options.ipc ? (["ipc"] as const) : [])] as const;
     const env = {
-      ...process.env,
       P2PVPN_RUN_DIR: this.runFolder,
       P2PVPN_STATE_DIR: join(this.folder, "state"),
       LOG_LEVEL: "error",
     };
-    // A session of its own: Ctrl-C reaches this process alone, which then removes the lab.
-    return new Program(spawn(tool, rest, { detached: true, stdio: [...stdio], env }));
+    return spawnInside(host.namespace, words, env, options.ipc);
   }
 
   /**
@@ -263,7 +248,7 @@ export class Lab {
   writeEtc(host: Place, name: string, text: string): void {
     const folder = join(NETNS_ETC, host.namespace);
     const made = mkdirSync(folder, { recursive: true, mode: 0o755 });
-    if (made === NETNS_ETC) madeNetnsEtc = true;
+    if (made === NETNS_ETC) writeFileSync(MADE, "");
     // In place: the file itself is mounted over /etc's.
     writeFileSync(join(folder, name), text, { mode: 0o644 });
   }
@@ -366,6 +351,20 @@ export class Program {
     return code;
   }
 }
+
+/** Starts a program in a namespace, with more of an environment; it ends with the namespace. */
+export const spawnInside = (
+  namespace: string,
+  words: readonly string[],
+  more: Readonly<Record<string, string>>,
+  ipc = false,
+): Program => {
+  const [tool = "", ...rest] = inside(namespace, words);
+  const stdio = ["ignore", "pipe", "pipe", ...(ipc ? (["ipc"] as const) : [])] as const;
+  const env = { ...process.env, ...more };
+  // A session of its own: Ctrl-C reaches this process alone, which then removes the lab.
+  return new Program(spawn(tool, rest, { detached: true, stdio: [...stdio], env }));
+};
 
 /** Why no lab can be made here, as one sentence; false when one can. For tests to skip with. */
 export const cannotRun = (tools: readonly string[]): string | false => {

@@ -16,7 +16,7 @@ import { PeerEntries } from "../../src/memory/peers.ts";
 import { type Arena, fieldWord, wordOf } from "../../src/memory/region.ts";
 import { SESSION_FIELD, sessionWord } from "../../src/memory/sessions.ts";
 import type { EngineConfig, EngineSettings, HostConfig } from "../../src/schema/config.ts";
-import { loadConfig } from "../../src/schema/load.ts";
+import { loadConfig } from "../../src/schema/load-config.ts";
 
 export interface NodeOptions {
   /** In place of the configuration's `cipher`. */

@@ -3,12 +3,14 @@
  *
  *     packets send ADDRESS PORT BYTES RATE MILLISECONDS     prints {"sent":N,"refused":N,"us":N}
  *     packets receive ADDRESS PORT MILLISECONDS             prints "ready", then
- *                                                           {"received":N,"dropped":N}
+ *                                                           {"received":N,"dropped":N,
+ *                                                            "longestUs":N}
  *
  * The sender follows the clock in steps of a fifth of a millisecond and sleeps between them. What
  * it could not send for 5 ms is not made up for: then it is slower than asked, and "us" tells so.
  * A packet that the kernel refused counts as sent. The receiver ends when nothing came for 400 ms
- * after the first packet, or with its time; "dropped" is what its own socket had no room for.
+ * after the first packet, or with its time; "dropped" is what its own socket had no room for, and
+ * "longestUs" the longest time between two packets.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -120,6 +122,7 @@ static int receive_all(int fd, long milliseconds)
     (void)fflush(stdout);
     int64_t end = now_ns() + milliseconds * INT64_C(1000000);
     long long received = 0;
+    int64_t last = 0, longest = 0;
     for (int64_t now = now_ns(); now < end; now = now_ns()) {
         struct pollfd one = { .fd = fd, .events = POLLIN };
         int left = (int)((end - now) / 1000000) + 1;
@@ -129,10 +132,16 @@ static int receive_all(int fd, long milliseconds)
         if (ready == 0)
             break;
         int got = recvmmsg(fd, messages, BATCH, MSG_DONTWAIT, NULL);
-        if (got > 0)
-            received += got;
+        if (got <= 0)
+            continue;
+        int64_t at = now_ns();
+        if (last != 0 && at - last > longest)
+            longest = at - last;
+        last = at;
+        received += got;
     }
-    printf("{\"received\":%lld,\"dropped\":%lld}\n", received, drops_of(fd));
+    printf("{\"received\":%lld,\"dropped\":%lld,\"longestUs\":%lld}\n", received, drops_of(fd),
+           (long long)(longest / 1000));
     return 0;
 }
 

@@ -14,6 +14,15 @@ export interface Resident {
   readonly filesMb: number;
 }
 
+/** Processor time of each thread of a process so far. Units: seconds. Source: sched-stats.rst. */
+export const threadSeconds = (pid: number): Map<string, number> =>
+  new Map(
+    readdirSync(`/proc/${pid}/task`).map((task) => {
+      const [ns] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ");
+      return [task, Number(ns) / 1e9];
+    }),
+  );
+
 /** One thread's voluntary context switches since it started. */
 export interface Switches {
   readonly thread: number;

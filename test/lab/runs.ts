@@ -69,7 +69,7 @@ export const makeBenchArena = (threads: number, workers = 1): Arena => {
     receiveKey: key,
   });
   const cidr = { version: 4, bytes: Uint8Array.of(10, 0, 0, 0), prefixLength: 8 } as const;
-  publishRoutes(arena, [{ cidr, owner: { index: 0 } }]);
+  publishRoutes(arena, [{ cidr, owner: { entry: 0 } }]);
   return arena;
 };
 

@@ -16,6 +16,15 @@ import {
   RESPONSE,
   writeU32,
 } from "../../src/wire/handshake.ts";
+import {
+  CHALLENGE_BYTES,
+  CHALLENGE_KIND,
+  INDEX_TYPE,
+  INTRO,
+  INTRO_BYTES,
+  INTRO_KIND,
+  INTRO_TYPE,
+} from "../../src/wire/intro.ts";
 import { tai64n } from "../../src/wire/tai64n.ts";
 import type { Chance } from "../lab/chance.ts";
 import { type Friend, mac } from "./friend.ts";
@@ -80,6 +89,7 @@ export class Mix {
       ["initiationDamaged", 60, () => this.#damaged()],
       ["response", 50, () => this.#handshake(RESPONSE, RESPONSE.fields.mac1)],
       ["cookie", 40, () => this.#handshake(COOKIE, null)],
+      ["strange", 60, () => this.#strange()],
       ["friendInitiation", 1, () => this.#friendInitiation()],
       ["friendData", 40, () => this.#friendData()],
       ["friendInner", 40, () => this.#friendInner()],
@@ -144,6 +154,17 @@ export class Mix {
       writeU32(out, layout.fields.receiverIndex!, this.#anIndex());
     }
     if (mac1 !== null && !this.#chance.once(4)) this.#writeMac1(out, mac1);
+    return out;
+  }
+
+  /** INTRO, WHO, HERE or CHALLENGE, right but for tag and seal. */
+  #strange(): Uint8Array {
+    const isIntro = !this.#chance.once(4);
+    const out = this.#copied(isIntro ? INTRO_BYTES : CHALLENGE_BYTES);
+    writeU32(out, { at: 0, bytes: 4 }, isIntro ? INTRO_TYPE : INDEX_TYPE);
+    out[INTRO.kind.at] = isIntro ? this.#chance.pick(Object.values(INTRO_KIND)) : CHALLENGE_KIND;
+    out[INTRO.epoch.at] = 1 + this.#chance.below(3);
+    out.fill(0, INTRO.slot.at, INTRO.ticket.at);
     return out;
   }
 

@@ -1,7 +1,6 @@
 /* sources: blake2s.c */
 /* blake2s_test.c — BLAKE2s against RFC 7693 and the reference implementation's vectors. */
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "blake2s.h"
@@ -114,57 +113,12 @@ static void test_in_place(void)
     PASSED("result inside the data");
 }
 
-/* A batch must equal single calls; buffers are exact, so the sanitizer sees any step outside. */
-static void check_batch(size_t key_bytes, size_t stride, size_t message_bytes, size_t count)
-{
-    size_t data_bytes = (count - 1) * stride + message_bytes;
-    uint8_t key[32], single[BLAKE2S_BATCH_OUT_BYTES];
-    uint8_t *data = malloc(data_bytes + 1), *out = malloc(count * BLAKE2S_BATCH_OUT_BYTES);
-    CHECK(data != NULL && out != NULL);
-    fill(data, data_bytes, 7);
-    fill(key, sizeof key, 8);
-    int got = blake2s_mac_batch(out, count * BLAKE2S_BATCH_OUT_BYTES, key, key_bytes, data,
-                                data_bytes, stride, message_bytes, count);
-    CHECK_EQUAL(got, count);
-    for (size_t i = 0; i < count; i++) {
-        CHECK_EQUAL(blake2s_mac(single, sizeof single, key, key_bytes, data + i * stride,
-                                message_bytes),
-                    0);
-        CHECK(memcmp(single, out + i * sizeof single, sizeof single) == 0);
-    }
-    free(data);
-    free(out);
-}
-
-static void test_batch(void)
-{
-    check_batch(32, 2048, 116, 32);
-    check_batch(32, 116, 116, 5);
-    check_batch(16, 100, 64, 3);
-    check_batch(32, 1, 65, 4);
-    check_batch(32, 8, 0, 3);
-    check_batch(0, 8, 0, 3);
-    check_batch(0, 200, 129, 2);
-    check_batch(32, 0, 60, 1);
-    PASSED("batch equals single calls");
-}
-
 static void test_refusals(void)
 {
     uint8_t out[64], key[33] = {0}, data[64] = {0};
     CHECK_EQUAL(blake2s_mac(out, 0, key, 32, data, 1), -EINVAL);
     CHECK_EQUAL(blake2s_mac(out, 33, key, 32, data, 1), -EINVAL);
     CHECK_EQUAL(blake2s_mac(out, 16, key, 33, data, 1), -EINVAL);
-    CHECK_EQUAL(blake2s_mac_batch(out, 64, key, 33, data, 64, 8, 8, 4), -EINVAL);
-    CHECK_EQUAL(blake2s_mac_batch(out, 63, key, 32, data, 64, 8, 8, 4), -EINVAL);
-    CHECK_EQUAL(blake2s_mac_batch(out, 64, key, 32, data, 64, 16, 17, 4), -EINVAL);
-    CHECK_EQUAL(blake2s_mac_batch(out, 64, key, 32, data, 64, 0, 8, 2), -EINVAL);
-    CHECK_EQUAL(blake2s_mac_batch(out, 64, key, 32, data, 64, SIZE_MAX / 2, 8, 3), -EINVAL);
-    CHECK_EQUAL(blake2s_mac_batch(out, 64, key, 32, data, 64, 8, 65, 1), -EINVAL);
-    CHECK_EQUAL(blake2s_mac_batch(out, SIZE_MAX, key, 32, data, 64, 1, 1, (size_t)INT_MAX + 1),
-                -EINVAL);
-    CHECK_EQUAL(blake2s_mac_batch(out, 64, key, 32, data, 64, 16, 16, 4), 4);
-    CHECK_EQUAL(blake2s_mac_batch(out, 0, key, 32, data, 0, 0, 0, 0), 0);
     PASSED("sizes that do not fit are refused");
 }
 
@@ -174,7 +128,6 @@ int main(void)
     test_grand_hash();
     test_known_answers();
     test_in_place();
-    test_batch();
     test_refusals();
     return 0;
 }

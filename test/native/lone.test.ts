@@ -27,10 +27,10 @@ const PATIENCE = 50;
 
 const pause = (): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
 
-const routeOf = (address: number, prefixLength: number, index: number): RouteEntry => {
+const routeOf = (address: number, prefixLength: number, entry: number): RouteEntry => {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, address);
-  return { cidr: { version: 4, bytes, prefixLength }, owner: { index } };
+  return { cidr: { version: 4, bytes, prefixLength }, owner: { entry } };
 };
 
 /** An I/O thread whose one session leads back to itself, and a stand-in for the TUN device. */
@@ -261,7 +261,7 @@ for (const version of [4, 6] as const) {
         // Half of them agree in their first words, so that later ones decide.
         if (chance.once(2)) bytes.fill(0x20, 0, width - 4);
         const cidr = { version, bytes, prefixLength: 1 + chance.below(8 * width) };
-        return { cidr, owner: { index: chance.below(4) } };
+        return { cidr, owner: { entry: chance.below(4) } };
       });
       publishRoutes(s.arena, entries);
       const routes = new RouteLookup(s.arena);

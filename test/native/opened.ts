@@ -102,7 +102,7 @@ export class Opened {
   arrived(): ArrivedFrame[] {
     const found: ArrivedFrame[] = [];
     const rang = addon.eventClear(this.bell) > 0;
-    this.#arrivals.take((frame) => found.push({ ...frame, bytes: frame.bytes.slice() }));
+    this.#arrivals.hear((frame) => found.push({ ...frame, bytes: frame.bytes.slice() }));
     assert.equal(rang, found.length > 0);
     return found;
   }

@@ -7,7 +7,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Keys, makeKeys, PORT } from "../lab/engines.ts";
 import { cannotRun, type Host, Lab, LINK, wireguardName } from "../lab/lab.ts";
 import { firstPing, flow } from "../lab/measure.ts";
@@ -27,9 +26,6 @@ before(async () => {
   for (const host of [lab.a, lab.b]) await lab.must(host, promote);
 });
 after(() => lab?.remove());
-
-/** Of 10 ms each. */
-const LOOKS_MAX = 200;
 
 /** Null is ours. */
 type Role = Wireguard | null;
@@ -82,8 +78,10 @@ const startEnd = async (
   if (role === null) assert.equal((await runDropIn(lab, start, name)).code, 0);
   else {
     await lab.must(start, [role.binary, name]);
-    // It returns before its socket is there.
-    for (let looks = 0; looks < LOOKS_MAX && !existsSync(socketOf(name)); looks++) await sleep(10);
+    // It returns before its socket is there, and the socket is there before anybody listens.
+    await until(`${name} answers`, async () => {
+      return existsSync(socketOf(name)) && (await lab.run(start, ["wg", "show", name])).code === 0;
+    });
   }
   if (start !== host) await lab.must(start, ["ip", "link", "set", name, "netns", host.namespace]);
   await wg("set", name, "private-key", keys[side].file, "listen-port", String(plan.port[side]));
@@ -152,7 +150,9 @@ for (const roles of rolesOf(0)) {
           assert.ok(await once(a, b, 6), `IPv4, round ${round}: no answer`);
           const four = `127.212.121.99:${9_000 + round}`;
           await assertShown(b, roles[1], four, () => once(a, b, 6));
-          assert.equal(await shown(a), "127.0.0.1:2002");
+          // wireguard-go may answer from the address that lo has, and that is where it is then.
+          const here = ["127.0.0.1:2002", ...(roles[1] === null ? [] : ["127.212.121.99:2002"])];
+          assert.ok(here.includes((await shown(a)) ?? ""), `${await shown(a)}, round ${round}`);
           await move(9_500 + round, "[::1]:2002");
           assert.ok(await once(a, b, 4), `IPv6, round ${round}: no answer`);
           await assertShown(b, roles[1], `[::1]:${9_500 + round}`, () => once(a, b, 4));

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import type { PeerValue } from "../../src/schema/control.ts";
+import type { PeerValue } from "../../src/schema/requests.ts";
 import { cli, cliJson, makeKeys, PORT, runCli, writeConfig } from "../lab/engines.ts";
 import { cannotRun, Lab } from "../lab/lab.ts";
 import { firstPing } from "../lab/measure.ts";

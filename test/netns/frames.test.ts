@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PeerValue } from "../../src/schema/control.ts";
+import type { PeerValue } from "../../src/schema/requests.ts";
 import { cliJson, makeKeys, type NodeEngine, runNode, writeConfig } from "../lab/engines.ts";
 import type { Host } from "../lab/lab.ts";
 import { flow, ping, pingWhole } from "../lab/measure.ts";

@@ -7,13 +7,20 @@ import { readdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { after, afterEach, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { controlFile, type StatusValue } from "../../src/schema/control.ts";
+import { controlFile, type StatusValue } from "../../src/schema/requests.ts";
 import { Chance } from "../lab/chance.ts";
-import { cliJson, makeKeys, type NodeEngine, runNode, writeConfig } from "../lab/engines.ts";
+import {
+  cliJson,
+  interfaceOf,
+  makeKeys,
+  type NodeEngine,
+  runNode,
+  writeConfig,
+} from "../lab/engines.ts";
 import { cannotRun, Lab } from "../lab/lab.ts";
 import { type Books, fuzz, judgeBooks, judgeLooks } from "../long/fuzzing.ts";
 import { type Look, lookAt } from "../long/soaking.ts";
-import { damagedStream } from "../property/frames.ts";
+import { damagedStream } from "../property/envelopes.ts";
 
 const SEED = Number(process.env.P2PVPN_FUZZ_SEED ?? process.pid);
 const DATAGRAMS = 200_000;
@@ -102,7 +109,7 @@ test("damaged frames at the control socket: answered or closed, others are serve
   const peer = makeKeys(lab, lab.a, "wireguard");
   const engine = await runNode(lab, lab.b, writeConfig(lab, lab.b, keys, peer.publicKey));
   running.push(engine);
-  const file = controlFile("p2pb", lab.runFolder);
+  const file = controlFile(interfaceOf(lab.b), lab.runFolder);
   const chance = new Chance(SEED);
   const first = await lookAt(engine, 0);
   let answered = 0;
@@ -118,7 +125,7 @@ test("damaged frames at the control socket: answered or closed, others are serve
     await round();
     if (i % 15 !== 0) continue;
     const status = await cliJson<StatusValue>(lab, lab.b, "status");
-    assert.equal(status.interface, "p2pb");
+    assert.equal(status.interface, interfaceOf(lab.b));
     served++;
   }
   await sleep(200);
@@ -127,6 +134,6 @@ test("damaged frames at the control socket: answered or closed, others are serve
   assert.ok(served >= 5);
   assert.ok(last.fds <= first.fds + 2, `descriptors went from ${first.fds} to ${last.fds}`);
   assert.ok(last.rssMb < first.rssMb + 96, `memory: ${first.rssMb} to ${last.rssMb} MB`);
-  assert.ok(readdirSync(lab.runFolder).includes("p2pb.sock"));
+  assert.ok(readdirSync(lab.runFolder).includes(`${interfaceOf(lab.b)}.sock`));
   assert.equal(engine.program.child.exitCode, null);
 });

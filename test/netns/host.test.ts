@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { StatusValue } from "../../src/schema/control.ts";
+import type { StatusValue } from "../../src/schema/requests.ts";
 import { cli, cliJson, cliWords, runCli } from "../lab/engines.ts";
 import type { Lab, Program } from "../lab/lab.ts";
 import { firstPing } from "../lab/measure.ts";

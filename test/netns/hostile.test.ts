@@ -27,7 +27,9 @@ import { until } from "../lab/until.ts";
 import { controlSocketOf, socketOf } from "./drop-in.ts";
 
 const skip = cannotRun([]);
-const THREADS = { flags: { ioThreads: 2, threads: 1, handOver: "always" } } as const;
+const THREADS = { ioThreads: 2, threads: 1, handOver: "always" } as const;
+/** An end that has lost its session is found out after three seconds, not fifteen. */
+const TIMING = { rekeyTimeoutMs: 1_000, keepaliveTimeoutMs: 2_000 } as const;
 /** More than the addon lists. */
 const ADDRESSES = 300;
 const OTHER_PORT = PORT + 7;
@@ -46,7 +48,7 @@ const start = (host: Peer): Promise<NodeEngine> => {
   const peer = lab.peerOf(host);
   const plan = { interfaceName: nameOf(host) };
   const file = writeConfig(lab, host, keys[host.name], keys[peer.name].publicKey, plan);
-  return runNode(lab, host, file, THREADS);
+  return runNode(lab, host, file, { flags: THREADS, timing: TIMING });
 };
 
 before(async () => {

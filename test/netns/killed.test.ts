@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { StatusValue } from "../../src/schema/control.ts";
+import type { StatusValue } from "../../src/schema/requests.ts";
 import { cliJson, interfaceOf, runCli } from "../lab/engines.ts";
 import type { Program } from "../lab/lab.ts";
 import { firstPing, ping } from "../lab/measure.ts";

@@ -1,7 +1,7 @@
 /** local — two engines, one with two addresses: answers leave from the one that was asked. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
+import type { PeerValue, StatusValue } from "../../src/schema/requests.ts";
 import { cliJson, PORT } from "../lab/engines.ts";
 import { cannotRun, type Host, Lab } from "../lab/lab.ts";
 import { firstPing, flow, ping } from "../lab/measure.ts";

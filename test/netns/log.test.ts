@@ -3,8 +3,16 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
-import { cli, cliJson, cliWords, makeKeys, runCli, writeConfig } from "../lab/engines.ts";
+import type { PeerValue, StatusValue } from "../../src/schema/requests.ts";
+import {
+  cli,
+  cliJson,
+  cliWords,
+  interfaceOf,
+  makeKeys,
+  runCli,
+  writeConfig,
+} from "../lab/engines.ts";
 import { cannotRun, Lab } from "../lab/lab.ts";
 import { firstPing } from "../lab/measure.ts";
 
@@ -22,6 +30,7 @@ test("start, session, change and stop in the file; a warning at once and in stat
   skip,
 }, async () => {
   const { a, b } = lab;
+  const [one, two] = [interfaceOf(a), interfaceOf(b)];
   const [keysA, keysB] = [makeKeys(lab, a, "identity"), makeKeys(lab, b, "identity")];
   const file = join(lab.folder, "a.log");
   const words = ["start", "-c", writeConfig(lab, a, keysA, keysB.publicKey), "--daemon"];
@@ -39,15 +48,17 @@ test("start, session, change and stop in the file; a warning at once and in stat
     assert.ok(drops.linkOnly! > 0);
     const [peer] = await cliJson<PeerValue[]>(lab, a, "peers");
     assert.equal(peer!.state, "connected");
-    const set = await cli(lab, a, "config", "set", "interface.mtu", "1400", "-i", "p2pa");
+    const set = await cli(lab, a, "config", "set", "interface.mtu", "1400", "-i", one);
     assert.equal(set.code, 0, set.errors);
     // Both engines have their socket in one folder.
     const { output } = await cli(lab, a, "show");
-    assert.match(output, /^p2pa:\np2pa {2}up .*; drops: none worth a look\n.*\n\np2pb:\np2pb /s);
-    const rekey = await cli(lab, a, "rekey", "p2pa");
-    assert.match(rekey.output, /^p2pa: new keys with 1 of 1 peer\n {2}.*: new keys, connected, /);
+    const both = `^${one}:\n${one} {2}up .*; drops: none worth a look\n.*\n\n${two}:\n${two} `;
+    assert.match(output, new RegExp(both, "s"));
+    const rekey = await cli(lab, a, "rekey", one);
+    const keys = new RegExp(`^${one}: new keys with 1 of 1 peer\n {2}.*: new keys, connected, `);
+    assert.match(rekey.output, keys);
   } finally {
-    await cli(lab, a, "stop", "p2pa");
+    await cli(lab, a, "stop", one);
     await other.stop();
   }
   assert.equal(statSync(file).mode & 0o777, 0o600);

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PeerValue } from "../../src/schema/control.ts";
+import type { PeerValue } from "../../src/schema/requests.ts";
 import { cliJson, type NodeEngine, type Plan, PORT, runNode } from "../lab/engines.ts";
 import { LINK } from "../lab/lab.ts";
 import { firstPing, ping } from "../lab/measure.ts";

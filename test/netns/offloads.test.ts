@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { OFFLOADS, type OffloadName } from "../../src/offloads.ts";
-import type { StatusValue } from "../../src/schema/control.ts";
+import type { StatusValue } from "../../src/schema/requests.ts";
 import { cli, cliJson, interfaceOf, makeKeys, runCli, writeConfig } from "../lab/engines.ts";
 import { cannotRun, type Host, Lab } from "../lab/lab.ts";
 import { firstPing, flow, ping } from "../lab/measure.ts";

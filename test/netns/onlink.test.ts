@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { appendFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { StatusValue } from "../../src/schema/control.ts";
+import type { StatusValue } from "../../src/schema/requests.ts";
 import { cliJson, makeKeys, PORT, runCli, writeConfig } from "../lab/engines.ts";
 import { Field } from "../lab/field.ts";
 import { FLOOD_CLASSES, startFlood } from "../lab/floods.ts";

@@ -12,9 +12,10 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  symlinkSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { after, test } from "node:test";
 import { cannotRun } from "../lab/lab.ts";
 import { root } from "../tidy/tree.ts";
@@ -39,6 +40,16 @@ const KNOWN = [
   /^prebuilt\/addon-\w+\.node$/,
   /^src\/io\/native\/\w+(\.gen)?\.[ch]$/,
 ];
+
+/** A copy of this checkout with its packages: packing builds, and other tests run what is here. */
+const copyCheckout = (): string => {
+  const copy = join(folder, "checkout");
+  const leftOut = ["node_modules", ".git"];
+  const filter = (path: string): boolean => !leftOut.includes(relative(root, path));
+  cpSync(root, copy, { recursive: true, preserveTimestamps: true, filter });
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  return copy;
+};
 
 interface Packed {
   readonly filename: string;
@@ -70,7 +81,7 @@ test("a tarball holds what runs and nothing else, and installs without any scrip
   skip,
 }, () => {
   const words = ["pack", "--json", "--silent", "--pack-destination", folder];
-  const text = mustRun(["npm", ...words], {}, root);
+  const text = mustRun(["npm", ...words], {}, copyCheckout());
   const [packed] = JSON.parse(text.slice(text.indexOf("[\n"))) as Packed[];
   const paths = packed!.files.map(({ path }) => path);
   const strange = paths.filter((path) => !KNOWN.some((known) => known.test(path)));

@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { mustRun } from "../../src/demo/tools.ts";
-import type { PeerValue } from "../../src/schema/control.ts";
+import type { PeerValue } from "../../src/schema/requests.ts";
 import { cliJson } from "../lab/engines.ts";
 import { type Lab, namespaceOf, type Place, wireguardName } from "../lab/lab.ts";
 import { until } from "../lab/until.ts";

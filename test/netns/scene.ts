@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, type TestContext } from "node:test";
-import type { PeerValue } from "../../src/schema/control.ts";
+import type { PeerValue } from "../../src/schema/requests.ts";
 import {
   cliJson,
   interfaceOf,

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { EngineConfig } from "../../src/schema/config.ts";
-import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
+import type { PeerValue, StatusValue } from "../../src/schema/requests.ts";
 import { cliJson, PORT, runCli, writeConfig } from "../lab/engines.ts";
 import type { Host, Lab } from "../lab/lab.ts";
 import { firstPing, ping } from "../lab/measure.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
-import type { PeerValue, StatsValue, StatusValue } from "../../src/schema/control.ts";
+import type { PeerValue, StatsValue, StatusValue } from "../../src/schema/requests.ts";
 import {
   cli,
   cliJson,
@@ -116,6 +116,7 @@ const assertPeers = async (host: Host, peerKeys: Keys, outer: 4 | 6): Promise<vo
   assert.deepEqual(peer, {
     name: null,
     nodeId: null,
+    origin: "file",
     wireguardPublicKey: peerKeys.publicKey,
     addresses: [`${other.inner4}/32`, `${other.inner6}/128`],
     endpoint,

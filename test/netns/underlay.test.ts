@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PeerValue, RouteValue, StatusValue } from "../../src/schema/control.ts";
+import type { PeerValue, RouteValue, StatusValue } from "../../src/schema/requests.ts";
 import { cli, cliJson, interfaceOf, PORT, runCli } from "../lab/engines.ts";
 import { type Lab, LINK, type Program } from "../lab/lab.ts";
 import { firstPing, ping } from "../lab/measure.ts";

@@ -1,7 +1,7 @@
 /** way — two engines: congestion marks, and packets as large as they get. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { StatusValue } from "../../src/schema/control.ts";
+import type { StatusValue } from "../../src/schema/requests.ts";
 import { cliJson, PORT } from "../lab/engines.ts";
 import { cannotRun, type Host, Lab } from "../lab/lab.ts";
 import { firstPing, flow, ping } from "../lab/measure.ts";

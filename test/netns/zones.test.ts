@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { PeerValue } from "../../src/schema/control.ts";
+import type { PeerValue } from "../../src/schema/requests.ts";
 import { cli, cliJson, interfaceOf, PORT, runCli, runWireguardGo } from "../lab/engines.ts";
 import { type Host, type Lab, LINK, type Program, wireguardName } from "../lab/lab.ts";
 import { firstPing } from "../lab/measure.ts";

@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ALLOWED_IPS_MAX, AllowedIps } from "../../src/control/peers/allowed-ips.ts";
+import { AllowedIps } from "../../src/control/peers/allowed-ips.ts";
+import { ROUTES_MAX } from "../../src/memory/layout.ts";
 import { publishRoutes } from "../../src/memory/routes.ts";
 import { type Cidr, formatCidr, maskCidr, parseCidr } from "../../src/wire/cidr.ts";
 import { RouteLookup } from "../lab/route-lookup.ts";
@@ -12,10 +13,10 @@ import { runs, smallArena } from "./arena.ts";
 import { find as findIn } from "./prefixes.ts";
 
 interface Peer {
-  readonly index: number;
+  readonly entry: number;
 }
 
-const PEERS: readonly Peer[] = Array.from({ length: 4 }, (_, index) => ({ index }));
+const PEERS: readonly Peer[] = Array.from({ length: 4 }, (_, entry) => ({ entry }));
 const MOST = 12;
 
 const cidr = (text: string): Cidr => {
@@ -61,8 +62,8 @@ const same = (table: AllowedIps<Peer>, plain: Plain): void => {
     assert.equal(table.countOf(peer), plain.of(peer).length);
   }
   for (const [peer, prefix] of plain.rows) assert.equal(table.ownerOf(cidr(prefix)), peer);
-  const all = [...table.entries()].map((row) => `${row.owner.index} ${formatCidr(row.cidr)}`);
-  assert.deepEqual(all.sort(), plain.rows.map((row) => `${row[0].index} ${row[1]}`).sort());
+  const all = [...table.entries()].map((row) => `${row.owner.entry} ${formatCidr(row.cidr)}`);
+  assert.deepEqual(all.sort(), plain.rows.map((row) => `${row[0].entry} ${row[1]}`).sort());
 };
 
 /** Few, so that they meet; with host bits, which do not count. */
@@ -166,16 +167,16 @@ const count4 = (i: number): Cidr => ({
 test("as many as the limit, and one more changes nothing", () => {
   const table = new AllowedIps<Peer>();
   const [a, b] = [PEERS[0]!, PEERS[1]!];
-  for (let i = 0; i < ALLOWED_IPS_MAX; i++) assert(table.give(a, count4(i)));
-  assert(!table.give(b, count4(ALLOWED_IPS_MAX)));
+  for (let i = 0; i < ROUTES_MAX; i++) assert(table.give(a, count4(i)));
+  assert(!table.give(b, count4(ROUTES_MAX)));
   assert(table.give(b, count4(5)), "what is there already may be taken over");
-  assert.deepEqual([table.countOf(a), table.countOf(b)], [ALLOWED_IPS_MAX - 1, 1]);
+  assert.deepEqual([table.countOf(a), table.countOf(b)], [ROUTES_MAX - 1, 1]);
   table.begin();
-  assert(table.give(b, count4(ALLOWED_IPS_MAX)), "a change may take others away later");
+  assert(table.give(b, count4(ROUTES_MAX)), "a change may take others away later");
   assert(!table.keep());
-  assert.equal(table.ownerOf(count4(ALLOWED_IPS_MAX)), null);
+  assert.equal(table.ownerOf(count4(ROUTES_MAX)), null);
   table.begin();
-  assert(table.give(b, count4(ALLOWED_IPS_MAX)));
+  assert(table.give(b, count4(ROUTES_MAX)));
   table.clear(a);
   assert(table.keep());
   assert.deepEqual([...table.of(b)].map(formatCidr), ["0.0.0.5/32", "0.4.0.0/32"]);

@@ -103,7 +103,12 @@ const config: fc.Arbitrary<EngineConfig> = fc
     (it): EngineConfig => ({
       interface: {
         name: "wg0",
-        identity: { nodeId: it.nodeId, privateKey: it.privateKey, publicKey: it.privateKey },
+        identity: {
+          nodeId: it.nodeId,
+          seed: null,
+          privateKey: it.privateKey,
+          publicKey: it.privateKey,
+        },
         addresses: it.addresses.map((text) => parseCidr(text)!),
         listenPort: it.listenPort,
         listenAddress: "",
@@ -113,6 +118,7 @@ const config: fc.Arbitrary<EngineConfig> = fc
         cipher: "auto",
       },
       // Each prefix has one owner, or none; each name one bearer, or none.
+      network: null,
       peers: it.peers.map((one, i) => ({
         ...one,
         name: i % 2 === 0 ? it.names[i]! : null,

@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import fc from "fast-check";
 import type { EngineConfig } from "../../src/schema/config.ts";
 import { isPublicKey } from "../../src/schema/identity.ts";
-import { loadConfig } from "../../src/schema/load.ts";
+import { loadConfig } from "../../src/schema/load-config.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-forms-"));
 after(() => rmSync(folder, { recursive: true }));

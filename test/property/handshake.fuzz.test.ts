@@ -5,15 +5,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import {
-  consumeInitiation,
-  consumeResponse,
-  mac1Key,
-  type Refused,
-} from "../../src/control/handshake/noise.ts";
+import { consumeResponse, mac1Key, type Refused } from "../../src/control/handshake/noise.ts";
 import { CookieChecker, CookieHolder } from "../../src/control/strangers/cookie.ts";
 import { COOKIE, field, INITIATION, RESPONSE, readU32 } from "../../src/wire/handshake.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
+import { consumeInitiation } from "../lab/consume-initiation.ts";
 import * as oracle from "../unit/noise-oracle.ts";
 import {
   A,

@@ -154,7 +154,7 @@ const FILES = [
       ...PARTS,
       issuer: bytesOf(VECTORS.issuer),
       sealed: SEALED,
-      issued: CERTIFICATES,
+      known: CERTIFICATES,
     }),
     decodeIssuerFile,
   ],

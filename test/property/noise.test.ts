@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import {
-  consumeInitiation,
   consumeResponse,
   createInitiation,
   createResponse,
   staticKeys,
 } from "../../src/control/handshake/noise.ts";
+import { consumeInitiation } from "../lab/consume-initiation.ts";
 import * as oracle from "../unit/noise-oracle.ts";
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });

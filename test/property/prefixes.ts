@@ -29,7 +29,7 @@ export const entry = (
   peer: number,
 ): RouteEntry => ({
   cidr: { version, bytes: bytesOf(version, address), prefixLength: length },
-  owner: { index: peer },
+  owner: { entry: peer },
 });
 
 export const hostBits = ({ cidr }: RouteEntry): bigint =>

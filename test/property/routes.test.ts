@@ -24,7 +24,7 @@ const scan = (routes: readonly RouteEntry[], version: Version, address: bigint):
     if (route.cidr.version !== version || !contains(route, address)) continue;
     if (best === null || route.cidr.prefixLength >= best.cidr.prefixLength) best = route;
   }
-  return best?.owner.index ?? -1;
+  return best?.owner.entry ?? -1;
 };
 
 /** Few leading bytes, so that prefixes nest. */
@@ -114,7 +114,7 @@ test("as many prefixes as the limit fit, whatever they are, and one more is refu
   const apart = Array.from({ length: limit }, (_, i) => entry(4, BigInt(8 * i + 4), 32, i % 4));
   publishRoutes(arena, apart);
   checkAll(apart, []);
-  const six = apart.map((route) => entry(6, addressOf(route), 128, route.owner.index));
+  const six = apart.map((route) => entry(6, addressOf(route), 128, route.owner.entry));
   publishRoutes(arena, six);
   checkAll(six, []);
   assert.throws(() => publishRoutes(arena, [...apart, apart[0]!]), RangeError);

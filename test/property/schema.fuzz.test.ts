@@ -1,4 +1,4 @@
-/** schema — configuration text, key files and control frames, damaged in every way. */
+/** schema — configuration text, key files and envelopes, damaged in every way. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,21 +6,22 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { stringify } from "smol-toml";
+import { ROUTES_MAX } from "../../src/memory/layout.ts";
 import { parseEndpoint } from "../../src/schema/config.ts";
-import {
-  CONTROL_VERSION,
-  FRAME_BYTES_MAX,
-  FrameError,
-  FrameReader,
-  readRequest,
-} from "../../src/schema/control.ts";
 import { EngineError } from "../../src/schema/errors.ts";
 import { identityFromSeed, loadIdentity, parseWireguardKey } from "../../src/schema/identity.ts";
 import { Mistakes } from "../../src/schema/mistakes.ts";
+import {
+  CONTROL_VERSION,
+  ENVELOPE_BYTES_MAX,
+  EnvelopeError,
+  EnvelopeReader,
+  readRequest,
+} from "../../src/schema/requests.ts";
 import { readToml } from "../../src/schema/toml.ts";
 import { parseCidr } from "../../src/wire/cidr.ts";
 import { Chance } from "../lab/chance.ts";
-import { damagedStream, someRequest } from "./frames.ts";
+import { damagedStream, someRequest } from "./envelopes.ts";
 import { mutatedText, runs } from "./fuzzing.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-fuzz-"));
@@ -87,7 +88,7 @@ const VALID: Readonly<Record<string, Readonly<Record<string, (value: unknown) =>
     cipher: isText((value) => ["auto", "chacha20poly1305", "aes256gcm"].includes(value)),
   },
   peer: {
-    public_key: isText(isKey), preshared_key_file: isFile, allowed_ips: isAll(10_000),
+    public_key: isText(isKey), preshared_key_file: isFile, allowed_ips: isAll(ROUTES_MAX),
     endpoint: isText((value) => parseEndpoint(value) !== null), persistent_keepalive: isWhole(0, 65_535),
   },
   engine: {
@@ -264,64 +265,66 @@ test("a key file is an identity, a WireGuard key, or KEY_INVALID", () => {
 });
 
 // ---------------------------------------------------------------------------------------------
-// Control frames
+// Envelopes
 
-/** What a reader makes of pieces: the frames until the first damaged one, and whether there was. */
+/** What a reader makes of pieces: the envelopes before the first damaged one, and was there one? */
 /** Requests that damage may leave whole: none of them changes anything but what is logged. */
-const KNOWN = /^((status|peers|routes|stats|config)\.get|engine\.reload|peers\.rekey|log\.level)$/;
+const KNOWN =
+  /^((status|peers|routes|stats|config)\.get|engine\.reload|peers\.rekey|log\.level|network\.(publish|explain))$/;
 
-const readAll = (pieces: readonly Buffer[]): { frames: unknown[]; damaged: boolean } => {
-  const reader = new FrameReader();
-  const frames: unknown[] = [];
+const readAll = (pieces: readonly Buffer[]): { envelopes: unknown[]; damaged: boolean } => {
+  const reader = new EnvelopeReader();
+  const envelopes: unknown[] = [];
   try {
-    for (const piece of pieces) frames.push(...reader.push(Buffer.from(piece)));
-    return { frames, damaged: false };
+    for (const piece of pieces) envelopes.push(...reader.push(Buffer.from(piece)));
+    return { envelopes, damaged: false };
   } catch (error) {
-    assert.ok(error instanceof FrameError, String(error));
-    return { frames, damaged: true };
+    assert.ok(error instanceof EnvelopeError, String(error));
+    return { envelopes, damaged: true };
   }
 };
 
-test("damaged frames are maps or FrameError, however they are cut", () => {
+test("damaged envelopes are maps or EnvelopeError, however they are cut", () => {
   let maps = 0;
   fc.assert(
     fc.property(fc.nat(), (seed) => {
       const pieces = damagedStream(new Chance(seed));
-      const { frames, damaged } = readAll(pieces);
+      const { envelopes, damaged } = readAll(pieces);
       const bytes = Buffer.concat(pieces);
       const single = readAll(Array.from(bytes.subarray(0, 3_000), (byte) => Buffer.of(byte)));
       if (bytes.length <= 3_000) {
         assert.equal(single.damaged, damaged);
-        // Whole frames of the piece in which the damage is are not given out; none is made up.
-        assert.deepEqual(single.frames.slice(0, frames.length), frames);
+        // Whole envelopes of the piece in which the damage is are not given out; none is made up.
+        assert.deepEqual(single.envelopes.slice(0, envelopes.length), envelopes);
       }
-      for (const frame of frames) {
-        assert.ok(typeof frame === "object" && frame !== null && !Array.isArray(frame));
+      for (const envelope of envelopes) {
+        assert.ok(typeof envelope === "object" && envelope !== null && !Array.isArray(envelope));
         maps++;
         try {
-          const { request, type, id } = readRequest(frame as Record<string, unknown>);
+          const { request, type, id } = readRequest(envelope as Record<string, unknown>);
           assert.ok(type.length <= 40 && Number.isInteger(id));
           const known = request === null || KNOWN.test(request.type);
           assert.ok(known, `a request made of damage: ${type}`);
         } catch (error) {
-          assert.ok(error instanceof FrameError, String(error));
+          assert.ok(error instanceof EnvelopeError, String(error));
         }
       }
       assert.equal(({} as { polluted?: unknown }).polluted, undefined);
     }),
     runs(1_500),
   );
-  assert.ok(maps > 100, `only ${maps} frames were maps`);
+  assert.ok(maps > 100, `only ${maps} envelopes were maps`);
 });
 
-test("a large frame in small pieces takes no longer than its bytes", () => {
-  const reader = new FrameReader();
+test("a large envelope in small pieces takes no longer than its bytes", () => {
+  const reader = new EnvelopeReader();
   const header = Buffer.alloc(4);
-  header.writeUInt32LE(FRAME_BYTES_MAX);
+  header.writeUInt32LE(ENVELOPE_BYTES_MAX.request);
   const piece = Buffer.alloc(64, 1);
   const start = process.cpuUsage();
   reader.push(header);
-  for (let at = 64; at < FRAME_BYTES_MAX; at += 64) assert.deepEqual(reader.push(piece), []);
+  for (let at = 64; at < ENVELOPE_BYTES_MAX.request; at += 64)
+    assert.deepEqual(reader.push(piece), []);
   const ms = process.cpuUsage(start).user / 1_000;
   // Milliseconds; seconds when every piece moves what came before it.
   assert.ok(ms < 1_000, `${ms} ms`);
@@ -343,6 +346,18 @@ const twinRequest = (fields: Readonly<Record<string, unknown>>): [unknown, probl
     const known = level === null || level === "warn" || level === "silent";
     return known ? [{ type, level }, false] : [null, true];
   }
+  if (type === "network.explain") {
+    const { subject } = fields;
+    const named = typeof subject === "string" && subject.length <= 100;
+    return named ? [{ type, subject }, false] : [null, true];
+  }
+  if (type === "network.publish") {
+    const { definition, list, secret, sealed } = fields;
+    const bytes = [definition, list].every((one) => one instanceof Uint8Array);
+    const key = secret instanceof Uint8Array && secret.length === 32 ? secret : null;
+    if (!bytes || (key === null) === (sealed === undefined)) return [null, true];
+    return [{ type, definition, list, secret: key, sealed: sealed ?? null }, false];
+  }
   return [null, false];
 };
 
@@ -354,7 +369,7 @@ test("a request is read as the twin reads it", () => {
       const fields = someRequest(new Chance(seed));
       const { version, id, type } = fields;
       if (version !== CONTROL_VERSION || !isId(id)) {
-        assert.throws(() => readRequest(fields), FrameError);
+        assert.throws(() => readRequest(fields), EnvelopeError);
         return;
       }
       const [expected, problem] = twinRequest(fields);

@@ -17,7 +17,12 @@ import {
   messageKind,
   RESPONSE,
 } from "../../src/wire/handshake.ts";
-import { checkBits, isPossibleIndex, makeIndex, makeIndexKey } from "../../src/wire/index.ts";
+import {
+  checkBits,
+  isPossibleReceiverIndex,
+  makeReceiverIndex,
+  makeReceiverIndexKey,
+} from "../../src/wire/receiver-index.ts";
 import {
   formatSockaddr,
   makeSockaddr,
@@ -257,16 +262,16 @@ test("an index is possible under its key, and under no other check bits", () => 
   const word = fc.nat(0xffff_ffff);
   fc.assert(
     fc.property(exactly(8), word, word, (bytes, random, other) => {
-      const key = makeIndexKey(bytes);
+      const key = makeReceiverIndexKey(bytes);
       assert.equal(key.multiplier % 2, 1);
-      const index = makeIndex(key, random);
-      assert.ok(isPossibleIndex(key, index) && index >>> 0 === index);
+      const index = makeReceiverIndex(key, random);
+      assert.ok(isPossibleReceiverIndex(key, index) && index >>> 0 === index);
       assert.equal(index & 0xf_ffff, random & 0xf_ffff);
       // The same mix in whole numbers without an end.
       const mixed = BigInt((random & 0xf_ffff) ^ key.mask) * BigInt(key.multiplier);
       assert.equal(BigInt(checkBits(key, random)), BigInt.asUintN(32, mixed) >> 20n);
       const changed = ((index & 0xf_ffff) | (other & ~0xf_ffff)) >>> 0;
-      assert.equal(isPossibleIndex(key, changed), changed === index);
+      assert.equal(isPossibleReceiverIndex(key, changed), changed === index);
     }),
     runs(5_000),
   );

@@ -7,7 +7,7 @@
 import { ENGINE, PEER, SESSION } from "../../src/memory/layout.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "../../src/memory/region.ts";
 import { SESSION_FIELD, sessionWord } from "../../src/memory/sessions.ts";
-import { RANDOM_MASK } from "../../src/wire/index.ts";
+import { RANDOM_MASK } from "../../src/wire/receiver-index.ts";
 import { Violation } from "./ledger.ts";
 
 const CURRENT = fieldWord(PEER.fields.current);
@@ -43,7 +43,7 @@ export class Holdings {
   /** A turn begins. */
   take(): void {
     const { u32, layout } = this.#arena;
-    const indices = wordOf(this.#arena, "indexTable", 4, 0);
+    const indices = wordOf(this.#arena, "receiverIndices", 4, 0);
     for (let session = 0; session < layout.count.sessions; session++) {
       const word = sessionWord(this.#arena, session);
       const index = u32[word + SESSION_FIELD.localIndex]! & RANDOM_MASK;

@@ -15,6 +15,8 @@ import { COUNT, IO } from "../../src/memory/layout.ts";
 import { type Arena, doubleAt, fieldWord, shareOf, wordOf } from "../../src/memory/region.ts";
 import { setTunIndex } from "../../src/memory/underlay.ts";
 import { Holdings } from "./holdings.ts";
+import type { Ledger } from "./ledger.ts";
+import { Moves } from "./moves.ts";
 import type { Random } from "./random.ts";
 import type { Schedule } from "./schedule.ts";
 import type { Path, Place, Port } from "./stage.ts";
@@ -33,8 +35,8 @@ const IDLE_MS = 5_000;
 export const LASTS_MS = 50;
 const FRAME_BYTES = 65_535 + 16;
 const RECEIVED_BYTES = 2_048;
-/** A peer gets a socket of its own as soon as two packets come within 200 ms. */
-const BUSY_BYTES = 1;
+/** A peer gets a socket of its own by a packet or two in 100 ms. */
+const BUSY_BYTES = 200;
 const NOWHERE = new Uint8Array(0);
 
 /** Who keeps an I/O actor. */
@@ -55,6 +57,8 @@ export interface Keeper {
   /** Owned by the taker. */
   readonly onSent: (datagram: Buffer, path: Path) => void;
   readonly onBell: () => void;
+  readonly ledger: Pick<Ledger, "isSealed">;
+  readonly count: (what: string, amount?: number) => void;
 }
 
 export class IoActor {
@@ -72,6 +76,7 @@ export class IoActor {
   readonly #bytes = new Uint8Array(32 * RECEIVED_BYTES);
   readonly #meta = new Uint8Array(32 * 64);
   readonly #holdings: Holdings;
+  readonly #moves: Moves;
   /** Until it waits again, it may hold what it has seen in this turn. */
   #isInTurn = false;
   #ready = 0;
@@ -83,6 +88,7 @@ export class IoActor {
     this.#port = place.ports[thread]!;
     this.#counters = new Counters(arena, thread);
     this.#holdings = new Holdings(arena, thread);
+    this.#moves = new Moves(arena, keeper.ledger);
     const word = wordOf(arena, "ios", IO.size, thread);
     this.#clock = doubleAt(word, IO.fields.nowMs);
     this.#loops = word + fieldWord(IO.fields.loops);
@@ -188,6 +194,9 @@ export class IoActor {
     const sent = counters.get(COUNT.sentDatagrams);
     const received = counters.get(COUNT.receivedDatagrams);
     const inside = this.#inside.length > 0;
+    // What comes out of the tunnel itself moves nobody.
+    const taken = inside ? [] : this.#datagrams.slice(0, INPUTS_A_TURN);
+    this.#moves.before(taken.map(({ datagram, path }) => ({ datagram, from: path.address })));
     setTunIndex(this.#keeper.arena, inside ? LOOPBACK_INDEX : 0);
     const given = inside ? this.#giveDatagrams(this.#inside) : this.#give();
     for (let looks = 0; ; looks++) {
@@ -196,7 +205,8 @@ export class IoActor {
       if (looks === LOOKS_MAX) throw new Error("loopback lost a datagram");
     }
     setTunIndex(this.#keeper.arena, 0);
-    const { onWritten, onBell, place } = this.#keeper;
+    const { onWritten, onBell, place, count } = this.#keeper;
+    count("moves by the newest", this.#moves.after());
     for (let i = writes() - wrote; i > 0; i--) {
       const bytes = readSync(this.#port.host, this.#frame);
       onWritten(this.#frame.subarray(0, bytes));

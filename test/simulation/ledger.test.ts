@@ -1,7 +1,13 @@
 /** ledger — each thing that must never happen is noticed when it does. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SESSION } from "../../src/memory/layout.ts";
+import { PeerEntries } from "../../src/memory/peers.ts";
+import { doubleAt, makeArena } from "../../src/memory/region.ts";
+import { Sessions, sessionWord } from "../../src/memory/sessions.ts";
+import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import { Ledger, Violation } from "./ledger.ts";
+import { Moves } from "./moves.ts";
 import { addressOf, type Flow, makeFrame, readFrame } from "./packets.ts";
 import { Random } from "./random.ts";
 
@@ -67,4 +73,43 @@ test("a nonce twice, and a message in clear", () => {
   noticed(() => ledger.sealed("key", message), /nonce twice/);
   const clear = Buffer.concat([Buffer.alloc(16), ledger.write(0, 1, 40, 0, false)]);
   noticed(() => ledger.sealed("key", clear), /in clear/);
+});
+
+/** A data message under a counter, to the session that the index names. */
+const dataOf = (index: number, counter: bigint): Buffer => {
+  const datagram = Buffer.alloc(32);
+  datagram.writeUInt32LE(4);
+  datagram.writeUInt32LE(index, 4);
+  datagram.writeBigUInt64LE(counter, 8);
+  return datagram;
+};
+
+test("a peer moves by the newest of its session, sealed and from there, by nothing else", () => {
+  const arena = makeArena({ ioThreads: 1, workers: 0, peers: 2, routes: 4 });
+  const sessions = new Sessions(arena);
+  const entries = new PeerEntries(arena);
+  const places = [1, 2].map((last) => makeSockaddr(Uint8Array.of(192, 0, 2, last), 1));
+  const [here, there] = places as [Uint8Array, Uint8Array];
+  const key = new Uint8Array(32);
+  const [peer, localIndex] = [1, 8];
+  const session = sessions.take();
+  sessions.fill(session, {
+    ...{ peer, localIndex, remoteIndex: 8, suite: 0, initiator: true, owner: 0 },
+    ...{ rejectAtMs: 1, rejectAt: 1n, sendKey: key, receiveKey: key },
+  });
+  const last = doubleAt(sessionWord(arena, session), SESSION.fields.lastCounter);
+  const turn = (datagram: Buffer, from: Uint8Array, isSealed = true): number => {
+    const moves = new Moves(arena, { isSealed: () => isSealed });
+    entries.setEndpoint(peer, here);
+    arena.u64[last] = 7n;
+    moves.before([{ datagram, from }]);
+    entries.setEndpoint(peer, there);
+    return moves.after();
+  };
+  assert.equal(turn(dataOf(localIndex, 7n), there), 1);
+  noticed(() => turn(dataOf(localIndex, 6n), there), /moved to 192\.0\.2\.2:1/);
+  noticed(() => turn(dataOf(localIndex, 7n), here), /moved/);
+  noticed(() => turn(dataOf(localIndex, 7n), there, false), /moved/);
+  noticed(() => turn(dataOf(localIndex + 16, 7n), there), /moved/);
+  noticed(() => turn(Buffer.alloc(8), there), /moved/);
 });

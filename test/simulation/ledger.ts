@@ -4,6 +4,7 @@
  *     no nonce twice · nothing in clear · nothing delivered that was not sent, to somebody else,
  *     changed, or twice · no packet whose inner source is not its sender's
  */
+import { createHash } from "node:crypto";
 import {
   addressOf,
   MARK,
@@ -32,6 +33,8 @@ interface Sent {
   delivered: boolean;
 }
 
+const digest = (datagram: Buffer): string => createHash("sha1").update(datagram).digest("base64");
+
 const violate = (text: string): never => {
   throw new Violation(text);
 };
@@ -46,6 +49,8 @@ export class Ledger {
   /** Packets by number. */
   readonly #sent: Sent[] = [];
   readonly #nonces = new Set<string>();
+  /** Data messages that left machines, as hashes. */
+  readonly #sealed = new Set<string>();
   #delivered = 0;
   /** When the newest packet that arrived from one at another was sent; by `from`, then `to`. */
   readonly #newest: number[][];
@@ -85,6 +90,12 @@ export class Ledger {
     if (this.#nonces.has(nonce)) violate(`nonce twice: ${nonce}`);
     this.#nonces.add(nonce);
     if (datagram.includes(MARK)) violate(`a message in clear: ${datagram.toString("hex")}`);
+    this.#sealed.add(digest(datagram));
+  }
+
+  /** Did a machine seal exactly this? */
+  isSealed(datagram: Buffer): boolean {
+    return this.#sealed.has(digest(datagram));
   }
 
   /** A frame was written to a machine's TUN device. Returns its packets. */

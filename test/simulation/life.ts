@@ -18,7 +18,7 @@ import { type Arena, fieldWord, makeArena, regionTables, wordOf } from "../../sr
 import { SESSION_FIELD, sessionWord } from "../../src/memory/sessions.ts";
 import { setTunIndex } from "../../src/memory/underlay.ts";
 import type { Change } from "../../src/schema/change.ts";
-import { RANDOM_MASK } from "../../src/wire/index.ts";
+import { RANDOM_MASK } from "../../src/wire/receiver-index.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import { IoActor, type Keeper, LASTS_MS, LOOPBACK_INDEX, MTU } from "./io-actor.ts";
 import { Violation } from "./ledger.ts";
@@ -35,7 +35,6 @@ const STORES_A_TURN = 4;
 const PASSED_MS = LASTS_MS + 10;
 
 export type LifeOptions = Omit<Keeper, "arena" | "alive" | "attach" | "onBell"> & {
-  readonly count: (what: string) => void;
   readonly onError: (error: unknown) => void;
   readonly peers: number;
   readonly suites: Pick<ControlOptions, "cipher" | "aes">;
@@ -218,7 +217,7 @@ export class Life {
   /** The key that sealed a data message to one of these peers. */
   keyOf(datagram: Buffer, publicKeys: readonly Uint8Array[]): string {
     const { u32, u8, layout } = this.arena;
-    const peers = publicKeys.map((key) => this.control.roster.find(key)?.index);
+    const peers = publicKeys.map((key) => this.control.roster.find(key)?.entry);
     for (let session = 0; session < layout.count.sessions; session++) {
       const word = sessionWord(this.arena, session);
       if ((u32[word]! & 1) === 0 || !peers.includes(u32[word + SESSION_FIELD.peer])) continue;
@@ -264,7 +263,11 @@ export class Life {
       const held = Buffer.from(buffer, start, SESSION.size - 4);
       if (!held.equals(ZEROES.subarray(0, held.length))) found.push(`bytes of session ${session}`);
     }
-    const indices = Buffer.from(buffer, layout.base.indexTable, 4 * layout.count.indexTable);
+    const indices = Buffer.from(
+      buffer,
+      layout.base.receiverIndices,
+      4 * layout.count.receiverIndices,
+    );
     if (!indices.equals(ZEROES)) found.push("receiver indices");
     for (let thread = 0; thread < limits.ioThreads; thread++) {
       const io = wordOf(this.arena, "ios", IO.size, thread);

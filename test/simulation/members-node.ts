@@ -265,7 +265,8 @@ export class VirtualNode implements NetworkWorld {
     { kind: "local", sockaddr: sockaddrOf(this.place) },
   ];
 
-  readonly bootstrap = (): readonly Uint8Array[] => this.options.bootstrap ?? [];
+  readonly bootstrap = () =>
+    (this.options.bootstrap ?? []).map((sockaddr) => ({ sockaddr, nodeKey: null }));
   readonly port = (): number => PORT;
   readonly count = (what: string, amount: number): void => this.stage.count(what, amount);
 

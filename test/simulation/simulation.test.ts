@@ -29,6 +29,7 @@ const REACHED = [
   "handshakesAnswered",
   "handshakeReplayed",
   "roamed",
+  "moves by the newest",
   "cookieAsked",
   "cookieNeighbour",
   "innerSource",

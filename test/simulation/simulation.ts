@@ -353,12 +353,18 @@ class Simulation {
     }
   }
 
-  /** With a session, an engine that knows a peer as one is known to it. */
+  /**
+   * With a session, an engine that knows a peer as one is known to it, and nobody is thought to
+   * take a suite that it took in a former life.
+   */
   #checkKnown(): void {
     for (const one of this.#machines) {
       for (const other of this.#machines) {
         if (!one.knows(other)) continue;
         this.counts.set("knows", (this.counts.get("knows") ?? 0) + 1);
+        const { suites } = one.life!.control;
+        const refused = suites.of(one.peerOf(other)!) & ~other.life!.control.suites.taken;
+        if (refused !== 0) throw new Error(`${one.id} takes ${other.id} for who it was`);
         if (other.knows(one)) continue;
         throw new Error(`${one.id} knows ${other.id} as an engine, which does not know it`);
       }

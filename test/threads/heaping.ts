@@ -117,7 +117,7 @@ const stage = (options: HeapOptions): Arena => {
   const mode = options.handedOver ? HAND_OVER.always : HAND_OVER.inline;
   arena.u32[engine + fieldWord(ENGINE.fields.handOver)] = mode;
   const cidr = (bytes: Uint8Array): Cidr => ({ version: 4, bytes, prefixLength: 32 });
-  const owner = { index: 0 };
+  const owner = { entry: 0 };
   publishRoutes(
     arena,
     [SOURCE, ...TARGETS].map((bytes) => ({ cidr: cidr(bytes), owner })),

@@ -101,7 +101,7 @@ export const openRoom = (workers: number, counters: number): Room => {
   addon.attach(arena.u8, bases, counts);
   writeMtu(arena, PACKET_BYTES);
   const cidr = { version: 4, bytes: Uint8Array.of(10, 0, 0, 0), prefixLength: 8 } as const;
-  publishRoutes(arena, [{ cidr, owner: { index: 0 } }]);
+  publishRoutes(arena, [{ cidr, owner: { entry: 0 } }]);
   const wake = addon.eventOpen();
   assert(wake >= 0, addon.errorText(-wake));
   const io = { thread: 0, tun: -1, vnetHeaderBytes: 0, udp4: -1, udp6: -1, wake };

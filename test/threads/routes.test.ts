@@ -19,7 +19,7 @@ const WAIT_MS = 10_000;
 
 const prefix = (address: number, prefixLength: number, peer: number): RouteEntry => {
   const bytes = Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address);
-  return { cidr: { version: 4, bytes, prefixLength }, owner: { index: peer } };
+  return { cidr: { version: 4, bytes, prefixLength }, owner: { entry: peer } };
 };
 
 /** Later tables hold more prefixes, so that every address lies elsewhere in them. */

@@ -36,6 +36,7 @@ const BAD: readonly (readonly [bans: readonly Ban[], what: string, text: string]
   [BANS, "Math.random", "const chance = Math.random() * 3;"],
   [BANS, "setEndpoint", "    entries.setEndpoint(peer.index, address);"],
   [BANS, "a change of the roster", "    roster.remove(peer);"],
+  [BANS, "another active peer", "    this.roster.groups.setActive(hop, peer);"],
   [BANS, "setTimeout and setInterval", "  setTimeout(() => {}, 10);"],
   [BANS, "setTimeout and setInterval", 'import { setTimeout as sleep } from "node:timers/promises";'],
   [BANS, "new SharedArrayBuffer", "const words = new Int32Array(new SharedArrayBuffer(4));"],

@@ -36,7 +36,8 @@ export const BOTH: Readonly<Record<string, string>> = {
 };
 
 /** Files where the numbers of both are declared. */
-const TABLE_FILES = "memory/(layout|numbers|route-index)|wire/(frames|handshake|index|sockaddr)";
+const TABLE_FILES =
+  "memory/(layout|numbers|route-tree)|wire/(frames|handshake|receiver-index|sockaddr)";
 const TABLES = new RegExp(`^src/(${TABLE_FILES})\\.ts$|\\.gen\\.h$`);
 /** TypeScript of the packet path; the rehearsal plays control's part as well. */
 const PATH = /^src\/(io|crypto|workers)\/(?!native\/|rehearsal).*\.ts$/;

@@ -16,7 +16,7 @@ import {
   identityOf,
   routeOf,
 } from "../simulation/members-fleet.ts";
-import { recordKey, statementOf } from "./network-parts.ts";
+import { recordKey, statementOf } from "./network-room.ts";
 
 const DAY_S = 86_400;
 

@@ -1,7 +1,13 @@
 /** admit — peers of the network come and go at once, and change nothing that is configured. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { MembershipWorld } from "../../src/control/membership.ts";
+import type { Network } from "../../src/control/network/network.ts";
+import type { NetworkWorld } from "../../src/control/network/world.ts";
+import type { Peer } from "../../src/control/peers/peer.ts";
 import { GATHER_MS } from "../../src/control/peers/roster.ts";
+import { COMMAND } from "../../src/memory/layout.ts";
+import { Consumer } from "../../src/memory/queue.ts";
 import type { PeerChange } from "../../src/schema/change.ts";
 import type { EngineError } from "../../src/schema/errors.ts";
 import { type Cidr, parseCidr } from "../../src/wire/cidr.ts";
@@ -39,12 +45,12 @@ test("a member comes at once, its routes with the first that are gathered", asyn
   pair.run(GATHER_MS);
   const first = end.control.admit(member(1, "10.0.0.11/32"));
   assert(first !== null);
-  assert.equal(leadsTo(end, "10.0.0.11/32"), first.index, "nothing was published for a while");
+  assert.equal(leadsTo(end, "10.0.0.11/32"), first.entry, "nothing was published for a while");
   const second = end.control.admit(member(2, "10.0.0.12/32"));
   assert(second !== null);
   assert.equal(leadsTo(end, "10.0.0.12/32"), -1, "gathered");
   pair.run(GATHER_MS + 20);
-  assert.equal(leadsTo(end, "10.0.0.12/32"), second.index);
+  assert.equal(leadsTo(end, "10.0.0.12/32"), second.entry);
 });
 
 test("dismissed, it is gone at once, whatever is gathered", async () => {
@@ -56,6 +62,23 @@ test("dismissed, it is gone at once, whatever is gathered", async () => {
   assert.equal(end.control.dismiss(peer), false, "once");
 });
 
+test("a group fails over: one store, and what waits is looked up again", async () => {
+  const { pair, end } = await room();
+  const { control, arena } = end;
+  const gateways = [1, 2].map((name) => control.admit(member(name))!) as [Peer, Peer];
+  const group = control.roster.group("gateways")!;
+  for (const { entry } of gateways) assert(control.roster.groups.entitle(group.entry, entry));
+  assert(control.roster.route(group, cidr("10.9.0.0/16")));
+  control.failOver(group, gateways[0]);
+  pair.run(GATHER_MS + 20);
+  assert.equal(leadsTo(end, "10.9.0.1/32"), group.entry);
+  const told = new Consumer(arena, "commands", 0);
+  while (told.next());
+  control.failOver(group, gateways[1]);
+  assert.equal(control.roster.groups.active(group.entry), gateways[1].entry);
+  assert(told.next() && told.kind === COMMAND.release && !told.next());
+});
+
 test("what a file or a person says is never changed by the network", async () => {
   const { pair, end } = await room();
   const { control, peer: ours } = end;
@@ -65,12 +88,12 @@ test("what a file or a person says is never changed by the network", async () =>
   const peer = control.admit(member(1, "10.0.0.2/32", "10.0.0.11/32"));
   assert(peer !== null);
   pair.run(GATHER_MS + 20);
-  assert.equal(leadsTo(end, "10.0.0.2/32"), ours.index);
-  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.index);
+  assert.equal(leadsTo(end, "10.0.0.2/32"), ours.entry);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.entry);
   // A person who gives a member's prefix to somebody else is obeyed.
   const mine = { publicKey: ours.publicKey, allowedIps: [cidr("10.0.0.11/32")] };
   await control.apply({ peers: [mine] });
-  assert.equal(leadsTo(end, "10.0.0.11/32"), ours.index);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), ours.entry);
 });
 
 test("reload, setconf and remove touch what is configured, and no member", async () => {
@@ -79,10 +102,18 @@ test("reload, setconf and remove touch what is configured, and no member", async
   const one = member(1, "10.0.0.11/32");
   const peer = control.admit(one)!;
   await control.apply({ replacePeers: true, peers: [] }, "file");
-  await control.apply({ replacePeers: true, peers: [] }, "live");
-  await control.apply({ peers: [{ publicKey: publicKeyOf(one), remove: true }] });
+  await control.apply({ replacePeers: true, peers: [] }, "command");
+  const removed = { peers: [{ publicKey: publicKeyOf(one), remove: true as const }] };
+  await control.apply(removed, "file");
+  // As `wg syncconf` writes it.
+  const { listenPort, fwmark } = control;
+  await control.apply({ ...removed, privateKey: end.privateKey, listenPort, fwmark }, "wg");
+  const isRefused = (error: EngineError): boolean => error.code === "NETWORK_PEER";
+  for (const by of ["command", "wg"] as const) {
+    await assert.rejects(control.apply(removed, by), isRefused, "who asks for it is told");
+  }
   assert.deepEqual([...control.roster.peers()], [peer]);
-  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.index);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.entry);
 });
 
 test("a person sets a member's keepalive and nothing else; a file makes it its own", async () => {
@@ -100,6 +131,22 @@ test("a person sets a member's keepalive and nothing else; a file makes it its o
   assert.equal(control.dismiss(peer), false);
 });
 
+test("a prefix of a member's that somebody had comes back to it", async () => {
+  const { end } = await room();
+  const { control, peer: ours } = end;
+  const one = control.admit(member(1, "10.0.0.2/32", "10.0.0.11/32"))!;
+  const prefixes = (peer: Peer): Cidr[] => [...control.roster.allowed.of(peer)];
+  assert.deepEqual(prefixes(one), [cidr("10.0.0.11/32")]);
+  const { publicKey } = ours;
+  const taken = [cidr("10.0.0.11/32")];
+  await control.apply({ peers: [{ publicKey, allowedIps: taken }] });
+  assert.deepEqual(prefixes(one), []);
+  await control.apply({ peers: [{ publicKey, removedAllowedIps: taken }] });
+  assert.deepEqual(prefixes(one), taken);
+  await control.apply({ peers: [{ publicKey, remove: true }] });
+  assert.equal(prefixes(one).length, 2);
+});
+
 test("no room is no member: entries, prefixes, and while a change waits", async () => {
   const { end } = await room();
   const { control } = end;
@@ -109,4 +156,49 @@ test("no room is no member: entries, prefixes, and while a change waits", async 
   await waiting;
   for (let i = 1; i <= 3; i++) assert.notEqual(control.admit(member(i)), null);
   assert.equal(control.admit(member(4)), null);
+});
+
+test("what the network changes while a change waits is made when that is", async () => {
+  const { pair, end } = await room();
+  const { control } = end;
+  const peer = control.admit(member(1, "10.0.0.11/32"))!;
+  const waiting = control.apply({ peers: [] });
+  await Promise.resolve();
+  assert.equal(control.amend(peer, member(1, "10.0.0.12/32")), true);
+  await waiting;
+  pair.run(GATHER_MS + 20);
+  assert.equal(leadsTo(end, "10.0.0.12/32"), peer.entry);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), -1);
+});
+
+test("a file that names a member's key has its peer, which is a member all the same", async () => {
+  const { end } = await room();
+  const { control } = end;
+  const gone: unknown[] = [];
+  let made = 0;
+  const network = {
+    gone: (handle: unknown) => gone.push(handle),
+    roomMade: () => made++,
+  } as unknown as Network;
+  let given: NetworkWorld | null = null;
+  control.join({} as MembershipWorld, (world) => {
+    given = world;
+    return network;
+  });
+  const one = member(1, "10.0.0.11/32");
+  const peer = given!.admit(one) as Peer;
+  assert.equal(control.entries.frameBudget(peer.entry), "member");
+  await control.apply({ peers: [one] }, "file");
+  assert.ok(given!.isStatic(peer));
+  assert.equal(made, 1);
+  assert.deepEqual(gone, []);
+  assert.equal(control.entries.frameBudget(peer.entry), "member", "it tells others");
+  assert.equal(given!.amend(peer, { ...one, allowedIps: [] }), true);
+  assert.equal(leadsTo(end, "10.0.0.11/32"), peer.entry, "and what a file says holds");
+  // The file gives it up: what the network may still hold of it reaches nobody's entry.
+  await control.apply({ replacePeers: true, peers: [] }, "file");
+  assert.deepEqual(gone, [peer]);
+  assert.equal(given!.sendFrame(peer, 12, new Uint8Array(13)), false);
+  assert.equal(given!.endpoint(peer), null);
+  assert.equal(given!.hasSession(peer), false);
 });

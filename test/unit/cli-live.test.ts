@@ -13,8 +13,8 @@ import {
 } from "../../src/control/doors/socket.ts";
 import type { Change } from "../../src/schema/change.ts";
 import type { LogLevel } from "../../src/schema/config.ts";
-import type { PeerValue } from "../../src/schema/control.ts";
 import { EngineError } from "../../src/schema/errors.ts";
+import type { PeerValue } from "../../src/schema/requests.ts";
 import { formatCidr } from "../../src/wire/cidr.ts";
 import { cidr, keyOf, OFFICE, OTHER, ROUTES, STATS, STATUS, TWIN, textOf } from "./cli-values.ts";
 
@@ -82,6 +82,10 @@ const handlers: ControlHandlers = {
   "log.level": (level) => {
     asked.level = level ?? asked.level;
     return asked.level;
+  },
+  "network.explain": (subject) => ({ subject, sentences: [] }),
+  "network.publish": () => {
+    throw new EngineError("NO_NETWORK", { name: "cli0" });
   },
   "engine.stop": () => {},
 };

@@ -1,6 +1,6 @@
 /** cli-values — what an engine of the command line's tests answers. */
 import { statSync } from "node:fs";
-import type { PeerValue, RouteValue, StatsValue, StatusValue } from "../../src/schema/control.ts";
+import type { PeerValue, RouteValue, StatsValue, StatusValue } from "../../src/schema/requests.ts";
 import { parseCidr } from "../../src/wire/cidr.ts";
 
 export const keyOf = (n: number): Uint8Array => new Uint8Array(32).fill(n);
@@ -13,11 +13,11 @@ export const STATUS: StatusValue = {
   network: statSync("/proc/self/ns/net").ino, threads: 1, ioThreads: 1, startedMs: 125_000, keyLog: false, pid: 17_294, addresses: ["10.66.0.2/24", "fd66::2/64"], warnings: [], defence: { state: "calm", rung: 0 },
   features: { gso: true, gro: false, tunOffload: true, uso: false, mergeTcp: true, mergeUdp: false, connectedSockets: true, aesHardware: true, aes256gcm: true },
   offBecause: { uso: "the kernel does not have it; Linux 6.2 has" },
-  counters: { tunPackets: 1_234_567, tunReads: 0 }, drops: { noRoute: 3, replayed: 0 },
+  counters: { tunPackets: 1_234_567, tunReads: 0 }, drops: { noRoute: 3, replayed: 0 }, membership: null,
 };
 // biome-ignore format: a table
 export const OFFICE: PeerValue = {
-  name: "office", nodeId: null, wireguardPublicKey: textOf(1), addresses: ["10.66.0.2/32", "10.5.0.0/16"], endpoint: null, endpointName: "vpn.example.org:51820", endpointProblem: null,
+  name: "office", nodeId: null, origin: "file", wireguardPublicKey: textOf(1), addresses: ["10.66.0.2/32", "10.5.0.0/16"], endpoint: null, endpointName: "vpn.example.org:51820", endpointProblem: null,
   path: "none", cipher: null, lastHandshakeMs: null, rxBytes: 0, txBytes: 1_536, rttMs: null, mtu: 1_420, state: "waiting", silentMs: null,
 };
 export const OTHER: PeerValue = {

@@ -41,10 +41,11 @@ const run = (...words: string[]): Run =>
 const COMMANDS = [
   "keygen", "pubkey", "start", "stop", "reload", "status", "peers", "routes", "stats", "peer", "peer add", "peer remove",
   "route", "route add", "route remove", "config", "config get", "config set", "rekey", "log-level", "check", "demo",
-  "completion",
+  "completion", "request", "network", "network create", "network sign", "network issuer", "network revoke", "network publish",
+  "network rotate-secret", "network rotate-authority", "network backup", "network restore", "network show",
 ];
 /** They print nothing, a shell script, or only lead to others. */
-const WITHOUT_JSON = ["start", "completion", "peer", "route", "config"];
+const WITHOUT_JSON = ["start", "completion", "peer", "route", "config", "network"];
 
 test("--help lists every command, and each has help with examples", () => {
   const { stdout, status } = run("--help");

@@ -11,7 +11,7 @@ import {
   type ControlHandlers,
   openControlSocket,
 } from "../../src/control/doors/socket.ts";
-import { CONTROL_VERSION, encodeFrame, type RouteValue } from "../../src/schema/control.ts";
+import { CONTROL_VERSION, encodeEnvelope, type RouteValue } from "../../src/schema/requests.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-clients-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -50,13 +50,15 @@ const open = (name: string, more: Partial<ControlHandlers> = {}) =>
       "engine.reload": refuse,
       "peers.rekey": refuse,
       "log.level": refuse,
+      "network.explain": refuse,
+      "network.publish": refuse,
       "engine.stop": refuse,
       ...more,
     },
   });
 
 const request = (fields: object): Buffer =>
-  encodeFrame({ version: CONTROL_VERSION, id: 5, ...fields });
+  encodeEnvelope({ version: CONTROL_VERSION, id: 5, ...fields });
 
 /** Clients that are connected, each of which has done this. */
 const crowd = async (file: string, greet: (client: Socket) => void): Promise<Socket[]> => {

@@ -5,7 +5,7 @@ import { Neighbours } from "../../src/control/network/neighbours.ts";
 import { FRAME_KINDS } from "../../src/wire/frames.ts";
 import { identityOf } from "../simulation/members-fleet.ts";
 import type { VirtualNode } from "../simulation/members-node.ts";
-import { membersOf, openScene, statementOf } from "./network-parts.ts";
+import { membersOf, openScene, statementOf } from "./network-room.ts";
 
 const COUNT = 60;
 const all = Array.from({ length: COUNT }, (_, i) => statementOf(identityOf(i)));
@@ -53,7 +53,7 @@ test("who keeps us counts for the others; a silent one is passed over, and tried
   const { choose, neighbours, members, ownId } = make();
   const ring = order(ownId);
   const inbound = new Set([ring[5]!, ring[6]!].map((id) => members.byId(id)));
-  assert.equal(choose(0, (slot) => inbound.has(slot)).length, 2);
+  assert.equal(choose(0, (slot) => inbound.has(slot)).length, 3, "one at least is our own choice");
   neighbours.fellSilent(ring[0]!, 1_000);
   assert.ok(neighbours.isStale);
   assert.equal(choose(1_000)[0], ring[1]);
@@ -140,9 +140,10 @@ test("who pays for each byte has one neighbour, and declines others", () => {
   pass(400_000);
   assert.equal(degreeOf(nodes[5]!), 1);
   const sent = nodes[5]!.bytesOut + nodes[5]!.bytesIn;
-  pass(3_600_000);
-  const bytesADay = 24 * (nodes[5]!.bytesOut + nodes[5]!.bytesIn - sent);
-  assert.ok(bytesADay < 1.5e6, `${bytesADay}`);
+  // Once in hours the session is lost, and all are called: an hour is no measure.
+  pass(12 * 3_600_000);
+  const bytesADay = 2 * (nodes[5]!.bytesOut + nodes[5]!.bytesIn - sent);
+  assert.ok(bytesADay < 1.7e6, `${bytesADay}`);
   assert.ok(counts.size > 0);
 });
 

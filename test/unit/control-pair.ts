@@ -114,11 +114,11 @@ export class End {
 
   /** Something authentic arrives on the session that it answered. */
   confirm(): void {
-    const { index } = this.peer;
+    const { entry } = this.peer;
     const { next } = this.held;
     if (next === null) return;
     const events = new Producer(this.arena, "events", 0);
-    assert(events.put(EVENT.confirmed, index, next.session, next.generation, 0));
+    assert(events.put(EVENT.confirmed, entry, next.session, next.generation, 0));
     this.control.hear();
   }
 

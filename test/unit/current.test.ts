@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { makeHandlers, type Served } from "../../src/control/doors/handlers.ts";
 import { Reloads } from "../../src/control/doors/reloads.ts";
-import type { ConfigValue } from "../../src/schema/control.ts";
 import { formatWireguardKey, identityFromKey } from "../../src/schema/identity.ts";
-import { loadConfig } from "../../src/schema/load.ts";
+import { loadConfig } from "../../src/schema/load-config.ts";
+import type { ConfigValue } from "../../src/schema/requests.ts";
 import { parseCidr } from "../../src/wire/cidr.ts";
 import { Pair } from "./control-pair.ts";
 

@@ -15,7 +15,7 @@ const ELSEWHERE = makeSockaddr(Uint8Array.of(203, 0, 113, 9), 9);
 const ELSEWHERE_6 = makeSockaddr(new Uint8Array(16).fill(0xfd), 9);
 
 const endpointOf = (end: End): string | null =>
-  formatSockaddr(end.control.entries.endpoint(end.peer.index));
+  formatSockaddr(end.control.entries.endpoint(end.peer.entry));
 
 /** b restarts, and somebody sends it a copy of an initiation of a. */
 const replayed = async (from: Uint8Array, type: 1 | 5): Promise<Pair> => {
@@ -41,6 +41,7 @@ for (const from of [ELSEWHERE, ELSEWHERE_6]) {
       pair.carries = () => true;
       pair.run(6_000);
       pair.call(b);
+      pair.run(6_000);
       assert.ok(b.current?.initiator, "b has a session with a");
       assert.equal(endpointOf(b), "192.0.2.1:51820");
     });
@@ -49,7 +50,7 @@ for (const from of [ELSEWHERE, ELSEWHERE_6]) {
 
 test("the first packet in the session says where it is, and no other session's", async () => {
   const { b } = await replayed(ELSEWHERE, 1);
-  const { index } = b.peer;
+  const { entry } = b.peer;
   const { next } = b.held;
   assert(next !== null);
   const address = (from: Uint8Array): number => {
@@ -58,10 +59,10 @@ test("the first packet in the session says where it is, and no other session's",
   };
   const events = new Producer(b.arena, "events", 0);
   const { session, generation } = next;
-  assert(events.put(EVENT.confirmed, index, session, generation + 2, address(ELSEWHERE)));
+  assert(events.put(EVENT.confirmed, entry, session, generation + 2, address(ELSEWHERE)));
   b.control.hear();
   assert.equal(endpointOf(b), "192.0.2.1:51820");
-  assert(events.put(EVENT.confirmed, index, session, generation, address(ELSEWHERE)));
+  assert(events.put(EVENT.confirmed, entry, session, generation, address(ELSEWHERE)));
   b.control.hear();
   assert.equal(endpointOf(b), "203.0.113.9:9");
   assert.equal(b.current?.session, session);

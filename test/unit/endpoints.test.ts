@@ -16,6 +16,7 @@ test("a name that nobody answers for is asked for once at a time", async () => {
   let nowMs = 1;
   const resolve = (): Promise<string> => new Promise((give) => asked.push(give));
   const endpoints = new Endpoints({
+    calling: () => null,
     world: { bootMs: () => nowMs, resolve, say: () => {} },
     entries,
     askEveryMs: ASK_EVERY_MS,
@@ -41,6 +42,7 @@ test("a new endpoint forgets where the peer had roamed to", async () => {
   const at = (last: number): Uint8Array => makeSockaddr(Uint8Array.of(192, 0, 2, last), 1);
   let [nowMs, answer] = [1, at(1)];
   const endpoints = new Endpoints({
+    calling: () => null,
     world: { bootMs: () => nowMs, resolve: async () => answer, say: () => {} },
     entries,
     askEveryMs: ASK_EVERY_MS,
@@ -52,7 +54,7 @@ test("a new endpoint forgets where the peer had roamed to", async () => {
     nowMs += ASK_EVERY_MS;
     endpoints.ask(peer);
     await settled();
-    return entries.endpoint(peer.index);
+    return entries.endpoint(peer.entry);
   };
   endpoints.set(peer, { host: "vpn.example", port: 1 });
   await settled();

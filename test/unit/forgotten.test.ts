@@ -20,7 +20,7 @@ const GIVEN_UP_MS = 100_000;
 const EXPIRED_MS = 200_000;
 
 const callsAt = (end: End): string | null =>
-  formatSockaddr(end.control.entries.endpoint(end.peer.index));
+  formatSockaddr(end.control.entries.endpoint(end.peer.entry));
 
 const hex = (key: Uint8Array): string => Buffer.from(key).toString("hex");
 
@@ -38,9 +38,9 @@ const settle = async (): Promise<void> => {
 
 /** An I/O thread has a packet for the peer and no session. */
 const want = (pair: Pair, { arena, peer, control }: End): void => {
-  const word = peerWord(arena, peer.index);
+  const word = peerWord(arena, peer.entry);
   arena.f64[doubleAt(word, PEER.fields.wantedAtMs)] = pair.nowMs;
-  assert(new Producer(arena, "events", 0).put(EVENT.wanted, peer.index, 0, 0, 0));
+  assert(new Producer(arena, "events", 0).put(EVENT.wanted, peer.entry, 0, 0, 0));
   control.hear();
 };
 
@@ -94,7 +94,7 @@ test("while a session stands its address stays, and goes when nobody answers the
 test("an address that the peer roamed to is no configured one, and stays", async () => {
   const pair = await Pair.make(PLAIN, PLAIN);
   pair.call(pair.a);
-  pair.a.control.entries.setEndpoint(pair.a.peer.index, ELSEWHERE);
+  pair.a.control.entries.setEndpoint(pair.a.peer.entry, ELSEWHERE);
   await pair.a.control.apply(setconf(pair.a.peer.publicKey));
   giveUp(pair, pair.a);
   assert.equal(callsAt(pair.a), "192.0.2.77:7");
@@ -104,9 +104,9 @@ test("the same endpoint once more: called there, and the kernel chooses from whe
   const pair = await Pair.make(PLAIN, PLAIN);
   pair.call(pair.a);
   const { control, peer } = pair.a;
-  control.entries.setEndpoint(peer.index, pair.b.address, OURS);
+  control.entries.setEndpoint(peer.entry, pair.b.address, OURS);
   await control.apply(setconf(peer.publicKey, "endpoint=192.0.2.2:51820"));
   await settle();
   assert.equal(callsAt(pair.a), "192.0.2.2:51820");
-  assert.equal(sockaddrFamily(control.entries.local(peer.index)), 0);
+  assert.equal(sockaddrFamily(control.entries.local(peer.entry)), 0);
 });

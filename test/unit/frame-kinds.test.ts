@@ -23,7 +23,7 @@ import {
   FRAME_KINDS,
   type FrameKind,
 } from "../../src/wire/frames.ts";
-import { makeIndexKey } from "../../src/wire/index.ts";
+import { makeReceiverIndexKey } from "../../src/wire/receiver-index.ts";
 
 /** As a room of the network might have it; there is none yet. */
 const SAMPLE: FrameKind = {
@@ -59,7 +59,7 @@ const make = () => {
     arena,
     entries,
     counters,
-    indexKey: makeIndexKey(new Uint8Array(8)),
+    receiverIndexKey: makeReceiverIndexKey(new Uint8Array(8)),
     timing: TIMING,
     random: () => 0,
     random32,
@@ -91,15 +91,15 @@ const make = () => {
   });
   const peer = roster.add(new Uint8Array(32).fill(1), "live");
   keeper.of(peer).current = SESSION;
-  entries.setCurrent(peer.index, SESSION.session);
+  entries.setCurrent(peer.entry, SESSION.session);
   return { arena, entries, counters, frames, suites, peer, taken };
 };
 
 const NOW_MS = 50_000;
 
-const arrived = ({ index }: Peer, bytes: Uint8Array): ArrivedFrame => {
+const arrived = ({ entry }: Peer, bytes: Uint8Array): ArrivedFrame => {
   const { session, generation } = SESSION;
-  return { peer: index, session, generation, datagramBytes: 1_280, bytes };
+  return { peer: entry, session, generation, datagramBytes: 1_280, bytes };
 };
 
 /** Why a frame was dropped; null: it was taken. */
@@ -111,7 +111,7 @@ const fate = (
   const names = Object.keys(DROP) as DropName[];
   const before = names.map((name) => counters.get(DROP[name]));
   const taken = counters.get(COUNT.framesTaken);
-  frames.take(peer, arrived(peer, bytes), nowMs);
+  frames.receive(peer, arrived(peer, bytes), nowMs);
   const dropped = names.filter((name, i) => counters.get(DROP[name]) > before[i]!);
   assert.equal(dropped.length + counters.get(COUNT.framesTaken) - taken, 1, dropped.join());
   return dropped[0] ?? null;
@@ -150,7 +150,7 @@ test("a kind for members is taken from one, and from nobody else", () => {
   const end = make();
   const { entries, peer, taken } = end;
   assert.equal(fate(end, sample(100)), "frameMembers");
-  entries.setFrameBudget(peer.index, "member");
+  entries.setFrameBudget(peer.entry, "member");
   assert.equal(fate(end, sample(FRAME_BODY_BYTES)), null);
   assert.equal(taken.length, 1);
   assert.deepEqual(taken[0], {
@@ -158,14 +158,14 @@ test("a kind for members is taken from one, and from nobody else", () => {
     body: new Uint8Array(FRAME_BODY_BYTES).fill(FRAME_BODY_BYTES),
     datagramBytes: 1_280,
   });
-  entries.setFrameBudget(peer.index, "static");
+  entries.setFrameBudget(peer.entry, "static");
   assert.equal(fate(end, sample(100)), "frameMembers");
 });
 
 test("each reason has its counter, and what is refused changes nothing", () => {
   const end = make();
   const { entries, peer } = end;
-  entries.setFrameBudget(peer.index, "member");
+  entries.setFrameBudget(peer.entry, "member");
   assert.equal(fate(end, sample(7)), "frameInvalid", "shorter than its kind");
   assert.equal(fate(end, encodeFrame(2, new Uint8Array(237))), "frameInvalid", "longer");
   assert.equal(fate(end, encodeFrame(40, new Uint8Array(8).fill(255))), "frameInvalid", "its room");
@@ -174,15 +174,15 @@ test("each reason has its counter, and what is refused changes nothing", () => {
   assert.equal(fate(end, encodeFrame(1, new Uint8Array(6))), "frameInvalid", "hello, version 0");
   assert.equal(fate(end, Uint8Array.of(0, 1, 7, 0, 1)), "frameInvalid", "cut");
   const stale = { ...arrived(peer, sample(8)), generation: 6 };
-  end.frames.take(peer, stale, NOW_MS);
-  end.frames.take(undefined, stale, NOW_MS);
+  end.frames.receive(peer, stale, NOW_MS);
+  end.frames.receive(undefined, stale, NOW_MS);
   assert.equal(end.counters.get(DROP.frameUnexpected), 2);
   assert.equal(end.taken.length, 0);
 });
 
 test("each kind has its rate, and one does not use up another's", () => {
   const end = make();
-  end.entries.setFrameBudget(end.peer.index, "member");
+  end.entries.setFrameBudget(end.peer.entry, "member");
   const takenOf = (frame: Uint8Array, times: number, nowMs: number): number =>
     Array.from({ length: times }, () => fate(end, frame, nowMs)).filter((why) => why === null)
       .length;
@@ -214,7 +214,7 @@ test("a room says frames to engines alone; without an entry it is told so", () =
   while (commands.next());
   assert.equal(frames.say(peer, 40, body), true);
   assert.ok(commands.next());
-  assert.deepEqual([commands.kind, commands.peer], [COMMAND.frame, peer.index]);
+  assert.deepEqual([commands.kind, commands.peer], [COMMAND.frame, peer.entry]);
   const io = new FramesToSend(arena);
   assert.equal(io.datagramBytes(commands.session), 1_280);
   const at = arena.layout.base.slots;

@@ -77,7 +77,7 @@ test("a hello waits for a free entry, without spinning, and goes when there is o
 const arrive = ({ arena, control, peer, current }: End, bytes: Uint8Array): void => {
   const { session, generation } = current!;
   const word = wordOf(arena, "arrivals", ARRIVAL.size, 0);
-  const fields = { peer: peer.index, session, generation, length: bytes.length, datagramBytes: 96 };
+  const fields = { peer: peer.entry, session, generation, length: bytes.length, datagramBytes: 96 };
   for (const [name, value] of Object.entries(fields)) {
     arena.u32[word + fieldWord(ARRIVAL.fields[name as keyof typeof fields])] = value;
   }
@@ -96,7 +96,7 @@ test("a probe waits too, and is not taken for one that was lost", async () => {
   const free = fill(a);
   arrive(a, encodeHello({ heard: true, answer: false, suites: 1, mtu: 1_420 }));
   // Data goes out, so the path is to be measured.
-  const word = peerWord(a.arena, a.peer.index);
+  const word = peerWord(a.arena, a.peer.entry);
   a.arena.f64[doubleAt(word, PEER.fields.lastDataSentMs)] = pair.nowMs;
   const ticks = countTicks(a);
   pair.run(2 * WAIT_MS);
@@ -104,7 +104,7 @@ test("a probe waits too, and is not taken for one that was lost", async () => {
   assert.equal(a.count("frameUnsent"), 0);
   free();
   pair.run(2 * SETTLE_MS);
-  assert.equal(framesOf(a), 1, "the first probe, of the whole MTU");
+  assert.equal(framesOf(a), 2, "a hello in answer, and the first probe, of the whole MTU");
 });
 
 test("who waits and is gone sends nothing in another's name", async () => {

@@ -9,9 +9,11 @@ import { addon } from "../../src/io/native/addon.ts";
 import { IoThread } from "../../src/io/thread.ts";
 import { Counters } from "../../src/memory/counters.ts";
 import {
+  COMMAND,
   DROP,
   ENGINE,
   ENTRIES_PER_PEER,
+  EVENT,
   GROUP_PEERS,
   GROUPS_MAX,
   IO,
@@ -20,13 +22,22 @@ import {
 import { writeMtu } from "../../src/memory/mtu.ts";
 import { DATAGRAM } from "../../src/memory/numbers.ts";
 import { PeerEntries } from "../../src/memory/peers.ts";
-import { fieldWord, makeArena, regionTables, shareOf, wordOf } from "../../src/memory/region.ts";
+import { Consumer, Producer } from "../../src/memory/queue.ts";
+import {
+  type Arena,
+  fieldWord,
+  makeArena,
+  regionTables,
+  shareOf,
+  wordOf,
+} from "../../src/memory/region.ts";
 import { SESSION_FIELD, Sessions, sessionWord } from "../../src/memory/sessions.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 
 const LOOPBACK = Uint8Array.of(127, 0, 0, 1);
 const NOWHERE = new Uint8Array(0);
 const TURNS = 100;
+const FEW_TURNS = 5;
 const PACKET_BYTES = 84;
 const PEERS = 12;
 const TEN = { version: 4, bytes: Uint8Array.of(10, 0, 0, 0), prefixLength: 8 } as const;
@@ -63,7 +74,36 @@ const packet = (mark: number): Uint8Array => {
   return bytes;
 };
 
+interface Gateway {
+  readonly peer: number;
+  readonly socket: number;
+  readonly session: number;
+}
+
 type Fds = [number, number, number, number, number, number, number];
+
+interface Shared {
+  readonly arena: Arena;
+  readonly entries: PeerEntries;
+  readonly sessions: Sessions;
+}
+
+/** A session with a peer, whose place is a socket of ours. Both ends have the same keys. */
+const connect = (shared: Shared, peer: number, socket: number, suite: 0 | 1): number => {
+  const { arena, entries, sessions } = shared;
+  const session = sessions.take();
+  const [localIndex, key] = [8 * (peer + 1), keyOf(peer)];
+  sessions.fill(session, {
+    ...{ peer, localIndex, remoteIndex: localIndex, suite, initiator: true, owner: 0 },
+    ...{ rejectAtMs: Number.POSITIVE_INFINITY, rejectAt: 2n ** 36n },
+    ...{ sendKey: key, receiveKey: key },
+  });
+  arena.u32[sessionWord(arena, session) + SESSION_FIELD.confirmed] = 1;
+  const place = makeSockaddr(LOOPBACK, addon.udpPort(socket));
+  entries.setEndpoint(peer, place, makeSockaddr(LOOPBACK, 0));
+  entries.setCurrent(peer, session);
+  return session;
+};
 
 /** An I/O thread, and two peers with a socket and a session each; a route to a group of both. */
 const setUp = (suite: 0 | 1) => {
@@ -81,21 +121,11 @@ const setUp = (suite: 0 | 1) => {
   const sessions = new Sessions(arena);
   const counters = new Counters(arena, 0);
   const peers = [one, two].map((socket, i) => {
-    const { index: peer } = roster.add(keyOf(i + 1), "file");
-    const session = sessions.take();
-    sessions.fill(session, {
-      ...{ peer, localIndex: 8 * (i + 1), remoteIndex: 8 * (i + 1), suite, initiator: true },
-      ...{ owner: 0, rejectAtMs: Number.POSITIVE_INFINITY, rejectAt: 2n ** 36n },
-      ...{ sendKey: keyOf(i), receiveKey: keyOf(i) },
-    });
-    arena.u32[sessionWord(arena, session) + SESSION_FIELD.confirmed] = 1;
-    const place = makeSockaddr(LOOPBACK, addon.udpPort(socket));
-    entries.setEndpoint(peer, place, makeSockaddr(LOOPBACK, 0));
-    entries.setCurrent(peer, session);
-    return { peer, socket };
-  }) as [{ peer: number; socket: number }, { peer: number; socket: number }];
+    const { entry: peer } = roster.add(keyOf(i + 1), "file");
+    return { peer, socket, session: connect({ arena, entries, sessions }, peer, socket, suite) };
+  }) as [Gateway, Gateway];
   const group = roster.group("gateways")!;
-  for (const { peer } of peers) assert(roster.groups.entitle(group.index, peer));
+  for (const { peer } of peers) assert(roster.groups.entitle(group.entry, peer));
   assert(roster.route(group, TEN) && roster.settle(0, true));
   const step = (isDone: () => boolean): void => {
     addon.attach(arena.u8, bases, counts);
@@ -132,7 +162,42 @@ const setUp = (suite: 0 | 1) => {
     thread.close();
     for (const fd of fds) addon.close(fd);
   };
-  return { arena, roster, group: group.index, peers, send, receive, close };
+  /** Some packets come out of the device. */
+  const read = (marks: readonly number[]): void => {
+    for (const mark of marks) addon.datagramSend(host, packet(mark), tunAt, NOWHERE);
+  };
+  return {
+    ...{ arena, entries, roster, counters, group: group.entry, peers, wake },
+    ...{ step, read, send, receive, close },
+  };
+};
+
+/** What an I/O thread is told, and what comes of it within some turns. */
+const watch = ({ arena, wake, peers, step }: ReturnType<typeof setUp>) => {
+  const commands = new Producer(arena, "commands", 0);
+  const events = new Consumer(arena, "events", 0);
+  const fewTurns = (): void => {
+    let turns = 0;
+    step(() => turns++ === FEW_TURNS);
+  };
+  return {
+    tell: (kind: number, peer: number): void => {
+      assert(commands.put(kind, peer, 0, 0, 0));
+      addon.eventSignal(wake);
+    },
+    /** Of whom a session is asked. */
+    asked: (): number[] => {
+      const asked: number[] = [];
+      fewTurns();
+      while (events.next()) if (events.kind === EVENT.wanted) asked.push(events.peer);
+      return asked;
+    },
+    /** Datagrams that each peer gets. */
+    sent: (): number[] => {
+      fewTurns();
+      return peers.map(({ socket }) => arrived(socket).length);
+    },
+  };
 };
 
 for (const [name, suite] of Object.entries(SUITE)) {
@@ -172,23 +237,64 @@ for (const [name, suite] of Object.entries(SUITE)) {
   });
 }
 
+test("what waits for the active peer goes to the next one, when that one has a session", () => {
+  const s = setUp(SUITE.aes256gcm);
+  const { tell, asked, sent } = watch(s);
+  const [one, two] = s.peers;
+  try {
+    s.entries.setCurrent(one.peer, -1);
+    s.roster.groups.setActive(s.group, one.peer);
+    s.read([1, 2, 3]);
+    assert.deepEqual(asked(), [one.peer]);
+    s.roster.groups.setActive(s.group, two.peer);
+    tell(COMMAND.release, 0);
+    assert.deepEqual(sent(), [0, 3]);
+  } finally {
+    s.close();
+  }
+});
+
+test("when it has none, one is asked of it; that the former peer is gone harms nothing", () => {
+  const s = setUp(SUITE.aes256gcm);
+  const { tell, asked, sent } = watch(s);
+  const [one, two] = s.peers;
+  try {
+    for (const { peer } of s.peers) s.entries.setCurrent(peer, -1);
+    s.roster.groups.setActive(s.group, one.peer);
+    s.read([1, 2, 3]);
+    assert.deepEqual(asked(), [one.peer]);
+    s.roster.groups.setActive(s.group, two.peer);
+    tell(COMMAND.release, 0);
+    assert.deepEqual(asked(), [two.peer]);
+    tell(COMMAND.discard, one.peer);
+    assert.deepEqual(sent(), [0, 0]);
+    assert.equal(s.counters.get(DROP.stagedExpired), 0);
+    // Untold: a newer packet finds the session, and those before it go first.
+    s.entries.setCurrent(two.peer, two.session);
+    s.read([4]);
+    assert.deepEqual(sent(), [0, 4]);
+  } finally {
+    s.close();
+  }
+});
+
 test("a group has eight peers at most; who is gone is in none; there are so many groups", () => {
   const { arena, roster } = makeRoster(PEERS);
   const group = roster.group("a")!;
   const peers = Array.from({ length: GROUP_PEERS + 1 }, (_, i) => roster.add(keyOf(i + 1), "file"));
   const { groups } = roster;
-  const taken = peers.map(({ index }) => groups.entitle(group.index, index));
+  const taken = peers.map(({ entry }) => groups.entitle(group.entry, entry));
   assert.deepEqual(taken, [...new Array<boolean>(GROUP_PEERS).fill(true), false]);
-  assert.throws(() => groups.setActive(group.index, peers[GROUP_PEERS]!.index));
-  groups.setActive(group.index, peers[0]!.index);
+  assert.throws(() => groups.setActive(group.entry, peers[GROUP_PEERS]!.entry));
+  groups.setActive(group.entry, peers[0]!.entry);
   roster.remove(peers[0]!);
-  assert.equal(groups.active(group.index), -1);
-  assert(groups.entitle(group.index, peers[GROUP_PEERS]!.index));
+  assert.equal(groups.active(group.entry), -1);
+  assert(groups.entitle(group.entry, peers[GROUP_PEERS]!.entry));
   assert.equal(roster.group("a"), group);
   for (let i = 1; i < GROUPS_MAX; i++) assert(roster.group(`${i}`) !== null);
   assert.equal(roster.group("one more"), null);
   const last = arena.layout.count.peers + GROUPS_MAX - 1;
-  assert.equal(roster.group(`${GROUPS_MAX - 1}`)!.index, last);
+  assert.equal(roster.group(`${GROUPS_MAX - 1}`)!.entry, last);
   assert.equal(arena.layout.count.peers, PEERS * ENTRIES_PER_PEER);
 });
 
@@ -197,17 +303,17 @@ test("a group's entry is used again when no I/O thread can find it, and holds no
   const loops = wordOf(arena, "ios", IO.size, 0) + LOOPS;
   const peer = roster.add(keyOf(1), "file");
   const group = roster.group("a")!;
-  assert(roster.groups.entitle(group.index, peer.index));
-  roster.groups.setActive(group.index, peer.index);
+  assert(roster.groups.entitle(group.entry, peer.entry));
+  roster.groups.setActive(group.entry, peer.entry);
   assert(roster.route(group, TEN) && roster.settle(0, true));
   Atomics.add(arena.i32, loops, 1); // a turn begins
   roster.removeGroup(group);
   assert(!roster.settle(0, true), "the turn may have found it");
-  assert.notEqual(roster.group("b")!.index, group.index);
+  assert.notEqual(roster.group("b")!.entry, group.entry);
   Atomics.add(arena.i32, loops, 1);
   assert(roster.settle(0, true));
   const again = roster.group("c")!;
-  assert.equal(again.index, group.index);
-  assert.deepEqual(roster.groups.entitled(again.index), []);
-  assert.equal(roster.groups.active(again.index), -1);
+  assert.equal(again.entry, group.entry);
+  assert.deepEqual(roster.groups.entitled(again.entry), []);
+  assert.equal(roster.groups.active(again.entry), -1);
 });

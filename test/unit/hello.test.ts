@@ -123,6 +123,25 @@ test("its first hello was lost: the next session tells it", () => {
   assert.ok(pair.said.every((said, i) => said - before[i]! <= 3));
 });
 
+test("its first hello was lost, and the other's was not: who it is now is said again", () => {
+  const pair = new Pair();
+  pair.run(10_000);
+  pair.restart();
+  const [{ heard: former }] = pair.ends;
+  pair.lost = () => true;
+  pair.run(10_000);
+  pair.lost = () => false;
+  // It has said hello in this session, to nobody; the other says that it heard it, long ago.
+  pair.ends[0].renew();
+  const before = [...pair.said];
+  pair.run(20_000);
+  assert.notEqual(pair.ends[0].heard, former);
+  assert.deepEqual(
+    pair.said.map((said, i) => said - before[i]!),
+    [1, 1],
+  );
+});
+
 test("a session costs an engine one hello and its answer, a plain WireGuard none", () => {
   const pair = new Pair();
   pair.run(10_000);

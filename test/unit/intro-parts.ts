@@ -95,6 +95,8 @@ export interface Node {
   /** How often a pair was verified. */
   verified: number;
   secrets: readonly EpochSecret[];
+  /** It has no session with a member. */
+  alone: boolean;
 }
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
@@ -130,7 +132,7 @@ export class Wire {
     const counts = new Map<IntroCount, number>();
     const [introduced, again]: [string[], object[]] = [[], []];
     const revoked = new Set<string>();
-    const node = { verified: 0, secrets: options.secrets ?? SECRETS };
+    const node = { verified: 0, secrets: options.secrets ?? SECRETS, alone: true };
     const intro = new Intro<object>(
       {
         world: {
@@ -145,6 +147,7 @@ export class Wire {
         own: () => shows.pair,
         handshakeKey: shows.keys,
         secrets: () => node.secrets,
+        alone: () => node.alone,
         introduced: (shown, _from, way) => {
           made.verified++;
           const key = isMember(shown, revoked);
@@ -207,7 +210,7 @@ export const keysOf = (secret: EpochSecret): EpochKeys => {
   return epochs.newest!;
 };
 
-/** The datagram, changed: with a good tag where its type has one, as who has the secret makes it. */
+/** The datagram, changed: with a good tag where its type has one, as of one with the secret. */
 export const withTag = (datagram: Uint8Array, keys: EpochKeys, by: Mac = mac): Uint8Array => {
   const at = datagram[0] === 10 ? 40 : 56;
   if (datagram.length < at + 16) return datagram;

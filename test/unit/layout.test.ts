@@ -27,7 +27,7 @@ import {
   WORKERS_MAX,
 } from "../../src/memory/layout.ts";
 import { ioTag, workerOfTag } from "../../src/memory/ring.ts";
-import { OWNER_MASK } from "../../src/wire/index.ts";
+import { OWNER_MASK } from "../../src/wire/receiver-index.ts";
 
 const PAGE_BYTES = 4_096;
 const LIMITS: readonly Limits[] = [

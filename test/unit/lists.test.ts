@@ -135,6 +135,7 @@ const openPush = (entries: number, links = 1) => {
     },
     list: () => list,
     secret: () => secrets.newest,
+    definition: () => ({ standing: { chain: 0, sequence: 0 }, bytes: DEFINITION.bytes }),
     onDone: (link) => done.push(link),
     wakeBy: () => {},
   });

@@ -13,6 +13,7 @@ import {
 import { isGroupName, isMemberName, prefixHolds } from "../../src/members/fields.ts";
 import { decodeIssuer, encodeIssuer } from "../../src/members/issuer.ts";
 import {
+  CANDIDATE_KIND,
   decodeRecord,
   encodeRecord,
   openRecord,
@@ -237,7 +238,7 @@ const CONTENT: RecordContent = {
   startId: seedOf(3).slice(0, 16),
   suites: 3,
   candidates: [
-    { kind: 0, address: address("203.0.113.7"), port: 51_820 },
+    { kind: CANDIDATE_KIND.configured, address: address("203.0.113.7"), port: 51_820 },
     { kind: 9, address: address("2001:db8::7"), port: 1 },
   ],
   announced: [{ prefix: prefix("192.168.5.0/24"), metric: 10 }],

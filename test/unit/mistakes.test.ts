@@ -11,7 +11,7 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "../../src/schema/errors.ts";
 import { formatWireguardKey } from "../../src/schema/identity.ts";
-import { loadConfig } from "../../src/schema/load.ts";
+import { loadConfig } from "../../src/schema/load-config.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-mistakes-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -154,7 +154,7 @@ const TOML: readonly Row[] = [
   [`${HEAD}[[peer]]\n`, `line 3: [[peer]] 1 needs public_key; write the WireGuard public key that the peer's keygen printed.`],
   [`[interface]\nmtu = 1400`, `line 1: [interface] needs private_key_file; write private_key_file = "own.key", and make it with \`p2pvpn-engine keygen --out own.key\`.`],
   [`${HEAD}[wireguard-x]\n`, `line 3: this section is written [interface].`, `line 3: [interface] stands here again, first in line 1; put all its keys there.`],
-  [`${HEAD}[foo]\na=1`, `line 3: unknown section [foo]; there are [interface], [[peer]] and [engine].`],
+  [`${HEAD}[foo]\na=1`, `line 3: unknown section [foo]; there are [interface], [[peer]], [network] and [engine].`],
   [`${HEAD}interface = 3`, `line 3: unknown key interface in [interface]; write name.`],
   [`peer = "x"\n${HEAD}`, `line 1: peer must be a section, written [[peer]] on a line of its own.`],
   [`${HEAD}mtu = 1\nmtuu = 2\nname = p2p0\n[[peer]]\nkeepalive = 25\n[[peer]]\npublic_key = "x"\nallowed_ips = ["10.0.0.0/33", "10.0.0.0/8", "x"]\n`, `line 3: mtu in [interface] must be a whole number from 576 to 65455, not 1.`, `line 4: unknown key mtuu in [interface]; did you mean mtu?`, `line 5, column 8: text is written in quotes; write name = "p2p0".`, `line 6: [[peer]] 1 needs public_key; write the WireGuard public key that the peer's keygen printed.`, `line 7: unknown key keepalive in [[peer]] 1; write persistent_keepalive.`, `line 9: public_key in [[peer]] 2 must be the peer's WireGuard public key, 44 characters of base64 as keygen prints it.`, `line 10: "10.0.0.0/33" in allowed_ips of [[peer]] 2 must be like "10.66.0.1/24" or "fd66::1/64".`, `line 10: "x" in allowed_ips of [[peer]] 2 must be like "10.66.0.1/24" or "fd66::1/64".`],

@@ -22,7 +22,7 @@ const tell = ({ arena, peer, current }: End, from: Uint8Array): void => {
   arena.u8.set(OURS, source * 4 + from.length);
   const { session, generation } = current!;
   assert(
-    new Producer(arena, "events", 0).put(EVENT.roamed, peer.index, session, generation, source),
+    new Producer(arena, "events", 0).put(EVENT.roamed, peer.entry, session, generation, source),
   );
 };
 

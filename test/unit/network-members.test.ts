@@ -14,7 +14,7 @@ import {
   identityOf,
   STRANGER,
 } from "../simulation/members-fleet.ts";
-import { membersOf, recordKey, shownOf, statementOf } from "./network-parts.ts";
+import { membersOf, recordKey, shownOf, statementOf } from "./network-room.ts";
 
 const COUNT = 200;
 const all = Array.from({ length: COUNT }, (_, i) => statementOf(identityOf(i)));

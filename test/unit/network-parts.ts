@@ -1,107 +1,113 @@
 /**
- * network-parts — what tests of the network share: statements of the simulation's fleet, and nodes
- * of it on virtual time.
+ * network-parts — the real program in a folder of its own, for tests of `network` and `request`.
  */
-import { type Known, Members } from "../../src/control/network/members.ts";
-import { Statement } from "../../src/control/network/statement.ts";
-import type { Certificate } from "../../src/members/certificate.ts";
-import {
-  type Announced,
-  type Candidate,
-  decodeRecord,
-  encodeRecord,
-  type RecordHead,
-} from "../../src/members/record.ts";
-import { derive } from "../../src/members/secret.ts";
-import type { Shown } from "../../src/wire/network-frames.ts";
-import { openStage } from "../simulation/members-calm.ts";
-import {
-  BORN_S,
-  DEFINITION,
-  type Identity,
-  identityOf,
-  SharedVerifier,
-  secretOf,
-} from "../simulation/members-fleet.ts";
-import {
-  type NodeOptions,
-  type Stage,
-  sockaddrOf,
-  VirtualNode,
-} from "../simulation/members-node.ts";
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { extname, join } from "node:path";
+import { after } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type ArmorKind, unarmor } from "../../src/members/armor.ts";
+import { decodeMemberFile, type MemberFile } from "../../src/members/bundle.ts";
+import type { Decoded } from "../../src/members/bytes.ts";
+import { type Definition, decodeDefinition } from "../../src/members/definition.ts";
+import { must } from "./members-parts.ts";
 
-export const recordKey = (epoch: number): Uint8Array => derive(secretOf(epoch), "record");
+const cli = fileURLToPath(new URL(`../../src/cli${extname(import.meta.url)}`, import.meta.url));
 
-/** What a record of a test may say. */
-export interface Says extends Partial<RecordHead> {
-  readonly certificate?: Certificate;
-  readonly announced?: readonly Announced[];
-  readonly candidates?: readonly Candidate[];
-  readonly startId?: Uint8Array;
+export interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
-/** A record of somebody, signed and sealed, with its certificate. */
-export const shownOf = (identity: Identity, says: Says = {}): Shown => {
-  const { certificate = identity.certificate, announced = [], candidates = [], ...rest } = says;
-  const { startId = new Uint8Array(16).fill(identity.number), ...fields } = rest;
-  const head: RecordHead = {
-    epoch: 1,
-    nodeKey: identity.signing.publicKey,
-    certificateHash: certificate.hash,
-    sequence: BORN_S * 1_000,
-    issuedS: BORN_S,
-    expiresS: BORN_S + 86_400,
-    ...fields,
+/** Sets a program's clock, in days from now: the first thing that it loads. */
+const CLOCK = `const days = Number(process.env.P2PVPN_TEST_DAYS);
+const now = Date.now.bind(Date);
+Date.now = () => now() + days * 86_400_000;
+`;
+
+type Run = (line: string, input?: string | null, days?: number) => Promise<Ran>;
+
+/** Runs a line of the program; its clock may be days ahead. */
+const makeRun =
+  (folder: string): Run =>
+  (line, input = null, days = 0) =>
+    new Promise((resolve, reject) => {
+      const env = {
+        ...process.env,
+        P2PVPN_RUN_DIR: join(folder, "run"),
+        P2PVPN_TEST_DAYS: String(days),
+        NODE_OPTIONS: days === 0 ? "" : `--import ${join(folder, "clock.mjs")}`,
+      };
+      const words = line.split(" ").filter((word) => word !== "");
+      const program = spawn(process.execPath, [cli, ...words], { cwd: folder, env });
+      const said = { stdout: "", stderr: "" };
+      program.stdout.on("data", (bytes) => {
+        said.stdout += bytes;
+      });
+      program.stderr.on("data", (bytes) => {
+        said.stderr += bytes;
+      });
+      program.on("error", reject);
+      program.on("close", (status) => resolve({ status, ...said }));
+      program.stdin.on("error", () => {}); // who reads nothing closes it
+      program.stdin.end(input ?? "");
+    });
+
+/** What the program must say to a line. */
+const makeSayings = (run: Run) => {
+  /** It does what the line says; returns what it printed. */
+  const good = async (line: string, input: string | null = null, days = 0): Promise<string> => {
+    const { status, stdout, stderr } = await run(line, input, days);
+    assert.equal(stderr, "", line);
+    assert.equal(status, 0, line);
+    return stdout;
   };
-  const record = encodeRecord(
-    head,
-    { startId, suites: 3, candidates, announced },
-    {
-      networkId: DEFINITION.networkId,
-      secretKey: identity.signing.secretKey,
-      recordKey: recordKey(head.epoch),
-      nonce: new Uint8Array(24).fill(identity.number + head.sequence),
-    },
-  );
-  return { record, certificate: certificate.bytes };
-};
-
-/** The same as a statement: verified, as it were. */
-export const statementOf = (identity: Identity, says: Says = {}): Statement => {
-  const view = decodeRecord(shownOf(identity, says).record);
-  if (!view.ok) throw new Error(view.why);
-  return new Statement(says.certificate ?? identity.certificate, view.value);
-};
-
-/** Members that are known, listed, and own their addresses. */
-export const membersOf = (statements: readonly Statement[], way: Known = "gossip"): Members => {
-  const members = new Members();
-  for (const statement of statements) {
-    const slot = members.put(statement, { way, from: -1, heardS: BORN_S });
-    members.list(slot, true);
-    for (const address of statement.owner.addresses) members.own(slot, address);
-  }
-  return members;
-};
-
-/** A stage on which nodes of the fleet live; `said`: what they log. */
-export const openScene = (keeps = true) => {
-  const weather = { loss: 0, duplicates: 0, leastMs: 1, mostMs: 5, jitterMs: 0 };
-  const { stage, counts } = openStage(1, weather, keeps, new SharedVerifier());
-  const said: string[] = [];
-  const told: Stage = { ...stage, trace: (text) => void said.push(text) };
-  /** A node that knows the address of another place. */
-  const add = (number: number, known: number, options: NodeOptions = {}): VirtualNode => {
-    const identity = identityOf(number);
-    stage.ledger.signed(identity, options.certificate ?? identity.certificate);
-    const bootstrap = [sockaddrOf(known)];
-    const node = new VirtualNode(told, identity, number, { bootstrap, ...options });
-    return node;
+  /** It refuses, in one sentence. */
+  const refused = async (line: string, sentence: RegExp, exit = 1, days = 0): Promise<void> => {
+    const { status, stdout, stderr } = await run(line, null, days);
+    assert.match(stderr, sentence, line);
+    assert.equal(stderr.trimEnd().split("\n").length, 1, stderr);
+    assert.match(stderr, /^p2pvpn-engine: .*\.\n$/);
+    assert.equal(stdout, "", line);
+    assert.equal(status, exit, stderr);
   };
-  const pass = (ms: number): void => stage.time.run(stage.time.nowMs + ms);
-  return { stage: told, counts, said, add, pass };
+  const json = async (line: string, days = 0): Promise<Record<string, unknown>> =>
+    JSON.parse(await good(`${line} --json`, null, days));
+  /** Makes an identity, and its request. */
+  const ask = async (name: string): Promise<void> => {
+    await good(`keygen --out ${name}.key`);
+    await good(`request --key ${name}.key --name ${name}`);
+  };
+  return { good, refused, json, ask };
 };
 
-/** What a node has to say of somebody, as one text. */
-export const explained = (node: VirtualNode, query: string): string =>
-  node.network!.report.explain(query)?.join(" ") ?? "";
+/** A folder, and commands that run in it. */
+export const makePlace = (name: string) => {
+  const folder = mkdtempSync(join(tmpdir(), `p2pvpn-${name}-test-`));
+  after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, "clock.mjs"), CLOCK);
+  const run = makeRun(folder);
+  const at = (file: string): string => join(folder, file);
+  const read = (file: string): string => readFileSync(at(file), "latin1");
+  /** What a file holds. */
+  const decode = <Value>(
+    kind: ArmorKind,
+    file: string,
+    take: (bytes: Uint8Array) => Decoded<Value>,
+  ): Value => must(take(must(unarmor(kind, read(file)))));
+  return {
+    folder,
+    runFolder: join(folder, "run"),
+    run,
+    ...makeSayings(run),
+    at,
+    read,
+    decode,
+    has: (file: string): boolean => existsSync(at(file)),
+    member: (file: string): MemberFile => decode("certificate", file, decodeMemberFile),
+    network: (file: string): Definition => decode("network", file, decodeDefinition),
+  };
+};

@@ -17,7 +17,7 @@ import {
 } from "../simulation/members-fleet.ts";
 import { missing } from "../simulation/members-ledger.ts";
 import type { VirtualNode } from "../simulation/members-node.ts";
-import { explained, openScene, shownOf } from "./network-parts.ts";
+import { explained, openScene, shownOf } from "./network-room.ts";
 
 const DAY_S = 86_400;
 const HOUR_MS = 3_600_000;
@@ -244,7 +244,10 @@ test("revoked: cut at once everywhere, back by a new certificate of the authorit
   assert.match(explained(b, "node-2"), /no member here\. It is revoked/);
   pass(5_000);
   const publication = a.network!.publication!;
-  assert.deepEqual(publication.acknowledged, ["node-1"]);
+  assert.deepEqual(
+    publication.acknowledged.map(({ name }) => name),
+    ["node-1"],
+  );
   assert.deepEqual(publication.missing, []);
   assert.equal(b.network!.report.network().epoch, 2);
   assert.equal(c.network!.report.network().epoch, 1, "it has not got the new secret");

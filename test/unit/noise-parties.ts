@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import {
-  consumeInitiation,
   createInitiation,
   createResponse,
   mac1Key,
@@ -12,6 +11,7 @@ import {
 import { CHACHA20_POLY1305, type Suite } from "../../src/control/handshake/transcript.ts";
 import { before, field, type Range } from "../../src/wire/handshake.ts";
 import { tai64n } from "../../src/wire/tai64n.ts";
+import { consumeInitiation } from "../lab/consume-initiation.ts";
 import * as oracle from "./noise-oracle.ts";
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");

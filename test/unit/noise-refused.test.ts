@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   beginInitiation,
-  consumeInitiation,
   consumeResponse,
   createInitiation,
   createResponse,
@@ -14,6 +13,7 @@ import {
 } from "../../src/control/handshake/noise.ts";
 import { AES_256_GCM, CHACHA20_POLY1305, SUITES } from "../../src/control/handshake/transcript.ts";
 import { field, INITIATION, RESPONSE } from "../../src/wire/handshake.ts";
+import { consumeInitiation } from "../lab/consume-initiation.ts";
 import { A, answer, B, fixed, hex, initiate, mac, PSK, remac, TIMESTAMP } from "./noise-parties.ts";
 
 /** Points whose product with any clamped scalar is zero. Source: cr.yp.to/ecdh.html#validate. */

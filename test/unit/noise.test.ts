@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   beginInitiation,
-  consumeInitiation,
   consumeResponse,
   createInitiation,
   createResponse,
@@ -14,6 +13,7 @@ import {
 } from "../../src/control/handshake/noise.ts";
 import { AES_256_GCM, CHACHA20_POLY1305, kdf } from "../../src/control/handshake/transcript.ts";
 import { blake2s } from "../../src/control/strangers/mac.ts";
+import { consumeInitiation } from "../lab/consume-initiation.ts";
 import * as oracle from "./noise-oracle.ts";
 import { A, B, hex, initiate, mac, PSK, TIMESTAMP } from "./noise-parties.ts";
 

@@ -48,7 +48,7 @@ test("however many are cut, peers are asked about once a second", async () => {
   const { a } = await Pair.make(PLAIN, PLAIN);
   const { roster, entries } = a.control;
   const inner = makeSockaddr(Uint8Array.of(10, 66, 0, 2), 51_820);
-  assert.equal(entries.setEndpoint(a.peer.index, inner), true);
+  assert.equal(entries.setEndpoint(a.peer.entry, inner), true);
   const counters = new Counters(a.arena, 0);
   const said: unknown[] = [];
   let nowMs = 0;

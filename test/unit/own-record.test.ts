@@ -12,7 +12,7 @@ import { parseAddress, parseCidr } from "../../src/wire/cidr.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import { BORN_S, BUILT_S, DEFINITION, identityOf, secretOf } from "../simulation/members-fleet.ts";
 import { Random } from "../simulation/random.ts";
-import { recordKey, type Says, statementOf } from "./network-parts.ts";
+import { recordKey, type Says, statementOf } from "./network-room.ts";
 
 const HOUR_MS = 3_600_000;
 const identity = identityOf(1);

@@ -14,9 +14,9 @@ const SOON_MS = 100;
 
 /** A packet comes, and there is no session. */
 const want = (pair: Pair, { arena, peer, control }: End): void => {
-  const word = peerWord(arena, peer.index);
+  const word = peerWord(arena, peer.entry);
   arena.f64[doubleAt(word, PEER.fields.wantedAtMs)] = pair.nowMs;
-  assert(new Producer(arena, "events", 0).put(EVENT.wanted, peer.index, 0, 0, 0));
+  assert(new Producer(arena, "events", 0).put(EVENT.wanted, peer.entry, 0, 0, 0));
   control.hear();
 };
 

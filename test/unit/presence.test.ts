@@ -45,7 +45,7 @@ type Time = "lastSentMs" | "lastDataSentMs" | "lastReceivedMs" | "lastDataReceiv
 
 /** What I/O threads would write. */
 const write = (pair: Pair, end: End, ...times: Time[]): void => {
-  const word = peerWord(end.arena, end.peer.index);
+  const word = peerWord(end.arena, end.peer.entry);
   for (const time of times) end.arena.f64[doubleAt(word, PEER.fields[time])] = pair.nowMs;
 };
 
@@ -155,7 +155,7 @@ test("new keys are debug, and a peer that moves is one line with both addresses"
   pair.call(a);
   assert.deepEqual(lines(a), ["peer is connected"]);
   assert.ok(a.said.some(([level, text]) => level === "debug" && text === "session has new keys"));
-  a.control.entries.setEndpoint(a.peer.index, a.address);
+  a.control.entries.setEndpoint(a.peer.entry, a.address);
   pair.run(3 * SECOND);
   const [, text, facts] = a.said.findLast(([level]) => level === "info")!;
   assert.equal(text, "peer moved");

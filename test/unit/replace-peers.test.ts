@@ -1,9 +1,8 @@
 /** replace peers — what fits when a change is made is taken, whatever it replaces. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALLOWED_IPS_MAX } from "../../src/control/peers/allowed-ips.ts";
 import { Roster } from "../../src/control/peers/roster.ts";
-import { IO } from "../../src/memory/layout.ts";
+import { IO, ROUTES_MAX } from "../../src/memory/layout.ts";
 import { PEER_FIELD, PeerEntries, peerWord } from "../../src/memory/peers.ts";
 import { fieldWord, makeArena, wordOf } from "../../src/memory/region.ts";
 import type { PeerChange } from "../../src/schema/change.ts";
@@ -52,10 +51,10 @@ test("as a change of single peers too, whatever their order", async () => {
 test("no entry is used again while an I/O thread holds it; a change is whole or not", async () => {
   const { a } = await Pair.make(AUTO, AUTO);
   await a.control.apply({ replacePeers: true, peers: others(0) });
-  const before = [...a.control.roster.peers()].map(({ index }) => index);
+  const before = [...a.control.roster.peers()].map(({ entry }) => entry);
   turns(a, 1);
   await a.control.apply({ replacePeers: true, peers: others(1) });
-  for (const { index } of a.control.roster.peers()) assert(!before.includes(index));
+  for (const { entry } of a.control.roster.peers()) assert(!before.includes(entry));
   await assert.rejects(a.control.apply({ replacePeers: true, peers: others(2) }), {
     code: "LIMIT",
   });
@@ -73,9 +72,9 @@ test("an entry that is used again says so: its generation is odd, and another on
   for (let i = 0; i < 6; i++) {
     const peer = roster.add(fixed(`peer ${i}`), "file");
     const generation = (): number =>
-      arena.u32[peerWord(arena, peer.index) + PEER_FIELD.generation]!;
+      arena.u32[peerWord(arena, peer.entry) + PEER_FIELD.generation]!;
     assert.equal(generation() % 2, 1);
-    if (peer.index === 0) seen.push(generation());
+    if (peer.entry === 0) seen.push(generation());
     roster.remove(peer);
     assert.equal(generation() % 2, 0);
     roster.settle(0, true);
@@ -93,7 +92,7 @@ const prefixes = (first: number, count: number): Cidr[] =>
   });
 
 test("where all prefixes are in use, some change hands, go, and come, in one change", () => {
-  const arena = makeArena({ ioThreads: 1, workers: 0, peers: 4, routes: ALLOWED_IPS_MAX });
+  const arena = makeArena({ ioThreads: 1, workers: 0, peers: 4, routes: ROUTES_MAX });
   const entries = new PeerEntries(arena);
   const roster = new Roster({ arena, entries });
   const [many, one, two] = [fixed("many"), fixed("one"), fixed("two")];
@@ -101,11 +100,11 @@ test("where all prefixes are in use, some change hands, go, and come, in one cha
   const fresh = prefixes(2_000_000_000, 4);
   const [extra] = prefixes(3_000_000_000, 1);
   roster.change(() => {
-    const allowedIps = prefixes(0, ALLOWED_IPS_MAX - few.length);
+    const allowedIps = prefixes(0, ROUTES_MAX - few.length);
     roster.setAllowedIps(roster.add(many, "file"), { publicKey: many, allowedIps });
     roster.setAllowedIps(roster.add(one, "file"), { publicKey: one, allowedIps: few });
   });
-  assert.equal(roster.allowed.count, ALLOWED_IPS_MAX);
+  assert.equal(roster.allowed.count, ROUTES_MAX);
   const goes = { publicKey: one, remove: true } as const;
   const fitting: PeerChange[][] = [
     [{ publicKey: two, allowedIps: few }],
@@ -130,5 +129,5 @@ test("where all prefixes are in use, some change hands, go, and come, in one cha
     roster.setAllowedIps(roster.add(two, "file"), { publicKey: two, allowedIps: fresh });
     roster.remove(roster.find(one)!);
   });
-  assert.equal(roster.allowed.count, ALLOWED_IPS_MAX);
+  assert.equal(roster.allowed.count, ROUTES_MAX);
 });

@@ -1,8 +1,8 @@
 /** roster — how many entries and prefixes a change takes before it gives any back. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALLOWED_IPS_MAX } from "../../src/control/peers/allowed-ips.ts";
 import { Roster } from "../../src/control/peers/roster.ts";
+import { ROUTES_MAX } from "../../src/memory/layout.ts";
 import { PeerEntries } from "../../src/memory/peers.ts";
 import { makeArena } from "../../src/memory/region.ts";
 import type { Cidr } from "../../src/wire/cidr.ts";
@@ -47,18 +47,18 @@ const prefixes = (first: number, count: number): Cidr[] =>
   });
 
 test("prefixes that a change replaces twice make room once", () => {
-  const arena = makeArena({ ioThreads: 1, workers: 0, peers: 4, routes: ALLOWED_IPS_MAX });
+  const arena = makeArena({ ioThreads: 1, workers: 0, peers: 4, routes: ROUTES_MAX });
   const roster = new Roster({
     arena,
     entries: new PeerEntries(arena),
   });
-  const half = ALLOWED_IPS_MAX / 2;
+  const half = ROUTES_MAX / 2;
   const publicKey = key(1);
   const full = { publicKey, allowedIps: prefixes(0, half) };
   roster.check({ peers: [full] });
   roster.setAllowedIps(roster.add(publicKey, "file"), full);
   const emptied = { publicKey, replaceAllowedIps: true } as const;
-  const others = prefixes(1_000_000_000, ALLOWED_IPS_MAX);
+  const others = prefixes(1_000_000_000, ROUTES_MAX);
   roster.check({ peers: [emptied, emptied, { publicKey: key(2), allowedIps: others }] });
   const one = prefixes(2_000_000_000, 1);
   assert.throws(

@@ -5,7 +5,7 @@ import { formatPeers } from "../../src/commands/peers.ts";
 import { formatBoth, formatShort, formatTraffic } from "../../src/commands/print.ts";
 import { type Screen, screenOf, wrap } from "../../src/commands/screen.ts";
 import { formatStatus } from "../../src/commands/status.ts";
-import type { PeerValue, StatusValue } from "../../src/schema/control.ts";
+import type { PeerValue, StatusValue } from "../../src/schema/requests.ts";
 
 const GIB = 2 ** 30;
 const key = (n: number): string => Buffer.alloc(32, n).toString("base64");
@@ -15,11 +15,11 @@ const STATUS: StatusValue = {
   interface: "p2p0", up: true, network: 1, nodeId: null, wireguardPublicKey: key(9), listenPort: 51_820, mtu: 1_420, cipher: "auto", threads: 1, ioThreads: 1,
   startedMs: 125_000, pid: 17_294, addresses: ["10.66.0.2/24", "fd66::2/64"], warnings: [], keyLog: false, defence: { state: "calm", rung: 0 },
   features: { gso: true, gro: true, tunOffload: true, uso: true, mergeTcp: true, mergeUdp: true, connectedSockets: true, aesHardware: true, aes256gcm: true },
-  offBecause: {}, counters: { tunPackets: 7 }, drops: { linkOnly: 12, standingQueue: 3, noRoute: 0 },
+  offBecause: {}, counters: { tunPackets: 7 }, drops: { linkOnly: 12, standingQueue: 3, noRoute: 0 }, membership: null,
 };
 // biome-ignore format: a table
 const OFFICE: PeerValue = {
-  name: "office", nodeId: null, wireguardPublicKey: key(1), addresses: ["10.66.0.1/32"], endpoint: "203.0.113.7:51820", endpointName: null, endpointProblem: null,
+  name: "office", nodeId: null, origin: "file", wireguardPublicKey: key(1), addresses: ["10.66.0.1/32"], endpoint: "203.0.113.7:51820", endpointName: null, endpointProblem: null,
   state: "connected", silentMs: null, path: "direct", cipher: "aes256gcm", lastHandshakeMs: 5_000, rxBytes: GIB, txBytes: 3 * GIB, rttMs: 12.34, mtu: 1_420,
 };
 // biome-ignore format: a table

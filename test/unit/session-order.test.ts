@@ -14,7 +14,7 @@ import { writeMtu } from "../../src/memory/mtu.ts";
 import { PEER_FIELD, PeerEntries, peerWord } from "../../src/memory/peers.ts";
 import { type Arena, fieldWord, makeArena, wordOf } from "../../src/memory/region.ts";
 import { sessionWord } from "../../src/memory/sessions.ts";
-import { makeIndexKey } from "../../src/wire/index.ts";
+import { makeReceiverIndexKey } from "../../src/wire/receiver-index.ts";
 import { Holdings } from "../simulation/holdings.ts";
 import { watchStores } from "../simulation/stores.ts";
 
@@ -41,13 +41,13 @@ const stage = (): Scene => {
     arena: watched,
     entries: new PeerEntries(watched),
     counters: new Counters(arena, controlBlock(arena)),
-    indexKey: makeIndexKey(new Uint8Array(8)),
+    receiverIndexKey: makeReceiverIndexKey(new Uint8Array(8)),
     timing: TIMING,
     random: () => 0,
     random32: () => (random += 8),
     confirmed: () => {},
   });
-  const peer = { index: 0, owner: 0 } as unknown as Peer;
+  const peer = { entry: 0, owner: 0 } as unknown as Peer;
   const make = (initiator: boolean): SessionRef => {
     const localIndex = keeper.reserveIndex(0);
     const keys = { send: new Uint8Array(32).fill(1), receive: new Uint8Array(32).fill(2) };

@@ -23,17 +23,18 @@ import {
   stopEngine,
 } from "../../src/client.ts";
 import { type ControlHandlers, openControlSocket, pageOf } from "../../src/control/doors/socket.ts";
+import { ROUTES_MAX } from "../../src/memory/layout.ts";
 import type { Change } from "../../src/schema/change.ts";
+import { EngineError } from "../../src/schema/errors.ts";
 import {
   CONTROL_VERSION,
-  encodeFrame,
-  FRAME_BYTES_MAX,
-  FrameReader,
+  ENVELOPE_BYTES_MAX,
+  EnvelopeReader,
+  encodeEnvelope,
   type PeerValue,
   type RouteValue,
   type StatusValue,
-} from "../../src/schema/control.ts";
-import { EngineError } from "../../src/schema/errors.ts";
+} from "../../src/schema/requests.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-socket-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -69,11 +70,13 @@ const status: StatusValue = {
   startedMs: 12.5,
   counters: { tunPackets: 2 ** 40 },
   drops: {},
+  membership: null,
 };
 
 const peer = (i: number, addresses = 1): PeerValue => ({
   name: "n".repeat(63),
   nodeId: null,
+  origin: "file",
   wireguardPublicKey: Buffer.alloc(32, i & 0xff).toString("base64"),
   addresses: Array.from({ length: addresses }, () => "2001:db8:1111:2222:3333:4444:5555:6666/128"),
   endpoint: "[2001:db8:1111:2222:3333:4444:5555:6666]:51820",
@@ -103,6 +106,10 @@ const handlers: ControlHandlers = {
   "engine.reload": () => ({ changed: [], needsRestart: [], warnings: [] }),
   "peers.rekey": () => 2,
   "log.level": (level) => level ?? "info",
+  "network.explain": (subject) => ({ subject, sentences: [] }),
+  "network.publish": () => {
+    throw new Error("no network");
+  },
   "engine.stop": () => {
     stops++;
   },
@@ -123,7 +130,7 @@ const hasCode = (code: string) => (error: unknown) =>
 /** Sends bytes and collects the replies until the server closes. */
 const converse = (file: string, bytes: Buffer): Promise<Record<string, unknown>[]> =>
   new Promise((resolve, reject) => {
-    const reader = new FrameReader();
+    const reader = new EnvelopeReader();
     const replies: Record<string, unknown>[] = [];
     const client: Socket = connect(file, () => client.write(bytes));
     client.on("data", (data: Buffer) => replies.push(...reader.push(data)));
@@ -186,11 +193,11 @@ test("a second engine of the same name is refused, a dead one's socket replaced"
 });
 
 const request = (fields: object): Buffer =>
-  encodeFrame({ version: CONTROL_VERSION, id: 5, ...fields });
+  encodeEnvelope({ version: CONTROL_VERSION, id: 5, ...fields });
 const oversized = Buffer.alloc(4);
-oversized.writeUInt32LE(FRAME_BYTES_MAX + 1);
+oversized.writeUInt32LE(ENVELOPE_BYTES_MAX.request + 1);
 
-test("a damaged frame gets one reply, then the client is closed, and others go on", async () => {
+test("a damaged envelope gets one reply, then the client is closed, and others go on", async () => {
   const socket = await open("t2");
   const bad = [
     oversized,
@@ -198,15 +205,15 @@ test("a damaged frame gets one reply, then the client is closed, and others go o
     Buffer.from([1, 0, 0, 0, 0xc1]),
     Buffer.from([1, 0, 0, 0, 0x05]),
     Buffer.from([0, 0, 0, 0]),
-    encodeFrame({ version: 9, id: 5, type: "status.get" }),
-    encodeFrame({ version: CONTROL_VERSION, type: "status.get" }),
+    encodeEnvelope({ version: 9, id: 5, type: "status.get" }),
+    encodeEnvelope({ version: CONTROL_VERSION, type: "status.get" }),
   ];
   try {
     for (const bytes of bad) {
       const replies = await converse(socket.file, bytes);
       assert.deepEqual(
         replies.map(({ ok, code }) => ({ ok, code })),
-        [{ ok: false, code: "CONTROL_BAD_FRAME" }],
+        [{ ok: false, code: "CONTROL_BAD_ENVELOPE" }],
       );
     }
     const good = request({ type: "status.get" });
@@ -229,7 +236,7 @@ test("an unknown request is named and the client kept", async () => {
   const socket = await open("t3");
   try {
     const client = connect(socket.file);
-    const reader = new FrameReader();
+    const reader = new EnvelopeReader();
     const next = (): Promise<Record<string, unknown>> =>
       new Promise((resolve) =>
         client.once("data", (data: Buffer) => resolve(reader.push(data)[0]!)),
@@ -246,11 +253,11 @@ test("an unknown request is named and the client kept", async () => {
   }
 });
 
-test("peers come in pages that fit a frame, however many and however large", async () => {
+test("peers come in pages that fit an envelope, however many and however large", async () => {
   const many = Array.from({ length: 10_000 }, (_, i) => peer(i));
-  const wide = Array.from({ length: 5 }, (_, i) => peer(i, i === 4 ? 10_000 : 1_249));
+  const wide = Array.from({ length: 5 }, (_, i) => peer(i, i === 4 ? ROUTES_MAX : 1_249));
   // 399 peers with 4,999 prefixes, and one more with as many as a peer may have.
-  const full = Array.from({ length: 401 }, (_, i) => peer(i, i === 399 ? 10_000 : 12));
+  const full = Array.from({ length: 401 }, (_, i) => peer(i, i === 399 ? ROUTES_MAX : 12));
   for (const all of [many, wide, full, [], [peer(0)]]) {
     const socket = await open("t5", { "peers.get": () => all });
     try {
@@ -262,7 +269,7 @@ test("peers come in pages that fit a frame, however many and however large", asy
   assert.deepEqual(pageOf([peer(0)], 5), { peers: [], next: null });
 });
 
-test("routes come in pages that fit a frame", async () => {
+test("routes come in pages that fit an envelope", async () => {
   const routes = Array.from(
     { length: 7_001 },
     (_, i): RouteValue => ({
@@ -306,16 +313,16 @@ test("what changes an engine reaches it whole; what is wrong is refused by its p
       ask("ta", wrong, { folder }),
       /change\.apply: change\.mtu must be a whole/,
     );
-    const unknown = encodeFrame({ version: CONTROL_VERSION, id: 3, type: "change.all" });
-    const level = encodeFrame({ version: CONTROL_VERSION, id: 4, type: "log.level", level: 7 });
-    const other = encodeFrame({ version: 9, id: 5, type: "status.get" });
+    const unknown = encodeEnvelope({ version: CONTROL_VERSION, id: 3, type: "change.all" });
+    const level = encodeEnvelope({ version: CONTROL_VERSION, id: 4, type: "log.level", level: 7 });
+    const other = encodeEnvelope({ version: 9, id: 5, type: "status.get" });
     const replies = await converse(socket.file, Buffer.concat([unknown, level, other]));
     assert.deepEqual(
       replies.map(({ id, code }) => [id, code]),
       [
         [3, "CONTROL_UNKNOWN"],
         [4, "CONTROL_BAD_REQUEST"],
-        [0, "CONTROL_BAD_FRAME"],
+        [0, "CONTROL_BAD_ENVELOPE"],
       ],
     );
     assert.equal(changes.length, 1);
@@ -349,8 +356,10 @@ test("an engine that does not answer is given up", async () => {
 });
 
 test("an engine that hangs up, or answers nonsense, is an error of one sentence", async () => {
-  const answers = [Buffer.alloc(0), Buffer.from([1, 0, 0, 0, 0xc1]), oversized];
-  const codes = ["CONTROL_LOST", "CONTROL_BAD_FRAME", "CONTROL_BAD_FRAME"];
+  const tooLong = Buffer.alloc(4);
+  tooLong.writeUInt32LE(ENVELOPE_BYTES_MAX.reply + 1);
+  const answers = [Buffer.alloc(0), Buffer.from([1, 0, 0, 0, 0xc1]), tooLong];
+  const codes = ["CONTROL_LOST", "CONTROL_BAD_ENVELOPE", "CONTROL_BAD_ENVELOPE"];
   for (const [i, bytes] of answers.entries()) {
     const server = createServer((client) => client.resume().end(bytes)).listen(
       join(folder, "t8.sock"),

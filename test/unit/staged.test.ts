@@ -39,9 +39,9 @@ const setUp = (late = LATE) => {
   const { bases, counts } = regionTables(arena);
   addon.attach(arena.u8, bases, counts);
   writeMtu(arena, 1_420);
-  const routes = [late, READY].map((index): RouteEntry => {
-    const bytes = Uint8Array.of(10, index, 0, 0);
-    return { cidr: { version: 4, bytes, prefixLength: 16 }, owner: { index } };
+  const routes = [late, READY].map((entry): RouteEntry => {
+    const bytes = Uint8Array.of(10, entry, 0, 0);
+    return { cidr: { version: 4, bytes, prefixLength: 16 }, owner: { entry } };
   });
   publishRoutes(arena, routes);
   const wake = addon.eventOpen();
@@ -86,7 +86,7 @@ const setUp = (late = LATE) => {
     u32[word + F.innerVersion] = 4;
     u32[word + F.innerAddress] = 0x0a00_0001 | (peer << 16);
     addon.find(station.io, jobIndex(station.ring, station.poster.tail));
-    send.take();
+    send.begin();
   };
   const close = (): void => {
     addon.ioClose(station.io);

@@ -220,6 +220,90 @@ test("whose message 5 is old may take AES alone: it is called in both", async ()
   assert.equal(pair.a.control.suites.of(pair.a.peer) & 2, 2);
 });
 
+/** What `b` has sent to nobody: initiations of these suites, which somebody has copied. */
+const copies = (pair: Pair, calls: number): Uint8Array[] => {
+  pair.carries = () => false;
+  for (let i = 0; i < calls; i++) pair.call(pair.b);
+  return pair.b.sent.splice(0);
+};
+
+test("a copy of an old message 5 says nothing of what its peer takes now", async () => {
+  const pair = await Pair.make(AUTO, AUTO);
+  pair.hello(pair.b);
+  const [old] = copies(pair, 1);
+  assert.equal(old?.[0], 5);
+  await pair.b.start(pair, CHACHA);
+  pair.carries = (datagram) => !isAes(datagram[0]!);
+  pair.call(pair.a);
+  pair.hello(pair.a);
+  pair.run(1_000);
+  pair.a.types();
+  // `a` has heard no timestamp of `b`, as one that has begun anew.
+  pair.inject(pair.a, old!);
+  assert.deepEqual(pair.a.types(), [6]);
+  assert.equal(pair.a.control.suites.of(pair.a.peer), 1);
+  assert(!pair.a.control.suites.upgrades(pair.a.peer));
+  pair.run(60_000);
+  pair.call(pair.a);
+  assert.deepEqual(pair.a.types(), [1]);
+});
+
+test("copies of old messages 1 do not make an engine plain", async () => {
+  const pair = await Pair.make(AUTO, AUTO);
+  const old = copies(pair, PLAIN_ROW + 1);
+  pair.hello(pair.a);
+  for (const copy of old) {
+    pair.inject(pair.a, copy);
+    pair.run(1_000);
+  }
+  assert.deepEqual(pair.a.types(), new Array(PLAIN_ROW + 1).fill(2));
+  assert.equal(pair.a.control.suites.of(pair.a.peer), 3);
+  pair.carries = () => true;
+  pair.call(pair.a);
+  assert.deepEqual([pair.a.types(), suitesOf(pair)], [[5], [1, 1]]);
+});
+
+test("who may take AES alone is called in both, whatever copies say", async () => {
+  const pair = await Pair.make(AUTO, AUTO);
+  pair.hello(pair.b);
+  const old = copies(pair, 2);
+  assert.deepEqual(
+    old.map(([type]) => type),
+    [5, 1],
+  );
+  await pair.b.start(pair, AES);
+  for (const copy of old) {
+    pair.inject(pair.a, copy);
+    pair.run(1_000);
+  }
+  pair.carries = () => true;
+  pair.a.types();
+  pair.call(pair.a);
+  pair.run(RETRY_MS);
+  assert.deepEqual(
+    [pair.a.types(), suitesOf(pair)],
+    [
+      [1, 5],
+      [1, 1],
+    ],
+  );
+});
+
+test("told of AES while nobody answers: the upgrade follows the attempt", async () => {
+  const pair = await Pair.make(AUTO, AUTO);
+  pair.call(pair.a);
+  pair.carries = () => false;
+  pair.call(pair.a);
+  pair.run(86_000);
+  pair.a.types();
+  pair.hello(pair.a);
+  pair.carries = () => true;
+  pair.run(1_000);
+  assert.deepEqual(pair.a.types(), []);
+  pair.run(5_000);
+  assert.deepEqual([pair.a.types(), suitesOf(pair)], [[5], [1, 1]]);
+});
+
 test("one handshake in flight: a late answer in the other suite finds nothing", async () => {
   const pair = await Pair.make(AUTO, AUTO);
   pair.hello(pair.a, pair.b);

@@ -187,7 +187,7 @@ test("an AES session counts blocks: replaced at 2^35, refused at 2^36", () => {
   assert.deepEqual(other.step(used(limits.rejectAfter), at), ["expire"]);
 });
 
-test("a session is renewed when that was asked for: once, and not during an attempt", () => {
+test("a session is renewed when that was asked for: once, and after an attempt", () => {
   const { timers, base } = withSession(true);
   timers.renewAt(T0 + 250);
   assert.deepEqual(run(timers, base, T0, T0 + 20_000), [[250, "renew"]]);
@@ -195,6 +195,14 @@ test("a session is renewed when that was asked for: once, and not during an atte
   trying.renewAt(T0 + 250);
   trying.handshakeSent(T0 + 100);
   assert.deepEqual(run(trying, base, T0, T0 + 4_000), []);
+  assert.deepEqual(run(trying, base, T0 + 4_000, T0 + 100_000).slice(-2), [
+    [90_100, "giveUp"],
+    [90_100, "renew"],
+  ]);
+  const { timers: needing, session } = withSession(true);
+  needing.renewAt(T0 + 121_000);
+  const seen = { ...base, session, lastSentMs: T0 + 120_900 };
+  assert.deepEqual(needing.step(seen, T0 + 121_000), ["initiate"], "one initiation, not two");
   const none = new PeerTimers(noJitter);
   none.renewAt(T0 + 250);
   assert.deepEqual(run(none, NOTHING, T0, T0 + 4_000), []);

@@ -1,6 +1,7 @@
 /** uapi — the configuration protocol as text: every key, every bound, the order of the answer. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ROUTES_MAX } from "../../src/memory/layout.ts";
 import type { Change, DeviceState } from "../../src/schema/change.ts";
 import { errnoOf } from "../../src/schema/errno.ts";
 import { EngineError } from "../../src/schema/errors.ts";
@@ -11,7 +12,7 @@ import {
   UapiReader,
   type UapiRequest,
 } from "../../src/schema/uapi.ts";
-import { SET_PEERS_MAX, SET_PREFIXES_MAX } from "../../src/schema/uapi-set.ts";
+import { SET_ENTRIES_MAX } from "../../src/schema/uapi-set.ts";
 import { parseCidr } from "../../src/wire/cidr.ts";
 
 const A = "a1".repeat(32);
@@ -164,11 +165,11 @@ test("a set has bounds: prefixes, peers, bytes; the next one is read again", () 
   const reader = new UapiReader();
   const read = (text: string) => [...reader.read(Buffer.from(text))];
   const head = `set=1\npublic_key=${A}\n`;
-  assert.equal(read(`${head}${prefix.repeat(SET_PREFIXES_MAX)}\n`)[0]?.type, "set");
+  assert.equal(read(`${head}${prefix.repeat(ROUTES_MAX)}\n`)[0]?.type, "set");
   const full = { type: "refused", errno: 28, last: false };
-  assert.deepEqual(read(`${head}${prefix.repeat(SET_PREFIXES_MAX + 1)}\n`), [full]);
-  assert.deepEqual(read(`set=1\n${`public_key=${A}\n`.repeat(SET_PEERS_MAX + 1)}\n`), [full]);
-  const turns = "allowed_ip=10.0.0.0/8\nallowed_ip=-10.0.0.0/8\n".repeat(SET_PEERS_MAX + 1);
+  assert.deepEqual(read(`${head}${prefix.repeat(ROUTES_MAX + 1)}\n`), [full]);
+  assert.deepEqual(read(`set=1\n${`public_key=${A}\n`.repeat(SET_ENTRIES_MAX + 1)}\n`), [full]);
+  const turns = "allowed_ip=10.0.0.0/8\nallowed_ip=-10.0.0.0/8\n".repeat(SET_ENTRIES_MAX + 1);
   assert.deepEqual(read(`${head}${turns}\n`), [full]);
   const chunk = Buffer.from(`preshared_key=${B}\n`.repeat(10_000));
   const chunks = Math.ceil(SET_BYTES_MAX / chunk.length);

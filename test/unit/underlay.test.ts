@@ -45,7 +45,7 @@ for (const version of [4, 6] as const) {
     b.control.receive(initiation, INNER, localAt(TUN, version));
     assert.equal(b.count("ownTunnel"), 1);
     assert.equal(b.held.next, null);
-    assert.notDeepEqual(b.control.entries.endpoint(b.peer.index), INNER);
+    assert.notDeepEqual(b.control.entries.endpoint(b.peer.entry), INNER);
     // By any other interface it is a handshake like others; and so where the device has gone away.
     for (const [index, local] of [
       [TUN, TUN + 1],
@@ -64,19 +64,19 @@ test("no endpoint is taken that a route leads into the tunnel, whoever says it",
   const { pair, initiation } = await called();
   const { b } = pair;
   const { entries } = b.control;
-  const { index } = b.peer;
-  const before = entries.endpoint(index);
+  const { entry } = b.peer;
+  const before = entries.endpoint(entry);
   pair.isInside = (to) => to[4] === 10;
   // By a handshake on another interface.
   b.control.receive(initiation, INNER, localAt(TUN + 1, 4));
   b.confirm();
-  assert.deepEqual(entries.endpoint(index), before);
+  assert.deepEqual(entries.endpoint(entry), before);
   // By whoever else writes one.
-  assert.equal(entries.setEndpoint(index, INNER), false);
-  assert.deepEqual(entries.endpoint(index), before);
+  assert.equal(entries.setEndpoint(entry, INNER), false);
+  assert.deepEqual(entries.endpoint(entry), before);
   const refused = new Counters(b.arena, controlBlock(b.arena)).get(COUNT.insideRefused);
   assert.ok(refused >= 1, `${refused}`);
   pair.isInside = () => false;
-  assert.equal(entries.setEndpoint(index, INNER), true);
-  assert.deepEqual(entries.endpoint(index), INNER);
+  assert.equal(entries.setEndpoint(entry, INNER), true);
+  assert.deepEqual(entries.endpoint(entry), INNER);
 });

@@ -49,7 +49,7 @@ const setUp = (suite: 0 | 1) => {
   const { bases, counts } = regionTables(arena);
   writeMtu(arena, 1_420);
   const prefix = { version: 4 as const, bytes: Uint8Array.of(10, 0, 0, 0), prefixLength: 8 };
-  publishRoutes(arena, [{ cidr: prefix, owner: { index: 0 } }]);
+  publishRoutes(arena, [{ cidr: prefix, owner: { entry: 0 } }]);
   const open = (): number => addon.udpOpen(4, "127.0.0.1", 0, 0, "");
   const [udp4, there, tun, host] = [open(), open(), open(), open()];
   const [wake, controlWake] = [addon.eventOpen(), addon.eventOpen()];

@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  consumeInitiation,
   consumeResponse,
   createInitiation,
   createResponse,
@@ -17,6 +16,7 @@ import { addon } from "../../src/io/native/addon.ts";
 import { JOB, SESSION } from "../../src/memory/layout.ts";
 import { fieldWord, wordOf } from "../../src/memory/region.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
+import { consumeInitiation } from "../lab/consume-initiation.ts";
 import { makeBenchArena, makeRun, setSuite } from "../lab/runs.ts";
 import { type AesVectors, makeAesVectors } from "./aes-vectors.ts";
 import { hex, mac } from "./noise-parties.ts";

@@ -65,7 +65,7 @@ const wordsOf = (bytes: Uint8Array): [number, number, number, number] => {
   return [word(0), word(1), word(2), word(3)];
 };
 
-const entryOf = (index: number, cidr: Cidr): RouteEntry => ({ cidr, owner: { index } });
+const entryOf = (entry: number, cidr: Cidr): RouteEntry => ({ cidr, owner: { entry } });
 
 test("allowedips: the longest prefix decides, the last giver has it, none is left behind", () => {
   const arena = makeArena({ ioThreads: 1, workers: 0, peers: 8, routes: 64 });
@@ -82,7 +82,7 @@ test("allowedips: the longest prefix decides, the last giver has it, none is lef
   let looked = 0;
   for (const { remove = [], insert = [], is = [], isNot = [] } of given.allowedIps) {
     const gone = remove.map(peerOf);
-    routes = routes.filter(({ owner }) => !gone.includes(owner.index));
+    routes = routes.filter(({ owner }) => !gone.includes(owner.entry));
     routes.push(...insert.map(([peer, cidr]) => entryOf(peerOf(peer), maskCidr(parseCidr(cidr)!))));
     publishRoutes(arena, routes);
     for (const [peer, address] of is) {

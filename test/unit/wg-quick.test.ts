@@ -4,12 +4,15 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { PEERS_MAX, ROUTES_MAX } from "../../src/memory/layout.ts";
 import { formatEndpoint } from "../../src/schema/config.ts";
 import { EngineError } from "../../src/schema/errors.ts";
 import { formatWireguardKey, identityFromKey } from "../../src/schema/identity.ts";
-import { loadConfig } from "../../src/schema/load.ts";
+import { loadConfig } from "../../src/schema/load-config.ts";
 import { formatCidr } from "../../src/wire/cidr.ts";
 
+/** Prefixes of one peer that are read without complaint. */
+const MANY = 20_000;
 const folder = mkdtempSync(join(tmpdir(), "p2pvpn-quick-"));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -189,18 +192,18 @@ test("the interface is called as the file, which must be an interface's name", (
   );
 });
 
-test("ten thousand peers and prefixes are read, and no more", () => {
-  const keys = Array.from({ length: 10_001 }, (_, i) => {
+test("many peers and prefixes of one are read, and no more than an engine has", () => {
+  const keys = Array.from({ length: PEERS_MAX + 1 }, (_, i) => {
     const key = new Uint8Array(32).fill(1);
     new DataView(key.buffer).setUint32(0, i);
     return `[Peer]\nPublicKey = ${formatWireguardKey(key)}\n`;
   });
-  assert.throws(() => load(HEAD + keys.join("")), /\[Peer\] may be there 10000 times at most/);
+  assert.throws(() => load(HEAD + keys.join("")), /\[Peer\] may be there 16384 times at most/);
   const lines = Array.from(
-    { length: 10_001 },
-    (_, i) => `AllowedIPs = 10.${i >> 8}.${i & 255}.0/24`,
+    { length: ROUTES_MAX + 1 },
+    (_, i) => `AllowedIPs = ${10 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}.0/24`,
   );
-  const many = load(HEAD + peer(1, lines.slice(1).join("\n")));
-  assert.equal(many.peers[0]!.allowedIps.length, 10_000);
-  assert.throws(() => load(HEAD + peer(1, lines.join("\n"))), /must hold at most 10000 prefixes/);
+  const many = load(HEAD + peer(1, lines.slice(0, MANY).join("\n")));
+  assert.equal(many.peers[0]!.allowedIps.length, MANY);
+  assert.throws(() => load(HEAD + peer(1, lines.join("\n"))), /must hold at most 262144 prefixes/);
 });

@@ -5,20 +5,21 @@ import type { Log, Recent } from "../../log.ts";
 import type { Arena } from "../../memory/region.ts";
 import type { Change } from "../../schema/change.ts";
 import type { EngineConfig, LogLevel } from "../../schema/config.ts";
-import type { ChangeValue, ReloadValue } from "../../schema/control.ts";
 import { difference } from "../../schema/difference.ts";
 import { EngineError } from "../../schema/errors.ts";
 import { formatWireguardKey, isPublicKey, sameKey } from "../../schema/identity.ts";
 import { ipv6Problems } from "../../schema/ipv6.ts";
-import { loadConfig } from "../../schema/load.ts";
+import { loadConfig } from "../../schema/load-config.ts";
+import type { ChangeValue, ReloadValue } from "../../schema/requests.ts";
 import { configValue } from "../../schema/settings.ts";
 import { formatCidr } from "../../wire/cidr.ts";
 import type { Control } from "../control.ts";
 import type { Host } from "../host/host.ts";
-import { peerCalled } from "../peers/peer.ts";
-import type { Roster } from "../peers/roster.ts";
+import type { Sayer } from "../peer-changes.ts";
 import type { Opened } from "../task.ts";
 import { currentConfig } from "./current.ts";
+import { explain } from "./network-report.ts";
+import { publish } from "./publishing.ts";
 import { peerValue, routesPage, statsValue, statusValue } from "./report.ts";
 import type { ControlHandlers } from "./socket.ts";
 
@@ -33,6 +34,7 @@ export interface Served {
   readonly recent: Recent;
   readonly log: Log;
   readonly stop: () => void;
+  readonly pause: (ms: number) => Promise<void>;
 }
 
 /**
@@ -65,16 +67,6 @@ const restore = (host: Host, warn: (sentence: string) => void): string[] => {
     // All else is done: this takes nothing of it back.
     warn((error as Error).message);
     return [];
-  }
-};
-
-/** Who takes a peer of the network away is told that this is not how. */
-const refuseNetwork = ({ peers = [] }: Change, roster: Roster): void => {
-  for (const { remove, publicKey } of peers) {
-    const peer = remove && roster.find(publicKey);
-    if (peer && peer.origin === "network") {
-      throw new EngineError("NETWORK_PEER", { peer: peerCalled(peer) });
-    }
   }
 };
 
@@ -128,9 +120,9 @@ const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> =>
 export const makeHandlers = (served: Served): ControlHandlers => {
   const { task, arena, control, host, nowMs } = served;
   let { config } = task;
-  const apply = async (change: Change, origin: "file" | "live"): Promise<ChangeValue> => {
+  const apply = async (change: Change, by: Sayer): Promise<ChangeValue> => {
     refuseKeys(change, control.publicKey);
-    await control.apply(change, origin);
+    await control.apply(change, by);
     return { warnings: host.routes.news };
   };
   const current = (): EngineConfig => currentConfig(config, control, host);
@@ -146,6 +138,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
     if (logLevel !== before) served.log.info("changed", { what });
     config = { ...config, host: { ...config.host, logLevel } };
   };
+  const fromFile = (change: Change): Promise<ChangeValue> => apply(change, "file");
   return {
     "status.get": () =>
       statusValue({
@@ -169,18 +162,10 @@ export const makeHandlers = (served: Served): ControlHandlers => {
     "routes.get": (from, most) => routesPage(control, host, from, most),
     "stats.get": () => statsValue(arena),
     "config.get": () => configValue(current()),
-    "change.apply": (change) => {
-      refuseNetwork(change, control.roster);
-      return apply(change, "live");
-    },
+    "change.apply": (change) => apply(change, "command"),
     "engine.reload": async () => {
       try {
-        return await reload(served, {
-          current,
-          apply: (change) => apply(change, "file"),
-          setLevel,
-          adopt,
-        });
+        return await reload(served, { current, apply: fromFile, setLevel, adopt });
       } catch (error) {
         const reason = (error as Error).message;
         served.log.warn("reload was refused, nothing has changed", { reason });
@@ -192,6 +177,11 @@ export const makeHandlers = (served: Served): ControlHandlers => {
       if (level !== null) setLevel(level);
       return config.host.logLevel;
     },
+    "network.explain": (subject) => {
+      control.hear();
+      return explain(control, subject, nowMs());
+    },
+    "network.publish": (request) => publish(control, request, host.name, served.pause),
     "engine.stop": served.stop,
   };
 };

@@ -9,14 +9,14 @@ import { controlBlock, sumCounters } from "../../memory/counters.ts";
 import { WORKER, type WORKER_STATE } from "../../memory/layout.ts";
 import { type Arena, doubleAt, fieldWord, wordOf } from "../../memory/region.ts";
 import { type EngineConfig, formatEndpoint } from "../../schema/config.ts";
+import { formatWireguardKey } from "../../schema/identity.ts";
 import type {
   PeerValue,
   RoutesPage,
   RouteValue,
   StatsValue,
   StatusValue,
-} from "../../schema/control.ts";
-import { formatWireguardKey } from "../../schema/identity.ts";
+} from "../../schema/requests.ts";
 import { type Cidr, formatCidr } from "../../wire/cidr.ts";
 import type { Control } from "../control.ts";
 import type { Host } from "../host/host.ts";
@@ -24,6 +24,7 @@ import type { Peer } from "../peers/peer.ts";
 import { endpointText } from "../reach/endpoint-text.ts";
 import { cipherOf, presenceAt } from "../sessions/news.ts";
 import type { Opened } from "../task.ts";
+import { networkStatus } from "./network-report.ts";
 
 const STATE_NAMES = ["absent", "awake", "asleep"] as const;
 
@@ -71,6 +72,8 @@ export const statusValue = (reported: Reported): StatusValue => {
     addresses: reported.addresses.map(formatCidr),
     warnings: reported.recent.values(nowMs),
     ...sumCounters(arena, 0, controlBlock(arena) + 1),
+    membership:
+      control.network === null ? null : networkStatus(control.network, control.networkCounts),
   };
 };
 
@@ -102,18 +105,19 @@ export const upFacts = (up: {
 
 export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValue => {
   const { entries } = control;
-  const bytes = entries.bytes(peer.index);
-  const { rttMs, nameProblem, held } = control.facts(peer);
+  const bytes = entries.bytes(peer.entry);
+  const { rttMs, mtu, nameProblem, held } = control.facts(peer);
   const doneMs = held.timers.handshakeDoneMs;
   const presence = presenceAt(peer, held, entries, nowMs);
   const connected = presence.state === "connected";
-  const sealing = entries.current(peer.index) >= 0;
+  const sealing = entries.current(peer.entry) >= 0;
   return {
     name: peer.name,
-    nodeId: null,
+    nodeId: control.network?.nodeIdOf(peer) ?? null,
     wireguardPublicKey: formatWireguardKey(peer.publicKey),
+    origin: peer.origin,
     addresses: Array.from(control.roster.allowed.of(peer), formatCidr),
-    endpoint: endpointText(entries.endpoint(peer.index)),
+    endpoint: endpointText(entries.endpoint(peer.entry)),
     endpointName: peer.endpoint === null ? null : formatEndpoint(peer.endpoint),
     endpointProblem: nameProblem,
     ...presence,
@@ -123,7 +127,7 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
     rxBytes: bytes.received,
     txBytes: bytes.sent,
     rttMs: connected ? rttMs : null,
-    mtu: entries.mtu(peer.index),
+    mtu,
   };
 };
 
@@ -132,7 +136,7 @@ export const peerValue = (peer: Peer, control: Control, nowMs: number): PeerValu
  * about each.
  */
 export const routesPage = (
-  { roster }: Control,
+  { roster, network }: Control,
   { routes, state }: Pick<Host, "routes" | "state">,
   from: number,
   most: number,
@@ -149,7 +153,7 @@ export const routesPage = (
       if (found.length === most) return { routes: found, next: from + most };
       found.push({
         prefix: formatCidr(cidr),
-        nodeId: null,
+        nodeId: network?.nodeIdOf(peer) ?? null,
         name: peer.name,
         wireguardPublicKey: formatWireguardKey(peer.publicKey),
         metric: 0,

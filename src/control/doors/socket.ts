@@ -1,18 +1,20 @@
 /**
- * socket — the control socket: one Unix socket per engine, a few clients, one frame at a time.
+ * socket — the control socket: one Unix socket per engine, a few clients, one envelope at a time.
  *
  *   1. make the folder, 0700, ours                 unix.ts
  *   2. bind; replace what a dead engine left       unix.ts, door.ts
- *   3. read frames, answer in order                serveClient
+ *   3. read envelopes, answer in order                serveClient
  *   4. close: replies leave, then clients          openControlSocket
  *
- * A damaged frame is answered once, then its client is closed: what follows cannot be trusted.
+ * A damaged envelope is answered once, then its client is closed: what follows cannot be trusted.
  * A client that does not read is not read from either, and closed after a while; when others want
  * its place, at once (clients.ts).
  */
 import { createServer, type Socket } from "node:net";
 import type { Change } from "../../schema/change.ts";
 import type { LogLevel } from "../../schema/config.ts";
+import { EngineError } from "../../schema/errors.ts";
+import type { PublishRequest, PublishValue } from "../../schema/publish.ts";
 import {
   type ChangeValue,
   CONTROL_VERSION,
@@ -21,9 +23,10 @@ import {
   type ControlRequest,
   controlFile,
   controlFolder,
-  encodeFrame,
-  FrameError,
-  FrameReader,
+  EnvelopeError,
+  EnvelopeReader,
+  type ExplainValue,
+  encodeEnvelope,
   type PeersPage,
   type PeerValue,
   type ReloadValue,
@@ -31,8 +34,7 @@ import {
   readRequest,
   type StatsValue,
   type StatusValue,
-} from "../../schema/control.ts";
-import { EngineError } from "../../schema/errors.ts";
+} from "../../schema/requests.ts";
 import { Clients } from "./clients.ts";
 import { Door, type OnLost } from "./door.ts";
 import { errorText, type SocketErrors } from "./unix.ts";
@@ -41,11 +43,11 @@ import { errorText, type SocketErrors } from "./unix.ts";
 export const CLIENTS_MAX = 16;
 /** Tuning: a client that neither reads nor asks for this long is closed. */
 const IDLE_MS = 60_000;
-/** Tuning: 400 peers and 5,000 + 10,000 prefixes (of the last one) stay under a frame. */
+/** Tuning: 400 peers with 5,000 prefixes, and ROUTES_MAX of the last, stay under an envelope. */
 const PAGE_PEERS = 400;
 const PAGE_PREFIXES = 5_000;
 /**
- * Tuning: 1,000 routes with the longest prefixes, names and reasons stay under a frame, and the
+ * Tuning: 1,000 routes with the longest prefixes, names and reasons stay under an envelope, and the
  * kernel is asked about them in some 20 ms.
  */
 const PAGE_ROUTES = 1_000;
@@ -70,6 +72,10 @@ export interface ControlHandlers {
   readonly "peers.rekey": (publicKey: Uint8Array | null) => Awaitable<number>;
   /** Sets the level unless it is null; returns the level. */
   readonly "log.level": (level: LogLevel | null) => Awaitable<LogLevel>;
+  /** What is known of a peer or an address, and what is wrong. */
+  readonly "network.explain": (subject: string) => Awaitable<ExplainValue>;
+  /** Tells all members; answers when they know it, or after a few seconds. */
+  readonly "network.publish": (request: PublishRequest) => Awaitable<PublishValue>;
   /** Called after the reply has been sent. */
   readonly "engine.stop": () => void;
 }
@@ -98,7 +104,7 @@ const errorsOf = (name: string): SocketErrors => ({
     new EngineError("CONTROL_SOCKET_FAILED", { file, reason, cause }),
 });
 
-/** As many peers from `from` on as fit a frame, at least one. */
+/** As many peers from `from` on as fit an envelope, at least one. */
 export const pageOf = (all: readonly PeerValue[], from: number): PeersPage => {
   let end = Math.min(from, all.length);
   let prefixes = 0;
@@ -121,6 +127,10 @@ const replyValue = async (handlers: ControlHandlers, request: ControlRequest): P
       return await handlers["peers.rekey"](request.publicKey);
     case "log.level":
       return await handlers["log.level"](request.level);
+    case "network.explain":
+      return await handlers["network.explain"](request.subject);
+    case "network.publish":
+      return await handlers["network.publish"](request);
     case "engine.stop":
       return { pid: process.pid };
     default:
@@ -132,8 +142,9 @@ const failure = (id: number, error: unknown): ControlReply => {
   if (error instanceof EngineError) {
     return { id, ok: false, code: error.code, message: error.message };
   }
-  const bad = new EngineError("CONTROL_BAD_FRAME");
-  if (error instanceof FrameError) return { id, ok: false, code: bad.code, message: bad.message };
+  const bad = new EngineError("CONTROL_BAD_ENVELOPE");
+  if (error instanceof EnvelopeError)
+    return { id, ok: false, code: bad.code, message: bad.message };
   return { id, ok: false, code: "ENGINE_SAID", message: `The engine failed: ${errorText(error)}.` };
 };
 
@@ -149,13 +160,13 @@ const send = (client: Socket, reply: ControlReply): Promise<void> =>
       resolve();
     };
     client.once("close", done);
-    let frame: Buffer;
+    let envelope: Buffer;
     try {
-      frame = encodeFrame({ version: CONTROL_VERSION, ...reply });
+      envelope = encodeEnvelope({ version: CONTROL_VERSION, ...reply }, "reply");
     } catch (error) {
-      frame = encodeFrame({ version: CONTROL_VERSION, ...failure(reply.id, error) });
+      envelope = encodeEnvelope({ version: CONTROL_VERSION, ...failure(reply.id, error) });
     }
-    client.write(frame, done);
+    client.write(envelope, done);
   });
 
 const answer = async (
@@ -186,10 +197,10 @@ const serveClient = async (
   clients: Clients,
   handlers: ControlHandlers,
 ): Promise<void> => {
-  const reader = new FrameReader();
+  const reader = new EnvelopeReader();
   client.setTimeout(IDLE_MS, () => client.destroy());
   try {
-    // The iterator must not destroy the socket when a frame throws: one reply is still due.
+    // The iterator must not destroy the socket when an envelope throws: one reply is still due.
     for await (const bytes of client.iterator({ destroyOnReturn: false })) {
       clients.heard(client);
       for (const fields of reader.push(bytes as Buffer)) {
@@ -197,7 +208,7 @@ const serveClient = async (
       }
     }
   } catch (error) {
-    if (error instanceof FrameError) await send(client, failure(0, error));
+    if (error instanceof EnvelopeError) await send(client, failure(0, error));
   }
   client.destroySoon();
 };
@@ -212,7 +223,10 @@ export const openControlSocket = async (options: ControlSocketOptions): Promise<
   const { name, handlers, folder = controlFolder() } = options;
   const reason = `More than ${CLIENTS_MAX} clients ask the engine at once; try again.`;
   const farewell = failure(0, new EngineError("ENGINE_SAID", { reason }));
-  const clients = new Clients(CLIENTS_MAX, encodeFrame({ version: CONTROL_VERSION, ...farewell }));
+  const clients = new Clients(
+    CLIENTS_MAX,
+    encodeEnvelope({ version: CONTROL_VERSION, ...farewell }),
+  );
   const onClient = (client: Socket): void => {
     if (clients.enter(client)) void serveClient(client, clients, handlers);
   };

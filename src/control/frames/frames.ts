@@ -1,7 +1,7 @@
 /**
  * frames — control frames to and from peers: who may say what how often, and what follows.
  *
- *     I/O thread: opened, no replay, within the peer's budget ──▶ take() ──▶ hello.ts, path-mtu.ts
+ *     I/O thread: opened, no replay, within the peer's budget ─▶ receive() ─▶ hello.ts, path-mtu.ts
  *     step(), on control's alarm ──▶ an entry of the frames region ──▶ I/O thread seals and sends
  *
  * Every peer is said one hello; all other frames go only to peers that said hello. Whatever comes
@@ -38,6 +38,7 @@ import {
   type FrameKind,
 } from "../../wire/frames.ts";
 import { sameSockaddr } from "../../wire/sockaddr.ts";
+import { largestPacket } from "../peers/largest.ts";
 import { type Peer, peerCalled } from "../peers/peer.ts";
 import { PerPeer } from "../peers/per-peer.ts";
 import type { Commands } from "../sessions/commands.ts";
@@ -160,14 +161,14 @@ export class Frames {
   /** When to call step() for the peer, at the latest; infinity: at any look at it. */
   dueMs(peer: Peer): number {
     const talk = this.#talks.find(peer);
-    const hasSession = talk !== undefined && this.#options.entries.current(peer.index) >= 0;
+    const hasSession = talk !== undefined && this.#options.entries.current(peer.entry) >= 0;
     return hasSession ? talk.dueMs : Number.POSITIVE_INFINITY;
   }
 
   /** Says and asks what is due. */
   step(peer: Peer, nowMs: number): void {
     const { entries, keeper } = this.#options;
-    if (entries.current(peer.index) < 0) return;
+    if (entries.current(peer.entry) < 0) return;
     const mtu = readMtu(this.#options.arena);
     const talk = this.#talks.of(peer);
     const { hellos, path, session } = talk;
@@ -202,7 +203,7 @@ export class Frames {
    * A frame that an I/O thread handed on; undefined: of a peer that is gone. It may change when to
    * call step(). Borrows: `frame.bytes`.
    */
-  take(peer: Peer | undefined, frame: ArrivedFrame, nowMs: number): void {
+  receive(peer: Peer | undefined, frame: ArrivedFrame, nowMs: number): void {
     const { counters, keeper } = this.#options;
     if (peer === undefined || !keeper.holds(peer, frame.session, frame.generation)) {
       counters.add(DROP.frameUnexpected, 1);
@@ -229,7 +230,7 @@ export class Frames {
     const kind = this.#kinds.get(type);
     const take = kind && this.#rooms.get(kind.room);
     if (kind === undefined || take === undefined) return "controlFrame";
-    const isMember = this.#options.entries.frameBudget(peer.index) === "member";
+    const isMember = this.#options.entries.frameBudget(peer.entry) === "member";
     if (kind.members && !isMember) return "frameMembers";
     if (body.length < kind.least || body.length > kind.most) return "frameInvalid";
     if (!this.#talks.of(peer).buckets.get(type)!.take(nowMs)) return "frameRate";
@@ -239,7 +240,7 @@ export class Frames {
   /** Our own link does not take a datagram to the peer: when to call step() may change. */
   refused(peer: Peer, nowMs: number): void {
     const talk = this.#talks.find(peer);
-    talk?.path.refused(this.#options.entries.refusedBytes(peer.index), nowMs);
+    talk?.path.refused(this.#options.entries.refusedBytes(peer.entry), nowMs);
     if (talk !== undefined) this.step(peer, nowMs);
   }
 
@@ -250,7 +251,7 @@ export class Frames {
       path: new PathMtu(random32),
       buckets: new Map([...this.#kinds].map(([type, kind]) => [type, new Bucket(kind)])),
       session: keeper.of(peer).current,
-      endpoint: entries.endpoint(peer.index),
+      endpoint: entries.endpoint(peer.entry),
       pathMtu: 0,
       dueMs: Number.POSITIVE_INFINITY,
     };
@@ -299,11 +300,11 @@ export class Frames {
     const { heard } = hellos;
     if (heard === null) return true;
     if (!this.#outgoing.hasRoom(peer.owner)) return false;
-    const endpoint = entries.endpoint(peer.index);
+    const endpoint = entries.endpoint(peer.entry);
     if (!sameSockaddr(endpoint, talk.endpoint)) path.moved();
     talk.endpoint = endpoint;
     const mtu = Math.min(ownMtu, Math.max(heard.mtu, FLOOR_BYTES));
-    const { lastDataSentMs, lastReceivedMs } = entries.times(peer.index);
+    const { lastDataSentMs, lastReceivedMs } = entries.times(peer.entry);
     const probe = path.step({ lastDataSentMs, lastReceivedMs, mtu, ownMtu }, nowMs);
     if (probe !== null) {
       this.#send(peer, encodeProbe({ kind: "probe", ...probe }), probe.bytes);
@@ -314,11 +315,11 @@ export class Frames {
   }
 
   #setPathMtu(peer: Peer, talk: Talk, found: number): void {
-    const { entries, counters, say } = this.#options;
-    const before = entries.mtu(peer.index);
-    entries.setPathMtu(peer.index, found);
+    const { arena, entries, counters, say } = this.#options;
+    const before = largestPacket(arena, entries, peer);
+    entries.setPathMtu(peer.entry, found);
     talk.pathMtu = found;
-    const mtu = entries.mtu(peer.index);
+    const mtu = largestPacket(arena, entries, peer);
     if (mtu === before) return;
     counters.add(COUNT.pathMtuChanges, 1);
     say("info", "the path to a peer takes another MTU", { peer: peerCalled(peer), mtu });
@@ -329,8 +330,8 @@ export class Frames {
     const { commands, counters } = this.#options;
     const padded = Math.ceil(frame.length / PADDING_BYTES) * PADDING_BYTES;
     const bytes = datagramBytes ?? padded + SEGMENT_OVERHEAD_BYTES;
-    const entry = this.#outgoing.put(peer.owner, peer.index, frame, bytes);
-    if (entry >= 0 && commands.put(peer.owner, COMMAND.frame, peer.index, entry)) return true;
+    const entry = this.#outgoing.put(peer.owner, peer.entry, frame, bytes);
+    if (entry >= 0 && commands.put(peer.owner, COMMAND.frame, peer.entry, entry)) return true;
     if (entry >= 0) this.#outgoing.giveBack(entry);
     counters.add(DROP.frameUnsent, 1);
     return false;

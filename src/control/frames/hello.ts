@@ -8,7 +8,7 @@
  *
  * A plain WireGuard gets one hello in a process lifetime. To an engine it is said once a session,
  * and again until it has said that it heard ours. A peer that begins anew has heard nothing and
- * says so; where its hello was lost, ours in the next session tells it.
+ * says so; where its hello was lost, ours in the next session tells it, and is answered.
  *
  * Times are boot-clock milliseconds. Source: security.md 11; docs/PROTOCOL.md, "Hello".
  */
@@ -45,10 +45,12 @@ export class Hellos {
 
   /** A hello of the peer. */
   take(hello: Hello): void {
-    if (this.heard === null || !hello.heard) this.#tries = 0;
+    const isFirst = this.heard === null;
+    if (isFirst || !hello.heard) this.#tries = 0;
     this.heard = hello;
     this.#confirmed = hello.heard;
-    this.#owed ||= hello.answer;
+    // What it says that it heard may be of a life of ours before this one.
+    this.#owed ||= hello.answer || isFirst;
   }
 
   /** There is another session. */

@@ -36,6 +36,11 @@ export class CookiesHeld {
     return sent !== null && holder.take(reply, nowMs) ? { peer, sent } : null;
   }
 
+  /** The last message to a peer, as it went, while an answer may come. */
+  last(peer: Peer): Sent | null {
+    return this.#holders.of(peer).sent;
+  }
+
   /** No cookie reply is waited for any more. */
   settle(peer: Peer): void {
     const holder = this.#holders.of(peer);

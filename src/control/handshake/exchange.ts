@@ -22,6 +22,7 @@ import { CookiesHeld } from "./cookies-held.ts";
 import type { HandshakeSecrets } from "./key-log.ts";
 import {
   beginInitiation,
+  type ConsumedInitiation,
   consumeResponse,
   createInitiation,
   createResponse,
@@ -30,6 +31,7 @@ import {
   macValid,
   type PendingInitiation,
   type ResponderState,
+  staticStatic,
   wipe,
   wipeKeys,
 } from "./noise.ts";
@@ -37,6 +39,9 @@ import { Remembered } from "./remembered.ts";
 import type { Self } from "./self.ts";
 import type { Suites } from "./suites.ts";
 import { CHACHA20_POLY1305, SUITES, type Suite } from "./transcript.ts";
+
+/** The kernel chooses where it leaves from. */
+const NO_LOCAL = new Uint8Array(0);
 
 /** What exchange needs of the rest. */
 export interface Surroundings {
@@ -46,8 +51,10 @@ export interface Surroundings {
   readonly endpoints: Endpoints;
   readonly entries: PeerEntries;
   readonly counters: Counters;
-  /** The peer with this public key. */
-  readonly find: (publicKey: Uint8Array) => Peer | undefined;
+  /** The peer with this public key; "expected": a member who is one when it proves itself. */
+  readonly find: (publicKey: Uint8Array) => Peer | "expected" | undefined;
+  /** An expected one did. Undefined: there is no room. */
+  readonly admit: (publicKey: Uint8Array) => Peer | undefined;
   /** 32 random bytes. */
   readonly seed: () => Uint8Array;
   /** Unix time in milliseconds. */
@@ -101,7 +108,7 @@ export class Exchange {
       world.counters.add(DROP.noKey, 1);
       return;
     }
-    const to = world.entries.endpoint(peer.index);
+    const to = world.entries.endpoint(peer.entry);
     if (sockaddrFamily(to) === 0) {
       world.counters.add(DROP.noEndpoint, 1);
       return;
@@ -128,10 +135,18 @@ export class Exchange {
     ephemeralSeed.fill(0);
     this.#initiations.set(peer, state);
     this.#bySender.set(senderIndex, peer);
-    const local = world.entries.local(peer.index);
+    const local = world.entries.local(peer.entry);
     this.#cookies.sign(peer, datagram, to, local, nowMs);
     this.#send(datagram, to, local, COUNT.handshakesInitiated);
     world.tell(peer, "handshake sent");
+  }
+
+  /** The initiation that is on its way to the peer goes there, too, as it was. False: none is. */
+  callAgain(peer: Peer, to: Uint8Array): boolean {
+    const index = this.#initiations.get(peer)?.senderIndex;
+    const sent = this.#cookies.last(peer);
+    if (index === undefined || sent === null || sent.index !== index) return false;
+    return this.#world.send(sent.datagram, to, NO_LOCAL);
   }
 
   /**
@@ -186,45 +201,43 @@ export class Exchange {
       counters.add(DROP[begun.reason], 1);
       return null;
     }
-    const peer = this.#world.find(begun.pending.remotePublicKey);
-    if (peer === undefined) {
+    const { remotePublicKey } = begun.pending;
+    const known = this.#world.find(remotePublicKey);
+    if (known === undefined) {
       wipe(begun.pending);
       counters.add(DROP.handshakeUnknownPeer, 1);
       return null;
     }
-    const state = this.#authenticate(self, peer, begun.pending, nowMs);
-    const answered = state !== null && this.#respond(self, peer, state, from, local, nowMs);
-    return answered ? peer : null;
-  }
-
-  /** The second half of an initiation, and its timestamp. */
-  #authenticate(
-    self: Self,
-    peer: Peer,
-    pending: PendingInitiation,
-    nowMs: number,
-  ): ResponderState | null {
-    const { counters } = this.#world;
-    const product = this.#remembered.product(self, peer);
-    if (product === null) {
-      counters.add(DROP.handshakeInvalid, 1);
-      wipe(pending);
-      return null;
-    }
-    const finished = finishInitiation(pending, product);
-    if (!finished.ok) {
-      counters.add(DROP[finished.reason], 1);
-      return null;
-    }
-    const refused = this.#remembered.refusal(peer, finished.timestamp, nowMs);
-    if (refused !== null) {
-      counters.add(DROP[refused], 1);
-      this.#world.suites.metLate(peer, finished.state.suite);
+    const finished = this.#finish(self, known, begun.pending);
+    if (finished === null) return null;
+    // Anybody can name somebody's key: who becomes a peer has proved that it is its own.
+    const peer = known === "expected" ? this.#world.admit(remotePublicKey) : known;
+    const refused = peer ? this.#refusal(peer, finished, nowMs) : "handshakeUnknownPeer";
+    if (peer === undefined || refused !== null) {
+      counters.add(DROP[refused ?? "handshakeUnknownPeer"], 1);
       wipe(finished.state);
       return null;
     }
-    this.#world.suites.met(peer, finished.state.suite);
-    return finished.state;
+    return this.#respond(self, peer, finished.state, from, local, nowMs) ? peer : null;
+  }
+
+  /** The second half of an initiation: null: its sender does not have the key that it named. */
+  #finish(self: Self, known: Peer | "expected", pending: PendingInitiation) {
+    const isPeer = known !== "expected";
+    const product = isPeer
+      ? this.#remembered.product(self, known)
+      : staticStatic(self.keys, pending.remotePublicKey);
+    const finished = product === null ? null : finishInitiation(pending, product);
+    if (!isPeer) product?.fill(0);
+    if (finished?.ok) return finished;
+    wipe(pending);
+    this.#world.counters.add(DROP[finished?.reason ?? "handshakeInvalid"], 1);
+    return null;
+  }
+
+  #refusal(peer: Peer, { state, timestamp }: ConsumedInitiation, nowMs: number) {
+    this.#world.suites.called(peer, state.suite);
+    return this.#remembered.refusal(peer, timestamp, nowMs);
   }
 
   #respond(
@@ -309,7 +322,6 @@ export class Exchange {
     this.#cookies.settle(peer);
     const { remoteIndex, keys } = result;
     const { suite } = state;
-    world.suites.met(peer, suite);
     const made = world.keeper.create(
       { peer, localIndex: index, remoteIndex, initiator: true, suite: suite.id, keys },
       nowMs,

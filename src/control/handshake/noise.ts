@@ -265,20 +265,6 @@ export const finishInitiation = (
   return { ok: true, remotePublicKey, senderIndex: remoteIndex, timestamp, state };
 };
 
-/** Both halves at once, for callers that hold no cached product. */
-export const consumeInitiation = (input: ReceivedInitiation): Refused | ConsumedInitiation => {
-  const begun = beginInitiation(input);
-  if (!begun.ok) return begun;
-  const ss = staticStatic(input.local, begun.pending.remotePublicKey);
-  if (ss === null) {
-    wipe(begun.pending);
-    return HANDSHAKE_INVALID;
-  }
-  const finished = finishInitiation(begun.pending, ss);
-  zero(ss);
-  return finished;
-};
-
 // ---------------------------------------------------------------------------------------------
 // Message 2
 

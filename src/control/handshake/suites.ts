@@ -6,11 +6,14 @@
  *         └── three ChaCha20 handshakes in a row, no hello ◀── 1, 5, 1 … in turn
  *
  * Messages 5 to 8 go to nobody who is not known to be an engine, unless the setting is "aes256gcm".
- * An engine is who said hello, or who authenticated in a message 5 or 6. A peer that was an engine
- * and is a plain WireGuard now costs an unanswered initiation a handshake, until it is forgotten.
+ * An engine is who said hello, or with whom a session of AES came into use. A peer that was an
+ * engine and is a plain WireGuard now costs an unanswered initiation a handshake, until it is
+ * forgotten.
  *
- * Whose message 5 is old may be an engine that takes AES alone and lost its clock and its disk: it
- * is called in both, message 1 first, until it answers.
+ * An initiation may be a copy, of a life that is over: where it is newer than all that we heard, we
+ * may have begun anew. So a message 5 alone makes nobody known. It may also be of an engine that
+ * takes AES alone, and can only be called: its sender is called in both, message 1 first, until a
+ * session with it is in use.
  *
  * Source: security.md 9 and 10; docs/PROTOCOL.md, "Suites". Times are boot-clock milliseconds.
  */
@@ -54,7 +57,7 @@ export interface SuitesOptions {
 interface Known {
   /** Suites that it takes, a mask of 1 << SUITE; 0: not known to be an engine. */
   suites: number;
-  /** A message 5 of it came that is old: it was an engine once, and may be one. */
+  /** A message 5 of it came, and no session since: it was an engine once, and may be one. */
   wasEngine: boolean;
   /** Initiations since the last answer. */
   unanswered: number;
@@ -125,27 +128,23 @@ export class Suites {
     this.#upgradeSoon(peer, nowMs);
   }
 
-  /** A handshake message of the peer authenticated in this suite. */
-  met(peer: Peer, suite: Suite): void {
+  /** An initiation in this suite is the peer's, of whatever time: it may be a copy. */
+  called(peer: Peer, suite: Suite): void {
+    if (suite === AES_256_GCM) this.#peers.of(peer).wasEngine = true;
+  }
+
+  /** A session came into use, which proves that the peer takes its suite now. */
+  used(peer: Peer, nowMs: number): void {
+    this.settled(peer);
     const known = this.#peers.of(peer);
     known.wasEngine = false;
-    if (suite === AES_256_GCM) {
+    if (this.#sessionOf(peer)?.suite === SUITE.aes256gcm) {
       known.suites |= AES_BIT;
       known.plainRow = 0;
     } else if (this.#preferred(known) === AES_256_GCM && ++known.plainRow >= PLAIN_ROW) {
       known.suites = 0;
       known.plainRow = 0;
     }
-  }
-
-  /** An initiation in this suite is the peer's, but of another time: it may be a copy. */
-  metLate(peer: Peer, suite: Suite): void {
-    if (suite === AES_256_GCM) this.#peers.of(peer).wasEngine = true;
-  }
-
-  /** A session came into use. */
-  used(peer: Peer, nowMs: number): void {
-    this.settled(peer);
     this.#upgradeSoon(peer, nowMs);
   }
 

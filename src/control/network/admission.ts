@@ -10,6 +10,7 @@
  * metric has it, then the lower id. What a file or a person has named stays theirs: control sees to
  * that, and a member among them talks as members do. Thread: control.
  */
+import { sameBytes } from "../../members/bytes.ts";
 import { hostPrefix, prefixHolds, someHolds } from "../../members/fields.ts";
 import type { PeerChange } from "../../schema/change.ts";
 import { type Cidr, formatCidr } from "../../wire/cidr.ts";
@@ -80,6 +81,10 @@ export class Admission {
   update(slot: number, newCertificate: boolean): void {
     const { members } = this.#options;
     const affected = newCertificate ? this.#addresses.claim(slot) : NOBODY;
+    // Its former handshake key is nobody's any more.
+    const { handshakeKey } = members.at(slot).owner;
+    const handle = members.handle(slot);
+    if (handle !== null && !sameBytes(handle.publicKey, handshakeKey)) this.#dismiss(slot);
     const isPeer = members.handle(slot) !== null;
     const moved = this.#announce(slot, this.#routesOf(slot));
     if (!isPeer) this.#admit(slot);
@@ -128,6 +133,14 @@ export class Admission {
     return members.handle(slot);
   }
 
+  /** A change was made: members waited for its end, or for the room that it made. */
+  roomMade(): void {
+    for (const slot of [...this.#waiting]) {
+      this.#admit(slot);
+      if (this.#waiting.has(slot)) break;
+    }
+  }
+
   /** Prefixes that lead to a member. */
   allowedIps(slot: number): Cidr[] {
     const { members } = this.#options;
@@ -136,7 +149,7 @@ export class Admission {
       if (members.byAddress(address) === slot) prefixes.push(hostPrefix(address));
     }
     for (const { text, prefix } of this.#routes.get(slot) ?? NOTHING) {
-      if (this.#has(slot, text)) prefixes.push(prefix);
+      if (this.#has(slot, text) && !this.#isAddress(prefix, slot)) prefixes.push(prefix);
     }
     return prefixes;
   }

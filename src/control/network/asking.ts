@@ -2,6 +2,7 @@
  * asking — addresses that are asked who is there, until they answer. Pure.
  *
  *     0 · 0.25 · 0.5 · 1 · 2 · 4 s · then each 15 s, a tenth earlier or later
+ *                                    while we have a session with a member: each 5 minutes
  *
  * A HERE counts when it comes from an address that is asked, with the bytes of a WHO that went
  * there. Thread: control.
@@ -12,6 +13,8 @@ import { addressKey } from "./held-tickets.ts";
 export const ASKED_MOST = 256;
 /** Tuning: ms between one WHO and the next; the last holds from there on. */
 const PAUSES_MS = [250, 500, 1_000, 2_000, 4_000, 15_000] as const;
+/** Tuning: while others may be asked inside sessions; so that two halves of a network meet. */
+const CALM_MS = 300_000;
 /** Tuning: so that those who began together do not ask together for ever. */
 const JITTER = 0.1;
 /** Tuning: an answer to one of the last WHOs counts. */
@@ -55,11 +58,17 @@ export class Asking {
     return dueMs;
   }
 
-  /** Begins to ask; what is asked already goes on. False: too many are asked. Borrows: `to`. */
+  /**
+   * Begins to ask; what is asked already goes on, and soon. False: too many are asked.
+   * Borrows: `to`.
+   */
   begin(to: Uint8Array, once: number | null, nowMs: number): boolean {
     const key = addressKey(to);
     const known = this.#entries.get(key);
-    if (known !== undefined && (once !== null || known.once === null)) return true;
+    if (known !== undefined && (once !== null || known.once === null)) {
+      if (once === null) known.dueMs = Math.min(known.dueMs, nowMs + PAUSES_MS.at(-1)!);
+      return true;
+    }
     if (known === undefined && this.#entries.size >= ASKED_MOST) return false;
     const nonces = known?.nonces ?? [];
     this.#entries.set(key, { key, to: to.slice(), attempts: 0, once, dueMs: nowMs, nonces });
@@ -79,11 +88,13 @@ export class Asking {
     return due.filter(({ key }) => this.#entries.has(key));
   }
 
-  /** A WHO with these bytes went there. */
-  sent({ to }: Asked, nonce: Uint8Array, nowMs: number): void {
+  /** A WHO with these bytes went there. `alone`: we have no session with a member. */
+  sent({ to }: Asked, nonce: Uint8Array, alone: boolean, nowMs: number): void {
     const entry = this.#entries.get(addressKey(to));
     if (entry === undefined) return;
-    const pauseMs = PAUSES_MS[Math.min(entry.attempts, PAUSES_MS.length - 1)]!;
+    const last = PAUSES_MS.length - 1;
+    const isLate = entry.attempts >= last;
+    const pauseMs = isLate && !alone ? CALM_MS : PAUSES_MS[isLate ? last : entry.attempts]!;
     const spread = 1 + JITTER * (2 * this.#random() - 1);
     entry.dueMs = nowMs + (entry.once !== null ? ONCE_MS : pauseMs * spread);
     entry.attempts++;

@@ -15,7 +15,7 @@ import {
   newestAuthority,
   successorProblem,
 } from "../../members/definition.ts";
-import type { RevocationList } from "../../members/revocation-list.ts";
+import { decodeList, type RevocationList } from "../../members/revocation-list.ts";
 import { openSecret } from "../../members/secret.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import {
@@ -82,6 +82,7 @@ export class Authority {
       send,
       list: () => this.revocations.list,
       secret: () => this.secrets.newest,
+      definition: () => ({ standing: this.defined, bytes: this.#definition.bytes }),
       onDone: onHas,
       wakeBy,
     });
@@ -101,7 +102,7 @@ export class Authority {
   load(lists: readonly (Uint8Array | null)[], floor: Standing): void {
     this.revocations.setFloor(floor);
     for (const bytes of lists) {
-      if (bytes !== null) this.revocations.accept(bytes, this.#definition);
+      if (bytes !== null) this.revocations.load(bytes, this.#definition);
     }
   }
 
@@ -112,6 +113,7 @@ export class Authority {
   compare(link: Link, root: Root, nowMs: number): void {
     link.list = root.list;
     link.epoch = root.epoch;
+    link.definition = root.definition;
     this.push.consider(link, nowMs);
     if (isNewer(this.defined, root.definition) && nowMs - link.definedMs > DEFINE_MS) {
       link.definedMs = nowMs;
@@ -149,7 +151,9 @@ export class Authority {
     const verdict = this.revocations.accept(bytes, this.#definition);
     if (!verdict.ok) {
       refuse(link, verdict.reason, `a revocation list: ${verdict.why}`);
-      if (link !== null) this.revocations.distrust(link, nowMs);
+      // One of a newer authority's key may be good: the definition that names it is on its way.
+      const isEarly = verdict.reason === "listInvalid" && this.#isEarly(bytes);
+      if (link !== null && !isEarly) this.revocations.distrust(link, nowMs);
       return verdict.why;
     }
     const { list } = verdict;
@@ -167,6 +171,11 @@ export class Authority {
     this.push.all(links(), nowMs);
     world.say("info", "a newer revocation list holds", { sequence: list.sequence, cut });
     return cut;
+  }
+
+  #isEarly(bytes: Uint8Array): boolean {
+    const list = decodeList(bytes);
+    return list.ok && list.value.authority > newestAuthority(this.#definition);
   }
 
   #acknowledge(link: Link, nowMs: number): void {
@@ -218,6 +227,7 @@ export class Authority {
 
   define(link: Link, body: Uint8Array, nowMs: number): FrameRefusal {
     const why = this.#takeDefinition(body, nowMs);
+    if (why === null) link.definition = this.defined;
     if (why !== null) this.#options.refuse(link, "definitionInvalid", `a definition: ${why}`);
     return null;
   }

@@ -31,16 +31,13 @@ import {
 import type { CountName } from "./counts.ts";
 import { bucketSpan } from "./digests.ts";
 import type { Intake, Outcome } from "./intake.ts";
-import { type Link, OWED_MAX } from "./links.ts";
+import { type Link, LOOKED_EACH, OWED_MAX } from "./links.ts";
 import type { Members } from "./members.ts";
 import { idOfRecord, type Verifier } from "./statement.ts";
 import { Wants } from "./wants.ts";
 
 /** Tuning: what is new is gathered for so long. */
 const GATHER_MS = 100;
-/** Tuning: a range that holds more of our records takes time; it is looked at so often. */
-const WIDE = 512;
-const WIDE_MS = 1_000;
 const NEVER = Number.POSITIVE_INFINITY;
 const NOTHING = new Uint8Array(0);
 
@@ -55,6 +52,8 @@ export interface GossipOptions {
   /** What it holds and we had no room for is there to be asked for again. */
   readonly onAgain: (link: Link, nowMs: number) => void;
   readonly wakeBy: (dueMs: number) => void;
+  /** 32 random bits of this process. */
+  readonly salt: number;
 }
 
 /** Why a frame is refused; null: it is not. */
@@ -73,6 +72,7 @@ export class Gossip {
     this.wants = new Wants({
       send: (link, body) => send(link, FRAME_KINDS.want.type, body),
       count,
+      salt: options.salt,
     });
   }
 
@@ -100,6 +100,7 @@ export class Gossip {
 
   /** The link is gone. */
   forget(link: Link, nowMs: number): void {
+    link.isGone = true;
     this.#busy.delete(link);
     this.wants.forget(link, nowMs);
   }
@@ -128,10 +129,12 @@ export class Gossip {
 
   /** A record that was asked for was looked at. */
   done(id: number, link: Link, outcome: Outcome, nowMs: number): void {
-    this.wants.done(id, link, outcome, nowMs);
+    const { members } = this.#options;
+    const slot = members.byId(id);
+    this.wants.done(id, link, outcome, slot < 0 ? -1 : members.at(slot).sequence, nowMs);
     this.wants.pump(link, nowMs);
     this.#options.wakeBy(this.wants.dueMs);
-    if (link.again && this.wants.size === 0) {
+    if (link.again && link.queue.length === 0 && link.asked === 0) {
       link.again = false;
       this.#options.onAgain(link, nowMs);
     }
@@ -166,14 +169,13 @@ export class Gossip {
 
   /** All that the other end has between two ids. */
   range(link: Link, { first, last, entries }: Range, nowMs: number): FrameRefusal {
+    this.#announced(link, entries, nowMs);
     const { members, count } = this.#options;
-    const about = ((last - first) / ID_MAX) * members.digests.count;
-    if (about > WIDE) {
-      if (nowMs - link.wideMs < WIDE_MS) {
-        count("rangesRefused", 1);
-        return null;
-      }
-      link.wideMs = nowMs;
+    // Ids are spread evenly. Whoever says wide ranges again and again is told nothing for them.
+    const looked = (members.digests.count * (last - first)) / ID_MAX;
+    if (!link.looks.take(nowMs, Math.ceil(looked / LOOKED_EACH))) {
+      count("rangesFull", 1);
+      return null;
     }
     const ours = members.entries(first, last);
     let at = 0;
@@ -182,7 +184,6 @@ export class Gossip {
       const has = at < entries.count && entries.id(at) === id;
       if (!has) this.#tell(link, members.byId(id), nowMs);
     }
-    this.#announced(link, entries, nowMs);
     return null;
   }
 

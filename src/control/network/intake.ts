@@ -204,7 +204,11 @@ export class Intake {
     const view = decoded.value;
     const slot = members.byNodeKey(view.nodeKey);
     const held = slot < 0 ? null : members.at(slot);
-    if (held !== null && view.sequence <= held.sequence) return this.#old(view.sequence, held, way);
+    // Who shows itself is welcome with an old one; that it is its own is verified first.
+    const isShown = view.sequence !== held?.sequence && (way === "intro" || way === "here");
+    if (held !== null && view.sequence <= held.sequence && !isShown) {
+      return this.#old(view, held, way);
+    }
     const sameOwner = held !== null && sameBytes(held.owner.hash, view.certificateHash);
     const owner = sameOwner ? held.owner : this.#owner(shown);
     if (owner instanceof Refuse || owner === "certificate") return owner;
@@ -220,8 +224,17 @@ export class Intake {
    * One that is no newer than what is held. Somebody sends it again; or its member shows itself and
    * does not know the time: it is welcome all the same.
    */
-  #old(sequence: number, held: Statement, way: Known): Refuse | "kept" {
-    if (sequence === held.sequence || way === "intro" || way === "here") return "kept";
+  #old(
+    { sequence, bytes }: { readonly sequence: number; readonly bytes: Uint8Array },
+    held: Statement,
+    way: Known,
+  ): Refuse | "kept" {
+    // Its sequence is no secret: who shows another record of that number is not the member.
+    if (sequence === held.sequence) {
+      if (sameBytes(bytes, held.record)) return "kept";
+      return new Refuse(NOBODY, "recordInvalid", "a record: it has the number of another");
+    }
+    if (way === "intro" || way === "here") return "kept";
     return new Refuse(held.owner.name, "recordOld", "a record that is older than the one here");
   }
 
@@ -261,7 +274,8 @@ export class Intake {
       if (!sameBytes(held.owner.nodeKey, owner.nodeKey)) {
         return new Refuse(owner.name, "keyConflict", "its id is another member's");
       }
-      if (statement.sequence <= held.sequence) return this.#old(statement.sequence, held, way);
+      if (statement.sequence <= held.sequence)
+        return this.#old({ sequence: statement.sequence, bytes: statement.record }, held, way);
     }
     const void_ = this.#void(owner, revocations.problemOf(statement));
     if (void_ !== null) return void_;
@@ -290,8 +304,16 @@ export class Intake {
     const isNew = before < 0;
     const newCertificate = isNew || members.at(before).owner !== owner;
     const heardS = Math.floor(clock.nowMs() / 1_000);
+    // One that was barred for its handshake key, and has another now, was signed anew.
+    const held = isNew ? owner : members.at(before).owner;
+    const isFreed =
+      !isNew && members.isBarred(before) && !sameBytes(held.handshakeKey, owner.handshakeKey);
     const slot = members.put(statement, { way, from: link?.id ?? -1, heardS });
     members.list(slot, listed);
+    if (isFreed) {
+      members.bar(slot, false);
+      this.#twins.delete(statement.id);
+    }
     if (owner.signer.by === "authority") clock.raise(owner.notBeforeS);
     admission.update(slot, newCertificate);
     onTaken(slot, link, isNew);

@@ -79,12 +79,14 @@ export interface IntroOptions<Handle extends object> {
     readonly callAgain: (handle: Handle, to: Uint8Array) => void;
     readonly count: (what: IntroCount, amount: number) => void;
   };
-  /** Certificate and record that we show. */
-  readonly own: () => Pair;
+  /** Certificate and record that we show; null: not yet. */
+  readonly own: () => Pair | null;
   /** Our X25519 pair. Borrows: it stays the caller's. */
   readonly handshakeKey: KeyPair;
   /** Secrets of the network, 16 at most. */
   readonly secrets: () => readonly EpochSecret[];
+  /** We have no session with a member: addresses are asked more often. */
+  readonly alone: () => boolean;
   /**
    * Somebody showed itself: it is verified, refusals are counted, and a member is admitted. Null:
    * it is none, or there is no room. Borrows: `shown` and `from`.
@@ -93,8 +95,8 @@ export interface IntroOptions<Handle extends object> {
 }
 
 /**
- * Tuning: INTROs with a ticket that are remembered while a ticket may count, so that a copy costs no
- * curve arithmetic.
+ * Tuning: INTROs with a ticket that are remembered while a ticket may count, so that a copy costs
+ * no curve arithmetic.
  */
 const SEEN_MOST = 1_024;
 const EPHEMERAL_BYTES = 32;
@@ -251,13 +253,15 @@ export class Intro<Handle extends object> {
     const { world, own } = this.#options;
     const refused = this.#knock(arrived, "who", keys);
     if (refused !== null) return refused;
+    const pair = own();
+    if (pair === null) return "introUnanswered";
     const verdict = this.#hasTicket(arrived)
       ? this.#budgets.withTicket(from, nowMs)
       : this.#budgets.answer("heres", from, local, nowMs);
     if (verdict !== "pass") return verdict;
     const ticket = this.#tickets.make(from, TICKET_FOR.intro, nowMs);
     const nonce = world.randomBytes(HERE_NONCE_BYTES);
-    world.sendDatagram(sealHere({ who, keys, pair: own(), ticket, nonce }, world.mac), from, local);
+    world.sendDatagram(sealHere({ who, keys, pair, ticket, nonce }, world.mac), from, local);
     return "whosAnswered";
   }
 
@@ -267,8 +271,8 @@ export class Intro<Handle extends object> {
     if (!tagValid(datagram, "here", keys, world.mac)) return "introTag";
     const pair = openHere(datagram, keys);
     if (pair === null) return "hereInvalid";
-    const ours = own().certificate;
-    const isOurs = ours.length === pair.certificate.length && equal(ours, pair.certificate);
+    const ours = own()?.certificate;
+    const isOurs = ours?.length === pair.certificate.length && equal(ours, pair.certificate);
     if (!isOurs && introduced(pair, from, "here") === null) return null;
     this.#asking.end(from);
     this.#held.put(from, field(datagram, INTRO.ticket), keys.low, nowMs);
@@ -312,11 +316,11 @@ export class Intro<Handle extends object> {
   }
 
   #ask(asked: Asked, nowMs: number): void {
-    const { world } = this.#options;
+    const { world, alone } = this.#options;
     const { attempts, once } = asked;
     const keys = once === null ? this.#epochs.forAttempt(attempts) : this.#epochs.byLow(once);
     const nonce = world.randomBytes(EPHEMERAL_BYTES);
-    this.#asking.sent(asked, nonce, nowMs);
+    this.#asking.sent(asked, nonce, alone(), nowMs);
     if (keys === null || keys === undefined) return;
     const ticket = this.#held.of(asked.to, nowMs)?.ticket ?? NO_TICKET;
     const who = sealWho(keys, nonce, ticket, world.mac);
@@ -333,9 +337,11 @@ export class Intro<Handle extends object> {
 
   #sendIntro({ call, to }: CallTo<Handle>, keys: EpochKeys, nowMs: number): void {
     const { world, own } = this.#options;
+    const pair = own();
+    if (pair === null) return;
     const parts = {
       keys,
-      pair: own(),
+      pair,
       receiver: call.handshakeKey,
       ticket: this.#held.of(to, nowMs)?.ticket ?? NO_TICKET,
       ephemeralSecret: world.randomBytes(EPHEMERAL_BYTES),

@@ -161,7 +161,9 @@ export class Neighbours {
     const ring = new Set((wanted < RING ? [next] : [next, before]).filter((slot) => slot >= 0));
     const others = usable.filter((slot) => !ring.has(slot));
     const kept = others.filter(inbound);
-    const left = Math.max(0, wanted - RING - kept.length) + more;
+    // One at least is of our own choice: who keeps us chose us, and ids can be chosen, too.
+    const least = wanted > RING ? 1 : 0;
+    const left = Math.max(least, wanted - RING - kept.length) + more;
     this.#extra = this.#choose(others, left, inbound, isUp);
     this.#short = ring.size + kept.length + this.#extra.length < wanted;
     return new Set([...ring, ...this.#extra]);

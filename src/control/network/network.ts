@@ -10,7 +10,9 @@
  * virtual time. Every method returns at once. Thread: control.
  */
 import type { Certificate } from "../../members/certificate.ts";
+import { formatNodeId } from "../../members/sign.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
+import { sameSockaddr } from "../../wire/sockaddr.ts";
 import type { Published } from "./authority.ts";
 import { Beacon } from "./beacon.ts";
 import { Cache } from "./cache.ts";
@@ -20,12 +22,15 @@ import { Link } from "./links.ts";
 import type { NetworkOptions } from "./options.ts";
 import { Parts } from "./parts.ts";
 import { type Publication, Publications } from "./publication.ts";
+import { NOBODY } from "./refusals.ts";
 import { Report } from "./report.ts";
+import { idOfRecord, memberId } from "./statement.ts";
 import { Talk } from "./talk.ts";
 import type { Handle, NetworkWorld } from "./world.ts";
 
+/** Tuning: how often addresses of bootstrap that answered are asked again, while all are silent. */
+const ASK_AGAIN_MS = 60_000;
 const NEVER = Number.POSITIVE_INFINITY;
-const NOTHING = new Uint8Array(0);
 
 export class Network {
   readonly #options: NetworkOptions;
@@ -40,6 +45,8 @@ export class Network {
   readonly #met = new WeakSet<Handle>();
   /** When the world will call tick(). */
   #alarmMs = NEVER;
+  /** When addresses of bootstrap began to be asked last. */
+  #askedMs = Number.NEGATIVE_INFINITY;
   #begun = false;
   #stopped = false;
 
@@ -65,7 +72,11 @@ export class Network {
         this.#beacon.renew();
       },
       onHas: (link) => this.#publications.has(link),
-      onGone: (handle) => this.sessionDown(handle),
+      onGone: (handle) => {
+        // Nothing that was begun with it goes on.
+        this.#intro.met(handle.publicKey);
+        this.sessionDown(handle);
+      },
       call: (slot) => this.#call(slot),
     });
     this.#talk = new Talk(this.parts, world.bootMs());
@@ -84,10 +95,11 @@ export class Network {
   #openIntro(): Intro<Handle> {
     return new Intro<Handle>({
       world: this.#world,
-      own: () => ({
-        certificate: this.parts.certificate.bytes,
-        record: this.parts.ownRecord.statement?.record ?? NOTHING,
-      }),
+      own: () => {
+        const record = this.parts.ownRecord.statement?.record;
+        return record === undefined ? null : { certificate: this.parts.certificate.bytes, record };
+      },
+      alone: () => this.parts.links.size === 0,
       handshakeKey: this.#options.handshakeKey,
       secrets: () => this.parts.authority.secrets.all,
       introduced: (shown, from, way) => this.#introduced(shown, from, way),
@@ -109,7 +121,8 @@ export class Network {
   /** Asks the addresses of `bootstrap` who they are: at the start, and when their names changed. */
   ask(): void {
     const nowMs = this.#world.bootMs();
-    for (const to of this.#world.bootstrap()) this.#intro.ask(to, nowMs);
+    this.#askedMs = nowMs;
+    for (const { sockaddr } of this.#world.bootstrap()) this.#intro.ask(sockaddr, nowMs);
     this.#wakeBy(this.#intro.dueMs);
   }
 
@@ -172,17 +185,44 @@ export class Network {
     way: "intro" | "here",
   ): Handle | null {
     const { intake, reach, members, admission, company } = this.parts;
+    if (way === "here" && !this.#mayBeAt(from, shown.record)) return null;
     const slot = intake.takeNow(shown, way);
     if (slot < 0) return null;
     const { id } = members.at(slot);
-    reach.seen(id, from);
+    // Others have its certificate and its record, too: an INTRO of theirs does not lead us astray.
+    if (way === "here" || reach.hint(id) === null) reach.seen(id, from);
     company.neighbours.spoke(id);
     const handle = admission.admitNow(slot);
     this.#wakeBy(company.dueMs);
     return handle;
   }
 
-  /** A handshake of somebody who is no peer: a member is admitted. Null: it is none. */
+  /** False: `bootstrap` names who is there, and it is somebody else. */
+  #mayBeAt(place: Uint8Array, record: Uint8Array): boolean {
+    const { refusals, clock } = this.parts;
+    const named = this.#world.bootstrap().filter(({ sockaddr }) => sameSockaddr(sockaddr, place));
+    const keys = named.flatMap(({ nodeKey }) => nodeKey ?? []);
+    const id = idOfRecord(record);
+    if (keys.length === 0 || keys.some((key) => memberId(key) === id)) return true;
+    const why = "somebody answers at an address of bootstrap that another is named for";
+    refusals.add(NOBODY, "bootstrapOther", why, clock.certificateS());
+    return false;
+  }
+
+  /** Node id of a peer that is a member's; null: it is none. */
+  nodeIdOf(handle: Handle): string | null {
+    const slot = this.#slotOf(handle);
+    return slot < 0 ? null : formatNodeId(this.parts.members.at(slot).owner.nodeKey);
+  }
+
+  /** Is this the handshake key of a member who may be a peer? Changes nothing. */
+  expects(handshakeKey: Uint8Array): boolean {
+    const { members } = this.parts;
+    const slot = this.#stopped ? -1 : members.byHandshakeKey(handshakeKey);
+    return slot >= 0 && !members.isBarred(slot);
+  }
+
+  /** Somebody who is no peer proved itself: a member is admitted. Null: it is none. */
   findPeer(handshakeKey: Uint8Array): Handle | null {
     const { members, admission } = this.parts;
     const slot = this.#stopped ? -1 : members.byHandshakeKey(handshakeKey);
@@ -206,7 +246,10 @@ export class Network {
 
   /** Calls a member whose end of the session is not there, or that has none. */
   #call(slot: number): boolean {
-    const { members, reach } = this.parts;
+    const { members, reach, links } = this.parts;
+    const nowMs = this.#world.bootMs();
+    // Who answered at an address of bootstrap may not be there: it is asked again who is.
+    if (links.size === 0 && this.#begun && nowMs - this.#askedMs > ASK_AGAIN_MS) this.ask();
     const handle = members.handle(slot);
     if (handle === null || reach.places(slot).length === 0) return false;
     this.#met.delete(handle);
@@ -262,6 +305,17 @@ export class Network {
     this.#wakeBy(Math.min(company.dueMs, gossip.dueMs));
   }
 
+  /** A file or a person has taken a peer away that was a member: it is admitted anew. */
+  gone(handle: Handle): void {
+    const { members, admission } = this.parts;
+    const slot = this.#slotOf(handle);
+    this.sessionDown(handle);
+    if (slot < 0 || this.#stopped) return;
+    members.setHandle(slot, null);
+    admission.update(slot, false);
+    this.#settle();
+  }
+
   /** A frame of a member, of a type whose room is "network". Null: it was taken. Borrows: `body`. */
   frame(handle: Handle, type: number, body: Uint8Array): CountName | null {
     if (this.#stopped) return "frameStranger";
@@ -289,6 +343,12 @@ export class Network {
     company.neighbours.forgive();
     if (links.size === 0) this.ask();
     this.#wakeBy(company.dueMs);
+  }
+
+  /** A change of a file or a person was made: members may have waited for its end. */
+  roomMade(): void {
+    this.parts.admission.roomMade();
+    this.#settle();
   }
 
   /** A newer certificate of our own: renewed, or signed anew. */

@@ -85,6 +85,9 @@ export class OwnRecord {
   #dueMs: number;
   #clone: Clone | null = null;
   #backOffUntilMs = 0;
+  /** Echoes in a row that we went over, and until when none counts. */
+  #echoes = 0;
+  #echoedUntilMs = 0;
 
   constructor(options: OwnRecordOptions) {
     this.#options = options;
@@ -130,11 +133,26 @@ export class OwnRecord {
     this.#options.wakeBy(this.#dueMs);
   }
 
-  /** A member knows one of ours of this sequence. */
+  /**
+   * A member says that it knows one of ours of this sequence. We go over it once; who says so again
+   * and again has all members told of a record of ours no more often than a clone has.
+   */
   echoed(sequence: number, nowMs: number): void {
+    if (nowMs < this.#echoedUntilMs || !this.#isOver(sequence)) return;
+    if (nowMs - this.#echoedUntilMs > ALARM_MS) this.#echoes = 0;
+    const pauseMs = BACK_OFF_MS * 2 ** this.#echoes++;
+    this.#echoedUntilMs = nowMs + Math.min(BACK_OFF_MAX_MS, pauseMs);
+    this.#goOver(sequence, nowMs);
+  }
+
+  /** Is it higher than ours, and none of the future? */
+  #isOver(sequence: number): boolean {
     const { clock } = this.#options;
-    if (this.#statement === null || sequence <= this.#statement.sequence) return;
-    if (clock.trusted && sequence > clock.nowMs() + SKEW_MS) return;
+    if (this.#statement === null || sequence <= this.#statement.sequence) return false;
+    return !clock.trusted || sequence <= clock.nowMs() + SKEW_MS;
+  }
+
+  #goOver(sequence: number, nowMs: number): void {
     this.#sequence = Math.max(this.#sequence, sequence);
     this.changed(nowMs);
   }
@@ -163,7 +181,7 @@ export class OwnRecord {
       const { sequence } = statement;
       this.#clone = { startId, sequence, times: times + 1, heardMs: nowMs };
     }
-    this.echoed(statement.sequence, nowMs);
+    if (this.#isOver(statement.sequence)) this.#goOver(statement.sequence, nowMs);
     this.changed(nowMs);
   }
 

@@ -9,7 +9,7 @@
  * Thread: control.
  */
 import { type Certificate, validity } from "../../members/certificate.ts";
-import { type Definition, decodeDefinition, successorProblem } from "../../members/definition.ts";
+import { type Definition, decodeDefinition, newerDefinition } from "../../members/definition.ts";
 import type { RevocationList } from "../../members/revocation-list.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { encodeRoot, type Root } from "../../wire/network-frames.ts";
@@ -79,19 +79,23 @@ export class Parts {
     this.#hooks = hooks;
     this.certificate = options.certificate;
     this.ownId = memberId(options.certificate.nodeKey);
-    this.#verifier = options.verifier ?? new RealVerifier(options.definition);
     this.disk = new Disk(world.store, (name) => {
       this.count("fileDamaged", 1);
       world.say("warn", "a file of the network's state is damaged: it goes on without", { name });
     });
     this.#own = this.disk.readOwn();
-    this.clock = this.#openClock();
+    const definition = this.#newestDefinition();
+    this.#verifier = options.verifier ?? new RealVerifier(definition);
+    this.#verifier.redefine(definition);
+    this.clock = this.#openClock(definition);
     this.refusals = new Refusals(
+      world.bootMs,
       (reason) => this.count(reason, 1),
       (name, { why }) => world.say("warn", "refused", { member: name || "unknown", why }),
     );
-    this.authority = this.#openAuthority();
-    this.reach = new Reach({ world, members: this.members, recordKey: this.recordKey });
+    this.authority = this.#openAuthority(definition);
+    const cidrs = () => this.authority.definition.cidrs;
+    this.reach = new Reach({ world, members: this.members, cidrs, recordKey: this.recordKey });
     this.admission = this.#openAdmission();
     this.intake = this.#openIntake();
     this.upkeep = this.#openUpkeep();
@@ -122,14 +126,22 @@ export class Parts {
   // -------------------------------------------------------------------------------------------
   // What is so
 
-  #openClock(): Clock {
-    const { builtS, certificate, definition, list } = this.#options;
+  /** Of the files, or what members told since: an authority's former key stays a former one. */
+  #newestDefinition(): Definition {
+    const { definition } = this.#options;
+    const kept = this.disk.read("definition");
+    const decoded = kept === null ? null : decodeDefinition(kept);
+    return decoded?.ok === true ? newerDefinition(definition, decoded.value) : definition;
+  }
+
+  #openClock(definition: Definition): Clock {
+    const { builtS, certificate, list } = this.#options;
     const { bootMs, unixMs, say } = this.#world;
     const clock = new Clock({
       bootMs,
       unixMs,
       builtS,
-      others: () => this.links.size,
+      others: () => Math.max(this.links.size, this.members.size - 1),
       onHeld: (stepMs) => {
         this.count("clockHeld", 1);
         const text = "the system's clock jumped: it is not believed until two members agree";
@@ -144,22 +156,11 @@ export class Parts {
     return clock;
   }
 
-  /** That of the files, or a newer one that members brought. */
-  #newestDefinition(): Definition {
-    const { definition } = this.#options;
-    const kept = this.disk.read("definition");
-    const newer = kept && decodeDefinition(kept);
-    if (!newer?.ok || successorProblem(definition, newer.value) !== null) return definition;
-    this.#verifier.redefine(newer.value);
-    this.clock.raise(newer.value.issuedS);
-    return newer.value;
-  }
-
-  #openAuthority(): Authority {
+  #openAuthority(definition: Definition): Authority {
     const { list, secret, handshakeKey } = this.#options;
     const authority = new Authority({
       world: this.#world,
-      definition: this.#newestDefinition(),
+      definition,
       disk: this.disk,
       handshakeKey,
       links: () => this.links.values(),
@@ -259,6 +260,7 @@ export class Parts {
       neighbours: () => this.company.links,
       onAgain: (link, nowMs) => this.company.again(link, nowMs),
       wakeBy: this.#hooks.wakeBy,
+      salt: Buffer.from(this.#world.randomBytes(4)).readUInt32LE(),
     });
   }
 

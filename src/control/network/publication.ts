@@ -4,6 +4,7 @@
  * Members in session acknowledge by a frame. Of all others it is known by their next record: who
  * seals it with the secret that came with the list has got both. Thread: control.
  */
+import type { Certificate } from "../../members/certificate.ts";
 import type { Published } from "./authority.ts";
 import type { Link } from "./links.ts";
 import type { Parts } from "./parts.ts";
@@ -11,9 +12,9 @@ import type { Parts } from "./parts.ts";
 /** Where a publication stands. */
 export interface Publication {
   readonly sequence: number;
-  /** Names of members that have list and secret, and of those that are not known to. */
-  readonly acknowledged: readonly string[];
-  readonly missing: readonly string[];
+  /** Members that have list and secret, and those that are not known to. */
+  readonly acknowledged: readonly Certificate[];
+  readonly missing: readonly Certificate[];
   /** Members that were told by us; they tell others. */
   readonly told: number;
 }
@@ -50,12 +51,12 @@ export class Publications {
     const { members, authority, ownId, links } = this.#parts;
     const { list } = authority.revocations;
     if (this.#sequence === 0 || list === null) return null;
-    const acknowledged: string[] = [];
-    const missing: string[] = [];
+    const acknowledged: Certificate[] = [];
+    const missing: Certificate[] = [];
     for (const slot of members.slots()) {
       const { id, epoch, owner } = members.at(slot);
       const done = this.#has.has(id) || (this.#reseals && epoch >= list.epoch);
-      if (id !== ownId) (done ? acknowledged : missing).push(owner.name);
+      if (id !== ownId) (done ? acknowledged : missing).push(owner);
     }
     return { sequence: this.#sequence, acknowledged, missing, told: links.size };
   }

@@ -9,7 +9,13 @@
  */
 import type { RevocationList } from "../../members/revocation-list.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
-import { type Ack, encodePiece, encodeSecret, PIECE_BYTES } from "../../wire/network-frames.ts";
+import {
+  type Ack,
+  encodePiece,
+  encodeSecret,
+  PIECE_BYTES,
+  type Standing,
+} from "../../wire/network-frames.ts";
 import type { Link } from "./links.ts";
 import { isNewer, standingOf } from "./revocations.ts";
 import type { HeldSecret } from "./secrets.ts";
@@ -27,6 +33,7 @@ export interface PushOptions {
   readonly send: (link: Link, type: number, body: Uint8Array) => boolean;
   readonly list: () => RevocationList | null;
   readonly secret: () => HeldSecret | null;
+  readonly definition: () => { readonly standing: Standing; readonly bytes: Uint8Array };
   /** A member has list and secret. */
   readonly onDone: (link: Link) => void;
   readonly wakeBy: (dueMs: number) => void;
@@ -110,6 +117,12 @@ export class Push {
     const lacks = this.#lacks(link);
     const held = list()!;
     let sent = 0;
+    // A list of a new key of the authority is nothing without the definition that names it.
+    const { standing, bytes } = this.#options.definition();
+    if (lacks.list && progress.offset === 0 && isNewer(standing, link.definition)) {
+      send(link, FRAME_KINDS.definition.type, bytes);
+      sent++;
+    }
     while (lacks.list && progress.offset < held.bytes.length) {
       // A short list does not wait behind what else is on its way.
       const waits = progress.offset > 0 && !link.pace.take(nowMs);
@@ -121,8 +134,8 @@ export class Push {
       sent++;
     }
     if (lacks.secret) {
-      const { epoch, secret: bytes } = secret()!;
-      if (!send(link, FRAME_KINDS.secret.type, encodeSecret(epoch, bytes))) {
+      const held = secret()!;
+      if (!send(link, FRAME_KINDS.secret.type, encodeSecret(held.epoch, held.secret))) {
         progress.dueMs = nowMs + PAUSE_MS;
         return sent;
       }

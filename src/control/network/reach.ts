@@ -4,7 +4,9 @@
  * A hint and no more: the handshake is the proof. Addresses that nobody can be at are left out, so
  * that a member cannot send our INTROs to everybody on a link, or to ourselves. Thread: control.
  */
+import { hostPrefix, someHolds } from "../../members/fields.ts";
 import type { Candidate } from "../../members/record.ts";
+import type { Cidr } from "../../wire/cidr.ts";
 import { makeSockaddr, sameSockaddr, sockaddrFamily, sockaddrHost } from "../../wire/sockaddr.ts";
 import type { Members } from "./members.ts";
 import type { Handle, NetworkWorld } from "./world.ts";
@@ -28,6 +30,8 @@ const sockaddrOf = ({ address, port }: Candidate): Uint8Array => makeSockaddr(ad
 export interface ReachOptions {
   readonly world: Pick<NetworkWorld, "endpoint">;
   readonly members: Members;
+  /** Ranges of the network. */
+  readonly cidrs: () => readonly Cidr[];
   readonly recordKey: (epoch: number) => Uint8Array | null;
 }
 
@@ -61,7 +65,7 @@ export class Reach {
 
   /** Everywhere that a member may be, the likeliest first. */
   places(slot: number): Uint8Array[] {
-    const { world, members, recordKey } = this.#options;
+    const { world, members, cidrs, recordKey } = this.#options;
     const handle = members.handle(slot);
     const statement = members.at(slot);
     const places: Uint8Array[] = [];
@@ -73,7 +77,10 @@ export class Reach {
     add(this.hint(statement.id));
     for (const candidate of statement.content(recordKey)?.candidates ?? []) {
       const sockaddr = sockaddrOf(candidate);
-      if (candidate.port !== 0 && !isNowhere(sockaddrHost(sockaddr))) add(sockaddr);
+      const host = sockaddrHost(sockaddr);
+      // Our own tunnel is not the underlay (security.md 37).
+      const isInside = someHolds(cidrs(), hostPrefix(host));
+      if (candidate.port !== 0 && !isInside && !isNowhere(host)) add(sockaddr);
     }
     return places;
   }

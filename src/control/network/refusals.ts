@@ -4,10 +4,13 @@
  * A name counts where a certificate was verified that holds it. All others are nobody's, and share
  * one place, so that nobody fills the table with names of its own making.
  */
+import { Bucket, type Rate } from "../strangers/limiter.ts";
 import type { CountName } from "./counts.ts";
 
 /** Tuning: members of whom refusals are kept; of the others the counts are. */
 const MEMBERS_MAX = 512;
+/** Tuning: lines that the log gets of refusals; the others are counted, and `explain` tells them. */
+const LINES: Rate = { perSecond: 0.2, burst: 64 };
 /** Who could not prove a name. */
 export const NOBODY = "";
 
@@ -26,12 +29,19 @@ export class Refusals {
   readonly #byName = new Map<string, Map<CountName, Refused>>();
   readonly #count: (reason: CountName) => void;
   readonly #onFirst: (name: string, refused: Refused) => void;
+  readonly #bootMs: () => number;
+  readonly #lines = new Bucket(LINES);
 
-  /** `onFirst`: hears of a reason when a name meets it for the first time. */
+  /**
+   * `onFirst`: hears of a reason when a name meets it for the first time; names that are forgotten
+   * may come again, so that there is a budget.
+   */
   constructor(
+    bootMs: () => number,
     count: (reason: CountName) => void,
     onFirst: (name: string, refused: Refused) => void,
   ) {
+    this.#bootMs = bootMs;
     this.#count = count;
     this.#onFirst = onFirst;
   }
@@ -51,7 +61,7 @@ export class Refusals {
     if (known === undefined) {
       const refused = { reason, why, firstS: nowS, lastS: nowS, count: 1 };
       reasons.set(reason, refused);
-      this.#onFirst(name, refused);
+      if (this.#lines.take(this.#bootMs())) this.#onFirst(name, refused);
       return;
     }
     known.why = why;

@@ -24,7 +24,9 @@ import type { Statement } from "./statement.ts";
 const ASSEMBLED_MAX = 8;
 /** Tuning: one that gets nothing for so long gives up its place. */
 const IDLE_MS = 3_000;
-/** Tuning: pieces of a member whose list was wrong are not taken for so long. */
+/** Tuning: one that is not whole after so long gives its place to another that waits. */
+const WHOLE_MS = 2_000;
+/** Tuning: pieces of a member whose list was wrong, or never whole, are not taken for so long. */
 const DISTRUST_MS = 30_000;
 
 export const NO_STANDING: Standing = { chain: 0, sequence: 0 };
@@ -47,6 +49,7 @@ interface Assembly {
   readonly bytes: Uint8Array;
   /** Pieces that are missing, by number. */
   readonly missing: Set<number>;
+  readonly beganMs: number;
   heardMs: number;
 }
 
@@ -75,13 +78,25 @@ export class Revocations {
     return isNewer(this.standing, this.#floor) ? this.standing : this.#floor;
   }
 
-  /** Takes a list that is newer than the one that is held. */
+  /** Takes a list that is newer than the one that is held, and not below the floor. */
   accept(bytes: Uint8Array, definition: Definition): ListVerdict {
+    return this.#accept(bytes, definition, this.#floor);
+  }
+
+  /**
+   * At the start: a list of a file or of the disk. Below the floor it is not the newest there is;
+   * but whom it names is revoked all the same.
+   */
+  load(bytes: Uint8Array, definition: Definition): void {
+    this.#accept(bytes, definition, NO_STANDING);
+  }
+
+  #accept(bytes: Uint8Array, definition: Definition, floor: Standing): ListVerdict {
     const decoded = decodeList(bytes);
     if (!decoded.ok) return { ok: false, reason: "listInvalid", why: decoded.why };
     const list = decoded.value;
     const older = this.#list !== null && !newerList(list, this.#list);
-    if (older || isNewer(this.#floor, standingOf(list))) {
+    if (older || isNewer(floor, standingOf(list))) {
       return { ok: false, reason: "listOld", why: "a newer one was here" };
     }
     const why = listProblem(list, definition);
@@ -109,12 +124,14 @@ export class Revocations {
     if (total > LIST_BYTES_MAX || nowMs < (this.#distrusted.get(from) ?? 0)) return "invalid";
     if (total === bytes.length) return bytes;
     let assembly = this.#assemblies.get(from);
+    // Who says another sequence each time begins anew, and gets no more time by that.
     if (assembly === undefined || isNewer(list, assembly.standing)) {
       this.#assemblies.delete(from);
       if (!this.#hasRoom(nowMs)) return "invalid";
       const pieces = Math.ceil(total / PIECE_BYTES);
       const missing = new Set(Array.from({ length: pieces }, (_, i) => i));
-      assembly = { standing: list, bytes: new Uint8Array(total), missing, heardMs: nowMs };
+      const times = { beganMs: assembly?.beganMs ?? nowMs, heardMs: nowMs };
+      assembly = { standing: list, bytes: new Uint8Array(total), missing, ...times };
       this.#assemblies.set(from, assembly);
     }
     const same = !isNewer(assembly.standing, list) && assembly.bytes.length === total;
@@ -126,11 +143,14 @@ export class Revocations {
     return assembly.bytes;
   }
 
+  /** The one that began first gives way: whoever never comes to an end is distrusted then. */
   #hasRoom(nowMs: number): boolean {
     if (this.#assemblies.size < ASSEMBLED_MAX) return true;
-    for (const [from, { heardMs }] of this.#assemblies) {
-      if (nowMs - heardMs <= IDLE_MS) continue;
+    for (const [from, { heardMs, beganMs }] of this.#assemblies) {
+      const isSlow = nowMs - beganMs > WHOLE_MS;
+      if (nowMs - heardMs <= IDLE_MS && !isSlow) continue;
       this.#assemblies.delete(from);
+      if (isSlow) this.distrust(from, nowMs);
       return true;
     }
     return false;

@@ -11,12 +11,8 @@ import type { CountName } from "./counts.ts";
 import type { Outcome } from "./intake.ts";
 import type { Link, Wanted } from "./links.ts";
 
-/** Tuning: records that are wanted at a time; and how many of them of one member. */
-const WANTED_MAX = 8_192;
-const QUEUE_MAX = 2_048;
-/** Tuning: who does not have so many in a row that it announced is not listened to for a while. */
-const FAILED_MAX = 128;
-const DEAF_MS = 600_000;
+/** Tuning: records that are wanted at a time. */
+const WANTED_MAX = 4_096;
 /** Tuning: of one member, asked and not come. */
 const ASKED_MAX = 2 * WANTS_MAX;
 /** Tuning: after so long somebody else is asked. */
@@ -29,10 +25,20 @@ const OTHERS_MAX = 3;
 const REFUSED_MS = 600_000;
 const REFUSED_MAX = 128;
 
-/** Small numbers are quick keys. */
-const keyOf = (id: number): number => id % 2 ** 30;
+const TWO_32 = 2 ** 32;
+
+/** Small numbers are quick keys; nobody outside can choose two ids that have one. */
+const keyWith =
+  (salt: number) =>
+  (id: number): number => {
+    let mixed = Math.imul((id % TWO_32) ^ salt, 0x9e3779b1);
+    mixed = Math.imul(mixed ^ (mixed >>> 15) ^ Math.floor(id / TWO_32), 0x85ebca6b);
+    return (mixed ^ (mixed >>> 13)) & 0x3fffffff;
+  };
 
 export interface WantsOptions {
+  /** 32 random bits of this process. */
+  readonly salt: number;
   readonly send: (link: Link, body: Uint8Array) => boolean;
   readonly count: (what: CountName, amount: number) => void;
 }
@@ -40,6 +46,7 @@ export interface WantsOptions {
 /** Thread: control. */
 export class Wants {
   readonly #options: WantsOptions;
+  readonly #keyOf: (id: number) => number;
   /** By `keyOf` their id: two ids with one key are not wanted at a time. */
   readonly #wanted = new Map<number, Wanted>();
   /** Asked, oldest first, from `#first` on; those that came meanwhile are passed over. */
@@ -51,6 +58,7 @@ export class Wants {
 
   constructor(options: WantsOptions) {
     this.#options = options;
+    this.#keyOf = keyWith(options.salt);
   }
 
   get size(): number {
@@ -75,28 +83,28 @@ export class Wants {
 
   /** A member has a record that is newer than ours, or that we lack. `known`: the member is. */
   announced(link: Link, id: number, sequence: number, known: boolean, nowMs: number): void {
-    if (nowMs < link.deafUntilMs) return;
     const refused = link.refused.get(id);
     if (refused !== undefined) {
       if (sequence === refused.sequence && nowMs < refused.untilMs) return;
       link.refused.delete(id);
     }
-    const one = this.#wanted.get(keyOf(id));
+    const one = this.#wanted.get(this.#keyOf(id));
     if (one !== undefined && one.id === id) {
       one.sequence = Math.max(one.sequence, sequence);
       const has = one.asked === link || one.others.includes(link);
       if (!has && one.others.length < OTHERS_MAX) one.others.push(link);
       return;
     }
-    const isFull = this.#wanted.size >= WANTED_MAX || link.queue.length >= QUEUE_MAX;
-    if (one !== undefined || isFull) {
+    // As much as is left for all others: so one leaves room for the next, whatever it announces.
+    const full = link.queue.length + link.asked >= WANTED_MAX - this.#wanted.size;
+    if (one !== undefined || full) {
       this.#options.count("wantsFull", 1);
       link.again = true;
       return;
     }
     const fresh = { id, sequence, certificate: !known, asked: null, askedMs: 0, came: false };
     const wanted: Wanted = { ...fresh, others: [] };
-    this.#wanted.set(keyOf(id), wanted);
+    this.#wanted.set(this.#keyOf(id), wanted);
     link.queue.push(wanted);
   }
 
@@ -107,7 +115,7 @@ export class Wants {
       let looked = 0;
       for (; looked < link.queue.length && some.length < WANTS_MAX; looked++) {
         const one = link.queue[looked]!;
-        if (one.asked === null && !one.came && this.#wanted.get(keyOf(one.id)) === one)
+        if (one.asked === null && !one.came && this.#wanted.get(this.#keyOf(one.id)) === one)
           some.push(one);
       }
       const wants: Want[] = some.map(({ id, certificate }) => ({ id, certificate }));
@@ -126,6 +134,7 @@ export class Wants {
   }
 
   #pumpLater(link: Link, atMs: number): void {
+    if (link.isGone) return;
     this.#later.add(link);
     this.#laterMs = Math.min(this.#laterMs, atMs);
   }
@@ -140,7 +149,7 @@ export class Wants {
   }
 
   #of(id: number): Wanted | undefined {
-    const one = this.#wanted.get(keyOf(id));
+    const one = this.#wanted.get(this.#keyOf(id));
     return one?.id === id ? one : undefined;
   }
 
@@ -150,32 +159,35 @@ export class Wants {
     one.asked = null;
   }
 
-  /** What became of one that came from a member. */
-  done(id: number, link: Link, outcome: Outcome, nowMs: number): void {
+  /** What became of one that came from a member. `held`: sequence of the one that is held now. */
+  done(id: number, link: Link, outcome: Outcome, held: number, nowMs: number): void {
     const one = this.#of(id);
     if (one === undefined) return;
     one.came = false;
     if (outcome === "certificate" && !one.certificate) {
       one.certificate = true;
-      link.queue.unshift(one);
+      if (link.isGone) this.#elsewhere(one, link, nowMs);
+      else link.queue.unshift(one);
       return;
     }
-    this.#unask(one);
-    this.#wanted.delete(keyOf(id));
-    if (outcome === "taken") {
-      link.failed = 0;
-      return;
+    if (outcome !== "taken") this.#refuse(link, one, nowMs);
+    // Who brought something older than was announced does not end the search.
+    if (held < one.sequence) this.#elsewhere(one, link, nowMs);
+    else {
+      this.#unask(one);
+      this.#wanted.delete(this.#keyOf(id));
     }
-    this.#fail(link, nowMs);
-    // It does not have what it said, or what it has does not count here: it alone is not asked.
-    const { refused } = link;
+  }
+
+  /** It does not have what it said, or what it has does not count here: it alone is not asked. */
+  #refuse({ refused }: Link, { id, sequence }: Wanted, nowMs: number): void {
     if (refused.size >= REFUSED_MAX) refused.delete(refused.keys().next().value!);
-    refused.set(id, { sequence: one.sequence, untilMs: nowMs + REFUSED_MS });
+    refused.set(id, { sequence, untilMs: nowMs + REFUSED_MS });
   }
 
   /** One that came found no room. */
   lost(id: number): void {
-    if (this.#of(id) !== undefined) this.#wanted.delete(keyOf(id));
+    if (this.#of(id) !== undefined) this.#wanted.delete(this.#keyOf(id));
   }
 
   /** Who was asked and did not answer: others are. */
@@ -194,26 +206,14 @@ export class Wants {
   #again(one: Wanted, silent: Link, nowMs: number): void {
     this.#options.count("wantTimeouts", 1);
     silent.again = true;
-    this.#fail(silent, nowMs);
     this.#elsewhere(one, silent, nowMs);
-  }
-
-  #fail(link: Link, nowMs: number): void {
-    if (++link.failed < FAILED_MAX) return;
-    link.failed = 0;
-    link.again = false;
-    link.deafUntilMs = nowMs + DEAF_MS;
-    this.#options.count("liarsIgnored", 1);
-    for (const one of link.queue.splice(0)) {
-      if (one.asked === null && !one.came) this.#elsewhere(one, link, nowMs);
-    }
   }
 
   #elsewhere(one: Wanted, from: Link, nowMs: number): void {
     this.#unask(one);
     const next = one.others.shift();
     if (next === undefined) {
-      this.#wanted.delete(keyOf(one.id));
+      this.#wanted.delete(this.#keyOf(one.id));
     } else if (next === from) this.#elsewhere(one, from, nowMs);
     else {
       next.queue.push(one);

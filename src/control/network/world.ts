@@ -41,6 +41,13 @@ export interface OwnAddress {
   readonly sockaddr: Uint8Array;
 }
 
+/** Where somebody is asked who it is. */
+export interface BootstrapPlace {
+  readonly sockaddr: Uint8Array;
+  /** Nobody else is believed to be there; null: whoever is. */
+  readonly nodeKey: Uint8Array | null;
+}
+
 export interface NetworkWorld {
   readonly bootMs: () => number;
   /** The system's clock as it is: network/clock.ts decides what is believed of it. */
@@ -94,7 +101,7 @@ export interface NetworkWorld {
   /** Our own addresses, those first that others try first. */
   readonly addresses: () => readonly OwnAddress[];
   /** Addresses of `bootstrap`, as far as its names are resolved. */
-  readonly bootstrap: () => readonly Uint8Array[];
+  readonly bootstrap: () => readonly BootstrapPlace[];
   readonly port: () => number;
   readonly store: Store;
   readonly count: (what: CountName | IntroCount | BeaconCount, amount: number) => void;

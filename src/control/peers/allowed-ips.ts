@@ -1,25 +1,23 @@
 /**
- * allowed-ips — who owns which prefix: one table for the device, as in WireGuard.
+ * allowed-ips — who owns which prefix, a peer or a group: one table for the device, as WireGuard's.
  *
- * A prefix has one owner. Giving it to somebody takes it from whoever has it: the last one wins.
- * Each owner's prefixes stand in the order in which they were given; one given again goes to the
- * end. Giving and taking one costs the same however many there are.
+ * A prefix has one owner: a prefix that is given to another owner is the former one's no more. An
+ * owner's prefixes stand in the order in which they were given; a prefix given again goes to the
+ * end. Giving or taking a prefix costs the same however many there are.
  *
- * A change is whole or not at all: after `begin`, everything can be taken back by `drop`. What is
- * taken out of a list keeps its neighbours, so undoing the steps in reverse order puts each prefix
- * back into its place.
+ * A change is whole or not at all: `drop` undoes everything since `begin`. A prefix that leaves its
+ * owner's list remembers its neighbours there, so undoing the steps in reverse order puts each one
+ * back between them.
  *
  * Thread: control.   Source: WireGuard paper 2 (cryptokey routing).
  */
 import assert from "node:assert";
+import { ROUTES_MAX } from "../../memory/layout.ts";
 import { type Cidr, maskCidr } from "../../wire/cidr.ts";
 
-/** Prefixes of a device, all owners together. While a change is being made: twice as many. */
-export const ALLOWED_IPS_MAX = 262_144;
-
-/** Who owns prefixes, a peer or a group; `index` is what the route table says of them: a hop. */
+/** Who owns prefixes: a peer or a group. `entry` is the next hop that the route table names. */
 export interface Owner {
-  readonly index: number;
+  readonly entry: number;
 }
 
 type Key = number | string;
@@ -82,8 +80,8 @@ export class AllowedIps<O extends Owner> {
   /** What came or went since `begin`, in order; null: no change is being made. */
   #steps: Held<O>[] | null = null;
 
-  /** `most`: prefixes of all owners together. */
-  constructor(most = ALLOWED_IPS_MAX) {
+  /** `most`: prefixes of all owners together; while a change is being made, twice as many. */
+  constructor(most = ROUTES_MAX) {
     this.#most = most;
   }
 

@@ -13,7 +13,7 @@ export type Origin = "file" | "live" | "network";
 
 export interface Peer {
   /** Its entry of the peers region. */
-  readonly index: number;
+  readonly entry: number;
   readonly publicKey: Uint8Array;
   /** I/O thread that owns its sessions. */
   readonly owner: number;

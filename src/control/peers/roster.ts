@@ -16,20 +16,20 @@ import { RoutePublisher } from "../../memory/routes.ts";
 import type { Change, PeerChange } from "../../schema/change.ts";
 import { EngineError } from "../../schema/errors.ts";
 import type { Cidr } from "../../wire/cidr.ts";
-import { ALLOWED_IPS_MAX, AllowedIps, type Owner } from "./allowed-ips.ts";
+import { AllowedIps, type Owner } from "./allowed-ips.ts";
 import type { Origin, Peer } from "./peer.ts";
 
 /** Tuning: routes are published this often at most, when nobody waits for them. */
 export const GATHER_MS = 50;
 
-/** Several peers that share prefixes; `index` is a hop of memory/groups.ts. */
+/** Several peers that share prefixes; `entry` is a hop of memory/groups.ts. */
 export interface Group extends Owner {
   readonly name: string;
 }
 
 interface Dying {
   /** A peer's entry, or a group's hop. */
-  readonly index: number;
+  readonly entry: number;
   readonly at: Mark;
 }
 
@@ -44,14 +44,14 @@ const keyText = (key: Uint8Array): string => Buffer.from(key).toString("latin1")
 export class Roster {
   readonly #options: RosterOptions;
   readonly #byKey = new Map<string, Peer>();
-  readonly #byIndex: (Peer | undefined)[] = [];
-  readonly #allowed = new AllowedIps<Owner>();
+  readonly #byEntry: (Peer | undefined)[] = [];
+  readonly #allowed: AllowedIps<Owner>;
   readonly #publisher: RoutePublisher;
   /** Who of a group's peers is active and entitled is written here, and counts at once. */
   readonly groups: Groups;
   readonly #groupsByName = new Map<string, Group>();
-  /** Indices not used so far start here; used ones come back in `#free`. */
-  #nextIndex = 0;
+  /** Entries not used so far start here; used ones come back in `#free`. */
+  #nextEntry = 0;
   readonly #free: number[] = [];
   #leaving: number[] = [];
   #dying: Dying[] = [];
@@ -62,6 +62,7 @@ export class Roster {
 
   constructor(options: RosterOptions) {
     this.#options = options;
+    this.#allowed = new AllowedIps(options.arena.limits.routes);
     this.#publisher = new RoutePublisher(options.arena);
     this.groups = new Groups(options.arena);
   }
@@ -91,8 +92,8 @@ export class Roster {
     return this.#byKey.get(keyText(publicKey));
   }
 
-  at(index: number): Peer | undefined {
-    return this.#byIndex[index];
+  at(entry: number): Peer | undefined {
+    return this.#byEntry[entry];
   }
 
   get allowed(): AllowedIps<Owner> {
@@ -105,8 +106,9 @@ export class Roster {
     if (this.#peersAfter(change) > this.limit) {
       throw new EngineError("LIMIT", { what: "peers", count: this.limit });
     }
-    if (this.#mostPrefixes(change) > ALLOWED_IPS_MAX && !this.#prefixesFit(change)) {
-      throw new EngineError("LIMIT", { what: "allowed IPs", count: ALLOWED_IPS_MAX });
+    const { routes } = this.#options.arena.limits;
+    if (this.#mostPrefixes(change) > routes && !this.#prefixesFit(change)) {
+      throw new EngineError("LIMIT", { what: "allowed IPs", count: routes });
     }
   }
 
@@ -157,11 +159,11 @@ export class Roster {
       if (one.remove && known !== undefined) allowed.clear(known);
       if (one.remove) owners.set(key, undefined);
       if (one.remove || (one.updateOnly && known === undefined)) continue;
-      const owner = known ?? { index: this.limit };
+      const owner = known ?? { entry: this.limit };
       owners.set(key, owner);
       fits = this.#give(owner, one) && fits;
     }
-    fits &&= allowed.count <= ALLOWED_IPS_MAX;
+    fits &&= allowed.count <= this.#options.arena.limits.routes;
     allowed.drop();
     return fits;
   }
@@ -174,13 +176,14 @@ export class Roster {
   /** Is there room for the prefixes of one peer more, or of one that changes? */
   fits(change: PeerChange): boolean {
     const more = change.allowedIps?.length ?? 0;
-    return this.#allowed.count + more <= ALLOWED_IPS_MAX || this.#prefixesFit({ peers: [change] });
+    const { routes } = this.#options.arena.limits;
+    return this.#allowed.count + more <= routes || this.#prefixesFit({ peers: [change] });
   }
 
   /** Whose prefix exactly this is. */
   ownerOf(cidr: Cidr): Peer | undefined {
     const owner = this.#allowed.ownerOf(cidr);
-    return owner === null ? undefined : this.#byIndex[owner.index];
+    return owner === null ? undefined : this.#byEntry[owner.entry];
   }
 
   /**
@@ -222,37 +225,37 @@ export class Roster {
 
   /** Is there an entry for `more` peers now? Else removed ones have to be left by I/O threads. */
   hasRoom(more: number): boolean {
-    return this.#free.length + this.#options.arena.layout.count.peers - this.#nextIndex >= more;
+    return this.#free.length + this.#options.arena.layout.count.peers - this.#nextEntry >= more;
   }
 
   /** A new peer without anything configured. The caller has made sure of the room. */
   add(publicKey: Uint8Array, origin: Origin): Peer {
     const { arena, entries } = this.#options;
-    const index = this.#free.pop() ?? this.#nextIndex++;
+    const entry = this.#free.pop() ?? this.#nextEntry++;
     const peer: Peer = {
-      index,
+      entry,
       publicKey,
-      owner: index % arena.limits.ioThreads,
+      owner: entry % arena.limits.ioThreads,
       origin,
       name: null,
       presharedKey: null,
       endpoint: null,
       persistentKeepaliveS: 0,
     };
-    entries.begin(index);
+    entries.begin(entry);
     this.#byKey.set(keyText(publicKey), peer);
-    this.#byIndex[index] = peer;
+    this.#byEntry[entry] = peer;
     return peer;
   }
 
   /** The caller has taken its sessions. */
   remove(peer: Peer): void {
     this.#byKey.delete(keyText(peer.publicKey));
-    this.#byIndex[peer.index] = undefined;
+    this.#byEntry[peer.entry] = undefined;
     this.#clear(peer);
-    this.#leaving.push(peer.index);
-    this.groups.forget(peer.index);
-    this.#options.entries.end(peer.index);
+    this.#leaving.push(peer.entry);
+    this.groups.forget(peer.entry);
+    this.#options.entries.end(peer.entry);
     peer.endpoint = null; // a look-up under way must not write into its entry
     peer.presharedKey?.fill(0);
   }
@@ -297,9 +300,9 @@ export class Roster {
   group(name: string): Group | null {
     const known = this.#groupsByName.get(name);
     if (known !== undefined) return known;
-    const index = this.groups.take();
-    if (index < 0) return null;
-    const group = { index, name };
+    const entry = this.groups.take();
+    if (entry < 0) return null;
+    const group = { entry, name };
     this.#groupsByName.set(name, group);
     return group;
   }
@@ -315,8 +318,8 @@ export class Roster {
   removeGroup(group: Group): void {
     this.#groupsByName.delete(group.name);
     this.#clear(group);
-    this.groups.empty(group.index);
-    this.#leaving.push(group.index);
+    this.groups.empty(group.entry);
+    this.#leaving.push(group.entry);
   }
 
   /** All prefixes. */
@@ -351,12 +354,12 @@ export class Roster {
     }
     if (!this.#changed && this.#leaving.length > 0) {
       const at = mark(arena);
-      for (const index of this.#leaving.splice(0)) this.#dying.push({ index, at });
+      for (const entry of this.#leaving.splice(0)) this.#dying.push({ entry, at });
     }
-    this.#dying = this.#dying.filter(({ index, at }) => {
+    this.#dying = this.#dying.filter(({ entry, at }) => {
       if (!passed(arena, at)) return true;
-      if (index < arena.layout.count.peers) this.#free.push(index);
-      else this.groups.give(index);
+      if (entry < arena.layout.count.peers) this.#free.push(entry);
+      else this.groups.give(entry);
       return false;
     });
     return !this.#changed && this.#dying.length === 0;

@@ -43,6 +43,11 @@ export interface EndpointsOptions {
   readonly askEveryMs: number;
   /** How long the peer has been called in vain; 0: it is not called. Milliseconds. */
   readonly calledMs: (peer: Peer, nowMs: number) => number;
+  /**
+   * Where to call a peer of the network, which sends there what has to come before; `to`: there,
+   * in any case. Null: nowhere.
+   */
+  readonly calling: (peer: Peer, to: Uint8Array | null) => Uint8Array | null;
   /** A peer that had no address, or did not answer at its last one, has one now. */
   readonly onKnown: (peer: Peer) => void;
 }
@@ -95,9 +100,9 @@ export class Endpoints {
    * moves nobody.
    */
   heard(peer: Peer, address: Uint8Array, local: Uint8Array, nowMs: number): boolean {
-    const { index } = peer;
-    if (!this.#entries.wasLeft(index, address, nowMs)) {
-      return this.#entries.setEndpoint(index, address, local);
+    const { entry } = peer;
+    if (!this.#entries.wasLeft(entry, address, nowMs)) {
+      return this.#entries.setEndpoint(entry, address, local);
     }
     this.disbelieve(peer);
     return false;
@@ -105,12 +110,12 @@ export class Endpoints {
 
   /** What I/O threads heard last of where the peer is does not count. */
   disbelieve(peer: Peer): void {
-    this.#entries.forgetHeard(peer.index);
+    this.#entries.forgetHeard(peer.entry);
   }
 
   /** The address of ours that the peer asked is gone: the kernel chooses. */
   forgetLocal(peer: Peer): void {
-    this.#entries.setEndpoint(peer.index, this.#entries.endpoint(peer.index));
+    this.#entries.setEndpoint(peer.entry, this.#entries.endpoint(peer.entry));
   }
 
   // -------------------------------------------------------------------------------------------
@@ -136,11 +141,11 @@ export class Endpoints {
   }
 
   /** `resolved`: where it was configured. */
-  #forget({ index }: Peer, place: Place, resolved: Uint8Array | null): void {
-    if (this.#entries.current(index) < 0) this.#entries.setEndpoint(index, NOWHERE);
+  #forget({ entry }: Peer, place: Place, resolved: Uint8Array | null): void {
+    if (this.#entries.current(entry) < 0) this.#entries.setEndpoint(entry, NOWHERE);
     else if (resolved !== null) {
       const roamed = sockaddrFamily(resolved) !== 0;
-      if (!roamed || sameSockaddr(this.#entries.endpoint(index), resolved)) {
+      if (!roamed || sameSockaddr(this.#entries.endpoint(entry), resolved)) {
         place.resolved = NOWHERE;
       }
     }
@@ -148,6 +153,8 @@ export class Endpoints {
 
   /** The peer is called: asks for its address, unless it was asked for a moment ago. */
   ask(peer: Peer): void {
+    this.call(peer, null);
+    if (peer.origin === "network") return;
     const nowMs = this.#world.bootMs();
     const place = this.#places.of(peer);
     const { endpoint } = peer;
@@ -157,13 +164,25 @@ export class Endpoints {
     void this.#resolve(peer, place, endpoint);
   }
 
+  /**
+   * A member is called: at `to`, or where it is configured, or where the network says. Of who is no
+   * member the network says nothing.
+   */
+  call(peer: Peer, to: Uint8Array | null): void {
+    const known = peer.endpoint === null ? null : this.#entries.endpoint(peer.entry);
+    const configured = known === null || sockaddrFamily(known) === 0 ? null : known;
+    const place = this.#options.calling(peer, to ?? configured);
+    if (place === null || sameSockaddr(this.#entries.endpoint(peer.entry), place)) return;
+    this.#entries.setEndpoint(peer.entry, place);
+  }
+
   /** Calls the other one of two places: where the peer is configured, and where it roamed to. */
   #turn(peer: Peer, place: Place, configured: Uint8Array): void {
-    const called = this.#entries.endpoint(peer.index);
+    const called = this.#entries.endpoint(peer.entry);
     const other = sameSockaddr(called, configured) ? place.roamedTo : configured;
     place.roamedTo = other === configured ? called : null;
     if (other === null) return;
-    this.#entries.setEndpoint(peer.index, other);
+    this.#entries.setEndpoint(peer.entry, other);
     this.#options.onKnown(peer);
   }
 
@@ -172,13 +191,13 @@ export class Endpoints {
     const place = this.#places.of(peer);
     const { resolved } = place;
     if (resolved === null) return;
-    this.#entries.setEndpoint(peer.index, resolved);
+    this.#entries.setEndpoint(peer.entry, resolved);
     if (sockaddrFamily(resolved) === 0) place.resolved = null;
   }
 
   /** A session newer than the one there is now knows better than what will be found. */
   async #resolve(peer: Peer, place: Place, endpoint: Endpoint): Promise<void> {
-    const session = this.#entries.current(peer.index);
+    const session = this.#entries.current(peer.entry);
     place.asking = endpoint;
     const found = await this.#world.resolve(endpoint, {
       doubtful: place.nameProblem !== null,
@@ -189,16 +208,16 @@ export class Endpoints {
     if (typeof found === "string" || peer.endpoint !== endpoint) return;
     const moved = place.resolved === null || !sameSockaddr(place.resolved, found);
     place.resolved = found;
-    const called = this.#entries.endpoint(peer.index);
-    const current = this.#entries.current(peer.index);
+    const called = this.#entries.endpoint(peer.entry);
+    const current = this.#entries.current(peer.entry);
     const nowhere = sockaddrFamily(called) === 0;
     if (!nowhere && current >= 0 && current !== session) return;
     const nowMs = this.#world.bootMs();
     if (nowhere || moved) {
       const elsewhere = !sameSockaddr(called, found);
-      if (elsewhere) this.#entries.leave(peer.index, called, nowMs + LEFT_MS);
+      if (elsewhere) this.#entries.leave(peer.entry, called, nowMs + LEFT_MS);
       // The address of ours that went with the old one is forgotten, also where the two are one.
-      this.#entries.setEndpoint(peer.index, found);
+      this.#entries.setEndpoint(peer.entry, found);
       // Called there already: another call would spoil that one.
       if (elsewhere) this.#options.onKnown(peer);
     } else if (this.#options.calledMs(peer, nowMs) >= this.#options.askEveryMs) {

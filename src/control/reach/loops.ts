@@ -12,7 +12,7 @@ import { peerCalled } from "../peers/peer.ts";
 import type { AdmitsWorld } from "./admits.ts";
 
 /** Tuning: peers that are asked about for one sentence. */
-const PEERS_MAX = 256;
+const ASKED_MAX = 256;
 /** Tuning: each of them costs a question to the kernel, so they are asked about this often. */
 export const LOOK_EVERY_MS = 1_000;
 
@@ -46,9 +46,9 @@ export class Loops {
   #whose(peers: Iterable<Peer>, entries: PeerEntries): Record<string, string> {
     let asked = 0;
     for (const peer of peers) {
-      if (asked++ === PEERS_MAX) break;
-      const to = entries.endpoint(peer.index);
-      if (!this.#world.inside(to, entries.local(peer.index))) continue;
+      if (asked++ === ASKED_MAX) break;
+      const to = entries.endpoint(peer.entry);
+      if (!this.#world.inside(to, entries.local(peer.entry))) continue;
       return { peer: peerCalled(peer), endpoint: formatSockaddr(to) ?? "" };
     }
     return {};

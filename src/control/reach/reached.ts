@@ -15,7 +15,7 @@ export function* reachedPeers(
 ): Generator<ReachedAt, void, undefined> {
   for (const one of peers) {
     const peer = peerCalled(one);
-    const inUse = entries.endpoint(one.index);
+    const inUse = entries.endpoint(one.entry);
     if (sockaddrFamily(inUse) !== 0) {
       yield { peer, sockaddr: inUse, host: sockaddrHost(inUse) };
     }

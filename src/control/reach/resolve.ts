@@ -10,6 +10,7 @@
  * did not resolve last time gets half of them, so that it never keeps a name that does waiting.
  */
 import type { NameAnswer } from "../../io/native/names.ts";
+import { ENTRIES_PER_PEER, PEERS_MAX } from "../../memory/layout.ts";
 import type { Endpoint } from "../../schema/config.ts";
 import { parseAddress } from "../../wire/cidr.ts";
 import { makeSockaddr, sockaddrHost, sockaddrScope } from "../../wire/sockaddr.ts";
@@ -32,7 +33,7 @@ export interface Asking {
 export const NAMES_AT_ONCE = 128;
 const DOUBTFUL_AT_ONCE = NAMES_AT_ONCE / 2;
 /** Tuning: names that wait for a thread; each peer asks for one at a time, unless it is changed. */
-export const NAMES_WAITING_MAX = 32_768;
+export const NAMES_WAITING_MAX = ENTRIES_PER_PEER * PEERS_MAX;
 /** Tuning: a name that has no answer after this long does not resolve. */
 export const SLOW_MS = 5_000;
 

@@ -39,7 +39,7 @@ export class Sources {
     const known = new Map<string, boolean>();
     let gone = false;
     for (const peer of roster.peers()) {
-      const local = entries.local(peer.index);
+      const local = entries.local(peer.entry);
       if (sockaddrFamily(local) === 0) continue;
       const host = sockaddrHost(local).join(".");
       const here = known.get(host) ?? has(local);
@@ -51,8 +51,8 @@ export class Sources {
     }
     if (gone) disconnect();
     for (const peer of this.#homeless) {
-      const heard = sockaddrFamily(entries.local(peer.index)) !== 0;
-      if (heard || roster.at(peer.index) !== peer) this.#homeless.delete(peer);
+      const heard = sockaddrFamily(entries.local(peer.entry)) !== 0;
+      if (heard || roster.at(peer.entry) !== peer) this.#homeless.delete(peer);
       else announce(peer);
     }
   }

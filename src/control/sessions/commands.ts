@@ -6,12 +6,12 @@
  * a thread that is not told of new sockets stays deaf. Thread: control.
  */
 import type { Counters } from "../../memory/counters.ts";
-import { COMMAND, DROP } from "../../memory/layout.ts";
+import { COMMAND, DROP, PEERS_MAX } from "../../memory/layout.ts";
 import { Producer } from "../../memory/queue.ts";
 import type { Arena } from "../../memory/region.ts";
 
 /** Tuning: most commands that wait for one thread; four for each peer of a full device. */
-export const WAITING_MAX = 65_536;
+export const WAITING_MAX = 4 * PEERS_MAX;
 
 interface Waiting {
   readonly kind: number;

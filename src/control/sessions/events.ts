@@ -44,7 +44,7 @@ export class Events {
   }
 
   /** Takes what waits. */
-  take(nowMs: number): void {
+  hear(nowMs: number): void {
     for (const events of this.#queues) {
       for (let i = 0; i < EVENTS_A_WAKE && events.next(); i++) {
         const peer = this.#options.roster.at(events.peer);
@@ -72,7 +72,7 @@ export class Events {
       endpoints.disbelieve(peer);
       return;
     }
-    const before = entries.endpoint(peer.index);
+    const before = entries.endpoint(peer.entry);
     if (!endpoints.heard(peer, address, local, nowMs)) return;
     // It asks another address of ours, or was nowhere.
     if (sameSockaddr(before, address) || sockaddrFamily(before) === 0) return;

@@ -33,9 +33,9 @@ export const presenceAt = (
 ): Presence =>
   presenceOf(
     {
-      usable: entries.current(peer.index) >= 0,
+      usable: entries.current(peer.entry) >= 0,
       attempting: timers.attempting,
-      callable: sockaddrFamily(entries.endpoint(peer.index)) !== 0,
+      callable: sockaddrFamily(entries.endpoint(peer.entry)) !== 0,
       met: lastHandshakeUnixMs > 0,
       owedSinceMs: timers.owedSinceMs,
       overdue: timers.overdue(nowMs),
@@ -65,7 +65,7 @@ export class News {
     const held = this.#keeper.of(peer);
     const { state, silentMs } = presenceAt(peer, held, this.#entries, nowMs);
     const session = state === "connected" ? held.current : null;
-    const endpoint = this.#entries.endpoint(peer.index);
+    const endpoint = this.#entries.endpoint(peer.entry);
     const told = this.#told.get(peer) ?? null;
     if (told !== null && !sameSockaddr(told.endpoint, endpoint)) this.#moved(peer, told.endpoint);
     else if (told !== null && told.state === state && told.session === session) return;
@@ -101,7 +101,7 @@ export class News {
   }
 
   #facts(peer: Peer): { readonly peer: string; readonly endpoint: string } {
-    const endpoint = endpointText(this.#entries.endpoint(peer.index)) ?? "unknown";
+    const endpoint = endpointText(this.#entries.endpoint(peer.entry)) ?? "unknown";
     return { peer: peerCalled(peer), endpoint };
   }
 }

@@ -8,7 +8,7 @@
  * is silent when it owes an answer, and for longer than one that lives takes (timers.ts). It stays
  * silent until it is heard.
  */
-import type { PeerValue } from "../../schema/control.ts";
+import type { PeerValue } from "../../schema/requests.ts";
 
 export interface PresenceSeen {
   /** A session may be used. */

@@ -1,9 +1,9 @@
 /**
  * control/sessions — making, promoting and retiring the sessions of peers.
  *
- * The shared entries are in memory/sessions.ts, receiver indices in indices.ts; here is who holds
- * which, and which entries wait until no I/O thread can hold them. A peer has SESSIONS_PER_PEER
- * entries at most, those that wait among them: however often it begins a handshake, the others have
+ * The shared entries are in memory/sessions.ts, receiver indices in receiver-indices.ts; here is
+ * who holds which, and which entries wait until no I/O thread can hold them. A peer has
+ * SESSIONS_PER_PEER entries at most, those that wait among them: however often it begins a
  * theirs.
  *
  * Always in this order: publish what is used from now on, withdraw what was, take the mark. An I/O
@@ -16,12 +16,12 @@ import { readMtu } from "../../memory/mtu.ts";
 import type { PeerEntries } from "../../memory/peers.ts";
 import type { Arena } from "../../memory/region.ts";
 import { Sessions } from "../../memory/sessions.ts";
-import type { IndexKey } from "../../wire/index.ts";
+import type { ReceiverIndexKey } from "../../wire/receiver-index.ts";
 import type { Peer } from "../peers/peer.ts";
 import { PerPeer } from "../peers/per-peer.ts";
-import { Indices } from "./indices.ts";
 import type { TransportKeys } from "./keys.ts";
 import { messageLimits } from "./limits.ts";
+import { ReceiverIndices } from "./receiver-indices.ts";
 import { PeerTimers, type SessionSeen, type Timing } from "./timers.ts";
 
 /** An I/O thread changes what a peer's next session is once, by using it. */
@@ -51,7 +51,7 @@ export interface Held {
 
 interface Dying {
   readonly session: number;
-  /** Whose entry it is: an index into the peers region. */
+  /** Whose it is: an entry of the peers region. */
   readonly peer: number;
   readonly at: Mark;
 }
@@ -72,7 +72,7 @@ export class SessionKeeper {
   readonly #entries: PeerEntries;
   readonly #counters: Counters;
   readonly #table: Sessions;
-  readonly #indices: Indices;
+  readonly #indices: ReceiverIndices;
   readonly #timing: Timing;
   readonly #random: () => number;
   readonly #held: PerPeer<Held>;
@@ -85,7 +85,7 @@ export class SessionKeeper {
     readonly arena: Arena;
     readonly entries: PeerEntries;
     readonly counters: Counters;
-    readonly indexKey: IndexKey;
+    readonly receiverIndexKey: ReceiverIndexKey;
     readonly timing: Timing;
     /** 0 up to 1. */
     readonly random: () => number;
@@ -108,8 +108,8 @@ export class SessionKeeper {
     this.#confirmed = options.confirmed;
     this.#table = new Sessions(options.arena);
     this.#taken = new Uint8Array(options.arena.layout.count.peers);
-    this.#indices = new Indices({
-      key: options.indexKey,
+    this.#indices = new ReceiverIndices({
+      key: options.receiverIndexKey,
       ...options.arena.limits,
       random32: options.random32,
       free: (random) => this.#table.indexFree(random),
@@ -140,27 +140,27 @@ export class SessionKeeper {
     return this.#indices.reserve(owner);
   }
 
-  /** Gives back an index whose handshake came to nothing. */
+  /** Gives back a receiver index whose handshake came to nothing. */
   releaseIndex(index: number): void {
     this.#indices.release(index);
   }
 
   /** Is there an entry for one more session of the peer? */
   hasRoom(peer: Peer, nowMs: number): boolean {
-    const taken = (): number => this.#taken[peer.index]!;
+    const taken = (): number => this.#taken[peer.entry]!;
     if (taken() >= SESSIONS_PER_PEER) this.sweep(nowMs);
     return taken() < SESSIONS_PER_PEER;
   }
 
-  /** Writes keys into a free entry and publishes its index. Null: the peer has all of its own. */
+  /** Writes keys into a free entry, publishes its receiver index. Null: the peer has all it may. */
   create(made: NewSession, nowMs: number): SessionRef | null {
     const session = this.hasRoom(made.peer, nowMs) ? this.#table.take() : -1;
     if (session < 0) return null;
-    this.#taken[made.peer.index]!++;
+    this.#taken[made.peer.entry]!++;
     const { suite } = made;
     const mtu = readMtu(this.#arena);
     this.#table.fill(session, {
-      peer: made.peer.index,
+      peer: made.peer.entry,
       localIndex: made.localIndex,
       remoteIndex: made.remoteIndex,
       suite,
@@ -200,7 +200,7 @@ export class SessionKeeper {
     for (let tries = 0; tries < OFFERS; tries++) {
       this.follow(peer, nowMs);
       const before = held.next?.session ?? -1;
-      if (this.#entries.setNext(peer.index, before, made.session)) break;
+      if (this.#entries.setNext(peer.entry, before, made.session)) break;
     }
     const { previous, next } = held;
     held.previous = null;
@@ -224,20 +224,20 @@ export class SessionKeeper {
   /** The same where an I/O thread has made it the current one and its event is still to come. */
   follow(peer: Peer, nowMs: number): void {
     const { next } = this.of(peer);
-    if (next === null || this.#entries.current(peer.index) !== next.session) return;
+    if (next === null || this.#entries.current(peer.entry) !== next.session) return;
     this.confirm(peer, next.session, next.generation, nowMs);
   }
 
   /** Stops sealing with the current session. */
   stopUsing(peer: Peer): void {
     const { current } = this.of(peer);
-    if (current !== null) this.#entries.stopUsing(peer.index, current.session);
+    if (current !== null) this.#entries.stopUsing(peer.entry, current.session);
   }
 
   /** Takes everything from the peer. */
   forget(peer: Peer, nowMs: number): void {
     const held = this.of(peer);
-    this.#entries.setCurrent(peer.index, -1);
+    this.#entries.setCurrent(peer.entry, -1);
     for (const ref of [held.previous, held.current, held.next]) this.retire(ref, nowMs);
     held.previous = null;
     held.current = null;
@@ -293,7 +293,7 @@ export class SessionKeeper {
   /** I/O threads seal with it; only then may another one be retired. */
   #use(peer: Peer, ref: SessionRef): void {
     const held = this.of(peer);
-    this.#entries.setCurrent(peer.index, ref.session);
+    this.#entries.setCurrent(peer.entry, ref.session);
     held.current = ref;
     held.next = null;
     this.#counters.add(COUNT.sessionsMade, 1);

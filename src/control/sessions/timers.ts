@@ -157,7 +157,7 @@ export class PeerTimers {
     return this.#owedSinceMs !== null && nowMs >= this.#owedSinceMs + this.#answerMs();
   }
 
-  /** Says `renew` at this time, when there is a session then and no attempt to make another. */
+  /** Says `renew` at this time, or after the attempt under way, when there is a session then. */
   renewAt(dueMs: number): void {
     this.#renewAtMs = dueMs;
     this.#dueMs = Math.min(this.#dueMs, dueMs);
@@ -223,8 +223,8 @@ export class PeerTimers {
     if (this.#lastReceivedMs(seen) >= (this.#owedSinceMs ?? nowMs)) this.#owedSinceMs = null;
     this.#watchAnswers(seen, nowMs);
     this.#watchKeepalive(seen, nowMs, usable);
-    this.#renew(nowMs, usable, actions);
     this.#handshake(seen, nowMs, usable, actions);
+    this.#renew(nowMs, usable, actions);
     this.#sendKeepalive(seen, nowMs, usable, actions);
     this.#lookedMs = nowMs;
     this.#dueMs = this.#earliest(seen, nowMs, usable);
@@ -289,9 +289,9 @@ export class PeerTimers {
   }
 
   #renew(nowMs: number, usable: boolean, actions: Action[]): void {
-    if (nowMs < this.#renewAtMs) return;
+    if (nowMs < this.#renewAtMs || this.#attempt !== null) return;
     this.#renewAtMs = Number.POSITIVE_INFINITY;
-    if (usable && this.#attempt === null) actions.push("renew");
+    if (usable) actions.push("renew");
   }
 
   #handshake(seen: Observation, nowMs: number, usable: boolean, actions: Action[]): void {
@@ -383,10 +383,10 @@ export class PeerTimers {
   /** The next moment at which anything can become due, given what was seen. */
   #earliest(seen: Observation, nowMs: number, usable: boolean): number {
     const unansweredMs = this.#unanswered?.dueMs ?? Number.POSITIVE_INFINITY;
-    let dueMs = Math.min(this.#zeroAtMs, this.#renewAtMs, unansweredMs);
+    let dueMs = Math.min(this.#zeroAtMs, unansweredMs);
     const overdueMs = (this.#owedSinceMs ?? nowMs) + this.#answerMs();
     if (this.#owedSinceMs !== null && overdueMs > nowMs) dueMs = Math.min(dueMs, overdueMs);
-    if (this.#attempt !== null) dueMs = Math.min(dueMs, this.#attempt.retryAtMs);
+    dueMs = Math.min(dueMs, this.#attempt?.retryAtMs ?? this.#renewAtMs);
     if (usable || this.#attempt === null) dueMs = Math.min(dueMs, this.#persistentDueMs(seen));
     if (!usable || seen.session === null) return dueMs;
     const watchAtMs = (Math.floor(nowMs / this.#watchMs) + 1) * this.#watchMs;

@@ -27,11 +27,11 @@ export class Bucket {
     this.#burst = rate.burst;
   }
 
-  /** Takes a token; false when there is none. */
-  take(nowMs: number): boolean {
+  /** Takes a token, or several; false when there are fewer. */
+  take(nowMs: number, tokens = 1): boolean {
     const fromMs = Math.max(this.#fullAtMs, nowMs);
-    if (fromMs > nowMs + (this.#burst - 1) * this.#costMs) return false;
-    this.#fullAtMs = fromMs + this.#costMs;
+    if (fromMs > nowMs + (this.#burst - tokens) * this.#costMs) return false;
+    this.#fullAtMs = fromMs + tokens * this.#costMs;
     return true;
   }
 }

@@ -142,7 +142,6 @@ export interface Addon {
     gsoMaxSegments: number,
     gsoMaxBytes: number,
   ): number;
-  linkDelete(index: number): number;
   addressAdd(index: number, address: Uint8Array, prefixLength: number): number;
   addressRemove(index: number, address: Uint8Array, prefixLength: number): number;
   /** Addresses of a link as "10.0.0.1/24" texts; 0: the first 1,024 of all links. */
@@ -265,6 +264,8 @@ export interface Addon {
   tooBig(io: IoHandle, job: number): number;
   /** Lowers the MSS of the run's TCP SYN packets to what the way to its peer takes. */
   clampMss(io: IoHandle, job: number): number;
+  /** Bytes of the largest packet for a peer, by its path MTU (0: unknown) and the tunnel's. */
+  largestPacket(path: number, tunnel: number): number;
   /** Looks an outbound run up again, as tunRead() did. FOUND bits. */
   find(io: IoHandle, job: number): number;
   /** The same of a job that names its peer, for the session alone. */
@@ -303,15 +304,6 @@ export interface Addon {
   // BLAKE2s (RFC 7693)
   /** Keyed BLAKE2s; out.length is the digest size, 1 to 32; key at most 32 bytes. */
   blake2sMac(out: Uint8Array, key: Uint8Array, data: Uint8Array): number;
-  /** MACs of `count` messages of `messageBytes` at `stride`; 16-byte results side by side. */
-  blake2sMacBatch(
-    out: Uint8Array,
-    key: Uint8Array,
-    data: Uint8Array,
-    stride: number,
-    messageBytes: number,
-    count: number,
-  ): number;
 }
 
 const require = createRequire(import.meta.url);

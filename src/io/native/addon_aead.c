@@ -66,38 +66,11 @@ CALL(blake2s_mac_call)
     return make_i32(env, blake2s_mac(out, out_length, key, key_length, data, length));
 }
 
-CALL(blake2s_mac_batch_call)
-{
-    napi_value args[ARGS_MAX];
-    uint8_t *out, *key, *data;
-    size_t out_length, key_length, length;
-    uint32_t stride, bytes, messages;
-    if (!get_args(env, info, 6, args) || !get_bytes(env, args[0], "out", &out, &out_length) ||
-        !get_bytes(env, args[1], "key", &key, &key_length) ||
-        !get_bytes(env, args[2], "data", &data, &length) ||
-        !get_u32(env, args[3], "stride", &stride) ||
-        !get_u32(env, args[4], "messageBytes", &bytes) ||
-        !get_u32(env, args[5], "count", &messages))
-        return NULL;
-    bool fits = bytes <= stride && (size_t)messages * 16 <= out_length &&
-                (messages == 0 || (size_t)(messages - 1) * stride + bytes <= length);
-    if (!fits)
-        return make_i32(env, -EINVAL);
-    for (uint32_t i = 0; i < messages; i++) {
-        int result = blake2s_mac(out + (size_t)i * 16, 16, key, key_length,
-                                 data + (size_t)i * stride, bytes);
-        if (result < 0)
-            return make_i32(env, result);
-    }
-    return make_i32(env, (int32_t)messages);
-}
-
 void register_aead(napi_env env, napi_value exports)
 {
     const struct call calls[] = {
         { "cryptoProbe", crypto_probe_call }, { "seal", seal_call },
         { "open", open_call },                { "blake2sMac", blake2s_mac_call },
-        { "blake2sMacBatch", blake2s_mac_batch_call },
     };
     register_calls(env, exports, calls, sizeof calls / sizeof calls[0]);
 }

@@ -288,6 +288,16 @@ CALL(find_session_call)
     return call_with_job(env, info, io_find_session);
 }
 
+CALL(largest_packet_call)
+{
+    napi_value args[ARGS_MAX];
+    uint32_t path, tunnel;
+    if (!get_args(env, info, 2, args) || !get_u32(env, args[0], "path", &path) ||
+        !get_u32(env, args[1], "tunnel", &tunnel))
+        return NULL;
+    return make_i32(env, (int32_t)largest_packet(path, tunnel));
+}
+
 CALL(routes_find_call)
 {
     napi_value args[ARGS_MAX];
@@ -323,6 +333,7 @@ void register_io(napi_env env, napi_value exports)
         { "clampMss", clamp_mss_call },   { "lone", lone_call },
         { "ioWait", io_wait_call },       { "find", find_call },
         { "findSession", find_session_call }, { "routesFind", routes_find_call },
+        { "largestPacket", largest_packet_call },
     };
     register_calls(env, exports, calls, sizeof calls / sizeof calls[0]);
 }

@@ -102,15 +102,6 @@ static napi_value call_link_set(napi_env env, napi_callback_info info)
     return make_i32(env, netlink_link_set(index, &change));
 }
 
-static napi_value call_link_delete(napi_env env, napi_callback_info info)
-{
-    napi_value args[ARGS_MAX];
-    uint32_t index;
-    if (!get_args(env, info, 1, args) || !get_u32(env, args[0], "index", &index))
-        return NULL;
-    return make_i32(env, netlink_link_delete(index));
-}
-
 // --- Addresses and routes
 
 /* The first three arguments of four calls: index, address, prefixLength. */
@@ -346,7 +337,6 @@ static const struct call CALLS[] = {
     {"linkMtu", call_link_mtu},
     {"linkFlags", call_link_flags},
     {"linkSet", call_link_set},
-    {"linkDelete", call_link_delete},
     {"addressAdd", call_address_add},
     {"addressRemove", call_address_remove},
     {"addressList", call_address_list},

@@ -11,7 +11,6 @@
 #include "blake2s.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -143,43 +142,4 @@ int blake2s_mac(uint8_t *out, size_t out_bytes, const uint8_t *key, size_t key_b
     give(out, out_bytes, h);
     explicit_bzero(h, sizeof h);
     return 0;
-}
-
-/* Whether `count` messages lie inside the data; divides, since a product might overflow. */
-static bool inside(size_t data_bytes, size_t stride, size_t message_bytes, size_t count)
-{
-    if (message_bytes > data_bytes)
-        return false;
-    if (count == 1)
-        return true;
-    return stride > 0 && count - 1 <= (data_bytes - message_bytes) / stride;
-}
-
-int blake2s_mac_batch(uint8_t *out, size_t out_room, const uint8_t *key, size_t key_bytes,
-                      const uint8_t *data, size_t data_bytes, size_t stride, size_t message_bytes,
-                      size_t count)
-{
-    uint32_t keyed[8], h[8];
-    if (count == 0)
-        return 0;
-    if (key_bytes > BLAKE2S_KEY_MAX || count > INT_MAX)
-        return -EINVAL;
-    if (out_room / BLAKE2S_BATCH_OUT_BYTES < count)
-        return -EINVAL;
-    if (!inside(data_bytes, stride, message_bytes, count))
-        return -EINVAL;
-    start(keyed, BLAKE2S_BATCH_OUT_BYTES, key_bytes);
-    if (key_bytes > 0)
-        take_key(keyed, key, key_bytes, message_bytes == 0);
-    for (size_t i = 0; i < count; i++) {
-        memcpy(h, keyed, sizeof h);
-        if (key_bytes == 0 || message_bytes > 0) {
-            const uint8_t *message = message_bytes > 0 ? data + i * stride : data;
-            take_data(h, message, message_bytes, key_bytes > 0 ? BLAKE2S_BLOCK_BYTES : 0);
-        }
-        give(out + i * BLAKE2S_BATCH_OUT_BYTES, BLAKE2S_BATCH_OUT_BYTES, h);
-    }
-    explicit_bzero(keyed, sizeof keyed);
-    explicit_bzero(h, sizeof h);
-    return (int)count;
 }

@@ -13,8 +13,6 @@
 #define BLAKE2S_BLOCK_BYTES 64
 #define BLAKE2S_OUT_MAX 32
 #define BLAKE2S_KEY_MAX 32
-/* Size of each result of blake2s_mac_batch(): that of mac1 and mac2. */
-#define BLAKE2S_BATCH_OUT_BYTES 16
 
 /*
  * Digest of `bytes` bytes into out[out_bytes]; key_bytes 0 is the plain hash. `out` may lie in
@@ -24,16 +22,5 @@
  */
 int blake2s_mac(uint8_t *out, size_t out_bytes, const uint8_t *key, size_t key_bytes,
                 const uint8_t *data, size_t bytes);
-
-/*
- * Digests of `count` messages of one size under one key: message i is at data[i * stride], its
- * result at out[i * BLAKE2S_BATCH_OUT_BYTES]. The key's block is worked once for all.
- *
- * Units: bytes; out_room and data_bytes are the sizes of the two buffers.
- * Errors: -EINVAL, also when a message or result would lie outside its buffer.   Returns count.
- */
-int blake2s_mac_batch(uint8_t *out, size_t out_room, const uint8_t *key, size_t key_bytes,
-                      const uint8_t *data, size_t data_bytes, size_t stride, size_t message_bytes,
-                      size_t count);
 
 #endif

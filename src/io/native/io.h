@@ -67,6 +67,7 @@ int io_find_session(struct io *io, uint32_t job);
 int io_tun_read(struct io *io, uint32_t job);
 int io_too_big(struct io *io, uint32_t job);
 int io_clamp_mss(struct io *io, uint32_t job);
+uint32_t largest_packet(uint32_t path, uint32_t tunnel);
 int io_prepare(const struct arena *arena, uint32_t job, double now_ms);
 int io_send_add(struct io *io, uint32_t job);
 int io_send_flush(struct io *io);

@@ -22,7 +22,7 @@
 
 #include "io_state.h"
 
-/* Tuning: a peer is busy by what it moves in a window of this length, or less than twice that. */
+/* Tuning: a peer is busy by what it moves in a window of this length; a longer one, by its mean. */
 #define BUSY_MS 100.0
 /* Tuning: a peer gets no two sockets within this time (security.md 29). */
 #define RETRY_MS 1000.0
@@ -217,8 +217,8 @@ static bool was_busy(struct io *io, uint32_t peer, double now)
     if (lasted < BUSY_MS)
         return false;
     uint64_t bytes = moved(peer_of(io, peer));
-    traffic->rate = bytes - traffic->bytes;
-    bool busy = lasted < 2 * BUSY_MS && traffic->rate >= io->busy_bytes;
+    traffic->rate = (uint64_t)((double)(bytes - traffic->bytes) * BUSY_MS / lasted);
+    bool busy = traffic->rate >= io->busy_bytes;
     traffic->since_ms = now;
     traffic->bytes = bytes;
     if (traffic->side != 0) {

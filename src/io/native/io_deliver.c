@@ -47,12 +47,12 @@ bool came_as_named(const uint8_t *job, const uint8_t *peer)
 }
 
 /*
- * Is the run's way not the one that the peer's entry names? What was on its way when somebody set
- * another endpoint comes from nowhere new.
+ * Is the run's way not the one that the peer's entry names, or named when it was looked up? What
+ * was on its way when somebody set another endpoint comes from nowhere new.
  */
 static bool is_elsewhere(const struct io *io, const uint8_t *job, const uint8_t *peer)
 {
-    return !came_as_named(job, peer) &&
+    return !(load32(job + JOB_FOUND) & FOUND_NAMED) && !came_as_named(job, peer) &&
            !(turn_ms(io) < load_f64(peer + PEER_LEFT_UNTIL_MS) &&
              same_endpoint(job + JOB_SOURCE, peer + PEER_LEFT));
 }

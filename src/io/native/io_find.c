@@ -68,11 +68,11 @@ void io_find_outbound(const struct io *io, uint8_t *job)
 void io_find_inbound(const struct io *io, uint8_t *job)
 {
     uint32_t index = load32(job + JOB_RECEIVER_INDEX), found = 0;
-    const uint8_t *which = entry(io->arena, REGION_INDEX_TABLE, 4, index & RANDOM_MASK);
+    const uint8_t *which = entry(io->arena, REGION_RECEIVER_INDICES, 4, index & RANDOM_MASK);
     const uint8_t *session = which == NULL ? NULL : name_session(io, job, which, &found);
 
     store32(job + JOB_FOUND, 0);
-    /* All of the index decides, not its random bits alone. */
+    /* All of the receiver index decides, not its random bits alone. */
     if (session == NULL || load32(session + SESSION_LOCAL_INDEX) != index)
         return;
     store32(job + JOB_PEER, load32(session + SESSION_PEER));

@@ -25,15 +25,19 @@
 #define TOLD_BURST 64.0
 #define TOLD_EVERY_MS 20.0
 
+uint32_t largest_packet(uint32_t path, uint32_t tunnel)
+{
+    /* Packets are padded within the tunnel's MTU: a smaller one has to hold the padding too. */
+    return path == 0 || path >= tunnel ? tunnel : path / PADDING_BYTES * PADDING_BYTES;
+}
+
 uint32_t io_peer_mtu(const struct io *io, uint32_t index)
 {
     const uint8_t *engine = entry(io->arena, REGION_ENGINE, ENGINE_SIZE, 0);
     const uint8_t *peer = entry(io->arena, REGION_PEERS, PEER_SIZE, index);
-    uint32_t tunnel = engine == NULL ? 0 : load32(engine + ENGINE_MTU);
-    uint32_t path = peer == NULL ? 0 : load32(peer + PEER_PATH_MTU);
 
-    /* Packets are padded within the tunnel's MTU: a smaller one has to hold the padding too. */
-    return path == 0 || path >= tunnel ? tunnel : path / PADDING_BYTES * PADDING_BYTES;
+    return largest_packet(peer == NULL ? 0 : load32(peer + PEER_PATH_MTU),
+                          engine == NULL ? 0 : load32(engine + ENGINE_MTU));
 }
 
 static bool may_tell(const struct io *io, uint8_t *peer)

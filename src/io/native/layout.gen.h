@@ -323,7 +323,7 @@
 #define JOB_SOURCE 256u
 #define JOB_LOCAL 284u
 
-/* Keys, counters and replay window of one session. Control fills it before it publishes its index. */
+/* Keys, counters and replay window of one session. Control fills it before it publishes its receiver index. */
 #define SESSION_SIZE 1408u
 #define SESSION_GENERATION 0u
 #define SESSION_LOCAL_INDEX 4u
@@ -434,7 +434,7 @@ enum region {
     REGION_HOSTS,
     REGION_PEERS,
     REGION_SESSIONS,
-    REGION_INDEX_TABLE,
+    REGION_RECEIVER_INDICES,
     REGION_GROUPS,
     REGION_ROUTES4,
     REGION_ROUTES6,

@@ -153,16 +153,6 @@ int netlink_link_set(uint32_t index, const struct netlink_link_change *change)
     return ask(&request, NULL, NULL);
 }
 
-int netlink_link_delete(uint32_t index)
-{
-    struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
-    struct netlink_request request;
-    if (!link_index(&info, index))
-        return -ENODEV;
-    netlink_begin(&request, RTM_DELLINK, NLM_F_ACK, &info, sizeof info);
-    return ask(&request, NULL, NULL);
-}
-
 // --- Addresses
 
 int netlink_address_make(struct netlink_address *out, const uint8_t *address, size_t bytes,

@@ -45,8 +45,6 @@ struct netlink_link_change {
 /* Sets properties in one request; the kernel may have set some of them when it refuses one. */
 int netlink_link_set(uint32_t index, const struct netlink_link_change *change);
 
-int netlink_link_delete(uint32_t index);
-
 /* An address or prefix: 4 or 16 bytes in network order. */
 struct netlink_address {
     uint8_t family; /* AF_INET or AF_INET6 */

@@ -1,5 +1,5 @@
 /*
- * routes.c — see routes.h; the nodes of a table are described in src/memory/route-index.ts.
+ * routes.c — see routes.h; the nodes of a table are described in src/memory/route-tree.ts.
  *
  * What is read is checked against the table's words, so that no content leads out of it.
  */

@@ -1,0 +1,151 @@
+/**
+ * create — `network create`: an authority, and the public file of its network.
+ */
+import { randomBytes } from "node:crypto";
+import { unlinkSync } from "node:fs";
+import type { Command } from "commander";
+import { type Book, wipe } from "../../members/book.ts";
+import { decodeDefinition, encodeDefinition, firstChain } from "../../members/definition.ts";
+import { prefixHolds } from "../../members/fields.ts";
+import { signList } from "../../members/publication.ts";
+import { secretCheck } from "../../members/secret.ts";
+import { formatNetworkId, networkIdOf, signingPair } from "../../members/sign.ts";
+import { EngineError } from "../../schema/errors.ts";
+import { writeNewFile } from "../../schema/new-file.ts";
+import { type Cidr, formatCidr, parseCidr } from "../../wire/cidr.ts";
+import { formatTable, printJson, printText } from "../print.ts";
+import { addExamples, addJsonOption, warn } from "../shared.ts";
+import { addPassphraseOption, authorityText, keyForPassphrase } from "./authority.ts";
+import { unixS } from "./clock.ts";
+import { refuseExisting, writeFileOf } from "./files.ts";
+import { nameOption, prefixesOption } from "./options.ts";
+import { askNewPassphrase } from "./passphrase.ts";
+
+interface Options {
+  readonly name: string;
+  readonly cidr: readonly Cidr[];
+  readonly out?: string;
+  /** False: --no-passphrase. */
+  readonly passphrase: boolean;
+  readonly passphraseFile?: string;
+  readonly json?: boolean;
+}
+
+const prefix = (text: string): Cidr => parseCidr(text)!;
+const CIDRS_MAX = 8;
+/** Fewer addresses are no network. */
+const BITS_LEFT = 2;
+
+/** Where members cannot be. */
+const NOWHERE = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"]
+  .concat(["::/128", "::1/128", "::ffff:0:0/96", "fe80::/10", "ff00::/8"])
+  .map(prefix);
+/** What belongs to nobody on the internet. Source: RFC 1918, 6598, 4193. */
+const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"].map(
+  prefix,
+);
+
+/** Errors: EngineError USAGE. */
+const checkRanges = (cidrs: readonly Cidr[]): void => {
+  const refuse = (reason: string): never => {
+    throw new EngineError("USAGE", { reason });
+  };
+  if (cidrs.length > CIDRS_MAX) refuse(`a network has ${CIDRS_MAX} ranges at most.`);
+  for (const [i, one] of cidrs.entries()) {
+    const text = formatCidr(one);
+    if (one.prefixLength > 8 * one.bytes.length - BITS_LEFT) refuse(`${text} is too small.`);
+    const nowhere = NOWHERE.find((other) => prefixHolds(other, one) || prefixHolds(one, other));
+    if (nowhere !== undefined) {
+      refuse(`${text} holds addresses of ${formatCidr(nowhere)}, which no host may have.`);
+    }
+    const twin = cidrs.slice(0, i).find((two) => prefixHolds(two, one) || prefixHolds(one, two));
+    if (twin !== undefined) refuse(`${text} and ${formatCidr(twin)} overlap.`);
+    if (!PRIVATE.some((other) => prefixHolds(other, one))) {
+      warn(`${text} is public: members will not reach its owners on the internet.`);
+    }
+  }
+};
+
+/** A new network's book. */
+const newBook = (name: string, cidrs: readonly Cidr[]): Book => {
+  const seed = randomBytes(32);
+  const secret = randomBytes(32);
+  const issuedS = unixS();
+  const { publicKey, secretKey } = signingPair(seed);
+  const fields = { name, cidrs, sequence: 1, issuedS };
+  const decoded = decodeDefinition(encodeDefinition(fields, firstChain(publicKey), secretKey));
+  secretKey.fill(0);
+  if (!decoded.ok) throw new EngineError("USAGE", { reason: `${decoded.why}.` });
+  const list = signList(
+    { sequence: 1, issuedS, epoch: 1, secretCheck: secretCheck(1, secret), authority: 0 },
+    [],
+    networkIdOf(publicKey),
+    seed,
+  );
+  const secrets = [{ epoch: 1, secret }];
+  const empty = { members: [], issuers: [], revoked: [] };
+  return { seed, secrets, definition: decoded.value, list, serial: 1, ...empty };
+};
+
+const create = async (options: Options): Promise<void> => {
+  const { name, cidr: cidrs, out = name } = options;
+  const [authority, networkFile] = [`${out}.authority`, `${out}.network`];
+  checkRanges(cidrs);
+  refuseExisting([authority, networkFile]);
+  const source = { file: options.passphraseFile, option: "passphrase-file", of: authority };
+  const key = options.passphrase ? keyForPassphrase(await askNewPassphrase(source)) : null;
+  const book = newBook(name, cidrs);
+  try {
+    writeNewFile(authority, authorityText(book, key), 0o600);
+  } finally {
+    wipe(book);
+    key?.key.fill(0);
+  }
+  const { definition } = book;
+  const networkId = formatNetworkId(definition.networkId);
+  const ranges = definition.cidrs.map(formatCidr);
+  try {
+    const comments = [`the network ${name}, ${ranges.join(" and ")}, id ${networkId}: public`];
+    writeFileOf("network", networkFile, definition.bytes, comments);
+  } catch (error) {
+    // An authority of a network that nobody ever heard of.
+    unlinkSync(authority);
+    throw error;
+  }
+  if (options.json) {
+    printJson({ name, networkId, cidrs: ranges, authority, networkFile, sealed: key !== null });
+    return;
+  }
+  const sealed = key === null ? "not sealed" : "sealed with your passphrase";
+  printText(
+    formatTable([
+      ["network:", `${name}, ${ranges.join(" and ")}`],
+      ["network id:", networkId],
+      ["authority:", `${authority}, secret, ${sealed}: keep it offline, and a backup elsewhere`],
+      ["network file:", `${networkFile}, public: for every member`],
+    ]),
+  );
+};
+
+/** Describes `network create`. */
+export const defineCreate = (network: Command): void => {
+  const command = network
+    .command("create")
+    .description("make an authority and the public file of its network")
+    .requiredOption("--name <NAME>", "what the network is called", nameOption)
+    .requiredOption(
+      "--cidr <PREFIX>",
+      "range of its addresses; may be given several times",
+      prefixesOption,
+    )
+    .option("-o, --out <FILE>", "write FILE.authority and FILE.network (default: the name)")
+    .option("--no-passphrase", "do not seal the authority with a passphrase");
+  addPassphraseOption(command);
+  addJsonOption(command).action(create);
+  addExamples(command, [
+    "p2pvpn-engine network create --name lab --cidr 10.66.0.0/16 --out lab",
+    "p2pvpn-engine network create --name lab --cidr 10.66.0.0/16 --cidr fd00:66::/48",
+    "pass show lab | p2pvpn-engine network create --name lab --cidr 10.66.0.0/16 \\",
+    "    --passphrase-file -",
+  ]);
+};

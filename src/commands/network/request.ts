@@ -1,0 +1,56 @@
+/**
+ * request — a host asks to be a member: a file for whoever holds the authority.
+ */
+import type { Command } from "commander";
+import { encodeRequest } from "../../members/request.ts";
+import { formatNodeId } from "../../members/sign.ts";
+import { formatWireguardKey, loadSigner } from "../../schema/identity.ts";
+import { formatTable, printJson, printText } from "../print.ts";
+import { addExamples, addJsonOption } from "../shared.ts";
+import { unixS } from "./clock.ts";
+import { refuseExisting, writeFileOf } from "./files.ts";
+import { nameOption } from "./options.ts";
+
+interface Options {
+  readonly key: string;
+  readonly name: string;
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+const request = ({ key, name, out = `${name}.request`, json }: Options): void => {
+  refuseExisting([out]);
+  const { identity, nodeKey, secretKey } = loadSigner(key);
+  identity.privateKey.fill(0);
+  const fields = { nodeKey, handshakeKey: identity.publicKey, issuedS: unixS(), name };
+  const bytes = encodeRequest(fields, secretKey);
+  secretKey.fill(0);
+  const nodeId = formatNodeId(nodeKey);
+  const wireguardPublicKey = formatWireguardKey(identity.publicKey);
+  writeFileOf("request", out, bytes, [`${name} asks to be a member: ${nodeId}`]);
+  if (json) {
+    printJson({ name, nodeId, wireguardPublicKey, file: out });
+    return;
+  }
+  printText(
+    formatTable([
+      ["name:", name],
+      ["node id:", `${nodeId}; read it out to who signs`],
+      ["WireGuard public key:", wireguardPublicKey],
+      ["request:", `${out}: for the holder of the authority`],
+    ]),
+  );
+};
+
+/** Describes `request`. */
+export const define = (command: Command): void => {
+  command
+    .requiredOption("--key <FILE>", "identity of this host, from keygen")
+    .requiredOption("--name <NAME>", "what the member would like to be called", nameOption)
+    .option("-o, --out <FILE>", "write the request to a new file (default: NAME.request)");
+  addJsonOption(command).action(request);
+  addExamples(command, [
+    "p2pvpn-engine request --key laptop.key --name laptop --out laptop.request",
+    "p2pvpn-engine request --key laptop.key --name laptop --json | jq -r .nodeId",
+  ]);
+};

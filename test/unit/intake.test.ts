@@ -13,7 +13,7 @@ import { parseAddress } from "../../src/wire/cidr.ts";
 import { formatSockaddr } from "../../src/wire/sockaddr.ts";
 import { BORN_S, DEFINITION, identityOf } from "../simulation/members-fleet.ts";
 import { sockaddrOf } from "../simulation/members-node.ts";
-import { recordKey, shownOf, statementOf } from "./network-parts.ts";
+import { recordKey, shownOf, statementOf } from "./network-room.ts";
 
 /** An intake whose verifier takes so long for each. */
 const make = (eachMs: number) => {
@@ -30,6 +30,7 @@ const make = (eachMs: number) => {
   };
   const members = new Members();
   const refusals = new Refusals(
+    () => 0,
     () => {},
     () => {},
   );
@@ -129,6 +130,7 @@ test("refusals: by name and reason, counted, the latest first, bounded", () => {
   const first: string[] = [];
   const counts: string[] = [];
   const refusals = new Refusals(
+    () => 0,
     (reason) => counts.push(reason),
     (name) => first.push(name),
   );
@@ -161,6 +163,7 @@ test("places: where its session was, where it was seen, what it says; nowhere th
     "::",
     "ff02::1",
     "fe80::1",
+    "10.64.0.9",
     "::ffff:127.0.0.1",
     "192.0.2.9",
     "fd00::9",
@@ -169,17 +172,15 @@ test("places: where its session was, where it was seen, what it says; nowhere th
   const members = new Members();
   const handle: Handle = { publicKey: identityOf(1).publicKey };
   const session = { at: null as Uint8Array | null };
-  const reach = new Reach({ world: { endpoint: () => session.at }, members, recordKey });
+  const cidrs = () => DEFINITION.cidrs;
+  const reach = new Reach({ world: { endpoint: () => session.at }, members, cidrs, recordKey });
   const slotOf = (some: typeof candidates): number => {
-    const sequence = BORN_S * 1_000 + members.size + Math.random();
-    return members.put(
-      statementOf(identityOf(1), { candidates: some, sequence: Math.floor(sequence) }),
-      {
-        way: "gossip",
-        from: -1,
-        heardS: 1,
-      },
-    );
+    const sequence = BORN_S * 1_000 + members.size;
+    return members.put(statementOf(identityOf(1), { candidates: some, sequence }), {
+      way: "gossip",
+      from: -1,
+      heardS: 1,
+    });
   };
   let slot = slotOf(candidates.slice(0, 6));
   members.setHandle(slot, handle);

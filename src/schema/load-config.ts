@@ -21,6 +21,7 @@ import { type Identity, loadIdentity, loadPresharedKey } from "./identity.ts";
 import {
   memberAddresses,
   networkDoubts,
+  notHeld,
   type Read,
   readCertificate,
   readNetworkFile,
@@ -123,7 +124,7 @@ const networkOf = (
   settings: NetworkSettings,
   identity: Identity | null,
   beside: (name: string) => string,
-  say: (key: "network_file" | "certificate", sentence: string) => void,
+  say: (key: "network_file" | "certificate" | "announce", sentence: string) => void,
 ): { readonly config: NetworkConfig; readonly member: MemberFile } | null => {
   const text = (key: "network_file" | "certificate"): string | null =>
     keyOf(
@@ -141,6 +142,10 @@ const networkOf = (
   if (certificate === null || identity === null) return null;
   const member = value("certificate", readCertificate(certificate, identity, definition));
   if (definition === null || member === null) return null;
+  for (const prefix of notHeld(member, settings.announce).map(formatCidr)) {
+    const advice = `have its request signed again with --route ${prefix}, or leave it out`;
+    say("announce", `announce ${prefix}: this host's certificate does not hold it; ${advice}.`);
+  }
   const config = {
     networkFile: beside(settings.network_file),
     certificateFile: beside(settings.certificate),

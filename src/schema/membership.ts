@@ -9,6 +9,7 @@ import { decodeMemberFile, type MemberFile } from "../members/bundle.ts";
 import { sameBytes } from "../members/bytes.ts";
 import { validity } from "../members/certificate.ts";
 import { type Definition, decodeDefinition } from "../members/definition.ts";
+import { someHolds } from "../members/fields.ts";
 import { openSecret } from "../members/secret.ts";
 import type { Cidr } from "../wire/cidr.ts";
 import type { NetworkSettings } from "./config.ts";
@@ -66,6 +67,12 @@ export const readCertificate = (
     openSecret(file.value.sealed, identity.publicKey, identity.privateKey) !== null;
   return isOurs ? { value: file.value } : { problem: "it was not made for this host's key" };
 };
+
+/** What of `announce` the certificate does not hold: nobody would believe it. */
+export const notHeld = (
+  { certificate: { routes } }: MemberFile,
+  announce: readonly Cidr[],
+): readonly Cidr[] => announce.filter((prefix) => !someHolds(routes, prefix));
 
 /** What is doubtful of a certificate's time, as a clause; null: nothing is. Units: seconds. */
 const timeDoubt = ({ certificate, definition }: MemberFile, nowS: number): string | null => {

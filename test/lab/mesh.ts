@@ -178,10 +178,14 @@ export class Mesh {
     writeFileSync(member.config, `${lines.join("\n")}\n`, { mode: 0o600 });
   }
 
-  /** Starts the member's engine, and waits until it is up. Errors: LabError. */
-  async start(member: Member): Promise<void> {
+  /**
+   * Starts the member's engine, and waits until it is up. `imports`: modules that it loads first.
+   * Errors: LabError.
+   */
+  async start(member: Member, imports: readonly string[] = []): Promise<void> {
     const env = { P2PVPN_RUN_DIR: this.file("run") };
-    const words = cliWords(["start", "-c", member.config]);
+    const [node = "", ...line] = cliWords(["start", "-c", member.config]);
+    const words = [node, ...imports.flatMap((path) => ["--import", path]), ...line];
     member.program = spawnInside(member.namespace, words, env);
     await member.program.says(" is up", UP_MS);
   }

@@ -21,6 +21,7 @@ import { currentConfig } from "./current.ts";
 import { explain } from "./network-report.ts";
 import { publish } from "./publishing.ts";
 import { peerValue, routesPage, statsValue, statusValue } from "./report.ts";
+import { renew } from "./renewal.ts";
 import type { ControlHandlers } from "./socket.ts";
 
 export interface Served {
@@ -102,17 +103,21 @@ const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> =>
     throw error;
   }
   if (logLevel !== null) setLevel(logLevel);
+  const renewed = renew(served.control, now.network, next.network);
+  for (const sentence of renewed.warnings) warn(sentence);
   adopt(next);
   const missing = restore(host, warn);
+  const done = [...changed, ...renewed.changed, ...missing];
+  const left = [...needsRestart, ...renewed.needsRestart];
   log.info("configuration was read again", {
-    changes: changed.length + missing.length,
+    changes: done.length,
     ...(readdress ? { addresses: next.interface.addresses.map(formatCidr).join(" ") } : {}),
     ...(missing.length > 0 ? { restored: missing.length } : {}),
-    ...(needsRestart.length > 0 ? { needsRestart: needsRestart.join(" ") } : {}),
+    ...(left.length > 0 ? { needsRestart: left.join(" ") } : {}),
   });
   return {
-    changed: [...changed, ...missing],
-    needsRestart: [...needsRestart],
+    changed: done,
+    needsRestart: left,
     warnings: [...said, ...warnings],
   };
 };
@@ -127,9 +132,11 @@ export const makeHandlers = (served: Served): ControlHandlers => {
   };
   const current = (): EngineConfig => currentConfig(config, control, host);
   /** The identity that was read is ours; one that only a new start brings is not. */
-  const adopt = ({ source, interface: { identity } }: EngineConfig): void => {
+  const adopt = ({ source, network, interface: { identity } }: EngineConfig): void => {
     if (!sameKey(control.publicKey, identity?.publicKey ?? null)) return;
     config = { ...config, ...(source && { source }), interface: { ...config.interface, identity } };
+    if (config.network === null || network === null) return;
+    config = { ...config, network: { ...config.network, bundle: network.bundle } };
   };
   const setLevel = (logLevel: LogLevel): void => {
     const before = config.host.logLevel;

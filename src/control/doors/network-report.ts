@@ -5,6 +5,8 @@
  * What the network knows it tells itself (network/report.ts); here is what the rest of control
  * knows of the same peer.
  */
+import { sameBytes } from "../../members/bytes.ts";
+import type { Certificate } from "../../members/certificate.ts";
 import type { ExplainValue, NetworkStatus } from "../../schema/requests.ts";
 import { type Cidr, formatCidr, parseAddress } from "../../wire/cidr.ts";
 import type { Control } from "../control.ts";
@@ -95,6 +97,26 @@ const peerSentences = (control: Control, peer: Peer, nowMs: number): string[] =>
   ];
 };
 
+/** Members whose certificates hold an address that is another's, and why it is; sentences. */
+const rivalSentences = ({ parts }: Network, subject: string, address: Uint8Array): string[] => {
+  const { members } = parts;
+  const winner = members.byAddress(address);
+  if (winner < 0) return [];
+  const { owner } = members.at(winner);
+  const why = (other: Certificate): string =>
+    owner.signer.by === other.signer.by
+      ? `${owner.name}'s is the newer one`
+      : `the authority itself signed ${owner.name}'s`;
+  return [...members.slots()]
+    .filter((slot) => slot !== winner)
+    .map((slot) => members.at(slot).owner)
+    .filter(({ addresses }) => addresses.some((one) => sameBytes(one, address)))
+    .map((other) => {
+      const remedy = "sign one of the two anew, with another --ip";
+      return `The certificate of ${other.name} holds ${subject}, too, and ${why(other)}: ${remedy}.`;
+    });
+};
+
 /** What is known of a peer, by a name, a key or an address, and what is wrong. */
 export const explain = (control: Control, subject: string, nowMs: number): ExplainValue => {
   const address = parseAddress(subject);
@@ -110,8 +132,10 @@ export const explain = (control: Control, subject: string, nowMs: number): Expla
             : `${subject} leads to ${led.peer.name ?? "a peer without a name"} by ` +
               `${formatCidr(led.cidr)}.`,
         ];
+  const { network } = control;
   const sentences = [
     ...way,
+    ...(address === null || network === null ? [] : rivalSentences(network, subject, address)),
     ...known,
     ...(peer === undefined ? [] : peerSentences(control, peer, nowMs)),
   ];

@@ -96,8 +96,9 @@ export class Network {
     return new Intro<Handle>({
       world: this.#world,
       own: () => {
-        const record = this.parts.ownRecord.statement?.record;
-        return record === undefined ? null : { certificate: this.parts.certificate.bytes, record };
+        // The certificate that the record names: a newer one has its record in a moment.
+        const { statement } = this.parts.ownRecord;
+        return statement && { certificate: statement.owner.bytes, record: statement.record };
       },
       alone: () => this.parts.links.size === 0,
       handshakeKey: this.#options.handshakeKey,

@@ -172,9 +172,10 @@ export class OwnRecord {
       clone.times++;
       clone.sequence = statement.sequence;
       clone.heardMs = nowMs;
-      const backOffMs = Math.min(BACK_OFF_MAX_MS, BACK_OFF_MS * 2 ** (clone.times - 2));
-      this.#backOffUntilMs = nowMs + backOffMs;
-      if (clone.times === 2) onClone();
+      // The other one has to hear of us as often, to know.
+      const backOffMs = Math.min(BACK_OFF_MAX_MS, BACK_OFF_MS * 2 ** (clone.times - 3));
+      if (clone.times > 2) this.#backOffUntilMs = nowMs + backOffMs;
+      else onClone();
     } else {
       // One of a former start whose end the disk does not know of, perhaps.
       const times = (clone?.times ?? 0) > 1 ? 1 : 0;

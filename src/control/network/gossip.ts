@@ -5,8 +5,7 @@
  *     NEWS ──▶ WANT ──▶ RECORD ──▶ intake
  *     roots differ ──▶ one end sends its BUCKETS, or all, when that is little
  *                      the other answers with what it has in those that differ (RANGE)
- *                      whoever gets a range sees what it lacks (WANT) and what the other does
- *                      (NEWS)
+ *                      who gets a range sees what it lacks (WANT) and what the other does (NEWS)
  *
  * What is owed to a member has a bound and goes out at the pace of its budget. Thread: control.
  */

@@ -9,9 +9,7 @@ import type { Want } from "../../wire/network-frames.ts";
 import { Bucket, type Rate } from "../strangers/limiter.ts";
 import type { Handle } from "./world.ts";
 
-/**
- * Tuning: bulk frames to one member; below what its budget is (FRAME_BUDGETS, memory/layout.ts).
- */
+/** Tuning: bulk frames to one member; below its budget (FRAME_BUDGETS, memory/layout.ts). */
 const FRAMES_PER_SECOND = 150;
 const FRAMES_AT_ONCE = 24;
 /**

@@ -9,8 +9,9 @@ import {
 } from "../../src/members/definition.ts";
 import { decodeIssuer, encodeIssuer } from "../../src/members/issuer.ts";
 import { signingPair } from "../../src/members/sign.ts";
+import { encodeRange, ID_MAX } from "../../src/wire/digests.ts";
 import { FRAME_KINDS } from "../../src/wire/frames.ts";
-import { encodeAck, encodeRange, encodeSecret, ID_MAX } from "../../src/wire/network-frames.ts";
+import { encodeAck, encodeSecret } from "../../src/wire/network-frames.ts";
 import {
   AUTHORITY,
   BORN_S,
@@ -126,7 +127,7 @@ test("an issuer that is revoked takes all with it that it signed", () => {
   assert.match(nodes[2]!.name, /node-2/);
 });
 
-test("a list of thousands goes in pieces from node to node, and holds everywhere in seconds", () => {
+test("a list of thousands goes in pieces from node to node, and holds in seconds", () => {
   const { nodes, a, pass, counts, stage } = open(8);
   stage.air.weather.loss = 0.05;
   const revoked = Array.from({ length: 2_900 }, (_, i) => ({
@@ -176,7 +177,7 @@ test("who says that it has everything gets nothing; a secret before its list wai
   assert.equal(b.network!.report.network().epoch, 2, "until its next root");
 });
 
-test("what has expired: a record leads nowhere but to its addresses, and is forgotten in a week", () => {
+test("an expired record leads nowhere but to its addresses, and goes in a week", () => {
   const announce = [{ prefix: routeOf(1), metric: 1 }];
   const { a, b, pass, counts } = open(3, (i) =>
     i === 1 ? { announce } : { acceptRoutes: [routeOf(1)] },

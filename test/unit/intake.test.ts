@@ -12,7 +12,7 @@ import type { Handle } from "../../src/control/network/world.ts";
 import { parseAddress } from "../../src/wire/cidr.ts";
 import { formatSockaddr } from "../../src/wire/sockaddr.ts";
 import { BORN_S, DEFINITION, identityOf } from "../simulation/members-fleet.ts";
-import { sockaddrOf } from "../simulation/members-node.ts";
+import { sockaddrOf } from "../simulation/members-places.ts";
 import { recordKey, shownOf, statementOf } from "./network-room.ts";
 
 /** An intake whose verifier takes so long for each. */
@@ -152,7 +152,7 @@ test("refusals: by name and reason, counted, the latest first, bounded", () => {
   assert.deepEqual(refusals.of("alice"), []);
 });
 
-test("places: where its session was, where it was seen, what it says; nowhere that is nobody's", () => {
+test("places: its session's, where it was seen, what it says; never nobody's", () => {
   const texts = [
     "127.0.0.1",
     "0.0.0.0",

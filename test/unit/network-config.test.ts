@@ -62,7 +62,10 @@ test("what is announced has to be in the certificate", async () => {
     write(['announce = ["192.168.0.0/16", "192.168.5.0/24", "10.66.9.0/24"]']),
   );
   assert.equal(more.length, 0);
-  assert.match(first!, /line 8: announce 192\.168\.0\.0\/16: this host's certificate does not hold/);
+  assert.match(
+    first!,
+    /line 8: announce 192\.168\.0\.0\/16: this host's certificate does not hold/,
+  );
   assert.match(first!, /--route 192\.168\.0\.0\/16, or leave it out\.$/);
   assert.match(second!, /announce 10\.66\.9\.0\/24: /);
 });

@@ -20,8 +20,8 @@ import type { Opened } from "../task.ts";
 import { currentConfig } from "./current.ts";
 import { explain } from "./network-report.ts";
 import { publish } from "./publishing.ts";
-import { peerValue, routesPage, statsValue, statusValue } from "./report.ts";
 import { renew } from "./renewal.ts";
+import { peerValue, routesPage, statsValue, statusValue } from "./report.ts";
 import type { ControlHandlers } from "./socket.ts";
 
 export interface Served {

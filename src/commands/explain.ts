@@ -4,7 +4,7 @@
  */
 import type { Command } from "commander";
 import { ask, chooseEngine } from "../client.ts";
-import type { ExplainValue } from "../schema/requests.ts";
+import type { ExplainValue } from "../schema/answers.ts";
 import { type EngineOptions, printJson, printText } from "./print.ts";
 import { type Screen, screenOf, wrap } from "./screen.ts";
 import { addExamples, addInterfaceOption, addJsonOption } from "./shared.ts";

@@ -4,8 +4,8 @@
  */
 import type { Command } from "commander";
 import { ask, chooseEngine } from "../client.ts";
+import type { ReloadValue } from "../schema/answers.ts";
 import { SaidError } from "../schema/errors.ts";
-import type { ReloadValue } from "../schema/requests.ts";
 import {
   type EngineOptions,
   formatAmount,

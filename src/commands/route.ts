@@ -5,9 +5,9 @@
  */
 import { type Command, InvalidArgumentError } from "commander";
 import { ask, askPeers, chooseEngine } from "../client.ts";
+import type { ChangeValue } from "../schema/answers.ts";
 import type { PeerChange } from "../schema/change.ts";
 import { EngineError } from "../schema/errors.ts";
-import type { ChangeValue } from "../schema/requests.ts";
 import { type Cidr, formatCidr, maskCidr, parseCidr } from "../wire/cidr.ts";
 import { type EngineOptions, printJson, printText, printWarnings } from "./print.ts";
 import {

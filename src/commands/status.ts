@@ -5,7 +5,8 @@ import type { Command } from "commander";
 import { ask, askPeers } from "../client.ts";
 import { COUNTS, type CounterRow, DROPS } from "../memory/layout.ts";
 import { OFFLOADS } from "../offloads.ts";
-import type { Counts, NetworkStatus, PeerValue, StatusValue } from "../schema/requests.ts";
+import type { NetworkStatus } from "../schema/answers.ts";
+import type { Counts, PeerValue, StatusValue } from "../schema/requests.ts";
 import { formatPeers } from "./peers.ts";
 import {
   type EngineOptions,

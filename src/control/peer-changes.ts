@@ -71,7 +71,9 @@ const isOurs = (change: PeerChange): boolean =>
 export class PeerChanges {
   readonly #options: PeerChangesOptions;
   readonly #said = new Set<string>();
-  /** Members without a prefix of theirs, which a static peer has or which comes later; all of it. */
+  /**
+   * Members without a prefix of theirs, which a static peer has or which comes later; all of it.
+   */
   readonly #short = new Map<Peer, PeerChange>();
   /** The network has changed routes that the kernel does not know of. */
   #routesStale = false;

@@ -9,6 +9,7 @@
  * decodes extensions: these envelopes never come from the network.
  */
 import { Packr } from "msgpackr";
+import type { ChangeValue, ExplainValue, NetworkStatus, ReloadValue } from "./answers.ts";
 import type { Change } from "./change.ts";
 import { changeFields, type EnvelopeFields, readChange } from "./change-fields.ts";
 import { LOG_LEVELS, type LogLevel } from "./config.ts";
@@ -143,57 +144,8 @@ export interface RoutesPage {
   readonly next: number | null;
 }
 
-/** What `reload` did: settings and peers that changed, and what waits for the next start. */
-export interface ReloadValue {
-  readonly changed: readonly string[];
-  readonly needsRestart: readonly string[];
-  /** Sentences: what is doubtful in the file, and what the kernel's routes are not, against it. */
-  readonly warnings: readonly string[];
-}
-
-/** What a change did not bring about, though it was made: sentences. */
-export interface ChangeValue {
-  readonly warnings: readonly string[];
-}
-
 /** Every setting by "section.key", as it is now. */
 export type ConfigValue = Readonly<Record<string, string | number | boolean | readonly string[]>>;
-
-/** What is known of a peer or an address. */
-export interface ExplainValue {
-  readonly subject: string;
-  /** Where each piece of it came from, how old it is, and then what is wrong. */
-  readonly sentences: readonly string[];
-}
-
-/** The network, as this member sees it. Units: seconds, unless a name says otherwise. */
-export interface NetworkStatus {
-  readonly name: string;
-  readonly networkId: string;
-  /** What this host is called in it. */
-  readonly self: string;
-  /** Members that are known, this one among them. */
-  readonly members: number;
-  /** Members with whom there is a session. */
-  readonly sessions: number;
-  /** Names of those with whom one is kept up. */
-  readonly neighbours: readonly string[];
-  /** Members for whom there was no place among the peers. */
-  readonly waiting: number;
-  readonly listSequence: number;
-  readonly listAgeS: number;
-  readonly revoked: number;
-  /** Of the network's secret. */
-  readonly epoch: number;
-  readonly clockTrusted: boolean;
-  readonly clockHeldMs: number;
-  /** Sentences: what is wrong with this host. */
-  readonly problems: readonly string[];
-  /** What it refused and did, by name. */
-  readonly counts: Counts;
-  /** Who was refused and is no member here, and why. */
-  readonly strangers: readonly { readonly name: string; readonly problems: readonly string[] }[];
-}
 
 /** What each thread did. */
 export interface StatsValue {

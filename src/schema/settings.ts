@@ -101,8 +101,8 @@ export const networkValues = (network: NetworkConfig | null): ConfigValue =>
       };
 
 /**
- * Every setting of [interface], [network] (where there is one) and [engine] as `config` has it; control keeps it as it is now.
- * A key file is named, never read.
+ * Every setting of [interface], [network] (where there is one) and [engine] as `config` has it;
+ * control keeps it as it is now. A key file is named, never read.
  */
 export const configValue = ({
   source,

@@ -14,7 +14,8 @@ import { LabError } from "../lab/lab.ts";
 import { runMain } from "../lab/main.ts";
 import { type Calm, calm } from "../simulation/members-calm.ts";
 import { Violation } from "../simulation/members-ledger.ts";
-import { type Storm, StormError, storm } from "../simulation/members-storm.ts";
+import { type Storm, StormError } from "../simulation/members-outcome.ts";
+import { storm } from "../simulation/members-storm.ts";
 
 /** Runs that were seen to fail; more are for the summary. */
 const FAILURES_MAX = 10;

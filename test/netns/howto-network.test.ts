@@ -1,7 +1,7 @@
 /**
  * howto-network — docs/howto/network.md, done as it says: each command of the page is typed on the
- * host that the page names, each file is written as it stands there, and what is said to be shown is
- * shown.
+ * host that the page names, each file is written as it stands there, and what is said to be shown
+ * is shown.
  */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";

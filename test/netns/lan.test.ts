@@ -1,4 +1,6 @@
-/** lan — two members on one link find each other by beacons alone, and one with `lan = false` none. */
+/**
+ * lan — two members on one link find each other by beacons alone, and one with `lan = false` none.
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { inside, mustRun } from "../../src/demo/tools.ts";

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import * as digests from "../../src/wire/digests.ts";
 import { FRAME_BODY_BYTES } from "../../src/wire/frames.ts";
 import * as frames from "../../src/wire/network-frames.ts";
 import { changes, mutate, runs } from "./fuzzing.ts";
@@ -61,31 +62,31 @@ const echoes = fc.record(
   plainly,
 );
 
-const listed = (entries: frames.Entries): frames.Entry[] =>
+const listed = (entries: digests.Entries): digests.Entry[] =>
   Array.from({ length: entries.count }, (_, i) => ({
     id: entries.id(i),
     sequence: entries.sequence(i),
   }));
 
 /** Entries as plain objects, so that they compare. */
-const plain = (digest: frames.Digest | null): unknown =>
+const plain = (digest: digests.Digest | null): unknown =>
   digest !== null && "entries" in digest ? { ...digest, entries: listed(digest.entries) } : digest;
 
 test("what is written is read again", () => {
   fc.assert(
     fc.property(roots, fc.uint8Array({ maxLength: 40 }), (root, more) => {
-      const longer = Uint8Array.from([...frames.encodeRoot(root), ...more]);
-      assert.deepEqual(frames.decodeDigest(longer), { kind: "root", ...root });
+      const longer = Uint8Array.from([...digests.encodeRoot(root), ...more]);
+      assert.deepEqual(digests.decodeDigest(longer), { kind: "root", ...root });
     }),
     runs(1_000),
   );
   fc.assert(
-    fc.property(entriesOf(frames.NEWS_MAX), (entries) => {
-      const news = plain(frames.decodeDigest(frames.encodeNews(entries)));
+    fc.property(entriesOf(digests.NEWS_MAX), (entries) => {
+      const news = plain(digests.decodeDigest(digests.encodeNews(entries)));
       assert.deepEqual(news, entries.length === 0 ? null : { kind: "news", entries });
-      const range = frames.encodeRange(0, MAX, entries);
+      const range = digests.encodeRange(0, MAX, entries);
       assert.ok(range.length <= FRAME_BODY_BYTES);
-      const read = plain(frames.decodeDigest(range));
+      const read = plain(digests.decodeDigest(range));
       assert.deepEqual(read, { kind: "range", first: 0, last: MAX, entries });
     }),
     runs(1_000),
@@ -133,9 +134,9 @@ const little = (all: readonly number[]): number =>
   all.reduce((sum, byte, i) => sum + byte * 256 ** i, 0);
 
 /** Entries as docs/PROTOCOL.md has them; null: not so. */
-const twinEntries = (all: readonly number[], most: number): frames.Entry[] | null => {
+const twinEntries = (all: readonly number[], most: number): digests.Entry[] | null => {
   if (all.length % 16 !== 0 || all.length / 16 > most) return null;
-  const entries: frames.Entry[] = [];
+  const entries: digests.Entry[] = [];
   for (let at = 0; at < all.length; at += 16) {
     const id = little(all.slice(at, at + 8));
     const sequence = little(all.slice(at + 8, at + 16));
@@ -185,12 +186,12 @@ const twinDigest = (all: readonly number[]): unknown => {
 test("damaged and random digests: as the twin reads them, and nothing is thrown", () => {
   const kinds = new Map<string, number>();
   const written = fc.oneof(
-    roots.map(frames.encodeRoot),
-    entriesOf(8).map(frames.encodeNews),
+    roots.map(digests.encodeRoot),
+    entriesOf(8).map(digests.encodeNews),
     fc
       .tuple(entriesOf(8), fc.boolean())
-      .map(([entries, cut]) => frames.encodeRange(0, cut ? 1_000 : MAX, entries)),
-    bytes(512).map(frames.encodeBuckets),
+      .map(([entries, cut]) => digests.encodeRange(0, cut ? 1_000 : MAX, entries)),
+    bytes(512).map(digests.encodeBuckets),
   );
   const damaged = written.chain((body) =>
     changes(body.length).map((all) => mutate(Uint8Array.from(body), all)),
@@ -203,7 +204,7 @@ test("damaged and random digests: as the twin reads them, and nothing is thrown"
     fc.property(fc.oneof(written, damaged, random), fc.nat(9), (body, before) => {
       const room = new Uint8Array(before + body.length + 5).fill(255);
       room.set(body, before);
-      const read = frames.decodeDigest(room.subarray(before, before + body.length));
+      const read = digests.decodeDigest(room.subarray(before, before + body.length));
       assert.deepEqual(plain(read), twinDigest([...body]));
       const kind = read?.kind ?? "none";
       kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
@@ -217,7 +218,7 @@ test("damaged and random digests: as the twin reads them, and nothing is thrown"
 
 test("any bytes: no reader throws, and none reads beyond", () => {
   const readers = [
-    frames.decodeDigest,
+    digests.decodeDigest,
     frames.decodeWants,
     frames.decodeShown,
     frames.decodePiece,

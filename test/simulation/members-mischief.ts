@@ -4,18 +4,16 @@
  * Old records again, records of others that it changed, members that do not exist, sequences from
  * the far future, lists, secrets and definitions that are nobody's, and noise.
  */
+
+import { encodeNews, encodeRange, encodeRoot, ID_MAX } from "../../src/wire/digests.ts";
 import { FRAME_BODY_BYTES, FRAME_KINDS } from "../../src/wire/frames.ts";
 import {
   decodeShown,
   encodeAck,
   encodeEcho,
-  encodeNews,
   encodePiece,
-  encodeRange,
-  encodeRoot,
   encodeSecret,
   encodeShown,
-  ID_MAX,
 } from "../../src/wire/network-frames.ts";
 import type { Identity } from "./members-fleet.ts";
 import { listOf } from "./members-fleet.ts";

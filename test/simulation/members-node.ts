@@ -6,81 +6,36 @@
  * after 180 s, renewed after 120 s when something is sent, and gone when its other end is.
  */
 
-import sodium from "sodium-native";
 import { SlotSet } from "../../src/control/network/links.ts";
 import { Network } from "../../src/control/network/network.ts";
 import type { NetworkOptions } from "../../src/control/network/options.ts";
 import type { Handle, NetworkWorld, OwnAddress } from "../../src/control/network/world.ts";
 import type { PeerChange } from "../../src/schema/change.ts";
-import { makeSockaddr } from "../../src/wire/sockaddr.ts";
-import type { Air } from "./members-air.ts";
 import {
   BORN_S,
   BUILT_S,
   DEFINITION,
   FIRST_LIST,
   type Identity,
-  type SharedVerifier,
   secretOf,
 } from "./members-fleet.ts";
-import type { Ledger } from "./members-ledger.ts";
-import type { Time } from "./members-time.ts";
+import { mac, PORT, placeOf, sockaddrOf } from "./members-places.ts";
+import { fits, type Session } from "./members-session.ts";
+import type { Stage } from "./members-stage.ts";
 import { Random } from "./random.ts";
 
 const REKEY_MS = 120_000;
 const REJECT_MS = 180_000;
 const HELLO_MS = 1_000;
 const HELLOS_MAX = 5;
-const PORT = 51_820;
 const NEVER = Number.POSITIVE_INFINITY;
 /** UDP payload: messages 1 and 2, a hello in its frame, a keepalive, and what a frame adds. */
 const BYTES = { first: 148, second: 92, hello: 48, keepalive: 32, frame: 32, head: 4 } as const;
-/** As an engine's members have it (FRAME_BUDGETS, memory/layout.ts). */
-const BUDGET = { perSecond: 200, burst: 64, bytesPerSecond: 200 * 1_236, bytesAtOnce: 65_536 };
-
-/** What nodes of one run share. */
-export interface Stage {
-  readonly time: Time;
-  readonly air: Air;
-  readonly ledger: Ledger;
-  readonly verifier: SharedVerifier;
-  readonly seed: number;
-  readonly count: (what: string, amount: number) => void;
-  /** Members are written to disk. */
-  readonly keeps: boolean;
-  readonly trace: ((text: string) => void) | null;
-}
-
-/** One end of a session. */
-interface Session {
-  readonly id: number;
-  readonly other: VirtualNode;
-  /** Which start of it. */
-  readonly life: number;
-  bornMs: number;
-  /** The other end said hello. */
-  up: boolean;
-  /** What may still come: when the budgets are full again. */
-  framesMs: number;
-  bytesMs: number;
-}
 
 export interface NodeOptions extends Partial<NetworkOptions> {
   /** Addresses of `bootstrap`. */
   readonly bootstrap?: readonly Uint8Array[];
 }
-
-const mac = (key: Uint8Array, data: Uint8Array): Uint8Array => {
-  const out = new Uint8Array(16);
-  sodium.crypto_generichash(out, data, key);
-  return out;
-};
-
-/** Where the node of a place is. */
-export const placeOf = (place: number): Uint8Array =>
-  Uint8Array.of(198, 18 + (place >> 16), (place >> 8) & 0xff, place & 0xff);
-
-export const sockaddrOf = (place: number): Uint8Array => makeSockaddr(placeOf(place), PORT);
 
 export class VirtualNode implements NetworkWorld {
   readonly stage: Stage;
@@ -436,14 +391,3 @@ export class VirtualNode implements NetworkWorld {
     } else this.stage.count("frameMembers", 1);
   }
 }
-
-/** Is the frame within its peer's budget? */
-const fits = (session: Session, bytes: number, nowMs: number): boolean => {
-  const framesMs = Math.max(session.framesMs, nowMs) + 1_000 / BUDGET.perSecond;
-  const bytesMs = Math.max(session.bytesMs, nowMs) + (1_000 * bytes) / BUDGET.bytesPerSecond;
-  if (framesMs > nowMs + (1_000 * BUDGET.burst) / BUDGET.perSecond) return false;
-  if (bytesMs > nowMs + (1_000 * BUDGET.bytesAtOnce) / BUDGET.bytesPerSecond) return false;
-  session.framesMs = framesMs;
-  session.bytesMs = bytesMs;
-  return true;
-};

@@ -1,7 +1,5 @@
 /**
- * members-storm — a few members on a network that misbehaves, among some who should not be there:
- * restarts, lost disks, moves, partitions, clocks, revocations, liars. In the end the sky clears,
- * and all who belong together know each other.
+ * members-storm — a few members on a network that misbehaves, and strangers; then the sky clears.
  */
 import { formatCidr } from "../../src/wire/cidr.ts";
 import { openStage } from "./members-calm.ts";
@@ -18,47 +16,22 @@ import {
 } from "./members-fleet.ts";
 import { CUT_MS, missing, Violation } from "./members-ledger.ts";
 import { Liar } from "./members-mischief.ts";
-import { type NodeOptions, sockaddrOf, VirtualNode } from "./members-node.ts";
+import { type NodeOptions, VirtualNode } from "./members-node.ts";
+import {
+  FAIR_MS,
+  HOUR_MS,
+  NODES,
+  SETTLED_MS,
+  START_MS,
+  STORM_MS,
+  type Storm,
+  StormError,
+  TOGETHER_MS,
+} from "./members-outcome.ts";
+import { sockaddrOf } from "./members-places.ts";
 import { Random } from "./random.ts";
 
-/** Members that belong. */
-const NODES = 8;
-/** All start within this. */
-const START_MS = 3_000;
-const STORM_MS = 300_000;
-/** All have met somebody until then: who knows one address, and that one moves, is alone. */
-const FAIR_MS = 20_000;
-/** All know each other this long after the sky is clear, or something is wrong. */
-const TOGETHER_MS = 1_500_000;
-/** A node that is up for so long has its neighbours; so has one after a partition. */
-const SETTLED_MS = 80_000;
-const HOUR_MS = 3_600_000;
-
-export interface Storm {
-  readonly seed: number;
-  readonly virtualMs: number;
-  /** From the last start until all who belong know each other; null: not before the storm. */
-  readonly startMs: number | null;
-  /** From the clear sky until everybody knows everybody. */
-  readonly togetherMs: number;
-  readonly counts: ReadonlyMap<string, number>;
-  readonly trace: readonly string[];
-}
-
-/** A run went wrong; the seed repeats it. */
-export class StormError extends Error {
-  readonly seed: number;
-  readonly trace: readonly string[];
-
-  constructor(seed: number, cause: unknown, trace: readonly string[]) {
-    super(`seed ${seed}: ${(cause as Error).message}`, { cause });
-    this.seed = seed;
-    this.trace = trace;
-  }
-}
-
 const verifier = new SharedVerifier();
-
 class Weather {
   readonly stage;
   readonly random: Random;

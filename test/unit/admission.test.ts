@@ -154,7 +154,7 @@ test("one prefix of two members: the lower metric has it, and the other when tha
   assert.equal(peers.ips("node-1"), undefined);
 });
 
-test("an address of two certificates: the authority's before an issuer's, then the later one", () => {
+test("an address of two certificates: the authority's first, then the later one", () => {
   const { peers, take, drop, contests, admission } = make();
   const addresses = [addressOf(1)];
   const first = take(statementOf(identityOf(1)));

@@ -290,7 +290,8 @@ test("who may not read a file takes nobody's lock on it", async () => {
 
 test("a lock is taken by one, waited for, and free when its holder is killed", async () => {
   const lock = new URL("../../src/commands/network/lock.js", import.meta.url).href;
-  const code = `import(${JSON.stringify(lock)}).then(({ locked }) => locked("a file", new Uint8Array(16), async () => {
+  const code = `import(${JSON.stringify(lock)}).then(({ locked }) =>
+    locked("a file", new Uint8Array(16), async () => {
     process.stdout.write("held"); await new Promise((r) => setTimeout(r, 60_000)); }));`;
   const holder = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "pipe", "inherit"] });
   await said(holder);

@@ -49,7 +49,7 @@ test("two of the ring, the next and the one before; two by a hash that is ours a
   assert.equal(make(8).choose().length, 8);
 });
 
-test("who keeps us counts for the others; a silent one is passed over, and tried again later", () => {
+test("who keeps us counts for the others; a silent one is tried again later", () => {
   const { choose, neighbours, members, ownId } = make();
   const ring = order(ownId);
   const inbound = new Set([ring[5]!, ring[6]!].map((id) => members.byId(id)));

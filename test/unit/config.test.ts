@@ -276,7 +276,7 @@ test("peers are called by labels of host names", () => {
   }
 });
 
-test("a running engine tells every setting but the peers', and a network's where it has one", () => {
+test("a running engine tells every setting but the peers' and a network's", () => {
   const value = configValue(load(`${HEAD}addresses = ["10.0.0.1/24"]`));
   const file = SETTINGS.filter(({ section }) => section === "interface" || section === "engine");
   assert.deepEqual(Object.keys(value), file.map(settingName));

@@ -1,4 +1,6 @@
-/** exchange (expected) — message 1 of a member who has no entry yet: it gets one when it is proved. */
+/**
+ * exchange (expected) — message 1 of a member who has no entry yet: it gets one when it is proved.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createInitiation, mac1Key, staticKeys } from "../../src/control/handshake/noise.ts";

@@ -5,7 +5,7 @@ import { bucketSpan, Digests } from "../../src/control/network/digests.ts";
 import { Members } from "../../src/control/network/members.ts";
 import { idOfRecord, memberId, RealVerifier } from "../../src/control/network/statement.ts";
 import { decodeRecord } from "../../src/members/record.ts";
-import { BUCKETS, ID_MAX } from "../../src/wire/network-frames.ts";
+import { BUCKETS, ID_MAX } from "../../src/wire/digests.ts";
 import {
   addressOf,
   BORN_S,

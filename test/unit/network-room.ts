@@ -23,12 +23,9 @@ import {
   SharedVerifier,
   secretOf,
 } from "../simulation/members-fleet.ts";
-import {
-  type NodeOptions,
-  type Stage,
-  sockaddrOf,
-  VirtualNode,
-} from "../simulation/members-node.ts";
+import { type NodeOptions, VirtualNode } from "../simulation/members-node.ts";
+import { sockaddrOf } from "../simulation/members-places.ts";
+import type { Stage } from "../simulation/members-stage.ts";
 
 export const recordKey = (epoch: number): Uint8Array => derive(secretOf(epoch), "record");
 

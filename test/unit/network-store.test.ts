@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Disk, type FileName } from "../../src/control/network/store.ts";
-import { sockaddrOf } from "../simulation/members-node.ts";
+import { sockaddrOf } from "../simulation/members-places.ts";
 
 const make = () => {
   const files = new Map<string, Uint8Array>();

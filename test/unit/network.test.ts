@@ -132,7 +132,7 @@ test("a prefix that the certificate does not hold, or nobody here accepts, leads
   assert.match(explained(a, "node-3"), /172\.16\.3\.0\/24, which accept_routes does not hold/);
 });
 
-test("two certificates for one address: the one that counts from later has it, and it is said", () => {
+test("two certificates for one address: the later one has it, and it is said", () => {
   const { add, pass, a, b } = openThree();
   const { addresses } = b.identity.certificate;
   const newer = certify(identityOf(3), { addresses, notBeforeS: BORN_S - DAY_S });

@@ -144,7 +144,7 @@ test("it says our addresses and prefixes, as many as there is room for", () => {
   assert.ok(world.issued[1]!.record.length <= 400);
 });
 
-test("without a secret there is none; a new secret seals it anew, and not all members at once", () => {
+test("without a secret there is none; a new one seals it anew, and not all at once", () => {
   const { own, world, pass } = make();
   world.held = null;
   own.changed(world.nowMs);
@@ -178,7 +178,7 @@ test("a record of a former start is gone over, and is no clone", () => {
   assert.equal(own.cloneSeenMs(world.nowMs), null);
 });
 
-test("another process that goes on issuing is a clone: told once, and answered ever more seldom", () => {
+test("another process that goes on issuing is a clone: told once, then ever more seldom", () => {
   const { own, world, pass } = make();
   const startId = new Uint8Array(16).fill(9);
   for (let i = 0; i < 300; i++) {

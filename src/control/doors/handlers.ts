@@ -3,6 +3,7 @@
  */
 import type { Log, Recent } from "../../log.ts";
 import type { Arena } from "../../memory/region.ts";
+import type { ChangeValue, ReloadValue } from "../../schema/answers.ts";
 import type { Change } from "../../schema/change.ts";
 import type { EngineConfig, LogLevel } from "../../schema/config.ts";
 import { difference } from "../../schema/difference.ts";
@@ -10,7 +11,6 @@ import { EngineError } from "../../schema/errors.ts";
 import { formatWireguardKey, isPublicKey, sameKey } from "../../schema/identity.ts";
 import { ipv6Problems } from "../../schema/ipv6.ts";
 import { loadConfig } from "../../schema/load-config.ts";
-import type { ChangeValue, ReloadValue } from "../../schema/requests.ts";
 import { configValue } from "../../schema/settings.ts";
 import { formatCidr } from "../../wire/cidr.ts";
 import type { Control } from "../control.ts";

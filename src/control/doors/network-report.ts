@@ -7,7 +7,7 @@
  */
 import { sameBytes } from "../../members/bytes.ts";
 import type { Certificate } from "../../members/certificate.ts";
-import type { ExplainValue, NetworkStatus } from "../../schema/requests.ts";
+import type { ExplainValue, NetworkStatus } from "../../schema/answers.ts";
 import { type Cidr, formatCidr, parseAddress } from "../../wire/cidr.ts";
 import type { Control } from "../control.ts";
 import type { Network } from "../network/network.ts";
@@ -113,7 +113,8 @@ const rivalSentences = ({ parts }: Network, subject: string, address: Uint8Array
     .filter(({ addresses }) => addresses.some((one) => sameBytes(one, address)))
     .map((other) => {
       const remedy = "sign one of the two anew, with another --ip";
-      return `The certificate of ${other.name} holds ${subject}, too, and ${why(other)}: ${remedy}.`;
+      const what = `The certificate of ${other.name} holds ${subject}, too`;
+      return `${what}, and ${why(other)}: ${remedy}.`;
     });
 };
 

@@ -2,7 +2,7 @@
  * reloads — the configuration is read again because a signal asked for it: nobody waits for the
  * answer, and what came of it is in the log. Thread: control.
  */
-import type { ReloadValue } from "../../schema/requests.ts";
+import type { ReloadValue } from "../../schema/answers.ts";
 
 export class Reloads {
   readonly #reload: () => ReloadValue | Promise<ReloadValue>;

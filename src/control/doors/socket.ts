@@ -11,12 +11,12 @@
  * its place, at once (clients.ts).
  */
 import { createServer, type Socket } from "node:net";
+import type { ChangeValue, ExplainValue, ReloadValue } from "../../schema/answers.ts";
 import type { Change } from "../../schema/change.ts";
 import type { LogLevel } from "../../schema/config.ts";
 import { EngineError } from "../../schema/errors.ts";
 import type { PublishRequest, PublishValue } from "../../schema/publish.ts";
 import {
-  type ChangeValue,
   CONTROL_VERSION,
   type ConfigValue,
   type ControlReply,
@@ -25,11 +25,9 @@ import {
   controlFolder,
   EnvelopeError,
   EnvelopeReader,
-  type ExplainValue,
   encodeEnvelope,
   type PeersPage,
   type PeerValue,
-  type ReloadValue,
   type RoutesPage,
   readRequest,
   type StatsValue,

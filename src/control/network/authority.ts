@@ -17,15 +17,9 @@ import {
 } from "../../members/definition.ts";
 import { decodeList, type RevocationList } from "../../members/revocation-list.ts";
 import { openSecret } from "../../members/secret.ts";
+import type { Root, Standing } from "../../wire/digests.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
-import {
-  decodeAck,
-  decodePiece,
-  decodeSecret,
-  encodeAck,
-  type Root,
-  type Standing,
-} from "../../wire/network-frames.ts";
+import { decodeAck, decodePiece, decodeSecret, encodeAck } from "../../wire/network-frames.ts";
 import type { CountName } from "./counts.ts";
 import type { FrameRefusal } from "./gossip.ts";
 import type { Link } from "./links.ts";

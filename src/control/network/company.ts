@@ -9,7 +9,7 @@
  * So one exchange a minute keeps the session up, shows that the other lives, and finds what gossip
  * has lost. While two roots differ, the end with the lower id asks more often. Thread: control.
  */
-import type { Root } from "../../wire/network-frames.ts";
+import type { Root } from "../../wire/digests.ts";
 import type { CountName } from "./counts.ts";
 import type { Gossip } from "./gossip.ts";
 import type { Link } from "./links.ts";

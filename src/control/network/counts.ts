@@ -26,8 +26,6 @@ export const NETWORK_COUNTS = {
   wantsFull:        "Records that were not asked for at once, since too many were under way.",
   rangesFull:       "Ranges of a member that were not compared with what is held: it says too many.",
   wantTimeouts:     "Records that were asked for and did not come.",
-  liarsIgnored:     "Members that are not listened to for a while: they announced records and did not have them.",
-  rangesRefused:    "Ranges of a member that were too wide, too often.",
   owedFull:         "Wants that were not answered, since too many were owed to one member.",
   piecesInvalid:    "Pieces of a revocation list that fit no list.",
   listInvalid:      "Revocation lists that are not the authority's.",

@@ -8,7 +8,7 @@
  * records behind each other, and nobody else's.
  */
 import { hashOf } from "../../members/sign.ts";
-import { BUCKET_BYTES, BUCKETS, ROOT_HASH_BYTES } from "../../wire/network-frames.ts";
+import { BUCKET_BYTES, BUCKETS, ROOT_HASH_BYTES } from "../../wire/digests.ts";
 import type { Statement } from "./statement.ts";
 
 /** Ids of one bucket. */

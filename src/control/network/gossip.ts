@@ -5,26 +5,29 @@
  *     NEWS ──▶ WANT ──▶ RECORD ──▶ intake
  *     roots differ ──▶ one end sends its BUCKETS, or all, when that is little
  *                      the other answers with what it has in those that differ (RANGE)
- *                      whoever gets a range sees what it lacks (WANT) and what the other does (NEWS)
+ *                      who gets a range sees what it lacks (WANT) and what the other does (NEWS)
  *
  * What is owed to a member has a bound and goes out at the pace of its budget. Thread: control.
  */
-import { FRAME_BODY_BYTES, FRAME_KINDS } from "../../wire/frames.ts";
+
 import {
   type Buckets,
-  decodeShown,
-  decodeWants,
   type Entries,
   type Entry,
   encodeBuckets,
   encodeNews,
   encodeRange,
-  encodeShown,
   ID_MAX,
   NEWS_MAX,
   type News,
   RANGE_MAX,
   type Range,
+} from "../../wire/digests.ts";
+import { FRAME_BODY_BYTES, FRAME_KINDS } from "../../wire/frames.ts";
+import {
+  decodeShown,
+  decodeWants,
+  encodeShown,
   type Shown,
   shownBytes,
 } from "../../wire/network-frames.ts";

@@ -4,11 +4,12 @@
  * A link is made when a session with a member begins, and is gone with it. Everything in it has a
  * bound: what news it is owed is one bit a member, what it asked for a ring of fixed length.
  */
-import { BUCKETS, type Root, type Standing, type Want } from "../../wire/network-frames.ts";
+import { BUCKETS, type Root, type Standing } from "../../wire/digests.ts";
+import type { Want } from "../../wire/network-frames.ts";
 import { Bucket, type Rate } from "../strangers/limiter.ts";
 import type { Handle } from "./world.ts";
 
-/** Tuning: bulk frames to one member; below what its budget is (FRAME_BUDGETS, memory/layout.ts). */
+/** Tuning: bulk frames to one member; below its budget (FRAME_BUDGETS, memory/layout.ts). */
 const FRAMES_PER_SECOND = 150;
 const FRAMES_AT_ONCE = 24;
 /**

@@ -8,7 +8,7 @@
  *
  * Nothing is judged here: what is put in was verified and judged (intake.ts). Thread: control.
  */
-import type { Entry } from "../../wire/network-frames.ts";
+import type { Entry } from "../../wire/digests.ts";
 import { Digests } from "./digests.ts";
 import { SlotTable } from "./slot-table.ts";
 import { memberId, type Statement } from "./statement.ts";

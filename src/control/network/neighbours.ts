@@ -12,7 +12,7 @@
  *
  * Choosing is pure; who calls whom is roots.ts.
  */
-import { ID_MAX } from "../../wire/network-frames.ts";
+import { ID_MAX } from "../../wire/digests.ts";
 import type { Members } from "./members.ts";
 
 const RING = 2;

@@ -317,7 +317,7 @@ export class Network {
     this.#settle();
   }
 
-  /** A frame of a member, of a type whose room is "network". Null: it was taken. Borrows: `body`. */
+  /** A frame of a member, of a kind whose room is "network". Null: taken. Borrows: `body`. */
   frame(handle: Handle, type: number, body: Uint8Array): CountName | null {
     if (this.#stopped) return "frameStranger";
     // It may come before control says that the session is there.

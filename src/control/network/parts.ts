@@ -11,8 +11,8 @@
 import { type Certificate, validity } from "../../members/certificate.ts";
 import { type Definition, decodeDefinition, newerDefinition } from "../../members/definition.ts";
 import type { RevocationList } from "../../members/revocation-list.ts";
+import { encodeRoot, type Root } from "../../wire/digests.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
-import { encodeRoot, type Root } from "../../wire/network-frames.ts";
 import { Admission } from "./admission.ts";
 import { Authority } from "./authority.ts";
 import { Clock } from "./clock.ts";

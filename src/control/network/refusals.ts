@@ -9,7 +9,7 @@ import type { CountName } from "./counts.ts";
 
 /** Tuning: members of whom refusals are kept; of the others the counts are. */
 const MEMBERS_MAX = 512;
-/** Tuning: lines that the log gets of refusals; the others are counted, and `explain` tells them. */
+/** Tuning: lines that the log gets of refusals; others are counted, and `explain` tells them. */
 const LINES: Rate = { perSecond: 0.2, burst: 64 };
 /** Who could not prove a name. */
 export const NOBODY = "";

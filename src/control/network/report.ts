@@ -301,7 +301,8 @@ export class Report {
     const lines = [
       `${name} is ${nodeId}, with ${addresses.join(", ")}.`,
       `Its certificate is signed by ${signer} and counts for ${ends} more.`,
-      `Its record is ${formatAge(facts.recordAgeS)} old: ${came}, ${formatAge(facts.heardAgeS)} ago.`,
+      `Its record is ${formatAge(facts.recordAgeS)} old: ${came}, ` +
+        `${formatAge(facts.heardAgeS)} ago.`,
     ];
     const STATES: Readonly<Record<MemberFacts["state"], string>> = {
       self: "It is this host.",

@@ -17,7 +17,8 @@ import {
   type RevocationList,
   revocationProblem,
 } from "../../members/revocation-list.ts";
-import { PIECE_BYTES, type Piece, type Standing } from "../../wire/network-frames.ts";
+import type { Standing } from "../../wire/digests.ts";
+import { PIECE_BYTES, type Piece } from "../../wire/network-frames.ts";
 import type { Statement } from "./statement.ts";
 
 /** Tuning: lists that are assembled at a time, each of another member. */

@@ -1,6 +1,6 @@
 /**
- * secrets — the network's secrets that are held: the newest, and those before it for what was sealed
- * with them. Pure.
+ * secrets — the network's secrets that are held: the newest, and those before it for what was
+ * sealed with them. Pure.
  *
  *     list says: epoch 7, check … ──▶ secret of epoch 7 comes ──▶ its check is the list's ──▶ held
  *

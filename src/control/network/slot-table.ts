@@ -1,10 +1,11 @@
 /**
- * slot-table — finds the slot of a key among thousands: open addressing, linear probing, at most three
- * quarters full. Pure.
+ * slot-table — finds the slot of a key among thousands: open addressing, linear probing, at most
+ * three quarters full. Pure.
  *
- * The keys are elsewhere: whoever makes a table says whether a slot has a key, and whoever asks brings
- * a hash of 32 bits. Places follow the order of hashes, so that keys whose hashes lie between two bounds are found in
- * one run of places (`between`).
+ * The keys are elsewhere: whoever makes a table says whether a slot has a key, and whoever asks
+ * brings
+ * a hash of 32 bits. Places follow the order of hashes, so that keys whose hashes lie between two
+ * bounds are found in one run of places (`between`).
  */
 
 const LEAST = 16;

@@ -61,7 +61,9 @@ const markOf = (id: number, sequence: number): readonly [number, number] => {
   return [words.getUint32(0, true), words.getUint32(4, true)];
 };
 
-/** A verified record and its certificate. Whatever is in here, the node said; nothing is current. */
+/**
+ * A verified record and its certificate. Whatever is in here, the node said; nothing is current.
+ */
 export class Statement implements Shown {
   readonly id: number;
   readonly owner: Certificate;

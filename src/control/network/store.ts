@@ -13,7 +13,7 @@
  */
 import { Reader, Writer } from "../../members/bytes.ts";
 import { hashOf } from "../../members/sign.ts";
-import type { Standing } from "../../wire/network-frames.ts";
+import type { Standing } from "../../wire/digests.ts";
 import { SOCKADDR_BYTES } from "../../wire/sockaddr.ts";
 import { NO_STANDING } from "./revocations.ts";
 import type { Store } from "./world.ts";

@@ -1,14 +1,16 @@
 /**
- * talk — frames of members: each goes to the part that takes it; and what members tell each other of
- * the time.
+ * talk — frames of members: each goes to the part that takes it; and what members tell each other
+ * of the time.
  *
  *     digest ──▶ company (roots), gossip       want, record ──▶ gossip
  *     revocations, ack, secret, definition ──▶ authority        echo ──▶ clock, own record
  *
  * Thread: control.
  */
+
+import { decodeDigest, type Root } from "../../wire/digests.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
-import { decodeDigest, decodeEcho, encodeEcho, type Root } from "../../wire/network-frames.ts";
+import { decodeEcho, encodeEcho } from "../../wire/network-frames.ts";
 import type { CountName } from "./counts.ts";
 import type { Link } from "./links.ts";
 import type { Parts } from "./parts.ts";

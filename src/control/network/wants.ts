@@ -1,7 +1,8 @@
 /**
  * wants — records that others have and we do not: of whom they are asked, and when again. Pure.
  *
- *     announced ──▶ queue of who has it ──WANT, 32 at most──▶ asked ──▶ came ──▶ verified, or refused
+ *     announced ──▶ queue of who has it ──WANT, 32 at most──▶ asked ──▶ came ──▶ verified, or
+ *     refused
  *                          ▲────────────── not come in 2 s: somebody else who has it
  *
  * What there is no room for is left out: its link is told to compare again (`again`).

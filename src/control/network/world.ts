@@ -36,7 +36,9 @@ export interface Store {
 
 /** One of our own addresses with our port, as others may reach it. */
 export interface OwnAddress {
-  /** `configured`: somebody said so. `local`: an interface has it. `observed`: others see us there. */
+  /**
+   * `configured`: somebody said so. `local`: an interface has it. `observed`: others see us there.
+   */
   readonly kind: "configured" | "local" | "observed";
   readonly sockaddr: Uint8Array;
 }

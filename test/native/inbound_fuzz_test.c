@@ -47,11 +47,14 @@ static void open_senders(struct bench *bench)
     io_pass_to(bench->lab.io, bench->pass[0]);
 }
 
-static bool is_handshake(const uint8_t *at, size_t bytes)
+/* Handshake messages, and what is said before a session. */
+static bool is_control(const uint8_t *at, size_t bytes)
 {
     uint32_t type = bytes >= 4 ? load32(at) : 0;
     return ((type == 1 || type == 5) && bytes == 148) ||
-           ((type == 2 || type == 6) && bytes == 92) || ((type == 3 || type == 7) && bytes == 64);
+           ((type == 2 || type == 6) && bytes == 92) ||
+           ((type == 3 || type == 7 || type == 10) && bytes == 64) ||
+           (type == 9 && bytes == 1232);
 }
 
 static bool is_transport(const uint8_t *at, size_t bytes)
@@ -65,7 +68,7 @@ static void random_datagram(struct chance *chance, uint8_t *at, size_t bytes)
     uint8_t head[8] = { 0 };
 
     chance_fill(chance, at, bytes);
-    head[0] = (uint8_t)(once_in(chance, 3) ? chance_below(chance, 10) : 4);
+    head[0] = (uint8_t)(once_in(chance, 3) ? chance_below(chance, 11) : 4);
     head[4] = (uint8_t)chance_below(chance, INDEXES);
     if (once_in(chance, 12))
         head[1 + chance_below(chance, 3)] = (uint8_t)chance_next(chance);
@@ -122,14 +125,14 @@ static size_t match(const struct bench *bench, size_t from, bool (*kind)(const u
 /* What was passed on, in order; queue_full says how many may be missing. */
 static size_t check_passed(struct bench *bench, size_t from, uint64_t *missing)
 {
-    uint8_t bytes[2 * SOCKADDR_BYTES + 200];
+    uint8_t bytes[2 * SOCKADDR_BYTES + 1300];
     for (;;) {
         ssize_t got = recv(bench->pass[1], bytes, sizeof bytes, 0);
         if (got < 0)
             return from;
         union address source;
         memcpy(source.bytes, bytes, SOCKADDR_BYTES);
-        from = match(bench, from, is_handshake, source.v4.sin_port, bytes + 2 * SOCKADDR_BYTES,
+        from = match(bench, from, is_control, source.v4.sin_port, bytes + 2 * SOCKADDR_BYTES,
                      (size_t)got - 2 * SOCKADDR_BYTES, missing);
         bench->passed++;
     }
@@ -173,7 +176,7 @@ static void round_trip(struct bench *bench, struct chance *chance)
     for (size_t i = 0; i < bench->count; i++) {
         const struct datagram *one = &bench->sent[i];
         too_short += one->bytes < 32;
-        handshakes += is_handshake(one->at, one->bytes);
+        handshakes += is_control(one->at, one->bytes);
         transport += is_transport(one->at, one->bytes);
     }
     uint64_t skipped = 0, skipped_passed = 0;

@@ -40,6 +40,7 @@ export class Liar {
   constructor(node: VirtualNode, random: Random) {
     this.#node = node;
     this.#random = random;
+    node.lies = true;
     node.overhears = (type, body) => {
       if (type !== record.type) return;
       if (this.#kept.length >= KEPT_MAX) this.#kept.splice(this.#random.below(KEPT_MAX), 1);

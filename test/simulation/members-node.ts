@@ -42,13 +42,15 @@ export class VirtualNode implements NetworkWorld {
   readonly identity: Identity;
   place: number;
   options: NodeOptions;
-  /** What its system's clock is ahead, in milliseconds; a function of it may be set, too. */
+  /** What its system's clock is ahead, in milliseconds. */
   clockMs = 0;
   network: Network | null = null;
   /** Counts its starts. */
   life = 0;
   bytesIn = 0;
   bytesOut = 0;
+  /** It says what it should not (members-mischief.ts). */
+  lies = false;
   /** Hears of each frame that comes. */
   overhears: (type: number, body: Uint8Array) => void = () => {};
   readonly #disk = new Map<string, Uint8Array>();

@@ -1,7 +1,3 @@
-/**
- * members-storm — a few members on a network that misbehaves, and strangers; then the sky clears.
- */
-import { formatCidr } from "../../src/wire/cidr.ts";
 import { openStage } from "./members-calm.ts";
 import {
   BORN_S,
@@ -15,6 +11,7 @@ import {
   STRANGER,
 } from "./members-fleet.ts";
 import { CUT_MS, missing, Violation } from "./members-ledger.ts";
+import { checkPeers, tellNode } from "./members-looks.ts";
 import { Liar } from "./members-mischief.ts";
 import { type NodeOptions, VirtualNode } from "./members-node.ts";
 import {
@@ -212,10 +209,18 @@ class Weather {
     this.count("restarts");
     this.stage.ledger.excused(node);
     node.stop(kindly);
-    if (lost) node.wipe();
-    else if (this.random.chance(0.2)) node.damage(this.random.pick(["members", "own", "list"]));
+    if (lost) {
+      node.wipe();
+      this.#introduce(node);
+    } else if (this.random.chance(0.2)) node.damage(this.random.pick(["members", "own", "list"]));
     const downMs = this.random.chance(0.7) ? 3_000 : 200_000;
     this.#after(this.random.between(100, downMs), () => this.start(node));
+  }
+
+  /** Who knows nobody any more is told where somebody is. */
+  #introduce(node: VirtualNode): void {
+    const other = this.random.pick(this.nodes.filter((one) => one !== node));
+    node.options = { ...node.options, bootstrap: [sockaddrOf(other.place)] };
   }
 
   #move(): void {
@@ -253,7 +258,7 @@ class Weather {
   }
 
   #revoke(): void {
-    const { time, ledger, air } = this.stage;
+    const { time, ledger } = this.stage;
     const publisher = this.random.pick(this.nodes);
     const gone = this.random.pick([...this.nodes, ...this.misfits]);
     if (gone === publisher || !publisher.isUp || ledger.isRevoked(publisher.identity)) return;
@@ -261,9 +266,7 @@ class Weather {
     this.#revoked.set(gone.identity, nowS);
     const revoked = [...this.#revoked].map(([identity, beforeS]) => ({ identity, beforeS }));
     const list = listOf(++this.#sequence, revoked, nowS);
-    const reached = this.nodes.filter(
-      (node) => this.#isSettled(node) && air.isConnected(node, publisher) && node !== gone,
-    );
+    const reached = this.#reached(publisher).filter((node) => node !== gone);
     this.say(`${publisher.name} publishes that ${gone.name} is revoked; ${reached.length} reached`);
     this.count("revocations");
     ledger.revoked(gone.identity, this.#isSettled(publisher) ? reached : [publisher]);
@@ -271,6 +274,24 @@ class Weather {
     if (!published.ok) throw new Violation(`publishing failed: ${published.why}`);
     this.#drop(gone);
     if (this.random.chance(0.4)) this.#pardon(gone);
+  }
+
+  /**
+   * Those whom the publisher can reach, itself too: over members who know each other, and are not
+   * parted. Who lies about what it has may get nothing.
+   */
+  #reached(publisher: VirtualNode): VirtualNode[] {
+    const { air } = this.stage;
+    const settled = this.nodes.filter(
+      (node) => this.#isSettled(node) && air.isConnected(node, publisher) && !node.lies,
+    );
+    const found = new Set([publisher]);
+    for (const node of found) {
+      for (const other of settled) {
+        if (node.network?.expects(other.identity.publicKey)) found.add(other);
+      }
+    }
+    return [...found].filter((node) => settled.includes(node));
   }
 
   #drop(gone: VirtualNode): void {
@@ -291,6 +312,7 @@ class Weather {
       ledger.pardoned(node.identity);
       ledger.signed(node.identity, certificate);
       node.options = { ...node.options, certificate };
+      this.#introduce(node);
       node.stop(true);
       this.start(node);
       this.misfits.splice(this.misfits.indexOf(node), 1);
@@ -351,35 +373,12 @@ class Weather {
     const togetherMs = time.nowMs - fromMs;
     for (const node of this.nodes) {
       const lacks = missing(node, this.nodes);
-      if (lacks !== null) for (const one of [node, lacks.who]) this.#tell(one);
+      if (lacks !== null) for (const one of [node, lacks.who]) tellNode(this, one);
       if (lacks !== null) throw new Violation(`${lacks.who.name} ${lacks.why} at ${node.name}`);
-      this.#checkPeers(node);
+      checkPeers(this, node);
     }
     time.run(time.nowMs + 10_000);
     return togetherMs;
-  }
-
-  /** What a node knows: for who looks into a run that failed. */
-  #tell(node: VirtualNode): void {
-    const report = node.network?.report;
-    this.say(`${node.name} knows ${JSON.stringify(report?.network())}`);
-    for (const { name } of report?.members() ?? []) {
-      this.say(`  ${report?.explain(name)?.join(" ")}`);
-    }
-  }
-
-  /** Nobody has a peer that is revoked; who is served by a liar is served by others too. */
-  #checkPeers(node: VirtualNode): void {
-    const { ledger } = this.stage;
-    for (const other of this.misfits) {
-      const wrong = ledger.isRevoked(other.identity) && node.isPeer(other.identity);
-      if (wrong) throw new Violation(`${node.name} has ${other.name}, which is revoked`);
-    }
-    for (const facts of node.network!.report.members()) {
-      if (facts.allowedIps.includes(formatCidr(routeOf(1))) && facts.name !== "node-1") {
-        throw new Violation(`${node.name} routes node-1's prefix to ${facts.name}`);
-      }
-    }
   }
 }
 

@@ -147,6 +147,17 @@ test("who pays for each byte has one neighbour, and declines others", () => {
   assert.ok(counts.size > 0);
 });
 
+test("sessions that carry data alone cost nothing: nobody looks at them", () => {
+  const { nodes, pass } = openMany(40);
+  const [hub, ...others] = nodes as [VirtualNode, ...VirtualNode[]];
+  pass(200_000);
+  for (const node of others) if (!node.hasSession(hub.identity)) node.call(hub.identity, null);
+  pass(5_000);
+  const { links, company } = hub.network!.parts;
+  assert.equal(links.size, 39);
+  assert.ok(company.timed <= 14, `${company.timed} of ${links.size}`);
+});
+
 test("a partition that was: both sides find each other again", () => {
   const { nodes, pass, stage } = openMany(10);
   stage.air.side = (node) => node.place % 2;

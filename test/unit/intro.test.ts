@@ -99,7 +99,7 @@ test("while there are sessions, an address that does not answer is asked each fi
   a.alone = false;
   a.intro.ask(dead, wire.nowMs);
   wire.pass(3_600_000);
-  assert.equal(wire.sent.length, 6 + 11);
+  assert.equal(wire.sent.length, 6 + 4 + 11);
   // The last session has ended: it is asked again soon.
   a.alone = true;
   wire.sent.length = 0;

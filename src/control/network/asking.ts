@@ -2,7 +2,7 @@
  * asking — addresses that are asked who is there, until they answer. Pure.
  *
  *     0 · 0.25 · 0.5 · 1 · 2 · 4 s · then each 15 s, a tenth earlier or later
- *                                    while we have a session with a member: each 5 minutes
+ *                       four times, while we have a session with a member: then each 5 minutes
  *
  * A HERE counts when it comes from an address that is asked, with the bytes of a WHO that went
  * there. Thread: control.
@@ -15,6 +15,8 @@ export const ASKED_MOST = 256;
 const PAUSES_MS = [250, 500, 1_000, 2_000, 4_000, 15_000] as const;
 /** Tuning: while others may be asked inside sessions; so that two halves of a network meet. */
 const CALM_MS = 300_000;
+/** Tuning: WHOs of the long pause that come before: one that starts with us is met. */
+const CALM_AFTER = 4;
 /** Tuning: so that those who began together do not ask together for ever. */
 const JITTER = 0.1;
 /** Tuning: an answer to one of the last WHOs counts. */
@@ -93,8 +95,8 @@ export class Asking {
     const entry = this.#entries.get(addressKey(to));
     if (entry === undefined) return;
     const last = PAUSES_MS.length - 1;
-    const isLate = entry.attempts >= last;
-    const pauseMs = isLate && !alone ? CALM_MS : PAUSES_MS[isLate ? last : entry.attempts]!;
+    const isCalm = entry.attempts >= last + CALM_AFTER && !alone;
+    const pauseMs = isCalm ? CALM_MS : PAUSES_MS[Math.min(entry.attempts, last)]!;
     const spread = 1 + JITTER * (2 * this.#random() - 1);
     entry.dueMs = nowMs + (entry.once !== null ? ONCE_MS : pauseMs * spread);
     entry.attempts++;

@@ -84,6 +84,11 @@ export class Company {
     return this.#company;
   }
 
+  /** Links that are looked at when they are due. */
+  get timed(): number {
+    return this.#timed.size;
+  }
+
   get dueMs(): number {
     const chooseMs = this.neighbours.isStale ? this.#chooseMs : this.neighbours.retryMs;
     let dueMs = Math.max(chooseMs, this.#chooseMs);
@@ -214,7 +219,8 @@ export class Company {
   #say(link: Link, answer: boolean, nowMs: number): void {
     const decline = !link.chosen && link.keptUntilMs > nowMs && this.#isFull(nowMs);
     if (decline) link.keptUntilMs = 0;
-    if (!this.#options.sayRoot(link, { keep: link.chosen, answer, decline })) return;
+    // One that cannot be said now is one that is lost on its way.
+    this.#options.sayRoot(link, { keep: link.chosen, answer, decline });
     link.rootSentMs = nowMs;
     link.asking = answer;
   }
@@ -265,8 +271,13 @@ export class Company {
     else if (this.#company.delete(link)) this.#short();
     if (link.chosen || link.asking) return;
     link.rootDueMs = link.keptUntilMs > nowMs ? link.keptUntilMs : NEVER;
-    if (link.rootDueMs === NEVER) this.#timed.delete(link);
-    else this.#timed.add(link);
+    this.#time(link);
+  }
+
+  /** Only those are looked at of whom something is due: a hub has sessions with thousands. */
+  #time(link: Link): void {
+    if (link.asking || link.rootDueMs !== NEVER) this.#timed.add(link);
+    else this.#timed.delete(link);
   }
 
   // -------------------------------------------------------------------------------------------
@@ -286,11 +297,15 @@ export class Company {
     link.differs = same ? 0 : link.differs + 1;
     if (root.answer) this.#say(link, false, nowMs);
     this.#settle(link, nowMs);
-    this.#timed.add(link);
     if (link.chosen) link.rootDueMs = nowMs + this.#minute();
-    if (same) return;
     const soonMs = DIFFER_MS * 2 ** Math.min(link.differs - 1, DIFFER_TIMES);
-    link.rootDueMs = Math.min(link.rootDueMs, nowMs + soonMs);
+    if (!same) link.rootDueMs = Math.min(link.rootDueMs, nowMs + soonMs);
+    this.#time(link);
+    if (!same) this.#compare(link, nowMs);
+  }
+
+  /** The end with the lower id finds out what differs. */
+  #compare(link: Link, nowMs: number): void {
     if (this.#options.ownId > link.id || nowMs - link.comparedMs < COMPARE_MS) return;
     // What is just on its way differs for a moment, and is no reason, but for a new session.
     const idle = !link.isBusy && link.queue.length === 0 && link.asked === 0;
@@ -300,8 +315,8 @@ export class Company {
 
   /** It holds more than we could ask for. */
   again(link: Link, nowMs: number): void {
-    this.#timed.add(link);
     link.rootDueMs = Math.min(link.rootDueMs, nowMs);
+    this.#time(link);
     link.differs = Math.max(link.differs, 1);
     this.#options.wakeBy(link.rootDueMs);
   }

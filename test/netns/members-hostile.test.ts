@@ -182,6 +182,7 @@ test("a flood of INTROs: a newcomer joins, tunnels are unharmed, all is counted"
   assert.ok(more("introReplayed") > 0, "copies with a ticket are not counted");
   const refused = rows.reduce((sum, what) => sum + more(what), 0);
   assert.ok(refused > 0.98 * (sent[0]! + sent[1]!), `${refused} of what was sent`);
+  assert.equal(await counted("introTag"), now.drops.introTag, "the network's own count differs");
   const { output } = await mesh.on(m1!, "status", "--all");
   assert.match(output, /introTag\s+[\d,]+\s+\S+\s+.*secret/);
 });

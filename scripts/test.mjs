@@ -41,6 +41,7 @@ const ALONE = {
   "netns/howto-network": "what three members show three seconds after they started",
   "netns/lan": "members find each other within seconds",
   "netns/members": "eight engines find each other within seconds",
+  "netns/members-hostile": "every datagram of a flood is counted, a newcomer has seconds",
   "netns/onlink": "a stream's speed under a flood",
   "netns/path-mtu": "how long TCP stands still",
   "netns/soak": "full speed for half a minute, nothing lost; memory",
@@ -53,7 +54,7 @@ const ALONE = {
  */
 // biome-ignore format: a list
 const NETNS_BESIDE = [
-  "members-hostile", "wireguard", "package", "underlay", "uapi", "killed", "members-beside",
+  "members-clone", "wireguard", "package", "underlay", "uapi", "killed", "members-beside",
   "members-files", "addresses", "wg-quick", "key-log", "nat", "host", "mtu", "suites",
   "signals", "live", "hostile", "frames", "roam", "local", "zones", "multicast", "dead-names",
   "first-answer", "names", "log", "way", "takeover", "refusals", "middle", "worker",

@@ -27,6 +27,7 @@ import {
 
 const UP_MS = 30_000;
 const LINES_TOLD = 8;
+const PING_S = "0.05";
 const SWITCH = "switch";
 const NETWORK = "lab";
 
@@ -56,6 +57,33 @@ export interface MemberPlan {
   readonly ioThreads?: number;
   /** Text that follows, as [[peer]]. */
   readonly rest?: string;
+}
+
+/** Pings that go on until somebody asks what was lost. */
+export class Pings {
+  readonly #program: Program;
+
+  constructor(program: Program) {
+    this.#program = program;
+  }
+
+  /** Answers until now. */
+  get answered(): number {
+    return this.#numbers().size;
+  }
+
+  #numbers(): Set<number> {
+    const all = this.#program.output.matchAll(/icmp_seq=(\d+) ttl/g);
+    return new Set([...all].map(([, number]) => Number(number)));
+  }
+
+  /** Ends them. Of those that were sent before the last that was answered, how many were not. */
+  async lost(): Promise<number> {
+    this.#program.child.kill("SIGINT");
+    await this.#program.ended;
+    const numbers = this.#numbers();
+    return Math.max(...numbers) - numbers.size;
+  }
 }
 
 /** Up to 99 members and their switch. One at a time in a process. */
@@ -200,6 +228,13 @@ export class Mesh {
   async pings(from: Member, to: string, waitS = 1): Promise<boolean> {
     const words = ["ping", "-n", "-c", "1", "-W", String(waitS), to];
     return (await runTool(inside(from.namespace, words))).code === 0;
+  }
+
+  /** Pings all the while, and counts what is lost. Errors: LabError, when nobody answers. */
+  async keepPinging(from: Member, to: string): Promise<Pings> {
+    const program = spawnInside(from.namespace, ["ping", "-n", "-i", PING_S, to], {});
+    await program.says("icmp_seq=2 ");
+    return new Pings(program);
   }
 
   /** Waits until everybody of these pings everybody; returns milliseconds. Errors: LabError. */

@@ -9,13 +9,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { PeerValue } from "../../src/schema/requests.ts";
 import { PORT } from "../lab/engines.ts";
-import { cannotRun, must, spawnInside } from "../lab/lab.ts";
+import { cannotRun, must } from "../lab/lab.ts";
 import { type Member, Mesh } from "../lab/mesh.ts";
 import { until } from "../lab/until.ts";
 
 const skip = cannotRun(["wg"]);
 const MEET_MS = 10_000;
-const PINGS_S = 0.04;
 /** A key that nobody has. */
 const NOBODY = Buffer.alloc(32, 9).toString("base64");
 const STATIC_INNER = "10.77.0.4";
@@ -116,31 +115,22 @@ const dump = async (): Promise<Map<string, Shown>> => {
   );
 };
 
-/** Sequence numbers that were answered; those before the last one have to be there all. */
-const lostOf = (output: string): number => {
-  const answered = new Set([...output.matchAll(/icmp_seq=(\d+) ttl/g)].map(([, n]) => Number(n)));
-  assert.ok(answered.size > 0, "no ping was answered");
-  return Math.max(...answered) - answered.size;
-};
-
 /**
  * Something is done to m1 while it pings a member: none is lost, the session is the same one, and
  * its bytes go on counting.
  */
 const beside = async (work: () => Promise<unknown>, member = m2!): Promise<void> => {
-  const words = ["ping", "-n", "-i", String(PINGS_S), member.inner4];
   const before = (await dump()).get(keyOf(member))!;
-  const pings = spawnInside(m1!.namespace, words, {});
-  await pings.says("icmp_seq=2 ");
+  const pings = await mesh.keepPinging(m1!, member.inner4);
+  let lost: number;
   try {
     await work();
-    const count = pings.output.split("\n").length;
-    await until("pings go on", async () => pings.output.split("\n").length > count + 2);
+    const { answered } = pings;
+    await until("pings go on", () => pings.answered > answered + 2);
   } finally {
-    pings.child.kill("SIGINT");
-    await pings.ended;
+    lost = await pings.lost();
   }
-  assert.equal(lostOf(pings.output), 0);
+  assert.equal(lost, 0);
   const now = (await dump()).get(keyOf(member))!;
   assert.equal(now.handshakeS, before.handshakeS, "there was another handshake");
   assert.ok(now.rx > before.rx && now.tx > before.tx, "bytes do not count on");

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { PeerValue } from "../../src/schema/requests.ts";
 import { PORT } from "../lab/engines.ts";
-import { cannotRun, must, spawnInside } from "../lab/lab.ts";
+import { cannotRun, must } from "../lab/lab.ts";
 import { type Member, Mesh } from "../lab/mesh.ts";
 import { until } from "../lab/until.ts";
 
@@ -88,13 +88,6 @@ test("who announces what its certificate does not hold is told so, and not start
   assert.match((await mesh.on(m2!, "reload")).output, /nothing|changed|again/i);
 });
 
-/** Sequence numbers that were answered; those before the last one have to be there all. */
-const lostOf = (output: string): number => {
-  const answered = new Set([...output.matchAll(/icmp_seq=(\d+) ttl/g)].map(([, n]) => Number(n)));
-  assert.ok(answered.size > 0, "no ping was answered");
-  return Math.max(...answered) - answered.size;
-};
-
 const handshakes = async (member: Member): Promise<string> =>
   (await must(["wg", "show", member.interfaceName, "latest-handshakes"])).trim();
 
@@ -109,8 +102,7 @@ test("a certificate that an issuer renewed counts after reload; sessions go on",
   await mesh.must("network", "sign", ...renew, "--out", folder);
   assert.match(await explained(m1!, "m2"), /signed by authority/);
   const before = await handshakes(m2!);
-  const pings = spawnInside(m1!.namespace, ["ping", "-n", "-i", "0.05", m2!.inner4], {});
-  await pings.says("icmp_seq=2 ");
+  const pings = await mesh.keepPinging(m1!, m2!.inner4);
   copyFileSync(join(folder, "m2.cert"), m2!.certificate);
   const { code, output, errors } = await mesh.on(m2!, "reload");
   assert.equal(code, 0, errors);
@@ -122,9 +114,7 @@ test("a certificate that an issuer renewed counts after reload; sessions go on",
       TOLD_MS,
     );
   }
-  pings.child.kill("SIGINT");
-  await pings.ended;
-  assert.equal(lostOf(pings.output), 0);
+  assert.equal(await pings.lost(), 0);
   assert.equal(await handshakes(m2!), before, "a session was begun anew");
   assert.doesNotMatch((await mesh.on(m2!, "reload")).output, /network\.certificate/);
 });

@@ -1,11 +1,10 @@
 /**
  * members-hostile — what nobody wants in a network: two certificates for one address, prefixes that
- * no certificate holds, a flood of junk, a cloned identity. None succeeds, each is counted and
- * told.
+ * no certificate holds, a flood of junk. None succeeds, each is counted and told.
  *
  *     m1 … m3   members, m1 is the one that is attacked     m6   a newcomer under the flood
- *     m4        has its address with m3 by mistake          m7   a copy of m2
- *     m5        announces what is not its own               m8   a stranger
+ *     m4        has its address with m3 by mistake          m7   a stranger
+ *     m5        announces what is not its own
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -31,11 +30,10 @@ const FLOOD_S = 10;
 const FLOOD_MEGABITS = 11;
 const INTRO_BYTES = 1_232;
 const RECORDED_S = 8;
-const ALARM_MS = 45_000;
 const LIE = "10.66.200.0/24";
 
 let mesh: Mesh;
-let [m1, m2, m3, m4, m5, m6, m7, m8]: Member[] = [];
+let [m1, m2, m3, m4, m5, m6, m7]: Member[] = [];
 /** Datagrams of type 9 to m1, as members really sent them. */
 let recorded: readonly Uint8Array[] = [];
 const at = ({ under4 }: Member): string => `${under4}:${PORT}`;
@@ -56,8 +54,8 @@ const signTwice = async (): Promise<void> => {
 
 before(async () => {
   if (skip !== false) return;
-  mesh = await Mesh.make(8);
-  [m1, m2, m3, m4, m5, m6, m7, m8] = [...mesh.members];
+  mesh = await Mesh.make(7);
+  [m1, m2, m3, m4, m5, m6, m7] = [...mesh.members];
   for (const member of [m1!, m2!, m5!, m6!]) await mesh.enroll(member);
   await signTwice();
   const bootstrap = [at(m1!)];
@@ -128,13 +126,6 @@ test("who announces what its certificate does not hold gets nothing", { skip }, 
   assert.ok((await counted("routeRefused")) > 0);
 });
 
-/** Sequence numbers that were answered; those before the last one have to be there all. */
-const lostOf = (output: string): number => {
-  const answered = new Set([...output.matchAll(/icmp_seq=(\d+) ttl/g)].map(([, n]) => Number(n)));
-  assert.ok(answered.size > 0, "no ping was answered");
-  return Math.max(...answered) - answered.size;
-};
-
 /** INTROs with a right head and a right epoch; the rest is chance. */
 const junk = (): Uint8Array[] =>
   Array.from({ length: 256 }, () => {
@@ -155,7 +146,7 @@ const flood = async (
   const file = mesh.file(name);
   writeFileSync(file, pack(payloads));
   const words = [source, m1!.under4, PORT, file, megabits, FLOOD_S].map(String);
-  const program = spawnInside(m8!.namespace, [mesh.file("flooder"), ...words], {});
+  const program = spawnInside(m7!.namespace, [mesh.file("flooder"), ...words], {});
   await program.says("flooding");
   return program;
 };
@@ -166,12 +157,11 @@ test("a flood of INTROs: a newcomer joins, tunnels are unharmed, all is counted"
   assert.ok(recorded.length > 0, "no INTRO was recorded");
   compile(mesh, "flooder");
   const before = await status(m1!);
-  const pings = spawnInside(m1!.namespace, ["ping", "-n", "-i", "0.05", m2!.inner4], {});
-  await pings.says("icmp_seq=2 ");
+  const pings = await mesh.keepPinging(m1!, m2!.inner4);
   const mixed = junk().flatMap((one, i) => [one, recorded[i % recorded.length]!]);
   const begun = performance.now();
   const floods = [
-    await flood("mixed", mixed, `${m8!.under4}:40000`, FLOOD_MEGABITS),
+    await flood("mixed", mixed, `${m7!.under4}:40000`, FLOOD_MEGABITS),
     await flood("copies", recorded, at(m2!), 1),
   ];
   await mesh.start(m6!);
@@ -179,9 +169,7 @@ test("a flood of INTROs: a newcomer joins, tunnels are unharmed, all is counted"
   assert.ok(performance.now() - begun < FLOOD_S * 1_000, "the flood was over before");
   t.diagnostic(`measured: a newcomer had met all ${ms.toFixed(0)} ms after it was up`);
   for (const one of floods) assert.equal(await one.ended, 0, one.errors);
-  pings.child.kill("SIGINT");
-  await pings.ended;
-  assert.equal(lostOf(pings.output), 0);
+  assert.equal(await pings.lost(), 0);
   const now = await status(m1!);
   const more = (what: string): number => (now.drops[what] ?? 0) - (before.drops[what] ?? 0);
   const sent = floods.map((one) => Number(/"sent":(\d+)/.exec(one.output)?.[1]));
@@ -196,26 +184,4 @@ test("a flood of INTROs: a newcomer joins, tunnels are unharmed, all is counted"
   assert.ok(refused > 0.98 * (sent[0]! + sent[1]!), `${refused} of what was sent`);
   const { output } = await mesh.on(m1!, "status", "--all");
   assert.match(output, /introTag\s+[\d,]+\s+\S+\s+.*secret/);
-});
-
-test("a cloned identity raises an alarm at both, and nobody else loses anybody", {
-  skip,
-}, async (t) => {
-  const pings = spawnInside(m1!.namespace, ["ping", "-n", "-i", "0.05", m6!.inner4], {});
-  await pings.says("icmp_seq=2 ");
-  copyFileSync(m2!.key, m7!.key);
-  copyFileSync(m2!.certificate, m7!.certificate);
-  const begun = performance.now();
-  await mesh.start(m7!);
-  for (const member of [m2!, m7!]) {
-    const alarmed = async (): Promise<boolean> =>
-      /[Aa]nother host has this identity/.test((await mesh.on(member, "status")).output);
-    await until(`${member.name} raises the alarm`, alarmed, ALARM_MS);
-    const ms = performance.now() - begun;
-    t.diagnostic(`measured: ${member.name} raised the alarm after ${ms.toFixed(0)} ms`);
-  }
-  pings.child.kill("SIGINT");
-  await pings.ended;
-  assert.equal(lostOf(pings.output), 0);
-  await mesh.allReach([m1!, m5!, m6!], MEET_MS);
 });

@@ -1,8 +1,11 @@
+<<<<<<< HEAD
 /**
  * members-storm — a few members on a network that misbehaves, and strangers; then the sky clears.
  */
 
 import { formatCidr } from "../../src/wire/cidr.ts";
+=======
+>>>>>>> wire
 import { openStage } from "./members-calm.ts";
 import { rolesOf } from "./members-cast.ts";
 import {
@@ -16,6 +19,7 @@ import {
   SharedVerifier,
 } from "./members-fleet.ts";
 import { CUT_MS, missing, Violation } from "./members-ledger.ts";
+import { checkPeers, tellNode } from "./members-looks.ts";
 import { Liar } from "./members-mischief.ts";
 import { type NodeOptions, VirtualNode } from "./members-node.ts";
 import {
@@ -215,6 +219,7 @@ class Weather {
     ledger.revoked(gone.identity, this.#isSettled(publisher) ? reached : [publisher]);
     const published = publisher.network!.publish(revocationsFile(list, publisher.identity));
     if (!published.ok) throw new Violation(`publishing failed: ${published.why}`);
+    this.#overMs = Math.max(this.#overMs, time.nowMs + CUT_MS);
     this.#drop(gone);
     if (this.random.chance(0.4)) this.#pardon(gone);
   }
@@ -316,35 +321,12 @@ class Weather {
     const togetherMs = time.nowMs - fromMs;
     for (const node of this.nodes) {
       const lacks = missing(node, this.nodes);
-      if (lacks !== null) for (const one of [node, lacks.who]) this.#tell(one);
+      if (lacks !== null) for (const one of [node, lacks.who]) tellNode(this, one);
       if (lacks !== null) throw new Violation(`${lacks.who.name} ${lacks.why} at ${node.name}`);
-      this.#checkPeers(node);
+      checkPeers(this, node);
     }
     time.run(time.nowMs + 10_000);
     return togetherMs;
-  }
-
-  /** What a node knows: for who looks into a run that failed. */
-  #tell(node: VirtualNode): void {
-    const report = node.network?.report;
-    this.say(`${node.name} knows ${JSON.stringify(report?.network())}`);
-    for (const { name } of report?.members() ?? []) {
-      this.say(`  ${report?.explain(name)?.join(" ")}`);
-    }
-  }
-
-  /** Nobody has a peer that is revoked; who is served by a liar is served by others too. */
-  #checkPeers(node: VirtualNode): void {
-    const { ledger } = this.stage;
-    for (const other of this.misfits) {
-      const wrong = ledger.isRevoked(other.identity) && node.isPeer(other.identity);
-      if (wrong) throw new Violation(`${node.name} has ${other.name}, which is revoked`);
-    }
-    for (const facts of node.network!.report.members()) {
-      if (facts.allowedIps.includes(formatCidr(routeOf(1))) && facts.name !== "node-1") {
-        throw new Violation(`${node.name} routes node-1's prefix to ${facts.name}`);
-      }
-    }
   }
 }
 

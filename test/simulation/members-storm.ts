@@ -1,4 +1,13 @@
+<<<<<<< HEAD
+/**
+ * members-storm — a few members on a network that misbehaves, and strangers; then the sky clears.
+ */
+
+import { formatCidr } from "../../src/wire/cidr.ts";
+=======
+>>>>>>> wire
 import { openStage } from "./members-calm.ts";
+import { rolesOf } from "./members-cast.ts";
 import {
   BORN_S,
   certify,
@@ -8,7 +17,6 @@ import {
   revocationsFile,
   routeOf,
   SharedVerifier,
-  STRANGER,
 } from "./members-fleet.ts";
 import { CUT_MS, missing, Violation } from "./members-ledger.ts";
 import { checkPeers, tellNode } from "./members-looks.ts";
@@ -83,16 +91,15 @@ class Weather {
 
   people(): void {
     for (let i = 0; i < NODES; i++) this.nodes.push(this.#add(identityOf(i), i, {}));
-    for (const add of [
-      () => this.#greedy(),
-      () => this.#future(),
-      () => this.#ancient(),
-      () => this.#clone(),
-      () => this.#expired(),
-      () => this.#thief(),
-      () => this.#stranger(),
-    ]) {
-      if (this.random.chance(0.2)) add();
+    for (const role of rolesOf(this.random)) {
+      this.count(role.what);
+      const node = this.#add(identityOf(role.number), role.place, role.options, role.isSigned);
+      node.clockMs = role.clockMs;
+      (role.belongs ? this.nodes : this.misfits).push(node);
+      // Somebody accepts what it announces.
+      const acceptRoutes = role.options.announce?.map(({ prefix }) => prefix);
+      const [first] = this.nodes;
+      if (acceptRoutes !== undefined) first!.options = { ...first!.options, acceptRoutes };
     }
     if (this.random.chance(0.3)) {
       this.liars.push(new Liar(this.random.pick(this.nodes), this.random));
@@ -101,66 +108,6 @@ class Weather {
       const [keeper, kept] = [this.random.pick(this.nodes), this.random.pick(this.nodes)];
       if (keeper !== kept) keeper.keepStatic(kept.identity);
     }
-  }
-
-  /** Announces prefixes, one of which it may. */
-  #greedy(): void {
-    const wrong = [routeOf(1), { version: 4 as const, bytes: new Uint8Array(4), prefixLength: 0 }];
-    const announce = [routeOf(20), ...wrong].map((prefix) => ({ prefix, metric: 1 }));
-    this.count("greedy");
-    this.nodes.push(this.#add(identityOf(20), 20, { announce }));
-    this.nodes[0]!.options = { ...this.nodes[0]!.options, acceptRoutes: [routeOf(20), routeOf(1)] };
-  }
-
-  /** A clock that is far ahead: nobody believes its records. */
-  #future(): void {
-    const node = this.#add(identityOf(21), 21, {});
-    node.clockMs = HOUR_MS * this.random.between(1, 100);
-    this.count("future");
-    this.misfits.push(node);
-  }
-
-  /** A clock of 1970, and no disk: it asks the others. */
-  #ancient(): void {
-    const node = this.#add(identityOf(22), 22, {});
-    node.clockMs = -BORN_S * 1_000;
-    this.count("ancient");
-    this.nodes.push(node);
-  }
-
-  /** Somebody has copied an identity. */
-  #clone(): void {
-    this.count("clone");
-    const identity = identityOf(23);
-    this.misfits.push(this.#add(identity, 23, {}), this.#add(identity, 24, {}));
-  }
-
-  #expired(): void {
-    const identity = identityOf(25);
-    const fields = { notBeforeS: BORN_S - 100, notAfterS: BORN_S - 10 };
-    const certificate = certify(identity, fields);
-    this.count("expired");
-    this.misfits.push(this.#add(identity, 25, { certificate }));
-  }
-
-  /** A certificate that holds the address of another, older or newer. */
-  #thief(): void {
-    const identity = identityOf(26);
-    const { addresses } = identityOf(2).certificate;
-    const notBeforeS = BORN_S - 86_400 * (this.random.chance(0.5) ? 5 : 15);
-    this.count("thief");
-    this.nodes.push(
-      this.#add(identity, 26, { certificate: certify(identity, { addresses, notBeforeS }) }),
-    );
-  }
-
-  /** Its certificate is signed by somebody else. Admitting it is a violation by itself. */
-  #stranger(): void {
-    const identity = identityOf(27);
-    this.count("stranger");
-    this.misfits.push(
-      this.#add(identity, 27, { certificate: certify(identity, {}, STRANGER) }, false),
-    );
   }
 
   #after(delayMs: number, act: () => void): void {
@@ -272,6 +219,7 @@ class Weather {
     ledger.revoked(gone.identity, this.#isSettled(publisher) ? reached : [publisher]);
     const published = publisher.network!.publish(revocationsFile(list, publisher.identity));
     if (!published.ok) throw new Violation(`publishing failed: ${published.why}`);
+    this.#overMs = Math.max(this.#overMs, time.nowMs + CUT_MS);
     this.#drop(gone);
     if (this.random.chance(0.4)) this.#pardon(gone);
   }

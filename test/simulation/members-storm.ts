@@ -1,11 +1,6 @@
-<<<<<<< HEAD
 /**
  * members-storm — a few members on a network that misbehaves, and strangers; then the sky clears.
  */
-
-import { formatCidr } from "../../src/wire/cidr.ts";
-=======
->>>>>>> wire
 import { openStage } from "./members-calm.ts";
 import { rolesOf } from "./members-cast.ts";
 import {
@@ -15,7 +10,6 @@ import {
   identityOf,
   listOf,
   revocationsFile,
-  routeOf,
   SharedVerifier,
 } from "./members-fleet.ts";
 import { CUT_MS, missing, Violation } from "./members-ledger.ts";

@@ -202,7 +202,9 @@ class Weather {
     const { time, ledger } = this.stage;
     const publisher = this.random.pick(this.nodes);
     const gone = this.random.pick([...this.nodes, ...this.misfits]);
-    if (gone === publisher || !publisher.isUp || ledger.isRevoked(publisher.identity)) return;
+    // Nobody listens to the lists of who brought wrong ones.
+    if (publisher.lies || gone === publisher || !publisher.isUp) return;
+    if (ledger.isRevoked(publisher.identity)) return;
     const nowS = BORN_S + Math.floor(time.nowMs / 1_000);
     this.#revoked.set(gone.identity, nowS);
     const revoked = [...this.#revoked].map(([identity, beforeS]) => ({ identity, beforeS }));

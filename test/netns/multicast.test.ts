@@ -6,7 +6,7 @@ import { ours } from "../lab/engines.ts";
 import { cannotRun, type Host, Lab, LINK, type Program } from "../lab/lab.ts";
 import { until } from "../lab/until.ts";
 
-const skip = cannotRun([]);
+const skip = cannotRun(["nft"]);
 const TUNNEL = "p2p0";
 const HEARD_MS = 5_000;
 
@@ -35,6 +35,13 @@ before(async () => {
 });
 after(() => lab?.remove());
 
+/** Counts beacons in the tunnel; the kernel says things of its own there. */
+const countBeacons = async (): Promise<void> => {
+  const rule = `oifname "${TUNNEL}" udp dport 4739 counter`;
+  const chain = `chain out { type filter hook output priority 0; ${rule}; }`;
+  await lab.must(lab.a, ["nft", `table inet said { ${chain}; }`]);
+};
+
 const start = (host: Host): Program =>
   lab.start(host, [process.execPath, ours("./beacons"), host.name, TUNNEL], { ipc: true });
 
@@ -55,11 +62,11 @@ const readBy = async (program: Program): Promise<number> => {
 test("who starts later is heard at once, over IPv4 and IPv6, and not over the tunnel", {
   skip,
 }, async () => {
+  await countBeacons();
   const a = start(lab.a);
   await a.says("up");
   assert.match(a.output, new RegExp(`^up.* ${LINK}( |$)`, "m"));
   assert.doesNotMatch(a.output, new RegExp(`^up.*${TUNNEL}`, "m"));
-  const sent = await lab.must(lab.a, ["cat", `/sys/class/net/${TUNNEL}/statistics/tx_packets`]);
   const b = start(lab.b);
   await b.says("up");
   await until("a hears both", () => heard(a).length >= 2, HEARD_MS);
@@ -73,11 +80,8 @@ test("who starts later is heard at once, over IPv4 and IPv6, and not over the tu
   a.child.send("changed");
   await until("b hears the new address", () => heard(b).includes("192.0.2.77:51001"), HEARD_MS);
   await until("and the other family", () => heard(b).length === 2, HEARD_MS);
-  assert.equal(
-    await lab.must(lab.a, ["cat", `/sys/class/net/${TUNNEL}/statistics/tx_packets`]),
-    sent,
-    "nothing was said in the tunnel",
-  );
+  const rules = await lab.must(lab.a, ["nft", "list", "table", "inet", "said"]);
+  assert.match(rules, /counter packets 0 bytes 0/, "nothing was said in the tunnel");
   for (const program of [a, b]) await program.stop();
 });
 

@@ -8,8 +8,8 @@ import { type EpochSecret, Epochs } from "../src/control/network/epochs.ts";
 import { Intro } from "../src/control/network/intro.ts";
 import { STRANGE_RATES } from "../src/control/network/strange-budgets.ts";
 import { sealIntro, sealWho } from "../src/control/network/strange-seal.ts";
-import { NO_TICKET } from "../src/control/network/tickets.ts";
 import { mac } from "../src/control/strangers/hashes.ts";
+import { NO_TICKET } from "../src/control/strangers/tickets.ts";
 import {
   certificateProblem,
   decodeCertificate,

@@ -4,13 +4,14 @@
  * The control thread gives the real ones (main.ts), a simulation others. All times are
  * milliseconds of the boot clock unless called Unix time.
  */
+
+import type { Mac } from "../noise/mac.ts";
 import type { HandshakeSecrets } from "./handshake/key-log.ts";
 import type { Timestamps } from "./handshake/timestamps.ts";
 import type { AdmitsWorld } from "./reach/admits.ts";
 import type { EndpointsWorld } from "./reach/endpoints.ts";
 import type { SourceHash } from "./strangers/limiter.ts";
 import type { LoadOptions } from "./strangers/load.ts";
-import type { Mac } from "./strangers/mac.ts";
 
 export interface World extends EndpointsWorld, AdmitsWorld {
   readonly unixMs: () => number;

@@ -14,9 +14,9 @@ import {
   staticStatic,
 } from "../../src/control/handshake/noise.ts";
 import { CookieHolder } from "../../src/control/strangers/cookie.ts";
-import type { Mac } from "../../src/control/strangers/mac.ts";
 import { seal } from "../../src/crypto/sodium.ts";
 import { addon } from "../../src/io/native/addon.ts";
+import type { Mac } from "../../src/noise/mac.ts";
 import { COOKIE, messageKind, RESPONSE } from "../../src/wire/handshake.ts";
 import { nextTai64n } from "../../src/wire/tai64n.ts";
 import type { Chance } from "../lab/chance.ts";

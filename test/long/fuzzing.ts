@@ -10,7 +10,7 @@
  */
 import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { publicKeyOf } from "../../src/control/handshake/transcript.ts";
+import { publicKeyOf } from "../../src/noise/transcript.ts";
 import { Chance } from "../lab/chance.ts";
 import { makeKeys, type NodeEngine, ours, PORT, runNode, writeConfig } from "../lab/engines.ts";
 import { type Host, type Lab, LabError, type Program } from "../lab/lab.ts";

@@ -8,7 +8,7 @@
 import { dirname, join, normalize } from "node:path";
 import type { Finding, SourceFile } from "./tree.ts";
 
-const BELOW_CONTROL = ["memory", "wire", "schema", "io/native", "log"] as const;
+const BELOW_CONTROL = ["memory", "wire", "noise", "schema", "io/native", "log"] as const;
 
 /** Every room may import itself. The rooms that one imports stand above it in control's order. */
 // biome-ignore format: a table
@@ -17,6 +17,9 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   memory: ["wire"],
   schema: ["wire", "memory", "members"],
   members: ["wire"],
+  noise: ["memory", "wire"],
+  directory: ["members", "wire", "noise", "control/strangers"],
+  "index-node": ["members", "directory", "schema", "wire", "noise", "control/strangers", "log"],
   "io/native": ["schema", "memory", "wire"],
   crypto: ["memory", "io/native"],
   workers: ["memory", "crypto", "io/native"],
@@ -28,7 +31,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "control/sessions": [...BELOW_CONTROL, "control/peers", "control/reach"],
   "control/handshake": [...BELOW_CONTROL, "control/peers", "control/reach", "control/strangers", "control/sessions"],
   "control/frames": [...BELOW_CONTROL, "control/peers", "control/strangers", "control/sessions"],
-  "control/network": ["members", "wire", "schema", "log", "control/peers", "control/strangers"],
+  "control/network": ["members", "wire", "noise", "directory", "schema", "log", "control/peers", "control/strangers"],
   "control/doors": [...BELOW_CONTROL, "members", "control", "control/network", "control/peers", "control/host", "control/reach", "control/sessions"],
   control: [...BELOW_CONTROL, "members", "control/peers", "control/host", "control/reach", "control/strangers", "control/sessions", "control/handshake", "control/frames", "control/network"],
   commands: ["schema", "wire", "memory", "io/native", "demo", "top", "log"],
@@ -59,7 +62,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   piscina: ["src/workers/pool.ts"],
   pino: ["src/log.ts"],
   "smol-toml": ["src/schema/toml.ts", "src/schema/toml-loose.ts"],
-  "sodium-native": ["src/crypto/sodium.ts", "src/control/handshake/transcript.ts", "src/control/strangers/", "src/control/network/strange-seal.ts", "src/members/"],
+  "sodium-native": ["src/crypto/sodium.ts", "src/noise/", "src/directory/", "src/control/strangers/", "src/control/network/strange-seal.ts", "src/members/"],
   valibot: ["src/schema/"],
   vega: ["bench/charts/render.ts"],
   "vega-lite": ["bench/charts/render.ts"],

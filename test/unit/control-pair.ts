@@ -11,7 +11,6 @@ import type { Peer } from "../../src/control/peers/peer.ts";
 import type { Held, SessionRef } from "../../src/control/sessions/sessions.ts";
 
 import { TIMING } from "../../src/control/sessions/timers.ts";
-import type { Mac } from "../../src/control/strangers/mac.ts";
 import type { World } from "../../src/control/world.ts";
 import type { Say } from "../../src/log.ts";
 import { Counters, controlBlock } from "../../src/memory/counters.ts";
@@ -19,6 +18,7 @@ import { DROP, EVENT } from "../../src/memory/layout.ts";
 import { writeMtu } from "../../src/memory/mtu.ts";
 import { Producer } from "../../src/memory/queue.ts";
 import { type Arena, makeArena } from "../../src/memory/region.ts";
+import type { Mac } from "../../src/noise/mac.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import { nextTai64n } from "../../src/wire/tai64n.ts";
 import { fixed, fixedBytes, mac } from "./noise-parties.ts";

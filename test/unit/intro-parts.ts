@@ -7,11 +7,11 @@ import { type EpochKeys, type EpochSecret, Epochs } from "../../src/control/netw
 import { Intro, type IntroCount } from "../../src/control/network/intro.ts";
 import type { StrangeRates } from "../../src/control/network/strange-budgets.ts";
 import type { KeyPair } from "../../src/control/network/strange-seal.ts";
-import type { Mac } from "../../src/control/strangers/mac.ts";
 import { certificateProblem, decodeCertificate } from "../../src/members/certificate.ts";
 import { decodeRecord, encodeRecord, recordSigned } from "../../src/members/record.ts";
 import { derive } from "../../src/members/secret.ts";
 import { shortHash } from "../../src/members/sign.ts";
+import type { Mac } from "../../src/noise/mac.ts";
 import { identityFromSeed } from "../../src/schema/identity.ts";
 import type { Pair } from "../../src/wire/intro.ts";
 import { makeSockaddr, sameSockaddr } from "../../src/wire/sockaddr.ts";

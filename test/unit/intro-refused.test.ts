@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { STRANGE_RATES } from "../../src/control/network/strange-budgets.ts";
 import { sealIntro, sealWho } from "../../src/control/network/strange-seal.ts";
-import { NO_TICKET } from "../../src/control/network/tickets.ts";
+import { NO_TICKET } from "../../src/control/strangers/tickets.ts";
 import { CHALLENGE_BYTES, INTRO, INTRO_BYTES } from "../../src/wire/intro.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import {

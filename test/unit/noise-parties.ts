@@ -8,7 +8,7 @@ import {
   type StaticKeys,
   staticKeys,
 } from "../../src/control/handshake/noise.ts";
-import { CHACHA20_POLY1305, type Suite } from "../../src/control/handshake/transcript.ts";
+import { CHACHA20_POLY1305, type Suite } from "../../src/noise/transcript.ts";
 import { before, field, type Range } from "../../src/wire/handshake.ts";
 import { tai64n } from "../../src/wire/tai64n.ts";
 import { consumeInitiation } from "../lab/consume-initiation.ts";

@@ -11,7 +11,7 @@ import {
   wipe,
   wipeKeys,
 } from "../../src/control/handshake/noise.ts";
-import { AES_256_GCM, CHACHA20_POLY1305, SUITES } from "../../src/control/handshake/transcript.ts";
+import { AES_256_GCM, CHACHA20_POLY1305, SUITES } from "../../src/noise/transcript.ts";
 import { field, INITIATION, RESPONSE } from "../../src/wire/handshake.ts";
 import { consumeInitiation } from "../lab/consume-initiation.ts";
 import { A, answer, B, fixed, hex, initiate, mac, PSK, remac, TIMESTAMP } from "./noise-parties.ts";

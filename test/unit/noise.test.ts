@@ -11,8 +11,8 @@ import {
   mac1Key,
   staticStatic,
 } from "../../src/control/handshake/noise.ts";
-import { AES_256_GCM, CHACHA20_POLY1305, kdf } from "../../src/control/handshake/transcript.ts";
-import { blake2s } from "../../src/control/strangers/mac.ts";
+import { blake2s } from "../../src/noise/mac.ts";
+import { AES_256_GCM, CHACHA20_POLY1305, kdf } from "../../src/noise/transcript.ts";
 import { consumeInitiation } from "../lab/consume-initiation.ts";
 import * as oracle from "./noise-oracle.ts";
 import { A, B, hex, initiate, mac, PSK, TIMESTAMP } from "./noise-parties.ts";

@@ -8,7 +8,7 @@ import {
   TICKET_AGE_MS,
   TICKET_FOR,
   Tickets,
-} from "../../src/control/network/tickets.ts";
+} from "../../src/control/strangers/tickets.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import { fixedBytes, hex, mac } from "./noise-parties.ts";
 

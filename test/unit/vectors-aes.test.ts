@@ -10,11 +10,11 @@ import {
   createResponse,
   staticKeys,
 } from "../../src/control/handshake/noise.ts";
-import { AES_256_GCM } from "../../src/control/handshake/transcript.ts";
 import { CookieChecker, CookieHolder } from "../../src/control/strangers/cookie.ts";
 import { addon } from "../../src/io/native/addon.ts";
 import { JOB, SESSION } from "../../src/memory/layout.ts";
 import { fieldWord, wordOf } from "../../src/memory/region.ts";
+import { AES_256_GCM } from "../../src/noise/transcript.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import { consumeInitiation } from "../lab/consume-initiation.ts";
 import { makeBenchArena, makeRun, setSuite } from "../lab/runs.ts";

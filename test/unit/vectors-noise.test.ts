@@ -23,7 +23,7 @@ import {
   split,
   type Transcript,
   x25519,
-} from "../../src/control/handshake/transcript.ts";
+} from "../../src/noise/transcript.ts";
 import { hex } from "./noise-parties.ts";
 import { bytesOf, noVectors, ownVectors, vectors } from "./vectors.ts";
 

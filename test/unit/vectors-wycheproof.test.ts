@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import sodium from "sodium-native";
-import { x25519 } from "../../src/control/handshake/transcript.ts";
 import * as binding from "../../src/crypto/sodium.ts";
+import { x25519 } from "../../src/noise/transcript.ts";
 import { hex } from "./noise-parties.ts";
 import { bytesOf, noVectors, vectors } from "./vectors.ts";
 

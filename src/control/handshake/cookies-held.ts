@@ -5,11 +5,12 @@
  *
  * Thread: control.
  */
+
+import type { Mac } from "../../noise/mac.ts";
 import { COOKIE, readU32 } from "../../wire/handshake.ts";
 import type { Peer } from "../peers/peer.ts";
 import { PerPeer } from "../peers/per-peer.ts";
 import { CookieHolder, type Sent } from "../strangers/cookie.ts";
-import type { Mac } from "../strangers/mac.ts";
 
 export class CookiesHeld {
   readonly #holders: PerPeer<CookieHolder>;

@@ -11,13 +11,14 @@
 import type { Counters } from "../../memory/counters.ts";
 import { COMMAND, COUNT, DROP } from "../../memory/layout.ts";
 import type { PeerEntries } from "../../memory/peers.ts";
+import type { Mac } from "../../noise/mac.ts";
+import { CHACHA20_POLY1305, SUITES, type Suite } from "../../noise/transcript.ts";
 import { INITIATION, messageKind, RESPONSE, readU32 } from "../../wire/handshake.ts";
 import { sockaddrFamily } from "../../wire/sockaddr.ts";
 import type { Peer } from "../peers/peer.ts";
 import type { Endpoints } from "../reach/endpoints.ts";
 import type { SessionKeeper } from "../sessions/sessions.ts";
 import type { Verdict } from "../strangers/load.ts";
-import type { Mac } from "../strangers/mac.ts";
 import { CookiesHeld } from "./cookies-held.ts";
 import type { HandshakeSecrets } from "./key-log.ts";
 import {
@@ -38,7 +39,6 @@ import {
 import { Remembered } from "./remembered.ts";
 import type { Self } from "./self.ts";
 import type { Suites } from "./suites.ts";
-import { CHACHA20_POLY1305, SUITES, type Suite } from "./transcript.ts";
 
 /** The kernel chooses where it leaves from. */
 const NO_LOCAL = new Uint8Array(0);

@@ -15,18 +15,7 @@
  */
 import assert from "node:assert";
 import type { DropName } from "../../memory/layout.ts";
-import {
-  before,
-  checkMessage,
-  field,
-  INITIATION,
-  type Range,
-  RESPONSE,
-  readU32,
-  writeU32,
-} from "../../wire/handshake.ts";
-import type { TransportKeys } from "../sessions/keys.ts";
-import { blake2s, equal, type Mac, zero } from "../strangers/mac.ts";
+import { blake2s, equal, type Mac, zero } from "../../noise/mac.ts";
 import {
   begin,
   CHACHA20_POLY1305,
@@ -44,7 +33,18 @@ import {
   split,
   type Transcript,
   x25519,
-} from "./transcript.ts";
+} from "../../noise/transcript.ts";
+import {
+  before,
+  checkMessage,
+  field,
+  INITIATION,
+  type Range,
+  RESPONSE,
+  readU32,
+  writeU32,
+} from "../../wire/handshake.ts";
+import type { TransportKeys } from "../sessions/keys.ts";
 
 // ---------------------------------------------------------------------------------------------
 // Keys and states

@@ -18,10 +18,10 @@
  * Source: security.md 9 and 10; docs/PROTOCOL.md, "Suites". Times are boot-clock milliseconds.
  */
 import { SUITE } from "../../memory/layout.ts";
+import { AES_256_GCM, CHACHA20_POLY1305, type Suite } from "../../noise/transcript.ts";
 import type { Peer } from "../peers/peer.ts";
 import { PerPeer } from "../peers/per-peer.ts";
 import type { SessionRef } from "../sessions/sessions.ts";
-import { AES_256_GCM, CHACHA20_POLY1305, type Suite } from "./transcript.ts";
 
 /** The setting: "auto" takes both and prefers what is faster, the others refuse all else. */
 export type Cipher = "auto" | "chacha20poly1305" | "aes256gcm";

@@ -10,6 +10,8 @@
  *
  * Source: security.md 20 and 24; docs/PROTOCOL.md, "Beacon". Thread: control.
  */
+
+import { equal, type Mac } from "../../noise/mac.ts";
 import {
   BEACON,
   BEACON_SLOT_S,
@@ -20,7 +22,6 @@ import {
 import { before, field } from "../../wire/handshake.ts";
 import { makeSockaddr, sockaddrHost, sockaddrScope } from "../../wire/sockaddr.ts";
 import { Bucket, type Rate } from "../strangers/limiter.ts";
-import { equal, type Mac } from "../strangers/mac.ts";
 import { type EpochSecret, Epochs } from "./epochs.ts";
 import { addressKey } from "./held-tickets.ts";
 

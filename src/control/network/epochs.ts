@@ -6,7 +6,7 @@
  * its session. Among 16 in a row the lowest byte names one. Thread: control.
  */
 import { derive, EPOCHS_HELD } from "../../members/secret.ts";
-import { zero } from "../strangers/mac.ts";
+import { zero } from "../../noise/mac.ts";
 
 /** A secret of the network. */
 export interface EpochSecret {

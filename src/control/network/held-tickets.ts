@@ -6,7 +6,7 @@
  */
 import { SOCKADDR_BYTES } from "../../wire/sockaddr.ts";
 import { sourceBytes } from "../strangers/cookie.ts";
-import { TICKET_AGE_MS } from "./tickets.ts";
+import { TICKET_AGE_MS } from "../strangers/tickets.ts";
 
 /** Tuning: as many as have addresses that are called in two minutes. */
 const HELD_MOST = 4_096;

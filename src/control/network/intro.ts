@@ -18,9 +18,10 @@
  * Times are boot-clock milliseconds. Thread: control.
  */
 
+import { equal, type Mac } from "../../noise/mac.ts";
 import { field } from "../../wire/handshake.ts";
 import { CHALLENGE, INTRO, INTRO_TYPE, type Pair, strangeKind } from "../../wire/intro.ts";
-import { equal, type Mac } from "../strangers/mac.ts";
+import { NO_TICKET, TICKET_AGE_MS, TICKET_FOR, Tickets } from "../strangers/tickets.ts";
 import { type Asked, Asking } from "./asking.ts";
 import { Calls, type CallTo } from "./calls.ts";
 import { type EpochKeys, type EpochSecret, Epochs } from "./epochs.ts";
@@ -38,7 +39,6 @@ import {
   sealWho,
   tagValid,
 } from "./strange-seal.ts";
-import { NO_TICKET, TICKET_AGE_MS, TICKET_FOR, Tickets } from "./tickets.ts";
 
 /** Rows of DROPS and COUNTS that are counted here. */
 export type IntroCount =

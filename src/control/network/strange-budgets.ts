@@ -11,9 +11,10 @@
  *
  * Source: security.md 22, 25 and 38. Times are boot-clock milliseconds. Thread: control.
  */
+
+import type { Mac } from "../../noise/mac.ts";
 import { Bucket, Limiter, type Rate, type SourceHash } from "../strangers/limiter.ts";
 import { BUDGETS } from "../strangers/load.ts";
-import type { Mac } from "../strangers/mac.ts";
 
 export interface StrangeRates {
   /** Datagrams of type 9, before anything but their length is looked at. */

@@ -13,6 +13,7 @@
  * Source: docs/PROTOCOL.md, "Before a session: types 9 and 10". Thread: control.
  */
 import sodium from "sodium-native";
+import { equal, type Mac, zero } from "../../noise/mac.ts";
 import { field } from "../../wire/handshake.ts";
 import {
   CHALLENGE,
@@ -32,7 +33,6 @@ import {
   taggedBytes,
   tagOf,
 } from "../../wire/intro.ts";
-import { equal, type Mac, zero } from "../strangers/mac.ts";
 import type { EpochKeys } from "./epochs.ts";
 
 const KEY_BYTES = 32;

@@ -11,8 +11,8 @@
  * `call`, which asks `calling()`. Times are milliseconds of the boot clock unless called Unix time.
  */
 import type { Say } from "../../log.ts";
+import type { Mac } from "../../noise/mac.ts";
 import type { PeerChange } from "../../schema/change.ts";
-import type { Mac } from "../strangers/mac.ts";
 import type { BeaconCount } from "./beacon.ts";
 import type { CountName } from "./counts.ts";
 import type { IntroCount } from "./intro.ts";

@@ -14,6 +14,7 @@
  * Source: WireGuard paper, sections 5.4.4 and 5.4.7; security.md 27 and 30.
  */
 import sodium from "sodium-native";
+import { blake2s, equal, type Mac } from "../../noise/mac.ts";
 import {
   AES_TYPE_OFFSET,
   before,
@@ -27,7 +28,6 @@ import {
   writeU32,
 } from "../../wire/handshake.ts";
 import { SOCKADDR_BYTES, sockaddrHost, sockaddrPort, sockaddrScope } from "../../wire/sockaddr.ts";
-import { blake2s, equal, type Mac } from "./mac.ts";
 import { SECRET_AGE_MS, TwoSecrets } from "./two-secrets.ts";
 
 /** Protocol: a cookie may be used this long. Paper 5.4.7. */

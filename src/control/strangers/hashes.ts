@@ -1,7 +1,7 @@
 /** hashes — the addon's keyed BLAKE2s, as handshakes and the limiter want it. */
 import { addon } from "../../io/native/addon.ts";
+import type { Mac } from "../../noise/mac.ts";
 import type { SourceHash } from "./limiter.ts";
-import type { Mac } from "./mac.ts";
 
 /** BLAKE2s with a key, 16 bytes. */
 export const mac: Mac = (key, data) => {

@@ -5,7 +5,7 @@
  * A secret makes for AGE_MS and checks for as long again: what was made in its last moment is good
  * for as long as anything else. Source: WireGuard paper, section 5.4.7.
  */
-import { zero } from "./mac.ts";
+import { zero } from "../../noise/mac.ts";
 
 /** Protocol: what was made is good this long at least. Paper 5.4.7. */
 export const SECRET_AGE_MS = 120_000;

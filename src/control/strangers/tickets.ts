@@ -7,11 +7,12 @@
  *
  * Source: security.md 22 and 27. Thread: control.
  */
+
+import { equal, type Mac } from "../../noise/mac.ts";
 import { TICKET_BYTES } from "../../wire/intro.ts";
 import { SOCKADDR_BYTES } from "../../wire/sockaddr.ts";
-import { sourceBytes } from "../strangers/cookie.ts";
-import { equal, type Mac } from "../strangers/mac.ts";
-import { SECRET_AGE_MS, TwoSecrets } from "../strangers/two-secrets.ts";
+import { sourceBytes } from "./cookie.ts";
+import { SECRET_AGE_MS, TwoSecrets } from "./two-secrets.ts";
 
 /** Protocol: a ticket is used this long, and taken for so long at least. */
 export const TICKET_AGE_MS = SECRET_AGE_MS;

@@ -9,9 +9,9 @@
 import assert from "node:assert";
 import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
 import sodium from "sodium-native";
-import { SUITE } from "../../memory/layout.ts";
-import { AES_TYPE_OFFSET, INITIATION, RESPONSE } from "../../wire/handshake.ts";
-import { blake2s, zero } from "../strangers/mac.ts";
+import { SUITE } from "../memory/layout.ts";
+import { AES_TYPE_OFFSET, INITIATION, RESPONSE } from "../wire/handshake.ts";
+import { blake2s, zero } from "./mac.ts";
 
 export const KEY_BYTES = 32;
 const HANDSHAKE_TAG_BYTES = 16;

@@ -17,8 +17,8 @@ export const EPOCHS_HELD = 16;
 
 const CHECK_LABEL = Buffer.from("p2pvpn/1/secret-check\0");
 
-/** What keys are derived for: sealing records, tags of INTROs, HERE, the beacon, targets. */
-export type SecretLabel = "record" | "intro" | "here" | "beacon" | "target";
+/** What keys are derived for: sealing records, tags of INTROs, HERE, the beacon, KNOCKs. */
+export type SecretLabel = "record" | "intro" | "here" | "beacon" | "target" | "knock";
 
 /** The key of one use: BLAKE2b-256, keyed with the secret, over the label. Units: 32 bytes. */
 export const derive = (secret: Uint8Array, label: SecretLabel): Uint8Array => {

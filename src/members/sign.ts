@@ -15,7 +15,8 @@ export type SignKind =
   | "record"
   | "revocations"
   | "definition"
-  | "succession";
+  | "succession"
+  | "card";
 
 /** Protocol. */
 export const SIGNATURE_BYTES = 64;
@@ -36,6 +37,7 @@ const PREFIXES: Readonly<Record<SignKind, Uint8Array>> = {
   revocations: prefixOf("revocations"),
   definition: prefixOf("definition"),
   succession: prefixOf("succession"),
+  card: prefixOf("card"),
 };
 
 const messageOf = (kind: SignKind, networkId: Uint8Array, bytes: Uint8Array): Uint8Array => {

@@ -152,10 +152,14 @@ export const publicKeyOf = (privateKey: Uint8Array): Uint8Array => {
 // ---------------------------------------------------------------------------------------------
 // Mixing
 
-/** The transcript before message 1, which hashes in whom it is for. */
-export const begin = (suite: Suite, responderPublicKey: Uint8Array): Transcript => {
+/** The transcript before message 1, which hashes in whom it is for; the prologue before that. */
+export const begin = (
+  suite: Suite,
+  responderPublicKey: Uint8Array,
+  prologue: Uint8Array = Buffer.from(suite.identifier),
+): Transcript => {
   const chainKey = blake2s(Buffer.from(suite.construction));
-  const named = blake2s(chainKey, Buffer.from(suite.identifier));
+  const named = blake2s(chainKey, prologue);
   return { suite, chainKey, hash: blake2s(named, responderPublicKey) };
 };
 

@@ -77,7 +77,7 @@ const BAD: readonly (readonly [path: string, text: string, says: RegExp])[] = [
   ["src/commands/x.ts", 'import { a } from "../engine.ts";', /engine.ts starts things/],
   ["src/control/x.ts", 'import { a } from "./peer.js";', /must end in .ts/],
   ["src/attic/x.ts", 'import { a } from "../wire/receiver-index.ts";', /room attic/],
-  ["src/wire/x.ts", 'import { a } from "../unit/a.ts";', /not in src/],
+  ["src/wire/x.ts", 'import { a } from "../../test/unit/a.ts";', /not in src/],
 ];
 
 for (const [path, text, says] of BAD) {

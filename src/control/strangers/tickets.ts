@@ -17,8 +17,8 @@ import { SECRET_AGE_MS, TwoSecrets } from "./two-secrets.ts";
 /** Protocol: a ticket is used this long, and taken for so long at least. */
 export const TICKET_AGE_MS = SECRET_AGE_MS;
 
-/** What a ticket is good for: INTRO and WHO. Others have numbers of their own. */
-export const TICKET_FOR = { intro: 9 } as const;
+/** What a ticket is good for: INTRO and WHO; channels, from this number on one for each network. */
+export const TICKET_FOR = { intro: 9, channel: 10 } as const;
 
 /** Zero bytes stand where there is none. */
 export const NO_TICKET = new Uint8Array(TICKET_BYTES);

@@ -1,0 +1,331 @@
+/**
+ * callers — who has a channel with us, at a callee: how far strangers come, and what callers say.
+ *
+ *     KNOCK ── known network, tag ── budget ─▶ CARD, as long as the KNOCK
+ *     OPEN  ── ticket ── its source's budget, all's ── not seen yet ─▶ Noise ─▶ open() ─▶ OPENED
+ *     CHANNEL, DIRECTORY ── number, address ── seal ── caller's budget ─▶ message()
+ *
+ * Nothing that a stranger sends is answered by more than it sent, or remembered; refusals are
+ * silent and counted. A caller that moved opens anew. Everything has a bound. Pure: clock,
+ * randomness and sending come in.
+ *
+ * Source: docs/PROTOCOL.md, "Channels: types 10 and 14"; security.md 22. Times are boot-clock
+ * milliseconds. Thread: control, or the index node's.
+ */
+import { Bucket, type Rate } from "../control/strangers/limiter.ts";
+import { TICKET_FOR, Tickets } from "../control/strangers/tickets.ts";
+import type { Mac } from "../noise/mac.ts";
+import { type ChannelKind, KNOCK, OPEN, receiverOf } from "../wire/channel.ts";
+import { field } from "../wire/handshake.ts";
+import { INDEX_TYPE } from "../wire/intro.ts";
+import { sameSockaddr } from "../wire/sockaddr.ts";
+import { viewOf } from "../wire/u64.ts";
+import { answerKnock } from "./card.ts";
+import { Channel } from "./channel.ts";
+import { consumeOpen, createOpened, type KeyPair } from "./opening.ts";
+
+/** Tuning: a caller of whom nothing was heard for so long is forgotten. */
+const IDLE_MS = 240_000;
+/** Tuning: OPENs that are remembered, so that a copy costs no curve arithmetic. */
+const SEEN_MAX = 4_096;
+/** Numbers of channels: the place in the table, and random bits above. */
+const PLACE_BITS = 16;
+const KEY_BYTES = 32;
+
+/** Tuning: budgets of a callee. An index node has larger ones than a member. */
+export interface CallerRates {
+  /** CARDs that answer KNOCKs. */
+  readonly cards: Rate;
+  /** OPENs with a ticket: all sources together. */
+  readonly opens: Rate;
+  /** The same, of one IPv4 address or IPv6 /64. */
+  readonly source: Rate;
+  /** Of one caller: messages that are looked into. */
+  readonly messages: Rate;
+}
+
+/** What was refused, by name. */
+// biome-ignore format: a table
+export const CALLER_COUNTS = [
+  "knockUnknown", "knockTag", "knockBusy", "openTicket", "openSource", "openBusy", "openReplayed",
+  "openSealed", "openRefused", "callersFull", "channelUnknown", "channelMoved", "channelSealed",
+  "channelRate", "channelInvalid",
+] as const;
+export type CallerCount = (typeof CALLER_COUNTS)[number];
+
+/** Somebody with a channel. */
+export interface Caller {
+  readonly networkId: Uint8Array;
+  readonly purpose: number;
+  /** Its handshake key, which it holds. */
+  readonly key: Uint8Array;
+  /** Where it is. */
+  readonly sockaddr: Uint8Array;
+  /** Our address that it called; to send from. */
+  readonly local: Uint8Array;
+  readonly openedMs: number;
+  readonly heardMs: number;
+}
+
+interface Entry extends Caller {
+  readonly number: number;
+  readonly channel: Channel;
+  readonly budget: Bucket;
+  /** OPENED, until its caller says something: it may have been lost. */
+  answer: Uint8Array | null;
+  heardMs: number;
+}
+
+/** Of which network an OPEN is, is known by the ticket's purpose: networks are few. */
+export interface CalleeNetwork {
+  readonly networkId: Uint8Array;
+  /** Of makeCard(). */
+  readonly card: Uint8Array;
+}
+
+export interface CallersOptions {
+  readonly us: KeyPair;
+  /** Up to 200. */
+  readonly networks: () => readonly CalleeNetwork[];
+  /** Is the KNOCK's tag good enough for an answer? */
+  readonly mayKnock: (knock: Uint8Array, networkId: Uint8Array) => boolean;
+  /** A datagram there costs an entry of the kernel's table of neighbours, and there is no budget. */
+  readonly mayAnswer: (to: Uint8Array, local: Uint8Array, nowMs: number) => boolean;
+  /**
+   * Somebody proved its handshake key and says this (OPEN_PLAIN_BYTES, borrowed). What OPENED says;
+   * null: it is refused, in silence.
+   */
+  readonly open: (caller: Caller, payload: Uint8Array, nowMs: number) => Uint8Array | null;
+  /** A message of type 10, or bytes of the directory (14). Borrowed. False: it means nothing. */
+  readonly message: (caller: Caller, type: number, plain: Uint8Array, nowMs: number) => boolean;
+  /** It is not there any more. */
+  readonly onGone: (caller: Caller) => void;
+  readonly mac: Mac;
+  readonly randomBytes: (bytes: number) => Uint8Array;
+  readonly send: (datagram: Uint8Array, to: Uint8Array, local: Uint8Array) => boolean;
+  readonly count: (what: CallerCount, amount: number) => void;
+  /** May one of this source go on? Asked after a valid ticket. */
+  readonly sources: { take(sockaddr: Uint8Array, nowMs: number): boolean };
+  readonly rates: CallerRates;
+  /** 65,536 at most. */
+  readonly callersMax: number;
+}
+
+const keyText = (key: Uint8Array): string => Buffer.from(key).toString("latin1");
+
+export class Callers {
+  readonly #options: CallersOptions;
+  readonly #tickets: Tickets;
+  readonly #cards: Bucket;
+  readonly #opens: Bucket;
+  /** By place. */
+  readonly #entries = new Map<number, Entry>();
+  readonly #byKey = new Map<string, Entry>();
+  /** OPENs that were taken, by ephemeral key, and whose they are; oldest first. */
+  readonly #seen = new Map<string, Entry | null>();
+  #nextPlace = 0;
+
+  constructor(options: CallersOptions) {
+    this.#options = options;
+    this.#tickets = new Tickets(options.mac, options.randomBytes);
+    this.#cards = new Bucket(options.rates.cards);
+    this.#opens = new Bucket(options.rates.opens);
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** All that are there, in no order. */
+  all(): Iterable<Caller> {
+    return this.#entries.values();
+  }
+
+  /** The caller with this handshake key. */
+  byKey(key: Uint8Array): Caller | undefined {
+    return this.#byKey.get(keyText(key));
+  }
+
+  /** Is the number of a sealed datagram one of ours? For who is callee and caller on one port. */
+  knows(datagram: Uint8Array): boolean {
+    return this.#entryOf(datagram) !== undefined;
+  }
+
+  /** A datagram of type 10 or 14 that channelKind() knows and no callee of ours sent. Borrows. */
+  datagram(
+    kind: ChannelKind,
+    datagram: Uint8Array,
+    from: Uint8Array,
+    local: Uint8Array,
+    nowMs: number,
+  ): void {
+    const refused =
+      kind === "knock"
+        ? this.#knock(datagram, from, local, nowMs)
+        : kind === "open"
+          ? this.#open(datagram, from, local, nowMs)
+          : this.#sealed(kind, datagram, from, nowMs);
+    if (refused !== null) this.#options.count(refused, 1);
+  }
+
+  #knock(
+    knock: Uint8Array,
+    from: Uint8Array,
+    local: Uint8Array,
+    nowMs: number,
+  ): CallerCount | null {
+    const { networks, mayKnock, mayAnswer, send } = this.#options;
+    const networkId = field(knock, KNOCK.networkId);
+    const all = networks();
+    const at = all.findIndex((one) => Buffer.compare(one.networkId, networkId) === 0);
+    if (at < 0) return "knockUnknown";
+    if (!mayKnock(knock, networkId)) return "knockTag";
+    if (!this.#cards.take(nowMs) || !mayAnswer(from, local, nowMs)) return "knockBusy";
+    const ticket = this.#tickets.make(from, TICKET_FOR.channel + at, nowMs);
+    send(answerKnock(all[at]!.card, knock, ticket), from, local);
+    return null;
+  }
+
+  #open(open: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): CallerCount | null {
+    const { networks, sources } = this.#options;
+    const ticket = field(open, OPEN.ticket);
+    const network = networks().find((_, at) =>
+      this.#tickets.valid(ticket, from, TICKET_FOR.channel + at, nowMs),
+    );
+    if (network === undefined) return "openTicket";
+    const ephemeral = keyText(field(open, OPEN.ephemeral));
+    if (this.#seen.has(ephemeral)) return this.#again(ephemeral, nowMs);
+    if (!sources.take(from, nowMs)) return "openSource";
+    if (!this.#opens.take(nowMs)) return "openBusy";
+    return this.#begin({ open, networkId: network.networkId, ephemeral }, from, local, nowMs);
+  }
+
+  #begin(
+    what: {
+      readonly open: Uint8Array;
+      readonly networkId: Uint8Array;
+      readonly ephemeral: string;
+    },
+    from: Uint8Array,
+    local: Uint8Array,
+    nowMs: number,
+  ): CallerCount | null {
+    const { us, randomBytes, send, open: consider } = this.#options;
+    const opened = consumeOpen(what.open, what.networkId, us);
+    if (opened === null) return "openSealed";
+    if (this.#seen.size >= SEEN_MAX) this.#seen.delete(this.#seen.keys().next().value!);
+    this.#seen.set(what.ephemeral, null);
+    const place = this.#placeFor(opened.caller, nowMs);
+    if (place < 0) return "callersFull";
+    const caller: Caller = {
+      networkId: what.networkId,
+      purpose: what.open[OPEN.purpose.at]!,
+      key: opened.caller.slice(),
+      sockaddr: from.slice(),
+      local: local.slice(),
+      openedMs: nowMs,
+      heardMs: nowMs,
+    };
+    const { callerNumber } = opened;
+    const payload = consider(caller, opened.payload, nowMs);
+    if (payload === null) return "openRefused";
+    const random = viewOf(randomBytes(4)).getUint16(0, true);
+    const number = random * 2 ** PLACE_BITS + place;
+    const parts = { sender: number, payload, ephemeralPrivate: randomBytes(KEY_BYTES) };
+    const made = createOpened(opened, parts);
+    if (made === null) return "openSealed";
+    const channel = new Channel(made.keys, callerNumber);
+    const budget = new Bucket(this.#options.rates.messages);
+    const entry: Entry = Object.assign(caller, { number, channel, budget, answer: made.datagram });
+    this.#put(place, entry);
+    this.#seen.set(what.ephemeral, entry);
+    send(made.datagram, from, local);
+    return null;
+  }
+
+  /** An OPEN that came before: its answer may have been lost. The ticket fits the address. */
+  #again(ephemeral: string, nowMs: number): CallerCount | null {
+    const entry = this.#seen.get(ephemeral);
+    if (entry === undefined || entry === null || entry.answer === null) return "openReplayed";
+    if (!this.#cards.take(nowMs)) return "openBusy";
+    this.#options.send(entry.answer, entry.sockaddr, entry.local);
+    return null;
+  }
+
+  /** A place for one more; -1: there is none. Its former channel goes. */
+  #placeFor(key: Uint8Array, nowMs: number): number {
+    const { callersMax } = this.#options;
+    if (this.#byKey.get(keyText(key)) === undefined && this.#entries.size >= callersMax) {
+      this.tick(nowMs);
+      if (this.#entries.size >= callersMax) return -1;
+    }
+    do this.#nextPlace = (this.#nextPlace + 1) % 2 ** PLACE_BITS;
+    while (this.#entries.has(this.#nextPlace));
+    return this.#nextPlace;
+  }
+
+  #put(place: number, entry: Entry): void {
+    const before = this.#byKey.get(keyText(entry.key));
+    if (before !== undefined) this.#forget(before);
+    this.#entries.set(place, entry);
+    this.#byKey.set(keyText(entry.key), entry);
+  }
+
+  #entryOf(datagram: Uint8Array): Entry | undefined {
+    const number = receiverOf(datagram);
+    const entry = this.#entries.get(number % 2 ** PLACE_BITS);
+    return entry?.number === number ? entry : undefined;
+  }
+
+  #sealed(
+    kind: ChannelKind,
+    datagram: Uint8Array,
+    from: Uint8Array,
+    nowMs: number,
+  ): CallerCount | null {
+    const entry = kind === "card" || kind === "opened" ? undefined : this.#entryOf(datagram);
+    if (entry === undefined) return "channelUnknown";
+    if (!sameSockaddr(entry.sockaddr, from)) return "channelMoved";
+    const plain = entry.channel.open(datagram);
+    if (plain === null) return "channelSealed";
+    entry.heardMs = nowMs;
+    entry.answer = null;
+    if (!entry.budget.take(nowMs)) return "channelRate";
+    return this.#options.message(entry, datagram[0]!, plain, nowMs) ? null : "channelInvalid";
+  }
+
+  /** A message of type 10 unless told otherwise. False: it is gone, or sending was refused. */
+  say(caller: Caller, plain: Uint8Array, type = INDEX_TYPE): boolean {
+    const entry = this.#byKey.get(keyText(caller.key));
+    const datagram = entry?.channel.seal(type, plain) ?? null;
+    if (entry === undefined || datagram === null) return false;
+    return this.#options.send(datagram, entry.sockaddr, entry.local);
+  }
+
+  /** It is not welcome any more, or says that it goes. */
+  dismiss(caller: Caller): void {
+    const entry = this.#byKey.get(keyText(caller.key));
+    if (entry !== undefined) this.#forget(entry);
+  }
+
+  #forget(entry: Entry): void {
+    entry.channel.wipe();
+    entry.answer = null;
+    this.#entries.delete(entry.number % 2 ** PLACE_BITS);
+    this.#byKey.delete(keyText(entry.key));
+    this.#options.onGone(entry);
+  }
+
+  /** Forgets who is silent: to be called now and then. */
+  tick(nowMs: number): void {
+    for (const entry of this.#entries.values()) {
+      if (nowMs - entry.heardMs >= IDLE_MS) this.#forget(entry);
+    }
+  }
+
+  /** Zeroes all keys. */
+  stop(): void {
+    for (const entry of [...this.#entries.values()]) this.#forget(entry);
+    this.#tickets.wipe();
+  }
+}

@@ -6,7 +6,7 @@ import type { DirectoryCount } from "../../src/directory/counts.ts";
 import { DhtStore } from "../../src/directory/dht.ts";
 import { type Name, nameOf } from "../../src/directory/names.ts";
 import { type DirectoryClock, type Law, PairChecker } from "../../src/directory/pairs.ts";
-import { Records } from "../../src/directory/records.ts";
+import { Records, type RecordsOptions } from "../../src/directory/records.ts";
 import type { Transport } from "../../src/directory/sockets.ts";
 import type { Timer } from "../../src/directory/store.ts";
 import type { Certificate } from "../../src/members/certificate.ts";
@@ -148,7 +148,8 @@ export interface NodeOptions {
   readonly law: Law;
   readonly timer: Timer;
   readonly air: Air;
-  readonly entriesMax?: number;
+  /** Where it stores, when it is not honest. */
+  readonly liar?: (options: RecordsOptions) => Records;
 }
 
 export const counter = (): { counted: Counted; count: (what: DirectoryCount) => void } => {
@@ -157,11 +158,11 @@ export const counter = (): { counted: Counted; count: (what: DirectoryCount) => 
 };
 
 export const makeNode = (identity: Identity, options: NodeOptions): DirectoryNode => {
-  const { isStorer, law, timer, air, entriesMax } = options;
+  const { isStorer, law, timer, air, liar } = options;
   const name = nameOfMember(identity);
   const { counted, count } = counter();
   const checker = new PairChecker(law);
-  const records = new Records({ checker, count, ...(entriesMax && { entriesMax }) });
+  const records = liar?.({ checker, count }) ?? new Records({ checker, count });
   const port = air.port(name);
   const found: Pair[] = [];
   const onFound = (_: Uint8Array, pair: Pair): void => void found.push(pair);

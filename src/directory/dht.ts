@@ -25,7 +25,7 @@ import { Sockets, type Transport } from "./sockets.ts";
 import { type DiscoveryStore, type OnFound, REPLICAS, type Timer } from "./store.ts";
 
 /** Tuning: look-ups and publications that may be under way. */
-const QUERIES_MAX = 128;
+const QUERIES_MAX = 512;
 /** Tuning: storers that fell silent are asked again. */
 const RETURN_MS = 60_000;
 /** Tuning: who only asks keeps its engine for so long. */
@@ -254,6 +254,7 @@ export class DhtStore implements DiscoveryStore {
       const query = dht.query({ target, command: COMMAND.get }, { retries: RETRIES });
       const lookup = new Lookup(query, {
         target,
+        reachable: this.#known.size,
         checker: records.checker,
         timer,
         count,

@@ -1,11 +1,13 @@
 /**
  * lookup — one question to the directory: answers come, are verified, and the best of them counts.
  *
- *     first that is verified ──── 250 ms ────▶ over
- *     three that say the same ──▶ told; who was asked by then may still bring something newer
- *     all who are closest have answered ──▶ told, over
+ *     first that is verified ──── 250 ms ────▶ told
+ *     three that say the same ──▶ told
+ *     all who are closest have answered, or are silent ──▶ told, over
  *
- * Source: facts of dht-rpc: its own end waits for the slowest of twenty. Errors: never.
+ * Once it is told, nobody else is asked; who was asked by then may still bring something newer, and
+ * who is silent is found out, so that the next question goes to others. dht-rpc's own end waits for
+ * the slowest of twenty. Errors: never.
  */
 import { sameBytes } from "../members/bytes.ts";
 import { decodePair, type Pair } from "../wire/intro.ts";
@@ -30,6 +32,8 @@ export interface Answers {
 
 export interface LookupOptions {
   readonly target: Uint8Array;
+  /** Storers of whom it is known that they answer: where there are two, two agree. */
+  readonly reachable: number;
   readonly checker: PairChecker;
   readonly timer: Timer;
   readonly count: Count;
@@ -67,8 +71,8 @@ export class Lookup {
     if (this.#isOver) return;
     const isTaken = this.#take(bytes);
     if (!isTaken) return;
-    this.#stopLate ??= this.#options.timer.after(LATE_MS, () => this.end());
-    if (this.#agreeing >= AGREEING) this.#done();
+    this.#stopLate ??= this.#options.timer.after(LATE_MS, () => this.#done());
+    if (this.#agreeing >= Math.min(AGREEING, this.#options.reachable)) this.#done();
   }
 
   /** Verifies; true: it is what it says, and was asked for. */
@@ -102,7 +106,6 @@ export class Lookup {
   #done(): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    // Who was asked may still say something newer; nobody else is asked.
     this.#answers.concurrency = 0;
     this.#options.onDone(this.#best?.pair ?? null);
   }

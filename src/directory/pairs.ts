@@ -110,7 +110,7 @@ export class PairChecker {
     this.#list = law.list();
   }
 
-  /** Grows with each definition and list: what was verified under a former one is looked at again. */
+  /** Grows with each definition and list: what was verified before is looked at again. */
   get generation(): number {
     const [definition, list] = [this.#law.definition(), this.#law.list()];
     if (definition !== this.#definition || list !== this.#list) this.#generation++;

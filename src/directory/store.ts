@@ -30,6 +30,6 @@ export interface Timer {
 
 /** Tuning: closest storers that a record goes to. dht-rpc's k. */
 export const REPLICAS = 20;
-/** Tuning: storers that have to say the same, and how long others are waited for after the first. */
+/** Tuning: storers that have to say the same; how long others are waited for after the first. */
 export const AGREEING = 3;
 export const LATE_MS = 250;

@@ -16,7 +16,7 @@ test("two hundred nodes, twenty storers: the twin says what the directory says",
   assert.equal(one.trace, again.trace, "the same seed gives the same run");
 });
 
-test("a hundred nodes, one message in a hundred lost: all are found, also with two storers dead", async () => {
+test("a hundred nodes, some messages lost: all are found, also with two storers dead", async () => {
   const order = { what: "measure", nodes: 100, storers: 10, seed: 5, loss: 0.01 } as const;
   const run = await runMeasured(order);
   assert.equal(run.putMs.length, 100, "all were stored");

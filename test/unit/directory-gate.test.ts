@@ -122,7 +122,7 @@ test("two storers: who stores its own record reads it, and so does the other", a
   assert.equal(await one!.store.get(targetOf(5)), null);
 });
 
-test("every command, bare and with all parts, from who has no channel: no byte goes out", async () => {
+test("every command, bare and with parts, from who has no channel: no byte goes out", async () => {
   const { node, transport, reached } = await alone();
   const stranger = nameOf(identityOf(901).signing.publicKey);
   for (let command = 0; command < 256; command++) {

@@ -1,4 +1,4 @@
-/** directory-liars — storers that withhold, keep old records, and answer with others' and forged ones. */
+/** directory-liars — storers that withhold, keep old records, and give others' and forged ones. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { pairBytes } from "../../src/directory/pairs.ts";
@@ -97,7 +97,7 @@ const network = (storers: number, liars: readonly string[]) => {
 const isNew = (pair: Pair | null | undefined): boolean =>
   pair != null && sameBytes(pair.record, NEW.record);
 
-test("liars of each kind, alone with one honest storer: the honest one's record is found", async () => {
+test("liars of each kind, with one honest storer: the honest one's record is found", async () => {
   for (const kind of Object.keys(lies)) {
     const { nodes, asking } = network(3, [kind, kind]);
     nodes[2]!.records.put(NEW, null);
@@ -108,7 +108,7 @@ test("liars of each kind, alone with one honest storer: the honest one's record 
   }
 });
 
-test("nineteen of twenty lie, all that they can: what the one has is found, nothing else", async () => {
+test("nineteen of twenty lie, all that they can: what the one has is found", async () => {
   const kinds = ["others", "forged", "mixed", "nothing"];
   const liars = Array.from({ length: 19 }, (_, i) => kinds[i % kinds.length]!);
   const { nodes, asking } = network(20, liars);
@@ -116,7 +116,7 @@ test("nineteen of twenty lie, all that they can: what the one has is found, noth
   assert.ok(isNew(await asking.store.get(TARGET)));
 });
 
-test("liars that agree on an old record and answer first: the newer one comes after it", async () => {
+test("liars agree on an old record and answer first: the newer one comes after it", async () => {
   const { nodes, asking } = network(12, ["old", "old", "old", "old"]);
   for (const { records } of nodes.slice(4, 12)) records.put(NEW, null);
   const first = await asking.store.get(TARGET);
@@ -134,7 +134,7 @@ test("nobody has it, or all lie: null, and in good time", async () => {
   assert.equal(await alone.store.put(NEW), 0);
 });
 
-test("a put counts storers that say they have it; what is not ours to publish goes nowhere", async () => {
+test("a put counts storers that have it; what is nobody's word goes nowhere", async () => {
   const { nodes, asking } = network(4, []);
   assert.equal(await asking.store.put(NEW), 4);
   assert.equal(await asking.store.put(OLD), 0, "all have a newer one");

@@ -132,7 +132,7 @@ test("who expires or is revoked is not given out from that moment, and its room 
   assert.equal(records.targets, 3);
 });
 
-test("an address that was given to another leads to who has it now, however new the other's record", () => {
+test("an address that was given to another leads to who has it now", () => {
   const { records, put } = storer();
   const before = certify(identityOf(1), { addresses: [addressOf(77)], routes: [routeOf(9)] });
   const now = certify(identityOf(2), {
@@ -233,7 +233,7 @@ test("its file: what is written is read, what is damaged or another network's is
     assert.equal(decodeRecords(NETWORK_ID, file.subarray(0, end)), null);
 });
 
-test("names: the same for a key, no two alike here, none that dht-rpc would take for this host", () => {
+test("names: the same for a key, no two alike here, none of this host or a group", () => {
   const names = new Set<string>();
   for (let i = 0; i < 2_000; i++) {
     const name = nameOf(identityOf(i).signing.publicKey);

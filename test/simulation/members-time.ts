@@ -15,6 +15,11 @@ export class Time {
     return this.#nowMs;
   }
 
+  /** When something happens next; Infinity: nothing will. */
+  get nextMs(): number {
+    return this.#heap[0] ?? Number.POSITIVE_INFINITY;
+  }
+
   at(atMs: number, act: Act): void {
     const ms = Math.max(this.#nowMs, Math.ceil(atMs));
     const acts = this.#acts.get(ms);

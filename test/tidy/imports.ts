@@ -57,6 +57,7 @@ export const BESIDE: readonly (readonly [folder: string, mayImport: readonly str
 // biome-ignore format: a table
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   commander: ["src/cli.ts", "src/commands/"],
+  "dht-rpc": ["src/directory/dht.ts"],
   marked: ["bench/page/html.ts"],
   msgpackr: ["src/schema/requests.ts"],
   piscina: ["src/workers/pool.ts"],

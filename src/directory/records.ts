@@ -1,0 +1,224 @@
+/**
+ * records — what a storer keeps: of each member its newest record and its certificate, once, found
+ * under every target that the certificate gives it.
+ *
+ *     put(pair, target) ──older? ──▶ pairs.ts ──▶ entry of the node ──▶ its targets
+ *     get(target) ──▶ the best of those entries that count now
+ *
+ * A member can store its own record and nothing else, whatever its number of tries: so the store
+ * is no larger than the number of certificates, and not above ENTRIES_MAX. An entry that has
+ * expired, or whose certificate is revoked, is not given out from that moment; `sweep` makes its
+ * room free. Those who belong to several networks have a store for each. Pure but for its state.
+ */
+import { sameBytes } from "../members/bytes.ts";
+import { validity } from "../members/certificate.ts";
+import { decodePair, type Pair } from "../wire/intro.ts";
+import type { Count } from "./counts.ts";
+import type { Rank, Verified } from "./pairs.ts";
+import { type NotTaken, notTaken, outranks, type PairChecker, pairBytes } from "./pairs.ts";
+
+/** Tuning: members of a network (control/network/members.ts has the same bound). */
+export const ENTRIES_MAX = 65_536;
+/** Tuning: members that one target leads to: gateways to one prefix. */
+const SHARING_MAX = 16;
+
+/** A member as it is stored. Units: Unix seconds, `sequence` milliseconds. */
+interface Entry extends Rank {
+  /** The node key. */
+  readonly key: string;
+  /** The pair, encoded. */
+  readonly bytes: Uint8Array;
+  readonly expiresS: number;
+  /** When its certificate ends, under the definition of then. */
+  certificateToS: number;
+  readonly targets: readonly string[];
+  /** Definition and list that it was looked at under. */
+  generation: number;
+}
+
+/** What a target leads to. */
+interface Place {
+  readonly kind: number;
+  readonly entries: Entry[];
+}
+
+/** `kept`: it was here already. */
+export type PutOutcome = { readonly ok: true; readonly was: "taken" | "kept" } | NotTaken;
+
+/** What was found, and how it ranks. */
+export interface Found extends Rank {
+  /** The pair, encoded. Borrows: as it is stored. */
+  readonly bytes: Uint8Array;
+}
+
+const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
+
+export interface RecordsOptions {
+  readonly checker: PairChecker;
+  readonly count: Count;
+  /** Fewer, for tests. */
+  readonly entriesMax?: number;
+}
+
+/** Errors: never. Thread: the owner's. */
+export class Records {
+  readonly #checker: PairChecker;
+  readonly #count: Count;
+  readonly #most: number;
+  readonly #entries = new Map<string, Entry>();
+  readonly #places = new Map<string, Place>();
+  #walk: Iterator<Entry> | null = null;
+
+  constructor({ checker, count, entriesMax = ENTRIES_MAX }: RecordsOptions) {
+    this.#checker = checker;
+    this.#count = count;
+    this.#most = entriesMax;
+  }
+
+  /** Members that are stored. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Targets that lead to somebody. */
+  get targets(): number {
+    return this.#places.size;
+  }
+
+  get checker(): PairChecker {
+    return this.#checker;
+  }
+
+  /** `target`: what it was offered for; null: it is ours, or from disk. Borrows: `pair`. */
+  put(pair: Pair, target: Uint8Array | null): PutOutcome {
+    const outcome = this.#put(pair, target);
+    if (!outcome.ok) this.#count(outcome.reason);
+    else if (outcome.was === "taken") this.#count("recordsTaken");
+    return outcome;
+  }
+
+  #put({ certificate, record }: Pair, target: Uint8Array | null): PutOutcome {
+    const read = this.#checker.readRecord(record);
+    if (!read.ok) return read;
+    const view = read.value;
+    const key = textOf(view.nodeKey);
+    const held = this.#entries.get(key);
+    if (held !== undefined && view.sequence <= held.sequence) {
+      return this.#old(held, { certificate, record }, view.sequence, target);
+    }
+    const checked = this.#checker.checkRead(view, certificate, target);
+    if (!checked.ok) return checked;
+    if (held === undefined && this.#entries.size >= this.#most) {
+      return notTaken("storeFull", "no more members are stored here");
+    }
+    if (held !== undefined) this.#remove(held);
+    this.#add(key, checked.value);
+    return { ok: true, was: "taken" };
+  }
+
+  /** The same once more is welcome; another with its number is not. */
+  #old(held: Entry, pair: Pair, sequence: number, target: Uint8Array | null): PutOutcome {
+    if (sequence < held.sequence) {
+      return notTaken("recordOld", "a record that is older than the one here");
+    }
+    const same =
+      held.bytes.length === 4 + pair.certificate.length + pair.record.length &&
+      sameBytes(held.bytes, pairBytes(pair));
+    if (!same) return notTaken("pairInvalid", "a record: it has the number of another");
+    if (target !== null && !held.targets.includes(textOf(target))) {
+      return notTaken("targetWrong", "its certificate does not give it that target");
+    }
+    return { ok: true, was: "kept" };
+  }
+
+  #add(key: string, { certificate, view }: Verified): void {
+    const targets = this.#checker.targets(certificate);
+    const entry: Entry = {
+      key,
+      bytes: pairBytes({ certificate: certificate.bytes, record: view.bytes }),
+      sequence: view.sequence,
+      expiresS: view.expiresS,
+      notBeforeS: certificate.notBeforeS,
+      certificateToS: validity(certificate, this.#checker.definition).toS,
+      targets: targets.map(({ target }) => textOf(target)),
+      generation: this.#checker.generation,
+    };
+    this.#entries.set(key, entry);
+    for (const [i, { kind }] of targets.entries()) this.#point(entry.targets[i]!, kind, entry);
+  }
+
+  /** A target leads to one more; where too many share it, the last of them goes. */
+  #point(target: string, kind: number, entry: Entry): void {
+    const place = this.#places.get(target);
+    if (place === undefined) {
+      this.#places.set(target, { kind, entries: [entry] });
+      return;
+    }
+    place.entries.push(entry);
+    if (place.entries.length <= SHARING_MAX) return;
+    const last = place.entries.reduce((a, b) => (outranks(kind, a, b) ? b : a));
+    place.entries.splice(place.entries.indexOf(last), 1);
+  }
+
+  #remove(entry: Entry): void {
+    this.#entries.delete(entry.key);
+    for (const target of entry.targets) {
+      const place = this.#places.get(target);
+      const at = place?.entries.indexOf(entry) ?? -1;
+      if (place === undefined || at < 0) continue;
+      place.entries.splice(at, 1);
+      if (place.entries.length === 0) this.#places.delete(target);
+    }
+  }
+
+  /** Does it count now? If not, it is gone. */
+  #counts(entry: Entry): boolean {
+    const { clock, generation } = this.#checker;
+    const ended =
+      entry.expiresS <= clock.nowMs() / 1_000 || clock.certificateS() > entry.certificateToS;
+    if (!ended && (entry.generation === generation || this.#recheck(entry, generation))) {
+      return true;
+    }
+    this.#remove(entry);
+    this.#count("recordsDropped");
+    return false;
+  }
+
+  #recheck(entry: Entry, generation: number): boolean {
+    const certificate = this.#checker.stillCounts(decodePair(entry.bytes)!.certificate);
+    if (certificate === null) return false;
+    entry.certificateToS = validity(certificate, this.#checker.definition).toS;
+    entry.generation = generation;
+    return true;
+  }
+
+  /** The newest that counts; null: none is stored. */
+  get(target: Uint8Array): Found | null {
+    const place = this.#places.get(textOf(target));
+    if (place === undefined) return null;
+    let best: Entry | null = null;
+    for (const entry of [...place.entries]) {
+      if (!this.#counts(entry)) continue;
+      if (best === null || outranks(place.kind, entry, best)) best = entry;
+    }
+    return best;
+  }
+
+  /** Looks at some more entries, all of them in turn, and drops those that do not count. */
+  sweep(most: number): void {
+    for (let i = 0; i < most; i++) {
+      this.#walk ??= this.#entries.values();
+      const { value, done } = this.#walk.next();
+      if (done) {
+        this.#walk = null;
+        return;
+      }
+      this.#counts(value);
+    }
+  }
+
+  /** All pairs, encoded: for the disk. Borrows: as they are stored. */
+  *pairs(): Generator<Uint8Array, void, undefined> {
+    for (const { bytes } of this.#entries.values()) yield bytes;
+  }
+}

@@ -48,8 +48,15 @@ const must = <Value>(decoded: { ok: true; value: Value } | { ok: false; why: str
 
 /** An authority and what it signs. */
 export class Lab {
+  /** When it is. */
+  readonly nowS: number;
   readonly pair = signingPair(random(32));
-  readonly definition: Definition = this.define(1);
+  readonly definition: Definition;
+
+  constructor(nowS = NOW_S) {
+    this.nowS = nowS;
+    this.definition = this.define(1);
+  }
 
   get networkId(): Uint8Array {
     return this.definition.networkId;
@@ -57,21 +64,21 @@ export class Lab {
 
   define(sequence: number): Definition {
     const cidrs = [prefix("10.66.0.0/16")];
-    const fields = { name: "lab", sequence, issuedS: NOW_S - DAY_S + sequence, cidrs };
+    const fields = { name: "lab", sequence, issuedS: this.nowS - DAY_S + sequence, cidrs };
     const { publicKey, secretKey } = this.pair;
     return must(decodeDefinition(encodeDefinition(fields, firstChain(publicKey), secretKey)));
   }
 
   list(sequence: number, revoked: readonly Member[] = [], more = 0): RevocationList {
     const fields = {
-      ...{ sequence, issuedS: NOW_S, nextUpdateS: NOW_S + DAY_S, epoch: sequence },
+      ...{ sequence, issuedS: this.nowS, nextUpdateS: this.nowS + DAY_S, epoch: sequence },
       ...{ secretCheck: new Uint8Array(32), authority: 0 },
     };
     const ids = [
       ...revoked.map(({ signing }) => revokedId(signing.publicKey)),
       ...Array.from({ length: more }, () => random(16)),
     ];
-    const entries = ids.map((id) => ({ id, issuedBeforeS: NOW_S }));
+    const entries = ids.map((id) => ({ id, issuedBeforeS: this.nowS }));
     return must(decodeList(encodeList(fields, entries, this.networkId, this.pair.secretKey)));
   }
 }
@@ -95,12 +102,12 @@ export class Member {
     return memberId(this.signing.publicKey);
   }
 
-  certificate(notAfterS = NOW_S + 90 * DAY_S, by = this.lab.pair): Uint8Array {
+  certificate(notAfterS = this.lab.nowS + 90 * DAY_S, by = this.lab.pair): Uint8Array {
     return encodeCertificate(
       {
         ...{ flags: this.flags, serial: this.number, name: `m${this.number}`, routes: [] },
         ...{ nodeKey: this.signing.publicKey, handshakeKey: this.identity.publicKey },
-        ...{ notBeforeS: NOW_S - DAY_S, notAfterS, groups: [] },
+        ...{ notBeforeS: this.lab.nowS - DAY_S, notAfterS, groups: [] },
         addresses: [Uint8Array.of(10, 66, this.number >> 8, this.number & 255)],
         signer: { by: "authority", authority: 0 },
       },
@@ -109,12 +116,12 @@ export class Member {
     );
   }
 
-  pair(sequence = 1, certificate = this.certificate(), issuedS = NOW_S): Pair {
+  pair(sequence = 1, certificate = this.certificate(), issuedS = this.lab.nowS): Pair {
     const { hash } = must(decodeCertificate(certificate));
     const record = encodeRecord(
       {
         ...{ epoch: 1, nodeKey: this.signing.publicKey, certificateHash: hash },
-        ...{ sequence: NOW_S * 1_000 + sequence, issuedS, expiresS: issuedS + DAY_S },
+        ...{ sequence: this.lab.nowS * 1_000 + sequence, issuedS, expiresS: issuedS + DAY_S },
       },
       { startId: new Uint8Array(16), suites: 1, candidates: [], announced: [] },
       {
@@ -310,3 +317,14 @@ export class Client {
     return this.heard.findLast(([first]) => first === kind);
   }
 }
+
+/** What a program needs to call as a member. */
+export const callerFile = (member: Member) => {
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+  return {
+    networkId: hex(member.lab.networkId),
+    privateKey: hex(member.identity.privateKey),
+    publicKey: hex(member.identity.publicKey),
+    payload: hex(report(member.pair())),
+  };
+};

@@ -12,6 +12,9 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 const built = new URL("../build/addon.node", import.meta.url);
 const prebuilt = new URL(`../prebuilt/addon-${process.arch}.node`, import.meta.url);
 
+/** Commands that run wherever node does. */
+const WITHOUT_ADDON = ["index"];
+
 /** Does the prebuilt addon load? */
 const loads = () => {
   try {
@@ -44,12 +47,13 @@ const addonProblem = async (program) => {
  * @returns {Promise<string | null>}
  */
 const problem = async (program, entry) => {
+  const [word] = process.argv.slice(2).filter((one) => !one.startsWith("-"));
   if (major < 20 || (major === 20 && minor < 19)) {
     return `Node ${process.versions.node} is too old; install Node 20.19 or newer.`;
   }
   if (process.platform !== "linux") return "This runs on Linux only.";
   if (!existsSync(entry)) return "It is not built yet; run `npm run setup`.";
-  return addonProblem(program);
+  return WITHOUT_ADDON.includes(word) ? null : addonProblem(program);
 };
 
 /**

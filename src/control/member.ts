@@ -9,6 +9,7 @@ import { decodeMemberFile } from "../members/bundle.ts";
 import { decodeDefinition, newerDefinition } from "../members/definition.ts";
 import { openSecret } from "../members/secret.ts";
 import { formatNetworkId, signingPair } from "../members/sign.ts";
+import { BUILT_S } from "../schema/built.ts";
 import type { NetworkConfig } from "../schema/config.ts";
 import type { Identity } from "../schema/identity.ts";
 import { Bootstrap } from "./bootstrap.ts";
@@ -22,8 +23,6 @@ import { NetworkFiles } from "./network-files.ts";
 import type { EndpointsWorld } from "./reach/endpoints.ts";
 import type { ControlTask } from "./task.ts";
 
-/** When this version was made: no clock that is right says less. Raised with each version. */
-const BUILT_S = Date.UTC(2026, 10, 29) / 1_000;
 /** Tuning: names of `bootstrap` are asked for again so often. */
 const ASK_EVERY_MS = 300_000;
 /** Tuning: of prefixes that the configuration announces. */

@@ -15,7 +15,7 @@
 import { Bucket, type Rate } from "../control/strangers/limiter.ts";
 import { TICKET_FOR, Tickets } from "../control/strangers/tickets.ts";
 import type { Mac } from "../noise/mac.ts";
-import { type ChannelKind, KNOCK, OPEN, receiverOf } from "../wire/channel.ts";
+import { type ChannelKind, KNOCK, OPEN, PURPOSE, receiverOf } from "../wire/channel.ts";
 import { field } from "../wire/handshake.ts";
 import { INDEX_TYPE } from "../wire/intro.ts";
 import { sameSockaddr } from "../wire/sockaddr.ts";
@@ -48,8 +48,8 @@ export interface CallerRates {
 // biome-ignore format: a table
 export const CALLER_COUNTS = [
   "knockUnknown", "knockTag", "knockBusy", "openTicket", "openSource", "openBusy", "openReplayed",
-  "openSealed", "openRefused", "callersFull", "channelUnknown", "channelMoved", "channelSealed",
-  "channelRate", "channelInvalid",
+  "openSealed", "openRefused", "callersFull", "joinersEvicted", "channelUnknown", "channelMoved",
+  "channelSealed", "channelRate", "channelInvalid",
 ] as const;
 export type CallerCount = (typeof CALLER_COUNTS)[number];
 
@@ -89,7 +89,7 @@ export interface CallersOptions {
   readonly networks: () => readonly CalleeNetwork[];
   /** Is the KNOCK's tag good enough for an answer? */
   readonly mayKnock: (knock: Uint8Array, networkId: Uint8Array) => boolean;
-  /** A datagram there costs an entry of the kernel's table of neighbours, and there is no budget. */
+  /** May a stranger there be answered? It may cost an entry of the kernel's neighbours. */
   readonly mayAnswer: (to: Uint8Array, local: Uint8Array, nowMs: number) => boolean;
   /**
    * Somebody proved its handshake key and says this (OPEN_PLAIN_BYTES, borrowed). What OPENED says;
@@ -98,7 +98,7 @@ export interface CallersOptions {
   readonly open: (caller: Caller, payload: Uint8Array, nowMs: number) => Uint8Array | null;
   /** A message of type 10, or bytes of the directory (14). Borrowed. False: it means nothing. */
   readonly message: (caller: Caller, type: number, plain: Uint8Array, nowMs: number) => boolean;
-  /** It is not there any more. */
+  /** It is not there any more; one of the same key may have taken its place. */
   readonly onGone: (caller: Caller) => void;
   readonly mac: Mac;
   readonly randomBytes: (bytes: number) => Uint8Array;
@@ -107,11 +107,13 @@ export interface CallersOptions {
   /** May one of this source go on? Asked after a valid ticket. */
   readonly sources: { take(sockaddr: Uint8Array, nowMs: number): boolean };
   readonly rates: CallerRates;
-  /** 65,536 at most. */
+  /** Members and joiners; 65,536 at most. */
   readonly callersMax: number;
+  /** Joiners of these: they cost nobody an invitation, so one more takes the oldest one's place. */
+  readonly joinersMax: number;
 }
 
-const keyText = (key: Uint8Array): string => Buffer.from(key).toString("latin1");
+const keyText = (...keys: readonly Uint8Array[]): string => Buffer.concat(keys).toString("latin1");
 
 export class Callers {
   readonly #options: CallersOptions;
@@ -120,7 +122,10 @@ export class Callers {
   readonly #opens: Bucket;
   /** By place. */
   readonly #entries = new Map<number, Entry>();
+  /** By network and handshake key: networks on one callee know nothing of each other. */
   readonly #byKey = new Map<string, Entry>();
+  /** Those of #entries that join; oldest first. */
+  readonly #joiners = new Set<Entry>();
   /** OPENs that were taken, by ephemeral key, and whose they are; oldest first. */
   readonly #seen = new Map<string, Entry | null>();
   #nextPlace = 0;
@@ -141,9 +146,17 @@ export class Callers {
     return this.#entries.values();
   }
 
-  /** The caller with this handshake key. */
-  byKey(key: Uint8Array): Caller | undefined {
-    return this.#byKey.get(keyText(key));
+  get joiners(): number {
+    return this.#joiners.size;
+  }
+
+  /** The caller of this network with this handshake key. */
+  byKey(networkId: Uint8Array, key: Uint8Array): Caller | undefined {
+    return this.#byKey.get(keyText(networkId, key));
+  }
+
+  #entryFor({ networkId, key }: Pick<Caller, "networkId" | "key">): Entry | undefined {
+    return this.#byKey.get(keyText(networkId, key));
   }
 
   /** Is the number of a sealed datagram one of ours? For who is callee and caller on one port. */
@@ -180,7 +193,7 @@ export class Callers {
     const at = all.findIndex((one) => Buffer.compare(one.networkId, networkId) === 0);
     if (at < 0) return "knockUnknown";
     if (!mayKnock(knock, networkId)) return "knockTag";
-    if (!this.#cards.take(nowMs) || !mayAnswer(from, local, nowMs)) return "knockBusy";
+    if (!mayAnswer(from, local, nowMs) || !this.#cards.take(nowMs)) return "knockBusy";
     const ticket = this.#tickets.make(from, TICKET_FOR.channel + at, nowMs);
     send(answerKnock(all[at]!.card, knock, ticket), from, local);
     return null;
@@ -215,8 +228,6 @@ export class Callers {
     if (opened === null) return "openSealed";
     if (this.#seen.size >= SEEN_MAX) this.#seen.delete(this.#seen.keys().next().value!);
     this.#seen.set(what.ephemeral, null);
-    const place = this.#placeFor(opened.caller, nowMs);
-    if (place < 0) return "callersFull";
     const caller: Caller = {
       networkId: what.networkId,
       purpose: what.open[OPEN.purpose.at]!,
@@ -226,14 +237,19 @@ export class Callers {
       openedMs: nowMs,
       heardMs: nowMs,
     };
+    if (!this.#hasRoom(caller, nowMs)) return "callersFull";
     const { callerNumber } = opened;
     const payload = consider(caller, opened.payload, nowMs);
     if (payload === null) return "openRefused";
+    const place = this.#nextFree();
     const random = viewOf(randomBytes(4)).getUint16(0, true);
     const number = random * 2 ** PLACE_BITS + place;
     const parts = { sender: number, payload, ephemeralPrivate: randomBytes(KEY_BYTES) };
     const made = createOpened(opened, parts);
-    if (made === null) return "openSealed";
+    if (made === null) {
+      this.#options.onGone(caller);
+      return "openSealed";
+    }
     const channel = new Channel(made.keys, callerNumber);
     const budget = new Bucket(this.#options.rates.messages);
     const entry: Entry = Object.assign(caller, { number, channel, budget, answer: made.datagram });
@@ -252,23 +268,34 @@ export class Callers {
     return null;
   }
 
-  /** A place for one more; -1: there is none. Its former channel goes. */
-  #placeFor(key: Uint8Array, nowMs: number): number {
+  /** Is there a place for one more, or does one go for it? */
+  #hasRoom(caller: Caller, nowMs: number): boolean {
     const { callersMax } = this.#options;
-    if (this.#byKey.get(keyText(key)) === undefined && this.#entries.size >= callersMax) {
-      this.tick(nowMs);
-      if (this.#entries.size >= callersMax) return -1;
-    }
+    if (this.#entryFor(caller) !== undefined || this.#entries.size < callersMax) return true;
+    this.tick(nowMs);
+    return this.#entries.size < callersMax || this.#joiners.size > 0;
+  }
+
+  #nextFree(): number {
     do this.#nextPlace = (this.#nextPlace + 1) % 2 ** PLACE_BITS;
     while (this.#entries.has(this.#nextPlace));
     return this.#nextPlace;
   }
 
   #put(place: number, entry: Entry): void {
-    const before = this.#byKey.get(keyText(entry.key));
+    const { callersMax, joinersMax, count } = this.#options;
+    const before = this.#entryFor(entry);
     if (before !== undefined) this.#forget(before);
+    const joins = entry.purpose === PURPOSE.joiner;
+    const [oldest] = this.#joiners;
+    const isFull = this.#entries.size >= callersMax;
+    if (oldest !== undefined && (isFull || (joins && this.#joiners.size >= joinersMax))) {
+      this.#forget(oldest);
+      count("joinersEvicted", 1);
+    }
     this.#entries.set(place, entry);
-    this.#byKey.set(keyText(entry.key), entry);
+    this.#byKey.set(keyText(entry.networkId, entry.key), entry);
+    if (joins) this.#joiners.add(entry);
   }
 
   #entryOf(datagram: Uint8Array): Entry | undefined {
@@ -296,7 +323,7 @@ export class Callers {
 
   /** A message of type 10 unless told otherwise. False: it is gone, or sending was refused. */
   say(caller: Caller, plain: Uint8Array, type = INDEX_TYPE): boolean {
-    const entry = this.#byKey.get(keyText(caller.key));
+    const entry = this.#entryFor(caller);
     const datagram = entry?.channel.seal(type, plain) ?? null;
     if (entry === undefined || datagram === null) return false;
     return this.#options.send(datagram, entry.sockaddr, entry.local);
@@ -304,7 +331,7 @@ export class Callers {
 
   /** It is not welcome any more, or says that it goes. */
   dismiss(caller: Caller): void {
-    const entry = this.#byKey.get(keyText(caller.key));
+    const entry = this.#entryFor(caller);
     if (entry !== undefined) this.#forget(entry);
   }
 
@@ -312,7 +339,8 @@ export class Callers {
     entry.channel.wipe();
     entry.answer = null;
     this.#entries.delete(entry.number % 2 ** PLACE_BITS);
-    this.#byKey.delete(keyText(entry.key));
+    this.#byKey.delete(keyText(entry.networkId, entry.key));
+    this.#joiners.delete(entry);
     this.#options.onGone(entry);
   }
 

@@ -20,7 +20,7 @@ import {
 } from "../wire/channel.ts";
 import { field } from "../wire/handshake.ts";
 
-const TAG_BYTES = 16;
+const KNOCK_TAG_BYTES = 16;
 
 /** What proves a KNOCK. */
 export interface KnockProof {
@@ -33,10 +33,10 @@ export interface KnockProof {
 
 /** BLAKE2b-128, keyed, over all but the tag. */
 const tagOf = (knock: Uint8Array, key: Uint8Array): Uint8Array => {
-  const covered = new Uint8Array(KNOCK_BYTES - TAG_BYTES);
+  const covered = new Uint8Array(KNOCK_BYTES - KNOCK_TAG_BYTES);
   covered.set(knock.subarray(0, KNOCK.tag.at));
-  covered.set(knock.subarray(KNOCK.tag.at + TAG_BYTES), KNOCK.tag.at);
-  const tag = new Uint8Array(TAG_BYTES);
+  covered.set(knock.subarray(KNOCK.tag.at + KNOCK_TAG_BYTES), KNOCK.tag.at);
+  const tag = new Uint8Array(KNOCK_TAG_BYTES);
   sodium.crypto_generichash(tag, covered, key);
   return tag;
 };

@@ -27,8 +27,8 @@ import {
   x25519,
 } from "../noise/transcript.ts";
 import {
+  CHANNEL_BYTES_MAX,
   CHANNEL_KIND,
-  DATAGRAM_BYTES,
   makeDatagram,
   OPEN,
   OPEN_HEAD_BYTES,
@@ -99,7 +99,7 @@ const tokenKey = (transcript: Transcript, product: Uint8Array): Uint8Array => {
 /** Message 1; null: the callee's key is nobody's. */
 export const createOpen = (parts: OpenParts): Opening | null => {
   const { us, callee, ephemeralPrivate } = parts;
-  const datagram = makeDatagram(CHANNEL_KIND.open, DATAGRAM_BYTES);
+  const datagram = makeDatagram(CHANNEL_KIND.open, CHANNEL_BYTES_MAX);
   datagram[OPEN.purpose.at] = parts.purpose;
   datagram.set(parts.ticket, OPEN.ticket.at);
   viewOf(datagram).setUint32(OPEN.sender.at, parts.sender, true);
@@ -149,7 +149,7 @@ export const consumeOpen = (
   return { ...transcript, caller, callerEphemeral: ephemeral, callerNumber, payload };
 };
 
-/** Message 2 and the callee's keys. Takes: `opened`, `ephemeralPrivate`. Null: a key is nobody's. */
+/** Message 2 and the callee's keys; null: a key is nobody's. Takes: `opened`, the private key. */
 export const createOpened = (
   opened: Opened,
   parts: {

@@ -10,7 +10,7 @@
  * A network has one from its first day, empty. Of two, that of the newer authority is the newer
  * one, then that of the higher sequence: so a former authority's key poisons nothing.
  */
-
+import type { Standing } from "../wire/digests.ts";
 import { compareBytes, copyOf, type Decoded, Reader, refused, Writer } from "./bytes.ts";
 import type { Certificate } from "./certificate.ts";
 import { authorityAt, type Definition } from "./definition.ts";
@@ -124,6 +124,12 @@ export const listProblem = (list: RevocationList, definition: Definition): strin
     ? null
     : "its signature is wrong";
 };
+
+/** How new a list is. */
+export const standingOf = ({ authority, sequence }: RevocationList): Standing => ({
+  chain: authority,
+  sequence,
+});
 
 /** Is `a` newer than `b`? */
 export const newerList = (a: RevocationList, b: RevocationList): boolean =>

@@ -27,7 +27,7 @@ export const PROOF = { none: 0, secret: 1, invitation: 2 } as const;
 export const PURPOSE = { member: 0, joiner: 1 } as const;
 
 /** Protocol: no datagram is longer. */
-export const DATAGRAM_BYTES = 1_232;
+export const CHANNEL_BYTES_MAX = 1_232;
 /** KNOCK and CARD. */
 export const KNOCK_BYTES = 192;
 /** AEAD tag. */
@@ -62,7 +62,7 @@ export const OPEN = {
   sender: { at: 24, bytes: 4 },     // the caller's number of the channel
   ephemeral: { at: 32, bytes: 32 },
   static: { at: 64, bytes: KEY_BYTES + SEAL_BYTES },
-  payload: { at: 112, bytes: DATAGRAM_BYTES - 112 },
+  payload: { at: 112, bytes: CHANNEL_BYTES_MAX - 112 },
 } as const satisfies Readonly<Record<string, Range>>;
 /** Bytes in front of the ephemeral key, which the handshake hashes in. */
 export const OPEN_HEAD_BYTES = 32;
@@ -84,7 +84,7 @@ export const SEALED = {
 } as const satisfies Readonly<Record<string, Range>>;
 export const SEALED_HEAD_BYTES = 24;
 /** What a channel carries in one datagram. */
-export const CHANNEL_PLAIN_BYTES = DATAGRAM_BYTES - SEALED_HEAD_BYTES - SEAL_BYTES;
+export const CHANNEL_PLAIN_BYTES = CHANNEL_BYTES_MAX - SEALED_HEAD_BYTES - SEAL_BYTES;
 
 export type ChannelKind = "knock" | "card" | "open" | "opened" | "channel" | "directory";
 
@@ -104,7 +104,8 @@ const isSealed = (datagram: Uint8Array): boolean =>
  */
 export const channelKind = (datagram: Uint8Array): ChannelKind | null => {
   const { length } = datagram;
-  if (length < SEALED_HEAD_BYTES || length > DATAGRAM_BYTES || !zeros(datagram, 1, 4)) return null;
+  if (length < SEALED_HEAD_BYTES || length > CHANNEL_BYTES_MAX || !zeros(datagram, 1, 4))
+    return null;
   const kind = datagram[4]!;
   if (datagram[0] === DIRECTORY_TYPE) return kind === 0 && isSealed(datagram) ? "directory" : null;
   if (datagram[0] !== INDEX_TYPE) return null;
@@ -114,7 +115,7 @@ export const channelKind = (datagram: Uint8Array): ChannelKind | null => {
     case CHANNEL_KIND.card:
       return length === KNOCK_BYTES && zeros(datagram, 5, 8) ? "card" : null;
     case CHANNEL_KIND.open:
-      return length === DATAGRAM_BYTES && zeros(datagram, 6, 8) && zeros(datagram, 28, 32)
+      return length === CHANNEL_BYTES_MAX && zeros(datagram, 6, 8) && zeros(datagram, 28, 32)
         ? "open"
         : null;
     case CHANNEL_KIND.opened:

@@ -51,6 +51,13 @@ export interface Standing {
   readonly sequence: number;
 }
 
+/** Of nothing. */
+export const NO_STANDING: Standing = { chain: 0, sequence: 0 };
+
+/** Is `a` newer than `b`? */
+export const isNewer = (a: Standing, b: Standing): boolean =>
+  a.chain !== b.chain ? a.chain > b.chain : a.sequence > b.sequence;
+
 /** A member and the sequence of its record. */
 export interface Entry {
   readonly id: number;

@@ -13,13 +13,13 @@ export interface Ban {
 
 // biome-ignore format: a table
 export const BANS: readonly Ban[] = [
-  { what: "Date.now", pattern: /\bDate\.now\b|\bnew Date\(\)/, allowed: ["src/control/main.ts", "src/commands/network/clock.ts", "src/schema/load-config.ts"], instead: "the argument nowMs or unixMs" },
-  { what: "performance.now", pattern: /\bperformance\.now\b/, allowed: ["src/workers/pool.ts"], instead: "the argument nowMs; addon.bootMs() in */main.ts" },
+  { what: "Date.now", pattern: /\bDate\.now\b|\bnew Date\(\)/, allowed: ["src/control/main.ts", "src/index-node/main.ts", "src/commands/network/clock.ts", "src/schema/load-config.ts"], instead: "the argument nowMs or unixMs" },
+  { what: "performance.now", pattern: /\bperformance\.now\b/, allowed: ["src/workers/pool.ts", "src/index-node/main.ts"], instead: "the argument nowMs; addon.bootMs() in */main.ts" },
   { what: "setEndpoint", pattern: /\.(?:setEndpoint|forgetHeard|leave)\(/, allowed: ["src/control/reach/endpoints.ts", "src/io/rehearsal.ts", "src/memory/peers.ts"], instead: "Endpoints, the one owner of where a peer is" },
   { what: "a change of the roster", pattern: /\broster\.(?:add|remove|reset|change|setAllowedIps)\(/, allowed: ["src/control/peer-changes.ts"], instead: "Changes: apply, admit, amend or dismiss" },
   { what: "another active peer", pattern: /\bgroups\.setActive\(/, allowed: ["src/control/control.ts"], instead: "Control.failOver, which has what waits follow" },
   { what: "Math.random", pattern: /\bMath\.random\b/, allowed: ["src/control/main.ts"], instead: "the random source that is passed in" },
-  { what: "setTimeout and setInterval", pattern: /(?<![.\w])set(?:Timeout|Interval)\(|"node:timers\/promises"/, allowed: ["src/control/main.ts", "src/control/timer.ts", "src/engine.ts", "src/wireguard.ts", "src/client.ts", "src/commands/", "src/demo/"], instead: "a deadline that */main.ts asks for, or control/timer.ts" },
+  { what: "setTimeout and setInterval", pattern: /(?<![.\w])set(?:Timeout|Interval)\(|"node:timers\/promises"/, allowed: ["src/control/main.ts", "src/control/timer.ts", "src/index-node/main.ts", "src/engine.ts", "src/wireguard.ts", "src/client.ts", "src/commands/", "src/demo/"], instead: "a deadline that */main.ts asks for, or control/timer.ts" },
   { what: "new SharedArrayBuffer", pattern: /\bnew SharedArrayBuffer\b/, allowed: ["src/memory/region.ts"], instead: "a region of src/memory/layout.ts" },
   { what: "a number as index into a shared view", pattern: /\b(?:u8|i32|u32|f64|u64)\[\d/, allowed: [], instead: "fieldWord() of the field" },
   { what: "Atomics on a number", pattern: /\bAtomics\.\w+\([^,()]+, \d/, allowed: [], instead: "fieldWord() of the field" },

@@ -78,6 +78,7 @@ const world = (lose: (kind: string) => boolean = () => false) => {
     sources: { take: () => true },
     rates: { cards: RATE, opens: RATE, source: RATE, messages: RATE },
     callersMax: 2,
+    joinersMax: 1,
   });
   const callee = new Callee({
     networkId,

@@ -1,11 +1,13 @@
 /** revocations, secrets, push — lists in pieces, what holds, and who gets it until it says so. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Link } from "../../src/control/network/links.ts";
 import { Push } from "../../src/control/network/push.ts";
-import { isNewer, Revocations, standingOf } from "../../src/control/network/revocations.ts";
+import { Revocations } from "../../src/control/network/revocations.ts";
 import { Secrets } from "../../src/control/network/secrets.ts";
-import type { RevocationList } from "../../src/members/revocation-list.ts";
+import { type RevocationList, standingOf } from "../../src/members/revocation-list.ts";
+import { isNewer } from "../../src/wire/digests.ts";
 import { FRAME_KINDS } from "../../src/wire/frames.ts";
 import {
   decodePiece,

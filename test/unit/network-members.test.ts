@@ -1,9 +1,11 @@
 /** members (of the network), digests, statements — found by each key; what all come to. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bucketSpan, Digests } from "../../src/control/network/digests.ts";
 import { Members } from "../../src/control/network/members.ts";
-import { idOfRecord, memberId, RealVerifier } from "../../src/control/network/statement.ts";
+import { idOfRecord, RealVerifier } from "../../src/control/network/statement.ts";
+import { memberId } from "../../src/members/member-id.ts";
 import { decodeRecord } from "../../src/members/record.ts";
 import { BUCKETS, ID_MAX } from "../../src/wire/digests.ts";
 import {

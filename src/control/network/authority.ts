@@ -8,6 +8,7 @@
  *
  * Thread: control.
  */
+
 import { decodeRevocationsFile, sealedFor } from "../../members/bundle.ts";
 import {
   type Definition,
@@ -15,16 +16,16 @@ import {
   newestAuthority,
   successorProblem,
 } from "../../members/definition.ts";
-import { decodeList, type RevocationList } from "../../members/revocation-list.ts";
+import { decodeList, type RevocationList, standingOf } from "../../members/revocation-list.ts";
 import { openSecret } from "../../members/secret.ts";
-import type { Root, Standing } from "../../wire/digests.ts";
+import { isNewer, type Root, type Standing } from "../../wire/digests.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { decodeAck, decodePiece, decodeSecret, encodeAck } from "../../wire/network-frames.ts";
 import type { CountName } from "./counts.ts";
 import type { FrameRefusal } from "./gossip.ts";
 import type { Link } from "./links.ts";
 import { Push } from "./push.ts";
-import { isNewer, Revocations, standingOf } from "./revocations.ts";
+import { Revocations } from "./revocations.ts";
 import { Secrets } from "./secrets.ts";
 import type { Disk } from "./store.ts";
 import type { NetworkWorld } from "./world.ts";

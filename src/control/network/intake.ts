@@ -9,9 +9,11 @@
  * signature, its time. A record that has expired is refused from gossip; of somebody who shows
  * itself it is a hint where it was, and its certificate counts. Thread: control.
  */
+
 import { sameBytes } from "../../members/bytes.ts";
 import { type Certificate, validity } from "../../members/certificate.ts";
 import type { Definition } from "../../members/definition.ts";
+import { memberId } from "../../members/member-id.ts";
 import { decodeRecord } from "../../members/record.ts";
 import type { Shown } from "../../wire/network-frames.ts";
 import type { Admission } from "./admission.ts";
@@ -21,7 +23,7 @@ import type { Link } from "./links.ts";
 import { type Known, MEMBERS_MAX, type Members } from "./members.ts";
 import { NOBODY, type Refusals } from "./refusals.ts";
 import type { Revocations } from "./revocations.ts";
-import { idOfRecord, memberId, recordMatches, type Statement, type Verifier } from "./statement.ts";
+import { idOfRecord, recordMatches, type Statement, type Verifier } from "./statement.ts";
 
 /** Tuning: records that may wait to be verified. */
 const QUEUE_MAX = 1_024;

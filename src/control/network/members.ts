@@ -8,10 +8,11 @@
  *
  * Nothing is judged here: what is put in was verified and judged (intake.ts). Thread: control.
  */
+import { memberId } from "../../members/member-id.ts";
 import type { Entry } from "../../wire/digests.ts";
 import { Digests } from "./digests.ts";
 import { SlotTable } from "./slot-table.ts";
-import { memberId, type Statement } from "./statement.ts";
+import type { Statement } from "./statement.ts";
 import type { Handle } from "./world.ts";
 
 /** Tuning: more are not known. */

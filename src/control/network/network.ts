@@ -9,7 +9,9 @@
  * The world around it comes in as a NetworkWorld: so one process holds one, or ten thousand on
  * virtual time. Every method returns at once. Thread: control.
  */
+
 import type { Certificate } from "../../members/certificate.ts";
+import { memberId } from "../../members/member-id.ts";
 import { formatNodeId } from "../../members/sign.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { sameSockaddr } from "../../wire/sockaddr.ts";
@@ -24,7 +26,7 @@ import { Parts } from "./parts.ts";
 import { type Publication, Publications } from "./publication.ts";
 import { NOBODY } from "./refusals.ts";
 import { Report } from "./report.ts";
-import { idOfRecord, memberId } from "./statement.ts";
+import { idOfRecord } from "./statement.ts";
 import { Talk } from "./talk.ts";
 import type { Handle, NetworkWorld } from "./world.ts";
 

@@ -8,8 +8,10 @@
  *
  * Thread: control.
  */
+
 import { type Certificate, validity } from "../../members/certificate.ts";
 import { type Definition, decodeDefinition, newerDefinition } from "../../members/definition.ts";
+import { memberId } from "../../members/member-id.ts";
 import type { RevocationList } from "../../members/revocation-list.ts";
 import { encodeRoot, type Root } from "../../wire/digests.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
@@ -26,7 +28,7 @@ import type { NetworkOptions } from "./options.ts";
 import { OwnRecord } from "./own-record.ts";
 import { Reach } from "./reach.ts";
 import { NOBODY, Refusals } from "./refusals.ts";
-import { memberId, RealVerifier, type Statement, type Verifier } from "./statement.ts";
+import { RealVerifier, type Statement, type Verifier } from "./statement.ts";
 import { Disk, type OwnState } from "./store.ts";
 import { Upkeep } from "./upkeep.ts";
 import type { Handle, NetworkWorld } from "./world.ts";

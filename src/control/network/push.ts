@@ -7,12 +7,12 @@
  *
  * Whoever sends us a piece of our own list has it, and gets none. Thread: control.
  */
-import type { RevocationList } from "../../members/revocation-list.ts";
-import type { Standing } from "../../wire/digests.ts";
+
+import { type RevocationList, standingOf } from "../../members/revocation-list.ts";
+import { isNewer, type Standing } from "../../wire/digests.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { type Ack, encodePiece, encodeSecret, PIECE_BYTES } from "../../wire/network-frames.ts";
 import type { Link } from "./links.ts";
-import { isNewer, standingOf } from "./revocations.ts";
 import type { HeldSecret } from "./secrets.ts";
 
 /** Protocol: "revoked within 5 s" allows ten of these. */

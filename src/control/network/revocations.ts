@@ -16,8 +16,9 @@ import {
   newerList,
   type RevocationList,
   revocationProblem,
+  standingOf,
 } from "../../members/revocation-list.ts";
-import type { Standing } from "../../wire/digests.ts";
+import { isNewer, NO_STANDING, type Standing } from "../../wire/digests.ts";
 import { PIECE_BYTES, type Piece } from "../../wire/network-frames.ts";
 import type { Statement } from "./statement.ts";
 
@@ -29,17 +30,6 @@ const IDLE_MS = 3_000;
 const WHOLE_MS = 2_000;
 /** Tuning: pieces of a member whose list was wrong, or never whole, are not taken for so long. */
 const DISTRUST_MS = 30_000;
-
-export const NO_STANDING: Standing = { chain: 0, sequence: 0 };
-
-/** Is `a` newer than `b`? */
-export const isNewer = (a: Standing, b: Standing): boolean =>
-  a.chain !== b.chain ? a.chain > b.chain : a.sequence > b.sequence;
-
-export const standingOf = ({ authority, sequence }: RevocationList): Standing => ({
-  chain: authority,
-  sequence,
-});
 
 export type ListVerdict =
   | { readonly ok: true; readonly list: RevocationList }

@@ -15,6 +15,7 @@ import {
 } from "../../members/certificate.ts";
 import type { Definition } from "../../members/definition.ts";
 import { KEY_BYTES } from "../../members/fields.ts";
+import { memberId } from "../../members/member-id.ts";
 import {
   decodeRecord,
   openRecord,
@@ -22,22 +23,13 @@ import {
   type RecordView,
   recordSigned,
 } from "../../members/record.ts";
-import { type RevocationList, revokedId } from "../../members/revocation-list.ts";
+import type { RevocationList } from "../../members/revocation-list.ts";
 import { hashOf, shortHash } from "../../members/sign.ts";
 import type { Shown } from "../../wire/network-frames.ts";
 
 const TWO_32 = 2 ** 32;
-const SAFE_HIGH = 2 ** 21;
 /** Tuning: verified certificates that are remembered beside those that members have. */
 const CERTIFICATES_KEPT = 256;
-
-/** The first 53 bits of what names a node in the revocation list: names a member in digests. */
-export const idOfRevoked = (revoked: Uint8Array): number => {
-  const view = new DataView(revoked.buffer, revoked.byteOffset);
-  return (view.getUint32(4, true) % SAFE_HIGH) * TWO_32 + view.getUint32(0, true);
-};
-
-export const memberId = (nodeKey: Uint8Array): number => idOfRevoked(revokedId(nodeKey));
 
 /** Where the node key stands in a record. */
 const NODE_KEY_AT = 6;

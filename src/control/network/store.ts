@@ -11,11 +11,11 @@
  *
  * A damaged file is as none: that is said, and counted. What is signed is verified again.
  */
+
 import { Reader, Writer } from "../../members/bytes.ts";
 import { hashOf } from "../../members/sign.ts";
-import type { Standing } from "../../wire/digests.ts";
+import { NO_STANDING, type Standing } from "../../wire/digests.ts";
 import { SOCKADDR_BYTES } from "../../wire/sockaddr.ts";
-import { NO_STANDING } from "./revocations.ts";
 import type { Store } from "./world.ts";
 
 const MAGIC = Buffer.from("p2pn\x01", "latin1");

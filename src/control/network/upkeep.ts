@@ -7,8 +7,10 @@
  *
  * Thread: control.
  */
+
 import { certificateProblem, validity } from "../../members/certificate.ts";
 import type { Definition } from "../../members/definition.ts";
+import { idOfRevoked } from "../../members/member-id.ts";
 import { type RevocationList, revocationsOf } from "../../members/revocation-list.ts";
 import type { Admission } from "./admission.ts";
 import type { Clock } from "./clock.ts";
@@ -16,7 +18,6 @@ import type { CountName } from "./counts.ts";
 import type { Members } from "./members.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Revocations } from "./revocations.ts";
-import { idOfRevoked } from "./statement.ts";
 
 /**
  * Tuning: a member whose record has expired, and who showed itself last, so long ago is forgotten:

@@ -1,0 +1,400 @@
+/**
+ * service — what a callee does in the channels of one network: index nodes, and members that store.
+ *
+ *     OPEN, REPORT  certificate, record, handshake key that the channel proved ─▶ guest, OBSERVED
+ *     SHOW          a newer record of the guest itself          ASK  ─▶ FOUND
+ *     standings     newer there: fetched; newer here: NOTIFY, and PIECE when asked (spread.ts)
+ *     FORWARD       to a guest of the same network              TOKENS, JOIN …  joining.ts
+ *
+ * Nobody is believed: what is stored or passed on is verified, what is refused is refused in
+ * silence and counted by name, and everything has a bound. Whoever is revoked loses channel and
+ * record at once. Pure: clock, randomness and sending come in. Times are boot-clock milliseconds.
+ *
+ * Source: docs/PROTOCOL.md, "Channels: types 10 and 14". Thread: control, or the index node's.
+ */
+import { sameBytes } from "../members/bytes.ts";
+import { CERTIFICATE_FLAG, type Certificate } from "../members/certificate.ts";
+import { memberId } from "../members/member-id.ts";
+import { revocationProblem } from "../members/revocation-list.ts";
+import { DIRECTORY_TYPE, PURPOSE } from "../wire/channel.ts";
+import {
+  decodeAsk,
+  decodeJoin,
+  decodePassed,
+  decodeReport,
+  decodeShow,
+  decodeTokens,
+  encodeFound,
+  encodeObserved,
+  encodePassed,
+  encodeShow,
+  MESSAGE,
+  type Report,
+} from "../wire/index-messages.ts";
+import type { Pair } from "../wire/intro.ts";
+import { sockaddrHost, sockaddrPort } from "../wire/sockaddr.ts";
+import type { Caller } from "./callers.ts";
+import { Forwards } from "./forwards.ts";
+import { type Guest, Guests } from "./guests.ts";
+import { Joining } from "./joining.ts";
+import type { Lists } from "./lists.ts";
+import type { CountService } from "./service-counts.ts";
+import type { Shelf } from "./shelf.ts";
+import { Spread } from "./spread.ts";
+
+/** Tuning: a caller reports again within this; a callee forgets it after four times as long. */
+const AGAIN_S = 60;
+/** Tuning: members that are shown for one REPORT. */
+const SHOWN_MAX = 8;
+/** Tuning: questions that are looked up at a time. */
+const ASKS_MAX = 256;
+/** Tuning: guests and records that are looked at again, and how often. */
+const LOOKED_AT_MAX = 64;
+const LOOK_MS = 1_000;
+/** Tuning: between two ticks, when something waits, and when nothing does. */
+const SOON_MS = 50;
+const LATER_MS = 1_000;
+
+export interface ServiceOptions {
+  readonly lists: Lists;
+  readonly shelf: Shelf;
+  /** Callers.say, Callers.dismiss. */
+  readonly say: (caller: Caller, message: Uint8Array) => boolean;
+  readonly dismiss: (caller: Caller) => void;
+  /** Who has this target; the answer may come later, and comes once. */
+  readonly lookUp: (target: Uint8Array, answer: (pair: Pair | null) => void) => void;
+  /** Bytes of the directory; borrowed. False: they mean nothing. */
+  readonly directory: (guest: Guest, bytes: Uint8Array, nowMs: number) => boolean;
+  /** A member came, or is gone. */
+  readonly onGuest: (guest: Guest, here: boolean) => void;
+  /** A newer one holds: PIECE_OF. */
+  readonly onLists: (what: number) => void;
+  /** A random number below 2^53. */
+  readonly number: () => number;
+  readonly count: CountService;
+}
+
+type Handler = (guest: Guest, plain: Uint8Array, nowMs: number) => boolean;
+
+export class Service {
+  readonly #options: ServiceOptions;
+  readonly guests = new Guests();
+  readonly #spread: Spread;
+  readonly #joining: Joining;
+  readonly #forwards = new Forwards();
+  /** Guests who are to be told something. */
+  readonly #speaking = new Set<Guest>();
+  readonly #handlers: ReadonlyMap<number, Handler>;
+  #looked: Iterator<Guest> | null = null;
+  #lookedMs = Number.NEGATIVE_INFINITY;
+  #asking = 0;
+
+  constructor(options: ServiceOptions) {
+    const { lists, count, onLists } = options;
+    this.#options = options;
+    this.#spread = new Spread({
+      lists,
+      guests: this.guests,
+      tell: (guest, message) => this.#tell(guest, message),
+      answer: (guest, message, nowMs) => this.#answer(guest, message, nowMs),
+      onTaken: (what) => {
+        this.#looked = null;
+        this.#cutRevoked();
+        onLists(what);
+      },
+      count,
+    });
+    this.#joining = new Joining({
+      guests: this.guests,
+      say: options.say,
+      tell: (guest, message) => this.#tell(guest, message),
+      number: options.number,
+      count,
+    });
+    this.#handlers = new Map<number, Handler>([
+      [MESSAGE.report, (guest, plain, nowMs) => this.#report(guest, plain, nowMs)],
+      [MESSAGE.show, (guest, plain) => this.#show(guest, plain)],
+      [MESSAGE.ask, (guest, plain, nowMs) => this.#ask(guest, plain, nowMs)],
+      [MESSAGE.wantPiece, (guest, plain, nowMs) => this.#spread.wantPiece(guest, plain, nowMs)],
+      [MESSAGE.piece, (guest, plain, nowMs) => this.#spread.piece(guest, plain, nowMs)],
+      [MESSAGE.forward, (guest, plain, nowMs) => this.#forward(guest, plain, nowMs)],
+      [MESSAGE.tokens, (guest, plain, nowMs) => this.#tokens(guest, plain, nowMs)],
+      [MESSAGE.joinAnswer, (guest, plain, nowMs) => this.#joinAnswer(guest, plain, nowMs)],
+    ]);
+  }
+
+  get enrollers(): number {
+    return this.#joining.mailbox.enrollers;
+  }
+
+  get wishes(): number {
+    return this.#joining.mailbox.wishes;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // Channels
+
+  /** Callers' `open`: what OPENED says; null: refused. */
+  open(caller: Caller, payload: Uint8Array, nowMs: number): Uint8Array | null {
+    const joins = caller.purpose === PURPOSE.joiner;
+    if (joins && payload[0] === MESSAGE.join) {
+      const wish = decodeJoin(payload);
+      if (wish !== null) {
+        return this.#joining.wish(caller, wish, nowMs) ? this.#observed(caller) : null;
+      }
+    }
+    const report = joins || payload[0] !== MESSAGE.report ? null : decodeReport(payload);
+    if (report === null || report.pair === null) {
+      this.#options.count("openInvalid");
+      return null;
+    }
+    const certificate = this.#believed(caller, report.pair);
+    if (certificate === null) return null;
+    const before = this.guests.byId(memberId(certificate.nodeKey));
+    if (before !== undefined) this.#leave(before);
+    const guest = this.guests.add(caller, certificate, report.standings);
+    if (guest.outbox.waits) this.#speaking.add(guest);
+    this.#options.onGuest(guest, true);
+    this.#heard(guest, report, nowMs);
+    return this.#observed(caller);
+  }
+
+  /** Callers' `message`. False: it means nothing. */
+  message(caller: Caller, type: number, plain: Uint8Array, nowMs: number): boolean {
+    const guest = this.guests.of(caller);
+    const { dismiss, directory, count } = this.#options;
+    if (type === DIRECTORY_TYPE) {
+      const taken = guest !== undefined && directory(guest, plain, nowMs);
+      if (!taken) count("directoryRefused");
+      return true;
+    }
+    if (plain[0] === MESSAGE.bye) {
+      dismiss(caller);
+      return true;
+    }
+    if (guest === undefined) return this.#joiner(caller, plain, nowMs);
+    return this.#handlers.get(plain[0] ?? 0)?.(guest, plain, nowMs) ?? false;
+  }
+
+  #joiner(caller: Caller, plain: Uint8Array, nowMs: number): boolean {
+    const wish = plain[0] === MESSAGE.join ? decodeJoin(plain) : null;
+    if (wish === null) return false;
+    this.#joining.wish(caller, wish, nowMs);
+    return true;
+  }
+
+  /** Callers' `onGone`. */
+  gone(caller: Caller): void {
+    this.#joining.gone(caller);
+    const guest = this.guests.remove(caller);
+    if (guest === undefined) return;
+    this.#leave(guest);
+    this.#options.onGuest(guest, false);
+  }
+
+  #leave(guest: Guest): void {
+    this.#spread.forget(guest);
+    this.#speaking.delete(guest);
+  }
+
+  /** Says it as soon as the pace allows it. */
+  #tell(guest: Guest, message: Uint8Array): void {
+    if (guest.outbox.push(message)) this.#speaking.add(guest);
+    else this.#options.count("answerRate");
+  }
+
+  /** Answers at once; counted where the guest has had its share. */
+  #answer(guest: Guest, message: Uint8Array, nowMs: number): boolean {
+    if (guest.outbox.take(nowMs)) this.#options.say(guest.caller, message);
+    else this.#options.count("answerRate");
+    return true;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // REPORT, SHOW
+
+  /** The certificate of a pair that is the caller's own, stored if it is newer; null: counted. */
+  #believed(caller: Caller, pair: Pair): Certificate | null {
+    const { shelf, count } = this.#options;
+    const checked = shelf.check(pair);
+    if (!checked.ok) {
+      count(checked.reason);
+      return null;
+    }
+    const { certificate } = checked;
+    if (!sameBytes(certificate.handshakeKey, caller.key)) {
+      count("pairOfAnother");
+      return null;
+    }
+    const put = shelf.put(pair);
+    if (put !== "kept") count(put === "taken" ? "recordsTaken" : put);
+    return certificate;
+  }
+
+  #observed(caller: Caller): Uint8Array {
+    const { lists, shelf } = this.#options;
+    return encodeObserved({
+      address: sockaddrHost(caller.sockaddr),
+      port: sockaddrPort(caller.sockaddr),
+      againS: AGAIN_S,
+      members: shelf.size,
+      standings: lists.standings,
+    });
+  }
+
+  #heard(guest: Guest, { others, standings }: Report, nowMs: number): void {
+    const { shelf, count } = this.#options;
+    guest.standings = standings;
+    this.#joining.mailbox.heard(guest.id, nowMs);
+    this.#spread.compare(guest, nowMs);
+    if (!others) return;
+    for (const id of this.guests.others(guest.id, SHOWN_MAX)) {
+      const pair = shelf.byId(id);
+      if (pair === null) continue;
+      this.#tell(guest, encodeShow(MESSAGE.shown, pair));
+      count("shown");
+    }
+  }
+
+  #report(guest: Guest, plain: Uint8Array, nowMs: number): boolean {
+    const report = decodeReport(plain);
+    if (report === null) return false;
+    if (report.pair !== null && !this.#renew(guest, report.pair)) return true;
+    this.#heard(guest, report, nowMs);
+    return this.#answer(guest, this.#observed(guest.caller), nowMs);
+  }
+
+  #show(guest: Guest, plain: Uint8Array): boolean {
+    const pair = decodeShow(plain);
+    if (pair !== null) this.#renew(guest, pair);
+    return pair !== null;
+  }
+
+  #renew(guest: Guest, pair: Pair): boolean {
+    const certificate = this.#believed(guest.caller, pair);
+    if (certificate === null) return false;
+    if (!sameBytes(certificate.nodeKey, guest.certificate.nodeKey)) {
+      this.#options.count("pairOfAnother");
+      return false;
+    }
+    if (certificate.notBeforeS >= guest.certificate.notBeforeS) guest.certificate = certificate;
+    return true;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // Questions, pieces, FORWARD
+
+  #ask(guest: Guest, plain: Uint8Array, nowMs: number): boolean {
+    const { lookUp, say, count } = this.#options;
+    const asked = decodeAsk(plain);
+    if (asked === null) return false;
+    if (!guest.outbox.take(nowMs)) count("answerRate");
+    else if (this.#asking >= ASKS_MAX) count("asksFull");
+    else {
+      this.#asking++;
+      lookUp(asked.target, (pair) => {
+        this.#asking--;
+        if (this.guests.of(guest.caller) !== guest) return;
+        if (pair !== null) count("answered");
+        say(guest.caller, encodeFound({ question: asked.question, pair }));
+      });
+    }
+    return true;
+  }
+
+  #forward(guest: Guest, plain: Uint8Array, nowMs: number): boolean {
+    const { count } = this.#options;
+    const passed = decodePassed(plain);
+    if (passed === null) return false;
+    const to = this.guests.byId(passed.id);
+    if (to === undefined || to === guest) count("forwardUnknown");
+    else if (!this.#forwards.take(guest.id, to.id, nowMs)) count("forwardRate");
+    else {
+      const body = passed.body.slice();
+      this.#answer(to, encodePassed(MESSAGE.forwarded, { id: guest.id, body }), nowMs);
+      count("forwarded");
+    }
+    return true;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // Invitations
+
+  /** May it enrol others? */
+  #enrols({ certificate }: Guest): boolean {
+    const may = (certificate.flags & CERTIFICATE_FLAG.enrol) !== 0;
+    if (!may) this.#options.count("tokensRefused");
+    return may;
+  }
+
+  #tokens(guest: Guest, plain: Uint8Array, nowMs: number): boolean {
+    const hashes = decodeTokens(plain);
+    if (hashes === null) return false;
+    if (this.#enrols(guest)) this.#joining.register(guest, hashes, nowMs);
+    return true;
+  }
+
+  #joinAnswer(guest: Guest, plain: Uint8Array, nowMs: number): boolean {
+    const passed = decodePassed(plain);
+    if (passed === null) return false;
+    if (this.#enrols(guest)) this.#joining.answer(guest, passed, nowMs);
+    return true;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // The authority's word
+
+  /** A list or a definition that somebody brought. A clause: it is refused; null: it holds. */
+  take(what: number, bytes: Uint8Array): string | null {
+    return this.#spread.take(what, bytes);
+  }
+
+  #cutRevoked(): void {
+    const { list } = this.#options.lists;
+    if (list === null) return;
+    for (const guest of [...this.guests.all()]) {
+      if (revocationProblem(list, guest.certificate) !== null) this.#cut(guest);
+    }
+  }
+
+  #cut(guest: Guest): void {
+    this.#joining.mailbox.strike(guest.id);
+    this.#options.count("callersCut");
+    this.#options.dismiss(guest.caller);
+  }
+
+  /** Some more guests and records: whose certificate has ended goes. */
+  #look(): void {
+    const { shelf, count } = this.#options;
+    for (let i = 0; i < LOOKED_AT_MAX; i++) {
+      this.#looked ??= this.guests.all()[Symbol.iterator]();
+      const { value, done } = this.#looked.next();
+      if (done) this.#looked = null;
+      if (done) break;
+      if (shelf.problem(value.certificate) !== null) this.#cut(value);
+    }
+    const dropped = shelf.sweep(LOOKED_AT_MAX);
+    if (dropped > 0) count("recordsDropped", dropped);
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // Time
+
+  /** When tick() is to be called next. */
+  dueMs(nowMs: number): number {
+    const waits = this.#speaking.size > 0 || this.#spread.busy || this.#joining.speaking > 0;
+    return nowMs + (waits ? SOON_MS : LATER_MS);
+  }
+
+  tick(nowMs: number): void {
+    this.#spread.tick(nowMs);
+    this.#joining.tick(nowMs);
+    for (const guest of this.#speaking) {
+      guest.outbox.flush((message) => this.#options.say(guest.caller, message), nowMs);
+      if (!guest.outbox.waits) this.#speaking.delete(guest);
+    }
+    if (nowMs - this.#lookedMs < LOOK_MS) return;
+    this.#lookedMs = nowMs;
+    this.#look();
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * knocks — which KNOCKs are answered: so many of one source, and few of addresses on our own links,
+ * each of which may cost an entry of the kernel's table of neighbours. Pure.
+ *
+ * Source: security.md 22 and 38. Times are boot-clock milliseconds.
+ */
+import { Bucket, Limiter, type SourceHash } from "../control/strangers/limiter.ts";
+import type { Cidr } from "../wire/cidr.ts";
+import { sockaddrHost } from "../wire/sockaddr.ts";
+
+/** Tuning: KNOCKs of one IPv4 address or IPv6 /64; a site behind one address has many members. */
+const SOURCE = { perSecond: 50, burst: 100 };
+/** Tuning: a power of two. A source is remembered for 20 ms, so this is many. */
+const SOURCES = 32_768;
+/** Tuning: far below the smallest table of neighbours, 128 entries that are never collected. */
+const ON_LINK = { perSecond: 20, burst: 60 };
+/** Tuning: our addresses are looked at again so often. */
+const LINKS_MS = 30_000;
+
+const holds = ({ bytes, prefixLength }: Cidr, host: Uint8Array): boolean => {
+  if (bytes.length !== host.length) return false;
+  for (let bit = 0; bit < prefixLength; bit += 8) {
+    const mask = 0xff00 >> Math.min(8, prefixLength - bit);
+    if (((bytes[bit >> 3]! ^ host[bit >> 3]!) & mask & 0xff) !== 0) return false;
+  }
+  return true;
+};
+
+export class Knocks {
+  readonly #sources: Limiter;
+  readonly #onLink = new Bucket(ON_LINK);
+  readonly #links: () => readonly Cidr[];
+  #known: readonly Cidr[] = [];
+  #knownMs = Number.NEGATIVE_INFINITY;
+
+  /** `links`: addresses of this host, but for loopback, with the lengths of their networks. */
+  constructor(hash: SourceHash, links: () => readonly Cidr[]) {
+    this.#sources = new Limiter(hash, SOURCE, SOURCES);
+    this.#links = links;
+  }
+
+  mayAnswer(to: Uint8Array, nowMs: number): boolean {
+    if (!this.#sources.take(to, nowMs)) return false;
+    if (nowMs - this.#knownMs >= LINKS_MS) {
+      this.#known = this.#links();
+      this.#knownMs = nowMs;
+    }
+    const host = sockaddrHost(to);
+    return !this.#known.some((link) => holds(link, host)) || this.#onLink.take(nowMs);
+  }
+}

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { addon } from "../io/native/addon.ts";
 import type { Say } from "../log.ts";
-import { decodeMemberFile } from "../members/bundle.ts";
+import { decodeIssuerFile, decodeMemberFile } from "../members/bundle.ts";
 import { decodeDefinition, newerDefinition } from "../members/definition.ts";
 import { openSecret } from "../members/secret.ts";
 import { formatNetworkId, signingPair } from "../members/sign.ts";
@@ -57,6 +57,7 @@ const networkOptions = (
     secret: openSecret(file.sealed, publicKey, privateKey),
     signingKey: signingPair(seed).secretKey,
     handshakeKey: { publicKey, privateKey },
+    ...(config.issuer === null ? {} : { issuer: verified(decodeIssuerFile(config.issuer)) }),
     announce: config.announce.map((prefix) => ({ prefix, metric: METRIC })),
     acceptRoutes: config.acceptRoutes,
     neighbours: config.neighbours,

@@ -120,13 +120,17 @@ export const rangesOf = ({ cidrs }: Definition, signer: Signer): readonly Cidr[]
 
 /**
  * The first address of a range that nobody has, and had; where there is none, that nobody has.
- * Null: all are given.
+ * Null: all are given. `promised`: to be given, and so nobody else's.
  */
-export const freeAddress = (known: Known, range: Cidr): Uint8Array | null => {
+export const freeAddress = (
+  known: Known,
+  range: Cidr,
+  promised: readonly Uint8Array[] = [],
+): Uint8Array | null => {
   for (const holders of [known.certificates, known.living]) {
     const taken = holders
       .flatMap(({ addresses }) => addresses)
-      .concat(known.definition.cidrs.flatMap(reserved));
+      .concat(known.definition.cidrs.flatMap(reserved), promised);
     const given = new Set(taken.map(formatAddress));
     let address: Uint8Array | null = range.bytes;
     while (address !== null && prefixHolds(range, hostPrefix(address))) {

@@ -220,6 +220,7 @@ const Peer = v.strictObject({
 const Network = v.strictObject({
   network_file: row(fileName, { value: "FILE", help: "The network's public file, from `network create`; relative to the configuration." }),
   certificate: row(fileName, { value: "FILE", help: "This host's certificate, from `network sign`; its addresses become the interface's; relative to the configuration." }),
+  issuer: v.optional(row(fileName, { value: "FILE", help: "What this host may sign as an issuer, from `network issuer`: it renews members, and takes in those that `invite` invited; relative to the configuration." })),
   index: v.optional(row(texts(nodeAddress, NODES_MAX), { value: "NODES", help: "Index nodes, host and port; with a node id in front, nobody else is believed to be it." }), []),
   bootstrap: v.optional(row(texts(nodeAddress, NODES_MAX), { value: "NODES", help: "Members that are asked first, host and port; with a node id in front, nobody else is believed to be it." }), []),
   announce: v.optional(row(list(prefix, ANNOUNCED_MAX), { value: "PREFIXES", help: "Prefixes behind this host that members may reach through it; the certificate has to allow them." }), []),
@@ -390,9 +391,10 @@ export interface NetworkConfig {
   readonly acceptRoutes: readonly Cidr[];
   readonly lan: boolean;
   readonly neighbours: number;
-  /** What is in the two files, verified (members/): definition, and certificate with its bundle. */
+  /** What is in the files, verified (members/): definition, and certificate with its bundle. */
   readonly definition: Uint8Array;
   readonly bundle: Uint8Array;
+  readonly issuer: Uint8Array | null;
 }
 
 /** What the engine touches of the host besides its device. */

@@ -24,6 +24,7 @@ import {
   notHeld,
   type Read,
   readCertificate,
+  readIssuer,
   readNetworkFile,
 } from "./membership.ts";
 import { Mistakes } from "./mistakes.ts";
@@ -119,19 +120,22 @@ const keyOf = <Key>(read: () => Key, say: (text: string) => void): Key | null =>
   }
 };
 
+/** Settings of [network] that name a file. */
+type NetworkFile = "network_file" | "certificate" | "issuer";
+
 /** Reads what [network] names; null: a mistake says why not. */
 const networkOf = (
   settings: NetworkSettings,
   identity: Identity | null,
   beside: (name: string) => string,
-  say: (key: "network_file" | "certificate" | "announce", sentence: string) => void,
+  say: (key: NetworkFile | "announce", sentence: string) => void,
 ): { readonly config: NetworkConfig; readonly member: MemberFile } | null => {
-  const text = (key: "network_file" | "certificate"): string | null =>
+  const text = (key: NetworkFile): string | null =>
     keyOf(
-      () => readText(beside(settings[key]), false).text,
+      () => readText(beside(settings[key]!), false).text,
       (sentence) => say(key, sentence),
     );
-  const value = <Value>(key: "network_file" | "certificate", read: Read<Value>): Value | null => {
+  const value = <Value>(key: NetworkFile, read: Read<Value>): Value | null => {
     if ("value" in read) return read.value;
     say(key, `${key} in [network]: ${read.problem}.`);
     return null;
@@ -139,7 +143,10 @@ const networkOf = (
   const network = text("network_file");
   const certificate = text("certificate");
   const definition = network === null ? null : value("network_file", readNetworkFile(network));
+  const issuing = settings.issuer === undefined ? null : text("issuer");
   if (certificate === null || identity === null) return null;
+  const issuer =
+    issuing === null ? null : value("issuer", readIssuer(issuing, identity, definition));
   const member = value("certificate", readCertificate(certificate, identity, definition));
   if (definition === null || member === null) return null;
   for (const prefix of notHeld(member, settings.announce).map(formatCidr)) {
@@ -157,6 +164,7 @@ const networkOf = (
     neighbours: settings.neighbours,
     definition: newerDefinition(definition, member.definition).bytes,
     bundle: member.bytes,
+    issuer: issuer?.bytes ?? null,
   };
   return { config, member };
 };

@@ -5,7 +5,12 @@
  * Sentences have no subject: the caller says which file. Thread: main, control.
  */
 import { unarmor } from "../members/armor.ts";
-import { decodeMemberFile, type MemberFile } from "../members/bundle.ts";
+import {
+  decodeIssuerFile,
+  decodeMemberFile,
+  type IssuerFile,
+  type MemberFile,
+} from "../members/bundle.ts";
 import { sameBytes } from "../members/bytes.ts";
 import { validity } from "../members/certificate.ts";
 import { type Definition, decodeDefinition } from "../members/definition.ts";
@@ -66,6 +71,26 @@ export const readCertificate = (
     sameKey(certificate.handshakeKey, identity.publicKey) &&
     openSecret(file.value.sealed, identity.publicKey, identity.privateKey) !== null;
   return isOurs ? { value: file.value } : { problem: "it was not made for this host's key" };
+};
+
+/** What this host may sign: is it for this host, in this network? */
+export const readIssuer = (
+  text: string,
+  identity: Identity,
+  definition: Definition | null,
+): Read<{ readonly file: IssuerFile; readonly bytes: Uint8Array }> => {
+  const bytes = unarmor("issuer", text);
+  if (!bytes.ok) return { problem: `${bytes.why}; write the file of \`network issuer\`` };
+  const file = decodeIssuerFile(bytes.value);
+  if (!file.ok) return { problem: `it is damaged: ${file.why}` };
+  const { name, networkId } = file.value.definition;
+  if (definition !== null && !sameBytes(definition.networkId, networkId)) {
+    return { problem: `it is of the network ${name}, another one` };
+  }
+  if (formatNodeId(file.value.issuer.nodeKey) !== identity.nodeId) {
+    return { problem: "it is for another host, whose key is another than this one's" };
+  }
+  return { value: { file: file.value, bytes: bytes.value } };
 };
 
 /** What of `announce` the certificate does not hold: nobody would believe it. */

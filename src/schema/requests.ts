@@ -13,7 +13,8 @@ import type { ChangeValue, ExplainValue, NetworkStatus, ReloadValue } from "./an
 import type { Change } from "./change.ts";
 import { changeFields, type EnvelopeFields, readChange } from "./change-fields.ts";
 import { LOG_LEVELS, type LogLevel } from "./config.ts";
-import { type PublishRequest, type PublishValue, readPublish } from "./publish.ts";
+import { type InviteValue, type NetworkRequest, readInvite } from "./invite.ts";
+import { type PublishValue, readPublish } from "./publish.ts";
 
 /** Protocol: raised when an envelope of the old kind would be misread. */
 export const CONTROL_VERSION = 1;
@@ -180,6 +181,7 @@ export interface ControlValues {
   /** The level now. */
   readonly "log.level": LogLevel;
   readonly "network.publish": PublishValue;
+  readonly "network.invite": InviteValue;
   /** Sent before the engine stops; `pid` as the engine sees itself. */
   readonly "engine.stop": { readonly pid: number };
 }
@@ -198,7 +200,7 @@ export type ControlRequest =
   | { readonly type: "peers.rekey"; readonly publicKey: Uint8Array | null }
   /** Null: only tell it. */
   | { readonly type: "log.level"; readonly level: LogLevel | null }
-  | PublishRequest
+  | NetworkRequest
   | { readonly type: "engine.stop" };
 
 export type ControlReply =
@@ -355,6 +357,8 @@ const checkedRequest = (fields: Fields): ControlRequest | string | null => {
     }
     case "network.publish":
       return readPublish(fields);
+    case "network.invite":
+      return readInvite(fields);
     default:
       return null;
   }

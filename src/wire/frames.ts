@@ -46,6 +46,8 @@ export const FRAME_KINDS = {
   ack:         { type: 12, least: 13, most: FRAME_BODY_BYTES, perSecond: 20,  burst: 20, members: true, room: "network" },
   definition:  { type: 13, least: 100, most: 1_200,           perSecond: 1,   burst: 4,  members: true, room: "network" },
   secret:      { type: 14, least: 36, most: FRAME_BODY_BYTES, perSecond: 4,   burst: 8,  members: true, room: "network" },
+  renew:       { type: 16, least: 16, most: FRAME_BODY_BYTES, perSecond: 1,   burst: 4,  members: true, room: "network" },
+  renewed:     { type: 21, least: 2,  most: FRAME_BODY_BYTES, perSecond: 1,   burst: 4,  members: true, room: "network" },
   echo:        { type: 19, least: 17, most: FRAME_BODY_BYTES, perSecond: 4,   burst: 8,  members: true, room: "network" },
   goodbye:     { type: 20, least: 1,  most: FRAME_BODY_BYTES, perSecond: 1,   burst: 4,  members: true, room: "network" },
 } as const satisfies Readonly<Record<string, FrameKind>>;

@@ -12,6 +12,9 @@
  *   ECHO    0 flags u8 (1 answer, 2 clock trusted) · 1 unix time u64 (ms) · 9 highest sequence
  *           known of you u64
  *   GOODBYE 0 reason u8 (0: it stops)
+ *   RENEW   0 hash of the sender's certificate (16)
+ *   RENEWED 0 verdict u8 (0 renewed, 1 refused)
+ *           1 certificate, or why, a clause (1 to 200 characters of ASCII)
  *
  * Integers are little-endian. What is decoded is null when it is not as it has to be; nothing
  * throws. Bodies of fixed layout may be longer: what a later version adds is not read.
@@ -213,4 +216,38 @@ export const decodeEcho = (body: Uint8Array): Echo | null => {
     unixMs,
     sequence,
   };
+};
+
+// ---------------------------------------------------------------------------------------------
+// RENEW, RENEWED
+
+const HASH_BYTES = 16;
+const WHY_LENGTH_MAX = 200;
+const RENEWED = 0;
+const REFUSED = 1;
+
+/** What came of a RENEW. */
+export type Renewed =
+  /** Borrowed. */
+  { readonly certificate: Uint8Array } | { readonly why: string };
+
+/** Hash of the certificate that is to be renewed; a copy. */
+export const decodeRenew = (body: Uint8Array): Uint8Array => body.slice(0, HASH_BYTES);
+
+export const encodeRenewed = (renewed: Renewed): Uint8Array => {
+  const [verdict, bytes] =
+    "certificate" in renewed
+      ? [RENEWED, renewed.certificate]
+      : [REFUSED, Buffer.from(renewed.why.slice(0, WHY_LENGTH_MAX), "latin1")];
+  const body = new Uint8Array(1 + bytes.length);
+  body[0] = verdict;
+  body.set(bytes, 1);
+  return body;
+};
+
+export const decodeRenewed = (body: Uint8Array): Renewed | null => {
+  if (body.length < 2 || body[0]! > REFUSED) return null;
+  if (body[0] === RENEWED) return { certificate: body.subarray(1) };
+  const why = Buffer.from(body.subarray(1, 1 + WHY_LENGTH_MAX)).toString("latin1");
+  return { why: why.replace(/[^ -~]/g, "?") };
 };

@@ -53,6 +53,8 @@ export interface MemberPlan {
   readonly announce?: readonly string[];
   readonly acceptRoutes?: readonly string[];
   readonly lan?: boolean;
+  /** File of an issuer certificate. */
+  readonly issuer?: string;
   readonly neighbours?: number;
   readonly ioThreads?: number;
   /** Text that follows, as [[peer]]. */
@@ -197,6 +199,7 @@ export class Mesh {
       `announce = ${JSON.stringify(announce)}`,
       `accept_routes = ${JSON.stringify(acceptRoutes)}`,
       `lan = ${lan}`,
+      ...(plan.issuer === undefined ? [] : [`issuer = "${plan.issuer}"`]),
       ...(neighbours === undefined ? [] : [`neighbours = ${neighbours}`]),
       "[engine]",
       "threads = 0",

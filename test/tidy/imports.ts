@@ -35,7 +35,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "control/doors": [...BELOW_CONTROL, "members", "control", "control/network", "control/peers", "control/host", "control/reach", "control/sessions"],
   control: [...BELOW_CONTROL, "members", "control/peers", "control/host", "control/reach", "control/strangers", "control/sessions", "control/handshake", "control/frames", "control/network"],
   commands: ["schema", "wire", "memory", "io/native", "demo", "top", "log"],
-  "commands/network": ["schema", "wire", "members", "index-node", "commands", "top", "log"],
+  "commands/network": ["schema", "wire", "members", "directory", "index-node", "commands", "top", "log"],
   demo: ["schema", "top"],
   log: ["schema"],
   types: [],

@@ -87,6 +87,9 @@ const handlers: ControlHandlers = {
   "network.publish": () => {
     throw new EngineError("NO_NETWORK", { name: "cli0" });
   },
+  "network.invite": () => {
+    throw new EngineError("NO_NETWORK", { name: "cli0" });
+  },
   "engine.stop": () => {},
 };
 

@@ -52,6 +52,7 @@ const open = (name: string, more: Partial<ControlHandlers> = {}) =>
       "log.level": refuse,
       "network.explain": refuse,
       "network.publish": refuse,
+      "network.invite": refuse,
       "engine.stop": refuse,
       ...more,
     },

@@ -139,6 +139,8 @@ test("the table: types once each, sizes that a frame can have, rates", () => {
     ack: 12,
     definition: 13,
     secret: 14,
+    renew: 16,
+    renewed: 21,
     echo: 19,
     goodbye: 20,
   });

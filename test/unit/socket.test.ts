@@ -110,6 +110,9 @@ const handlers: ControlHandlers = {
   "network.publish": () => {
     throw new Error("no network");
   },
+  "network.invite": () => {
+    throw new Error("no network");
+  },
   "engine.stop": () => {
     stops++;
   },

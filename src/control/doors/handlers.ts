@@ -18,6 +18,7 @@ import type { Host } from "../host/host.ts";
 import type { Sayer } from "../peer-changes.ts";
 import type { Opened } from "../task.ts";
 import { currentConfig } from "./current.ts";
+import { invite } from "./inviting.ts";
 import { explain } from "./network-report.ts";
 import { publish } from "./publishing.ts";
 import { renew } from "./renewal.ts";
@@ -122,6 +123,19 @@ const reload = async (served: Served, doing: Reloading): Promise<ReloadValue> =>
   };
 };
 
+/** What is asked of the network's members. */
+const networkHandlers = (
+  { control, host, nowMs, pause }: Served,
+  config: () => EngineConfig,
+): Pick<ControlHandlers, "network.explain" | "network.publish" | "network.invite"> => ({
+  "network.explain": (subject) => {
+    control.hear();
+    return explain(control, subject, nowMs());
+  },
+  "network.publish": (request) => publish(control, request, host.name, pause),
+  "network.invite": (request) => invite(control, config().network, request, host.name),
+});
+
 export const makeHandlers = (served: Served): ControlHandlers => {
   const { task, arena, control, host, nowMs } = served;
   let { config } = task;
@@ -184,11 +198,7 @@ export const makeHandlers = (served: Served): ControlHandlers => {
       if (level !== null) setLevel(level);
       return config.host.logLevel;
     },
-    "network.explain": (subject) => {
-      control.hear();
-      return explain(control, subject, nowMs());
-    },
-    "network.publish": (request) => publish(control, request, host.name, served.pause),
+    ...networkHandlers(served, () => config),
     "engine.stop": served.stop,
   };
 };

@@ -15,6 +15,7 @@ import type { ChangeValue, ExplainValue, ReloadValue } from "../../schema/answer
 import type { Change } from "../../schema/change.ts";
 import type { LogLevel } from "../../schema/config.ts";
 import { EngineError } from "../../schema/errors.ts";
+import type { InviteRequest, InviteValue } from "../../schema/invite.ts";
 import type { PublishRequest, PublishValue } from "../../schema/publish.ts";
 import {
   CONTROL_VERSION,
@@ -74,6 +75,7 @@ export interface ControlHandlers {
   readonly "network.explain": (subject: string) => Awaitable<ExplainValue>;
   /** Tells all members; answers when they know it, or after a few seconds. */
   readonly "network.publish": (request: PublishRequest) => Awaitable<PublishValue>;
+  readonly "network.invite": (request: InviteRequest) => Awaitable<InviteValue>;
   /** Called after the reply has been sent. */
   readonly "engine.stop": () => void;
 }
@@ -129,6 +131,8 @@ const replyValue = async (handlers: ControlHandlers, request: ControlRequest): P
       return await handlers["network.explain"](request.subject);
     case "network.publish":
       return await handlers["network.publish"](request);
+    case "network.invite":
+      return await handlers["network.invite"](request);
     case "engine.stop":
       return { pid: process.pid };
     default:

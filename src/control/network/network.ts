@@ -18,6 +18,7 @@ import { sameSockaddr } from "../../wire/sockaddr.ts";
 import type { Published } from "./authority.ts";
 import { Beacon } from "./beacon.ts";
 import { Cache } from "./cache.ts";
+import { Certification } from "./certification.ts";
 import type { CountName } from "./counts.ts";
 import { Intro } from "./intro.ts";
 import { Link } from "./links.ts";
@@ -43,6 +44,7 @@ export class Network {
   readonly #talk: Talk;
   readonly #cache: Cache;
   readonly #publications: Publications;
+  readonly certification: Certification;
   /** Members that answered us in a session. */
   readonly #met = new WeakSet<Handle>();
   /** When the world will call tick(). */
@@ -81,11 +83,16 @@ export class Network {
       },
       call: (slot) => this.#call(slot),
     });
-    this.#talk = new Talk(this.parts, world.bootMs());
     this.#publications = new Publications(this.parts);
     this.#intro = this.#openIntro();
     this.#beacon = this.#openBeacon();
     this.#cache = new Cache(this.parts, world, options.cacheMs ?? null);
+    this.certification = new Certification(world, this.parts, options, {
+      call: (slot) => this.#call(slot),
+      renew: (certificate) => this.renew(certificate),
+      wakeBy: (dueMs) => this.#wakeBy(dueMs),
+    });
+    this.#talk = new Talk(this.parts, this.certification, world.bootMs());
     // Our own record first: nobody can be asked without one. Then whom the disk knows.
     this.parts.ownRecord.tick(world.bootMs());
     this.#cache.open();
@@ -141,7 +148,7 @@ export class Network {
   /** All that has a time of its own. What is urgent is first. */
   #clockwork(): readonly { readonly dueMs: number; tick(nowMs: number): void }[] {
     const { ownRecord, intake, upkeep, gossip, company, authority } = this.parts;
-    const rest = [upkeep, this.#intro, this.#cache, this.#talk];
+    const rest = [upkeep, this.#intro, this.#cache, this.#talk, this.certification];
     return [authority.push, ownRecord, intake, gossip, company, ...rest];
   }
 
@@ -166,8 +173,9 @@ export class Network {
 
   /** A datagram of type 9, or of type 10. Borrows: all three. */
   datagram(bytes: Uint8Array, from: Uint8Array, local: Uint8Array): void {
-    if (this.#stopped) return;
-    this.#intro.datagram(bytes, from, local, this.#world.bootMs());
+    const nowMs = this.#world.bootMs();
+    if (this.#stopped || this.certification.datagram(bytes, from, local, nowMs)) return;
+    this.#intro.datagram(bytes, from, local, nowMs);
     this.#wakeBy(this.#intro.dueMs);
   }
 
@@ -287,6 +295,7 @@ export class Network {
     reach.reached(handle);
     this.#talk.sayEcho(link, !clock.trusted);
     company.up(link, nowMs);
+    this.certification.up(link);
     this.#wakeBy(company.dueMs);
     return link;
   }
@@ -386,6 +395,7 @@ export class Network {
     this.#stopped = true;
     this.#intro.stop();
     this.#beacon.stop();
+    this.certification.stop();
     authority.secrets.stop();
     this.#world.wakeAt(NEVER);
   }

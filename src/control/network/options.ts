@@ -1,6 +1,7 @@
 /**
  * options — what a network is opened with: files that were read and verified, keys, settings.
  */
+import type { IssuerFile } from "../../members/bundle.ts";
 import type { Certificate } from "../../members/certificate.ts";
 import type { Definition } from "../../members/definition.ts";
 import type { Announced } from "../../members/record.ts";
@@ -20,6 +21,8 @@ export interface NetworkOptions {
   readonly signingKey: Uint8Array;
   /** X25519. Borrows: the same. */
   readonly handshakeKey: { readonly publicKey: Uint8Array; readonly privateKey: Uint8Array };
+  /** What this host may sign; absent: it is no issuer. */
+  readonly issuer?: IssuerFile;
   readonly announce: readonly Announced[];
   readonly acceptRoutes: readonly Cidr[];
   readonly neighbours: number;

@@ -25,6 +25,7 @@ import { Intake } from "./intake.ts";
 import type { Link } from "./links.ts";
 import { Members } from "./members.ts";
 import type { NetworkOptions } from "./options.ts";
+import { newestCertificate } from "./own-certificate.ts";
 import { OwnRecord } from "./own-record.ts";
 import { Reach } from "./reach.ts";
 import { NOBODY, Refusals } from "./refusals.ts";
@@ -79,7 +80,6 @@ export class Parts {
     this.#options = options;
     this.#world = world;
     this.#hooks = hooks;
-    this.certificate = options.certificate;
     this.ownId = memberId(options.certificate.nodeKey);
     this.disk = new Disk(world.store, (name) => {
       this.count("fileDamaged", 1);
@@ -87,6 +87,7 @@ export class Parts {
     });
     this.#own = this.disk.readOwn();
     const definition = this.#newestDefinition();
+    this.certificate = newestCertificate(this.disk, options.certificate, definition);
     this.#verifier = options.verifier ?? new RealVerifier(definition);
     this.#verifier.redefine(definition);
     this.clock = this.#openClock(definition);

@@ -8,6 +8,9 @@
  *   own                 sequence u64, floor: authority u8, sequence u64     at once
  *   members             each { u16, record, u16, certificate, u8, sockaddr or nothing }
  *                       those with a session first; when it changed, each minute and at the end
+ *   certificate         our own, renewed                         at once
+ *   issued              certificates that we signed, each u16, certificate   at once
+ *   invitations         invitations.ts                           at once
  *
  * A damaged file is as none: that is said, and counted. What is signed is verified again.
  */
@@ -23,7 +26,15 @@ const HASH_BYTES = 16;
 const OWN_BYTES = 17;
 const NOTHING = new Uint8Array(0);
 
-export type FileName = "definition" | "list" | "secrets" | "own" | "members";
+export type FileName =
+  | "definition"
+  | "list"
+  | "secrets"
+  | "own"
+  | "members"
+  | "certificate"
+  | "issued"
+  | "invitations";
 
 /** A member as it is kept. */
 export interface KeptMember {

@@ -55,7 +55,7 @@ export const STRANGE_RATES: StrangeRates = {
 const SOURCE_ENTRIES = 2_048;
 
 /** A source's place in the limiter's table, which nobody outside can predict. */
-const sourceHash = (mac: Mac, key: Uint8Array): SourceHash => {
+export const sourceHash = (mac: Mac, key: Uint8Array): SourceHash => {
   const words = new Uint32Array(3);
   const bytes = new Uint8Array(words.buffer);
   return (family, high, low) => {

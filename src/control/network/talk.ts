@@ -4,6 +4,7 @@
  *
  *     digest ──▶ company (roots), gossip       want, record ──▶ gossip
  *     revocations, ack, secret, definition ──▶ authority        echo ──▶ clock, own record
+ *     renew, renewed ──▶ certification
  *
  * Thread: control.
  */
@@ -11,6 +12,7 @@
 import { decodeDigest, type Root } from "../../wire/digests.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { decodeEcho, encodeEcho } from "../../wire/network-frames.ts";
+import type { Certification } from "./certification.ts";
 import type { CountName } from "./counts.ts";
 import type { Link } from "./links.ts";
 import type { Parts } from "./parts.ts";
@@ -22,14 +24,17 @@ const TIME_MS = 30_000;
 const TIME_ASKED_MAX = 16;
 
 const { digest, want, record, revocations, ack, definition, secret, echo, goodbye } = FRAME_KINDS;
+const { renew, renewed } = FRAME_KINDS;
 
 export class Talk {
   readonly #parts: Parts;
+  readonly #certification: Certification;
   /** When the clock is looked at. */
   dueMs: number;
 
-  constructor(parts: Parts, nowMs: number) {
+  constructor(parts: Parts, certification: Certification, nowMs: number) {
     this.#parts = parts;
+    this.#certification = certification;
     this.dueMs = nowMs + TIME_MS;
   }
 
@@ -56,6 +61,10 @@ export class Talk {
       case goodbye.type:
         company.goodbye(link, nowMs);
         return null;
+      case renew.type:
+        return this.#certification.asked(link, body);
+      case renewed.type:
+        return this.#certification.renewed(link, body, nowMs);
       default:
         return "frameInvalid";
     }

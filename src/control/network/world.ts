@@ -10,6 +10,7 @@
  * All calls return at once. No call of the world calls the network back before it returns, but for
  * `call`, which asks `calling()`. Times are milliseconds of the boot clock unless called Unix time.
  */
+import type { CallerCount } from "../../directory/callers.ts";
 import type { Say } from "../../log.ts";
 import type { Mac } from "../../noise/mac.ts";
 import type { PeerChange } from "../../schema/change.ts";
@@ -106,6 +107,9 @@ export interface NetworkWorld {
   readonly bootstrap: () => readonly BootstrapPlace[];
   readonly port: () => number;
   readonly store: Store;
-  readonly count: (what: CountName | IntroCount | BeaconCount, amount: number) => void;
+  readonly count: (
+    what: CountName | IntroCount | BeaconCount | CallerCount,
+    amount: number,
+  ) => void;
   readonly say: Say;
 }

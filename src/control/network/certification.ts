@@ -1,0 +1,93 @@
+/**
+ * certification — certificates that this host gets and gives: its own is renewed, and as an issuer
+ * it renews others and takes in new ones.
+ *
+ *     RENEWED ──▶ renewal       RENEW ──▶ office       KNOCK, OPEN, CHANNEL ──▶ office
+ *
+ * Thread: control.
+ */
+import type { Certificate } from "../../members/certificate.ts";
+import { channelKind } from "../../wire/channel.ts";
+import { FRAME_KINDS } from "../../wire/frames.ts";
+import { encodeRenewed } from "../../wire/network-frames.ts";
+import type { CountName } from "./counts.ts";
+import type { Link } from "./links.ts";
+import { Office } from "./office.ts";
+import type { NetworkOptions } from "./options.ts";
+import type { Parts } from "./parts.ts";
+import { Renewal } from "./renewal.ts";
+import type { NetworkWorld } from "./world.ts";
+
+const NEVER = Number.POSITIVE_INFINITY;
+const NO_ISSUER = encodeRenewed({ why: "the member that was asked is no issuer" });
+
+/** What follows outside. */
+export interface CertificationHooks {
+  /** Calls a member. False: it is nowhere known to be. */
+  readonly call: (slot: number) => boolean;
+  /** This certificate of ours counts from now on. */
+  readonly renew: (certificate: Certificate) => void;
+  /** Hashes of invitations have changed: indexes are to be told. */
+  readonly onInvitations?: () => void;
+  readonly wakeBy: (dueMs: number) => void;
+}
+
+export class Certification {
+  readonly #world: NetworkWorld;
+  readonly #parts: Parts;
+  readonly #renewal: Renewal;
+  /** What this host does as an issuer; null: it is none. */
+  readonly office: Office | null;
+
+  constructor(
+    world: NetworkWorld,
+    parts: Parts,
+    options: NetworkOptions,
+    { onInvitations = () => {}, ...hooks }: CertificationHooks,
+  ) {
+    const { issuer: file } = options;
+    this.#world = world;
+    this.#parts = parts;
+    this.office =
+      file === undefined ? null : new Office({ world, parts, keys: options, file, onInvitations });
+    const office = () => this.office;
+    this.#renewal = new Renewal({ world, parts, office, ...hooks });
+  }
+
+  get dueMs(): number {
+    return Math.min(this.#renewal.dueMs, this.office?.dueMs ?? NEVER);
+  }
+
+  tick(nowMs: number): void {
+    this.#renewal.tick(nowMs);
+    this.office?.tick(nowMs);
+  }
+
+  /** False: it is of nobody who calls us as an issuer. Borrows. */
+  datagram(bytes: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): boolean {
+    const kind = this.office === null ? null : channelKind(bytes);
+    return kind !== null && this.office!.datagram(kind, bytes, from, local, nowMs);
+  }
+
+  /** A session with a member began. */
+  up(link: Link): void {
+    this.#renewal.up(link);
+  }
+
+  /** RENEW, which is answered. Borrows: `body`. */
+  asked(link: Link, body: Uint8Array): null {
+    const { owner } = this.#parts.members.at(link.slot);
+    const answer = this.office?.answer(owner, body) ?? NO_ISSUER;
+    this.#world.sendFrame(link.handle, FRAME_KINDS.renewed.type, answer);
+    return null;
+  }
+
+  /** RENEWED. Why it is refused; null: taken. Borrows: `body`. */
+  renewed(link: Link, body: Uint8Array, nowMs: number): CountName | null {
+    return this.#renewal.renewed(link, body, nowMs);
+  }
+
+  stop(): void {
+    this.office?.stop();
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * storer — the directory at a callee: what dht-rpc says goes through the channels of guests, and
+ * those of them that store are the storers it knows. Pure but for dht-rpc.
+ *
+ *     Service ── directory(guest, bytes) ──▶ transport ──▶ dht.ts
+ *     Service ── onGuest ──▶ who has which name, and who stores
+ *     Service ── lookUp ──▶ our own records ── not there ──▶ the other storers
+ *
+ * Thread: the owner's.
+ */
+import { CERTIFICATE_FLAG } from "../members/certificate.ts";
+import { DIRECTORY_TYPE } from "../wire/channel.ts";
+import { decodePair, type Pair } from "../wire/intro.ts";
+import type { Caller } from "./callers.ts";
+import type { Count } from "./counts.ts";
+import { DhtStore } from "./dht.ts";
+import type { Guest } from "./guests.ts";
+import { type Name, nameOf } from "./names.ts";
+import type { Records } from "./records.ts";
+import type { Transport } from "./sockets.ts";
+import type { Timer } from "./store.ts";
+
+export interface StorerOptions {
+  /** Ours. */
+  readonly nodeKey: Uint8Array;
+  readonly records: Records;
+  /** Callers.say. */
+  readonly say: (caller: Caller, bytes: Uint8Array, type: number) => boolean;
+  readonly timer: Timer;
+  readonly count: Count;
+}
+
+export class Storer {
+  readonly #options: StorerOptions;
+  /** Guests by name: the first of two that have one. */
+  readonly #guests = new Map<Name, Guest>();
+  readonly #transport: Transport;
+  readonly #dht: DhtStore;
+
+  constructor(options: StorerOptions) {
+    const { nodeKey, records, say, timer, count } = options;
+    this.#options = options;
+    this.#transport = {
+      send: (name, bytes) => {
+        const guest = this.#guests.get(name);
+        return guest !== undefined && say(guest.caller, bytes, DIRECTORY_TYPE);
+      },
+      onMessage: () => undefined,
+    };
+    this.#dht = new DhtStore({
+      ...{ records, timer, count, transport: this.#transport, isStorer: true },
+      name: nameOf(nodeKey),
+      // Who asked has its answer; the next one that asks gets what came later.
+      onFound: (target, pair) => records.put(pair, target),
+    });
+    this.#dht.setStorers([]);
+  }
+
+  /** A guest came, or is gone. */
+  guest(guest: Guest, here: boolean): void {
+    const name = nameOf(guest.certificate.nodeKey);
+    const known = this.#guests.get(name);
+    if (here && (known === undefined || known.id === guest.id)) this.#guests.set(name, guest);
+    if (!here && known === guest) this.#guests.delete(name);
+    if ((guest.certificate.flags & CERTIFICATE_FLAG.relay) === 0) return;
+    const storers = [...this.#guests].filter(
+      ([, { certificate }]) => (certificate.flags & CERTIFICATE_FLAG.relay) !== 0,
+    );
+    this.#dht.setStorers(storers.map(([storer]) => storer));
+  }
+
+  /** Bytes of the directory from a guest. False: another guest has its name. */
+  directory(guest: Guest, bytes: Uint8Array): boolean {
+    const name = nameOf(guest.certificate.nodeKey);
+    if (this.#guests.get(name) !== guest) return false;
+    this.#transport.onMessage(name, bytes);
+    return true;
+  }
+
+  /** Who has this target: here, or elsewhere. */
+  lookUp(target: Uint8Array, answer: (pair: Pair | null) => void): void {
+    const { records } = this.#options;
+    const found = records.get(target);
+    if (found !== null) answer(decodePair(found.bytes));
+    else if (this.#dht.reachable === 0) answer(null);
+    else void this.#dht.get(target).then(answer);
+  }
+
+  stop(): Promise<void> {
+    return this.#dht.stop();
+  }
+}

@@ -12,6 +12,7 @@
  */
 import { sameBytes } from "../members/bytes.ts";
 import { validity } from "../members/certificate.ts";
+import { memberId } from "../members/member-id.ts";
 import { decodePair, type Pair } from "../wire/intro.ts";
 import type { Count } from "./counts.ts";
 import type { Rank, Verified } from "./pairs.ts";
@@ -26,6 +27,7 @@ const SHARING_MAX = 16;
 interface Entry extends Rank {
   /** The node key. */
   readonly key: string;
+  readonly id: number;
   /** The pair, encoded. */
   readonly bytes: Uint8Array;
   readonly expiresS: number;
@@ -66,6 +68,8 @@ export class Records {
   readonly #count: Count;
   readonly #most: number;
   readonly #entries = new Map<string, Entry>();
+  /** By number, as members are called in messages. */
+  readonly #byId = new Map<number, Entry>();
   readonly #places = new Map<string, Place>();
   #walk: Iterator<Entry> | null = null;
 
@@ -91,7 +95,21 @@ export class Records {
 
   /** `target`: what it was offered for; null: it is ours, or from disk. Borrows: `pair`. */
   put(pair: Pair, target: Uint8Array | null): PutOutcome {
-    const outcome = this.#put(pair, target);
+    return this.#counted(this.#put(pair, target));
+  }
+
+  /** One that this store's checker has just verified. */
+  keep(verified: Verified): PutOutcome {
+    const { certificate, view } = verified;
+    const held = this.#entries.get(textOf(view.nodeKey));
+    if (held === undefined || view.sequence > held.sequence) {
+      return this.#counted(this.#place(held, verified));
+    }
+    const pair = { certificate: certificate.bytes, record: view.bytes };
+    return this.#counted(this.#old(held, pair, view.sequence, null));
+  }
+
+  #counted(outcome: PutOutcome): PutOutcome {
     if (!outcome.ok) this.#count(outcome.reason);
     else if (outcome.was === "taken") this.#count("recordsTaken");
     return outcome;
@@ -107,12 +125,16 @@ export class Records {
       return this.#old(held, { certificate, record }, view.sequence, target);
     }
     const checked = this.#checker.checkRead(view, certificate, target);
-    if (!checked.ok) return checked;
+    return checked.ok ? this.#place(held, checked.value) : checked;
+  }
+
+  /** In place of what is held. */
+  #place(held: Entry | undefined, verified: Verified): PutOutcome {
     if (held === undefined && this.#entries.size >= this.#most) {
       return notTaken("storeFull", "no more members are stored here");
     }
     if (held !== undefined) this.#remove(held);
-    this.#add(key, checked.value);
+    this.#add(textOf(verified.view.nodeKey), verified);
     return { ok: true, was: "taken" };
   }
 
@@ -135,6 +157,7 @@ export class Records {
     const targets = this.#checker.targets(certificate);
     const entry: Entry = {
       key,
+      id: memberId(certificate.nodeKey),
       bytes: pairBytes({ certificate: certificate.bytes, record: view.bytes }),
       sequence: view.sequence,
       expiresS: view.expiresS,
@@ -144,6 +167,7 @@ export class Records {
       generation: this.#checker.generation,
     };
     this.#entries.set(key, entry);
+    this.#byId.set(entry.id, entry);
     for (const [i, { kind }] of targets.entries()) this.#point(entry.targets[i]!, kind, entry);
   }
 
@@ -162,6 +186,7 @@ export class Records {
 
   #remove(entry: Entry): void {
     this.#entries.delete(entry.key);
+    if (this.#byId.get(entry.id) === entry) this.#byId.delete(entry.id);
     for (const target of entry.targets) {
       const place = this.#places.get(target);
       const at = place?.entries.indexOf(entry) ?? -1;
@@ -202,6 +227,12 @@ export class Records {
       if (best === null || outranks(place.kind, entry, best)) best = entry;
     }
     return best;
+  }
+
+  /** What the member with this number showed of itself last; null: nothing that counts. */
+  byId(id: number): Found | null {
+    const entry = this.#byId.get(id);
+    return entry !== undefined && this.#counts(entry) ? entry : null;
   }
 
   /** Looks at some more entries, all of them in turn, and drops those that do not count. */

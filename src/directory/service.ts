@@ -31,15 +31,16 @@ import {
   MESSAGE,
   type Report,
 } from "../wire/index-messages.ts";
-import type { Pair } from "../wire/intro.ts";
+import { decodePair, type Pair } from "../wire/intro.ts";
 import { sockaddrHost, sockaddrPort } from "../wire/sockaddr.ts";
 import type { Caller } from "./callers.ts";
+import type { DirectoryCount } from "./counts.ts";
 import { Forwards } from "./forwards.ts";
 import { type Guest, Guests } from "./guests.ts";
 import { Joining } from "./joining.ts";
 import type { Lists } from "./lists.ts";
-import type { CountService } from "./service-counts.ts";
-import type { Shelf } from "./shelf.ts";
+import type { Records } from "./records.ts";
+import type { ServiceCount } from "./service-counts.ts";
 import { Spread } from "./spread.ts";
 
 /** Tuning: a caller reports again within this; a callee forgets it after four times as long. */
@@ -57,7 +58,7 @@ const LATER_MS = 1_000;
 
 export interface ServiceOptions {
   readonly lists: Lists;
-  readonly shelf: Shelf;
+  readonly records: Records;
   /** Callers.say, Callers.dismiss. */
   readonly say: (caller: Caller, message: Uint8Array) => boolean;
   readonly dismiss: (caller: Caller) => void;
@@ -71,7 +72,7 @@ export interface ServiceOptions {
   readonly onLists: (what: number) => void;
   /** A random number below 2^53. */
   readonly number: () => number;
-  readonly count: CountService;
+  readonly count: (what: ServiceCount | DirectoryCount, amount?: number) => void;
 }
 
 type Handler = (guest: Guest, plain: Uint8Array, nowMs: number) => boolean;
@@ -215,41 +216,41 @@ export class Service {
 
   /** The certificate of a pair that is the caller's own, stored if it is newer; null: counted. */
   #believed(caller: Caller, pair: Pair): Certificate | null {
-    const { shelf, count } = this.#options;
-    const checked = shelf.check(pair);
+    const { records, count } = this.#options;
+    const checked = records.checker.check(pair, null);
     if (!checked.ok) {
       count(checked.reason);
       return null;
     }
-    const { certificate } = checked;
+    const { certificate } = checked.value;
     if (!sameBytes(certificate.handshakeKey, caller.key)) {
       count("pairOfAnother");
       return null;
     }
-    const put = shelf.put(pair);
-    if (put !== "kept") count(put === "taken" ? "recordsTaken" : put);
+    records.keep(checked.value);
     return certificate;
   }
 
   #observed(caller: Caller): Uint8Array {
-    const { lists, shelf } = this.#options;
+    const { lists, records } = this.#options;
     return encodeObserved({
       address: sockaddrHost(caller.sockaddr),
       port: sockaddrPort(caller.sockaddr),
       againS: AGAIN_S,
-      members: shelf.size,
+      members: records.size,
       standings: lists.standings,
     });
   }
 
   #heard(guest: Guest, { others, standings }: Report, nowMs: number): void {
-    const { shelf, count } = this.#options;
+    const { records, count } = this.#options;
     guest.standings = standings;
     this.#joining.mailbox.heard(guest.id, nowMs);
     this.#spread.compare(guest, nowMs);
     if (!others) return;
     for (const id of this.guests.others(guest.id, SHOWN_MAX)) {
-      const pair = shelf.byId(id);
+      const found = records.byId(id);
+      const pair = found && decodePair(found.bytes);
       if (pair === null) continue;
       this.#tell(guest, encodeShow(MESSAGE.shown, pair));
       count("shown");
@@ -295,7 +296,7 @@ export class Service {
       lookUp(asked.target, (pair) => {
         this.#asking--;
         if (this.guests.of(guest.caller) !== guest) return;
-        if (pair !== null) count("answered");
+        if (pair !== null) count("asksAnswered");
         say(guest.caller, encodeFound({ question: asked.question, pair }));
       });
     }
@@ -365,16 +366,15 @@ export class Service {
 
   /** Some more guests and records: whose certificate has ended goes. */
   #look(): void {
-    const { shelf, count } = this.#options;
+    const { records } = this.#options;
     for (let i = 0; i < LOOKED_AT_MAX; i++) {
       this.#looked ??= this.guests.all()[Symbol.iterator]();
       const { value, done } = this.#looked.next();
       if (done) this.#looked = null;
       if (done) break;
-      if (shelf.problem(value.certificate) !== null) this.#cut(value);
+      if (records.checker.stillCounts(value.certificate.bytes) === null) this.#cut(value);
     }
-    const dropped = shelf.sweep(LOOKED_AT_MAX);
-    if (dropped > 0) count("recordsDropped", dropped);
+    records.sweep(LOOKED_AT_MAX);
   }
 
   // -------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { networkInterfaces } from "node:os";
+import type { Timer } from "../directory/store.ts";
 import type { Log } from "../log.ts";
 import type { Definition } from "../members/definition.ts";
 import { formatNetworkId, formatNodeId } from "../members/sign.ts";
@@ -29,6 +30,14 @@ export interface IndexOptions {
   readonly publicAddress: { readonly host: string; readonly port: number } | null;
   readonly log: Log;
 }
+
+const TIMER: Timer = {
+  bootMs: () => performance.now(),
+  after: (delayMs, act) => {
+    const timer = setTimeout(act, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
 
 /** An index node that runs. */
 export interface RunningIndex {
@@ -96,7 +105,8 @@ class Program {
       (definition) =>
         new IndexNetwork({
           ...{ definition, signer, folder: this.#folder, randomBytes: this.#random },
-          unixS: () => Date.now() / 1_000,
+          unixMs: Date.now,
+          timer: TIMER,
           say: (sentence, facts) => log.info(sentence, { network: definition.name, ...facts }),
         }),
     );

@@ -4,10 +4,15 @@
  */
 import type { CalleeNetwork, Caller, Callers } from "../directory/callers.ts";
 import { makeCard } from "../directory/card.ts";
+import type { DirectoryCount } from "../directory/counts.ts";
 import { Lists } from "../directory/lists.ts";
-import { MapShelf } from "../directory/map-shelf.ts";
+import { type DirectoryClock, PairChecker } from "../directory/pairs.ts";
+import { Records } from "../directory/records.ts";
+import { decodeRecords, encodeRecords } from "../directory/records-file.ts";
 import { Service } from "../directory/service.ts";
 import type { ServiceCount } from "../directory/service-counts.ts";
+import type { Timer } from "../directory/store.ts";
+import { Storer } from "../directory/storer.ts";
 import { type Definition, decodeDefinition, newerDefinition } from "../members/definition.ts";
 import { decodeList, listProblem, type RevocationList } from "../members/revocation-list.ts";
 import { formatNetworkId } from "../members/sign.ts";
@@ -15,7 +20,6 @@ import { BUILT_S } from "../schema/built.ts";
 import type { Signer } from "../schema/identity.ts";
 import { PIECE_OF } from "../wire/index-messages.ts";
 import type { Folder } from "./folder.ts";
-import { decodeKept, encodeKept } from "./kept.ts";
 
 /** Tuning: a clock that is further behind what the authority signed is wrong. */
 const BEHIND_S = 3_600;
@@ -26,8 +30,9 @@ export interface NetworkOptions {
   readonly signer: Signer;
   readonly folder: Folder;
   /** The system's clock. */
-  readonly unixS: () => number;
+  readonly unixMs: () => number;
   readonly randomBytes: (bytes: number) => Uint8Array;
+  readonly timer: Timer;
   readonly say: (sentence: string, facts?: Readonly<Record<string, string | number>>) => void;
 }
 
@@ -46,9 +51,10 @@ export class IndexNetwork implements CalleeNetwork {
   readonly networkId: Uint8Array;
   readonly card: Uint8Array;
   readonly lists: Lists;
-  readonly shelf: MapShelf;
-  readonly counts = new Map<ServiceCount, number>();
+  readonly records: Records;
+  readonly counts = new Map<ServiceCount | DirectoryCount, number>();
   #service: Service | null = null;
+  #storer: Storer | null = null;
   #writtenAt = 0;
 
   /** Reads what the disk has of it. Errors: EngineError FILE_UNWRITABLE. */
@@ -62,23 +68,39 @@ export class IndexNetwork implements CalleeNetwork {
     folder.prepare(networkId);
     const definition = newestOf(options.definition, folder.read(networkId, "definition"));
     this.lists = new Lists(definition, listOf(folder.read(networkId, "list"), definition));
-    this.shelf = new MapShelf(this.lists, () => this.#clock());
+    const checker = new PairChecker({
+      definition: () => this.lists.definition,
+      list: () => this.lists.list,
+      clock: this.#clock(),
+    });
+    this.records = new Records({ checker, count: this.#count });
     this.#load();
   }
 
+  readonly #count = (what: ServiceCount | DirectoryCount, amount = 1): void => {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + amount);
+  };
+
   /** A clock that is before this version, or long before what the authority signed, is a bound. */
-  #clock(): { readonly nowS: number; readonly trusted: boolean } {
-    const nowS = this.#options.unixS();
-    const floorS = Math.max(BUILT_S, this.lists.signedS);
-    return { nowS: Math.max(nowS, floorS), trusted: nowS >= BUILT_S && floorS - nowS <= BEHIND_S };
+  #clock(): DirectoryClock {
+    const { unixMs } = this.#options;
+    const floorS = (): number => Math.max(BUILT_S, this.lists.signedS);
+    return {
+      nowMs: () => Math.max(unixMs(), floorS() * 1_000),
+      certificateS: () => Math.max(Math.floor(unixMs() / 1_000), floorS()),
+      get trusted() {
+        const nowS = unixMs() / 1_000;
+        return nowS >= BUILT_S && floorS() - nowS <= BEHIND_S;
+      },
+    };
   }
 
   #load(): void {
     const { folder, say } = this.#options;
     const file = folder.read(this.networkId, "records");
-    const pairs = file === null ? [] : decodeKept(this.networkId, file);
+    const pairs = file === null ? [] : decodeRecords(this.networkId, file);
     if (pairs === null) say("the records on the disk are damaged, and left out");
-    for (const pair of pairs ?? []) if (this.shelf.check(pair).ok) this.shelf.put(pair);
+    for (const pair of pairs ?? []) this.records.put(pair, null);
     this.#writtenAt = this.#changes;
   }
 
@@ -92,23 +114,31 @@ export class IndexNetwork implements CalleeNetwork {
 
   /** Before anything else. */
   serve(callers: Pick<Callers, "say" | "dismiss">): void {
-    const { folder, randomBytes, say } = this.#options;
+    const { folder, randomBytes, say, signer, timer } = this.#options;
+    const { records, lists } = this;
+    const storer = new Storer({
+      ...{ records, timer, nodeKey: signer.nodeKey, count: this.#count },
+      say: (caller, bytes, type) => callers.say(caller, bytes, type),
+    });
+    this.#storer = storer;
     this.#service = new Service({
-      lists: this.lists,
-      shelf: this.shelf,
+      ...{ lists, records, count: this.#count },
       say: (caller, message) => callers.say(caller, message),
       dismiss: (caller: Caller) => callers.dismiss(caller),
-      lookUp: (target, answer) => answer(this.shelf.get(target)),
-      directory: () => false,
-      onGuest: () => undefined,
+      lookUp: (target, answer) => storer.lookUp(target, answer),
+      directory: (guest, bytes) => storer.directory(guest, bytes),
+      onGuest: (guest, here) => storer.guest(guest, here),
       onLists: (what) => {
         const name = what === PIECE_OF.definition ? "definition" : "list";
         folder.write(this.networkId, name, this.lists.whole(what)!.bytes);
         say(`a newer ${name === "list" ? "revocation list" : "definition"} holds`);
       },
       number: () => Number(new DataView(randomBytes(8).buffer).getBigUint64(0) >> 11n),
-      count: (what, amount = 1) => this.counts.set(what, (this.counts.get(what) ?? 0) + amount),
     });
+  }
+
+  stop(): void {
+    void this.#storer?.stop();
   }
 
   /** Changes of the records so far. */
@@ -121,7 +151,7 @@ export class IndexNetwork implements CalleeNetwork {
     const { folder } = this.#options;
     if (this.#changes === this.#writtenAt) return;
     this.#writtenAt = this.#changes;
-    const bytes = encodeKept(this.networkId, this.shelf.pairs());
+    const bytes = encodeRecords(this.networkId, this.records.pairs());
     if (now) folder.write(this.networkId, "records", bytes);
     else void folder.writeLater(this.networkId, "records", bytes);
   }
@@ -132,7 +162,7 @@ export class IndexNetwork implements CalleeNetwork {
       id: formatNetworkId(this.networkId),
       name: this.name,
       callers: this.service.guests.size,
-      members: this.shelf.size,
+      members: this.records.size,
       enrollers: this.service.enrollers,
       joinsWaiting: this.service.wishes,
       definition: definition.sequence,

@@ -116,5 +116,6 @@ export class IndexNode {
       this.#callers.say(caller, Uint8Array.of(MESSAGE.bye));
     }
     this.#callers.stop();
+    for (const network of this.#options.networks) network.stop();
   }
 }

@@ -53,7 +53,7 @@ test("a newer list is fetched, put into effect at once, and all are told", () =>
   assert.deepEqual(index.lists.get(lab)!.standings.list, { chain: 0, sequence: 4 });
   assert.equal(index.counted("listTaken"), 1);
   assert.equal(index.services.get(lab)!.guests.byId(bad.id), undefined);
-  assert.equal(index.shelves.get(lab)!.byId(bad.id), null);
+  assert.equal(index.records.get(lab)!.byId(bad.id), null);
   assert.equal(index.callers.size, 2);
   assert.equal(decodeNotify(other.last(MESSAGE.notify)!)!.list.sequence, 4);
   assert.equal(first.last(MESSAGE.notify), undefined, "who brought it is not told");

@@ -3,8 +3,10 @@ import { randomBytes } from "node:crypto";
 import { Callee } from "../../src/directory/callee.ts";
 import { type CallerCount, Callers } from "../../src/directory/callers.ts";
 import { makeCard } from "../../src/directory/card.ts";
+import type { DirectoryCount } from "../../src/directory/counts.ts";
 import { Lists } from "../../src/directory/lists.ts";
-import { MapShelf } from "../../src/directory/map-shelf.ts";
+import { PairChecker } from "../../src/directory/pairs.ts";
+import { Records } from "../../src/directory/records.ts";
 import { Service } from "../../src/directory/service.ts";
 import type { ServiceCount } from "../../src/directory/service-counts.ts";
 import { mac } from "../../src/index-node/hashes.ts";
@@ -32,7 +34,7 @@ import { identityFromSeed } from "../../src/schema/identity.ts";
 import { channelKind, PROOF, PURPOSE } from "../../src/wire/channel.ts";
 import { NO_STANDING } from "../../src/wire/digests.ts";
 import { encodeReport, type Report } from "../../src/wire/index-messages.ts";
-import type { Pair } from "../../src/wire/intro.ts";
+import { decodePair, type Pair } from "../../src/wire/intro.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
 import { prefix } from "./members-parts.ts";
 
@@ -146,13 +148,15 @@ export interface Passing {
   readonly toIndex: boolean;
 }
 
+type IndexCount = CallerCount | ServiceCount | DirectoryCount;
+
 /** An index node for some networks, without sockets. */
 export class Index {
   nowMs = 10_000;
   readonly sockaddr = makeSockaddr(Uint8Array.of(192, 0, 2, 200), 4_740);
-  readonly counts = new Map<CallerCount | ServiceCount, number>();
+  readonly counts = new Map<IndexCount, number>();
   readonly services = new Map<Lab, Service>();
-  readonly shelves = new Map<Lab, MapShelf>();
+  readonly records = new Map<Lab, Records>();
   readonly lists = new Map<Lab, Lists>();
   readonly callers: Callers;
   readonly clients: Client[] = [];
@@ -194,14 +198,26 @@ export class Index {
 
   #serve(lab: Lab): void {
     const lists = new Lists(lab.definition, null);
-    const shelf = new MapShelf(lists, () => ({ nowS: NOW_S + this.nowMs / 1_000, trusted: true }));
+    const checker = new PairChecker({
+      definition: () => lists.definition,
+      list: () => lists.list,
+      clock: {
+        nowMs: () => NOW_S * 1_000 + this.nowMs,
+        certificateS: () => NOW_S + Math.floor(this.nowMs / 1_000),
+        trusted: true,
+      },
+    });
+    const records = new Records({ checker, count: (what, amount) => this.count(what, amount) });
     this.lists.set(lab, lists);
-    this.shelves.set(lab, shelf);
+    this.records.set(lab, records);
     const service = new Service({
-      ...{ lists, shelf, onGuest: () => undefined, onLists: () => undefined },
+      ...{ lists, records, onGuest: () => undefined, onLists: () => undefined },
       say: (caller, message) => this.callers.say(caller, message),
       dismiss: (caller) => this.callers.dismiss(caller),
-      lookUp: (target, answer) => answer(shelf.get(target)),
+      lookUp: (target, answer) => {
+        const found = records.get(target);
+        answer(found && decodePair(found.bytes));
+      },
       directory: ({ id }, bytes) => {
         this.dht.push({ id, bytes: bytes.slice() });
         return true;
@@ -212,11 +228,11 @@ export class Index {
     this.services.set(lab, service);
   }
 
-  count(what: CallerCount | ServiceCount, amount = 1): void {
+  count(what: IndexCount, amount = 1): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + amount);
   }
 
-  counted(what: CallerCount | ServiceCount): number {
+  counted(what: IndexCount): number {
     return this.counts.get(what) ?? 0;
   }
 

@@ -12,6 +12,7 @@ import {
   encodeShow,
   MESSAGE,
 } from "../../src/wire/index-messages.ts";
+import { decodePair } from "../../src/wire/intro.ts";
 import { Client, Index, Lab, Member, report } from "./service-parts.ts";
 
 const lab = new Lab();
@@ -77,17 +78,17 @@ test("a newer record replaces the one that is held; an older one, and another's,
   const [one, two] = [new Member(lab, 1), new Member(lab, 2)];
   const client = Client.of(index, one);
   index.run(200);
-  const shelf = index.shelves.get(lab)!;
+  const records = index.records.get(lab)!;
   const newer = one.pair(5);
   client.callee.say(encodeShow(MESSAGE.show, newer));
   index.run(50);
-  assert.deepEqual(shelf.byId(one.id)!.record, newer.record);
+  assert.deepEqual(decodePair(records.byId(one.id)!.bytes)!.record, newer.record);
   client.callee.say(encodeShow(MESSAGE.show, one.pair(2)));
   client.callee.say(encodeShow(MESSAGE.show, two.pair(2)));
   client.callee.say(report(one.pair(1)));
   index.run(50);
-  assert.deepEqual(shelf.byId(one.id)!.record, newer.record);
-  assert.equal(shelf.byId(two.id), null);
+  assert.deepEqual(decodePair(records.byId(one.id)!.bytes)!.record, newer.record);
+  assert.equal(records.byId(two.id), null);
   assert.equal(index.counted("recordOld"), 2);
   assert.equal(index.counted("pairOfAnother"), 1);
   assert.equal(client.last(MESSAGE.observed)![0], MESSAGE.observed);

@@ -179,7 +179,7 @@ test("the gate takes what it takes whole, of its length, and never throws", () =
   const head = Uint8Array.of(0x03, 8 | 16, 7, 0, 9, 9, 9, 9, 1, 1, COMMAND.put);
   const size = Uint8Array.of(0xfd, BYTES.length & 0xff, BYTES.length >> 8);
   const put = Buffer.concat([head, target, size, BYTES]);
-  const gate = new Gate({ bootMs: () => 0, count: () => {}, serves: true });
+  const gate = new Gate({ bootMs: () => 0, count: () => {}, serves: true, mayAsk: () => true });
   assert.ok(gate.admits("1.1.1.1:1", put));
   let name = 0;
   fc.assert(

@@ -43,6 +43,8 @@ const network = (storers: number, others: number): DirectoryNode[] => {
   return nodes;
 };
 
+const mayAsk = (name: Name): boolean => name !== "8.8.8.8:8";
+
 const targetOf = (number: number): Uint8Array =>
   nodeTarget(DEFINITION.networkId, identityOf(number).signing.publicKey).target;
 
@@ -176,20 +178,22 @@ test("PING_NAT and DELAYED_PING, as dht-rpc writes them, are refused by name", a
 
 test("an answer counts from whom was asked, once", () => {
   const { counted, count } = counter();
-  const gate = new Gate({ bootMs: () => 0, count, serves: true });
+  const gate = new Gate({ bootMs: () => 0, count, serves: true, mayAsk });
   const answer = Uint8Array.of(0x13, 0, 7, 0, 9, 9, 9, 9, 1, 1);
   assert.equal(gate.admits("1.1.1.1:1", answer), false, "nothing was asked");
   assert.ok(gate.releases("1.1.1.1:1", request(0, { internal: true })));
   assert.equal(gate.admits("2.2.2.2:2", answer), false, "another was asked");
   assert.equal(gate.admits("1.1.1.1:1", answer), true);
   assert.equal(gate.admits("1.1.1.1:1", answer), false, "once");
-  assert.equal(counted.get("unasked"), 3);
+  assert.equal(gate.releases("8.8.8.8:8", request(0, { internal: true })), false, "no storer");
+  assert.equal(gate.admits("8.8.8.8:8", answer), false);
+  assert.equal(counted.get("unasked"), 4);
 });
 
 test("fifty a second for each node, a put counts as five; who only asks serves nobody", () => {
   let nowMs = 0;
   const { counted, count } = counter();
-  const gate = new Gate({ bootMs: () => nowMs, count, serves: true });
+  const gate = new Gate({ bootMs: () => nowMs, count, serves: true, mayAsk });
   const ping = request(0, { internal: true });
   const asks = (name: Name, message: Uint8Array, times: number): number => {
     let many = 0;
@@ -203,7 +207,7 @@ test("fifty a second for each node, a put counts as five; who only asks serves n
   const put = request(COMMAND.put, { target: targetOf(2), value: new Uint8Array(500) });
   assert.equal(asks("3.3.3.3:3", put, 80), 10);
   assert.equal(counted.get("quota"), 30 + 30 + 70);
-  const closed = new Gate({ bootMs: () => 0, count, serves: false });
+  const closed = new Gate({ bootMs: () => 0, count, serves: false, mayAsk });
   assert.equal(closed.admits("1.1.1.1:1", ping), false);
   assert.equal(counted.get("notServing"), 1);
 });
@@ -211,7 +215,7 @@ test("fifty a second for each node, a put counts as five; who only asks serves n
 test("quotas have a bound, and who is silent for a second makes room", () => {
   let nowMs = 0;
   const { counted, count } = counter();
-  const gate = new Gate({ bootMs: () => nowMs, count, serves: true });
+  const gate = new Gate({ bootMs: () => nowMs, count, serves: true, mayAsk });
   const ping = request(0, { internal: true });
   for (let i = 0; i < 16_384; i++) assert.ok(gate.admits(`1.1.${i >> 8}.${i & 255}:1`, ping));
   assert.equal(gate.admits("9.9.9.9:9", ping), false);

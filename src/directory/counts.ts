@@ -8,7 +8,7 @@ export const DIRECTORY_COUNTS = {
   commandRefused:   "Requests with a command that is not on the list.",
   notServing:       "Requests to a member that stores nothing for others.",
   quota:            "Requests of a node that asks more than 50 times a second.",
-  unasked:          "Answers to nothing that was asked, or of another than who was asked.",
+  unasked:          "Answers to nothing that was asked, of another than who was asked, or that came twice.",
   namesFull:        "Requests of nodes that there was no room to keep a quota for.",
   tooLong:          "Messages of our own that were longer than a datagram, and were not sent.",
   unreachable:      "Messages of our own to a node that there is no channel with.",

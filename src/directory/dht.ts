@@ -80,7 +80,9 @@ export class DhtStore implements DiscoveryStore {
   constructor(options: DhtOptions) {
     const { name, isStorer, transport, timer, count } = options;
     this.#options = options;
-    const gate = new Gate({ bootMs: () => timer.bootMs(), count, serves: isStorer });
+    const bootMs = (): number => timer.bootMs();
+    const mayAsk = (to: Name): boolean => this.#storers.has(to);
+    const gate = new Gate({ bootMs, count, serves: isStorer, mayAsk });
     this.#sockets = new Sockets({ own: name, transport, gate, count });
     transport.onMessage = (from, bytes) => this.#sockets.receive(from, bytes);
   }
@@ -90,7 +92,7 @@ export class DhtStore implements DiscoveryStore {
     return this.#known.size;
   }
 
-  /** Who stores, all of them; a storer joins them then. */
+  /** Who stores, all of them; a storer joins them then. Nobody else is asked from then on. */
   setStorers(names: Iterable<Name>): void {
     this.#storers.clear();
     for (const name of names) if (name !== this.#options.name) this.#storers.add(name);

@@ -117,6 +117,8 @@ export interface GateOptions {
   readonly count: Count;
   /** Whether requests are taken at all. */
   readonly serves: boolean;
+  /** Is anything asked of that node? dht-rpc goes on with nodes that store no more. */
+  readonly mayAsk: (name: Name) => boolean;
 }
 
 /** Errors: never. */
@@ -195,7 +197,9 @@ export class Gate {
       this.#options.count("tooLong");
       return false;
     }
-    if (bytes[0] === REQUEST) this.#asked.set(bytes[2]! | (bytes[3]! << 8), name);
-    return true;
+    if (bytes[0] !== REQUEST) return true;
+    const isAsked = this.#options.mayAsk(name);
+    if (isAsked) this.#asked.set(bytes[2]! | (bytes[3]! << 8), name);
+    return isAsked;
   }
 }

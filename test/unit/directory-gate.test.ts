@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { readdirSync, readlinkSync } from "node:fs";
 import { after, test } from "node:test";
-import type { DirectoryCount } from "../../src/directory/counts.ts";
 import { COMMAND, Gate, MESSAGE_BYTES_MAX } from "../../src/directory/gate.ts";
 import { type Name, nameOf } from "../../src/directory/names.ts";
 import { pairBytes } from "../../src/directory/pairs.ts";
@@ -42,6 +41,8 @@ const network = (storers: number, others: number): DirectoryNode[] => {
   for (const { store } of nodes) store.setStorers(names);
   return nodes;
 };
+
+const mayAsk = (name: Name): boolean => name !== "8.8.8.8:8";
 
 const targetOf = (number: number): Uint8Array =>
   nodeTarget(DEFINITION.networkId, identityOf(number).signing.publicKey).target;
@@ -106,7 +107,7 @@ test("put and get through our transport, and no socket is opened", async () => {
   assert.deepEqual(found, { certificate: pair.certificate, record: Uint8Array.from(pair.record) });
   assert.equal(sockets(), before);
   for (const { counted } of nodes) {
-    for (const wrong of ["malformed", "commandRefused", "unasked", "failed", "tooLong"] as const) {
+    for (const wrong of ["malformed", "commandRefused", "failed", "tooLong"] as const) {
       assert.equal(counted.get(wrong), undefined, `what dht-rpc writes is ${wrong}`);
     }
   }
@@ -176,20 +177,22 @@ test("PING_NAT and DELAYED_PING, as dht-rpc writes them, are refused by name", a
 
 test("an answer counts from whom was asked, once", () => {
   const { counted, count } = counter();
-  const gate = new Gate({ bootMs: () => 0, count, serves: true });
+  const gate = new Gate({ bootMs: () => 0, count, serves: true, mayAsk });
   const answer = Uint8Array.of(0x13, 0, 7, 0, 9, 9, 9, 9, 1, 1);
   assert.equal(gate.admits("1.1.1.1:1", answer), false, "nothing was asked");
   assert.ok(gate.releases("1.1.1.1:1", request(0, { internal: true })));
   assert.equal(gate.admits("2.2.2.2:2", answer), false, "another was asked");
   assert.equal(gate.admits("1.1.1.1:1", answer), true);
   assert.equal(gate.admits("1.1.1.1:1", answer), false, "once");
-  assert.equal(counted.get("unasked"), 3);
+  assert.equal(gate.releases("8.8.8.8:8", request(0, { internal: true })), false, "no storer");
+  assert.equal(gate.admits("8.8.8.8:8", answer), false);
+  assert.equal(counted.get("unasked"), 4);
 });
 
 test("fifty a second for each node, a put counts as five; who only asks serves nobody", () => {
   let nowMs = 0;
   const { counted, count } = counter();
-  const gate = new Gate({ bootMs: () => nowMs, count, serves: true });
+  const gate = new Gate({ bootMs: () => nowMs, count, serves: true, mayAsk });
   const ping = request(0, { internal: true });
   const asks = (name: Name, message: Uint8Array, times: number): number => {
     let many = 0;
@@ -203,7 +206,7 @@ test("fifty a second for each node, a put counts as five; who only asks serves n
   const put = request(COMMAND.put, { target: targetOf(2), value: new Uint8Array(500) });
   assert.equal(asks("3.3.3.3:3", put, 80), 10);
   assert.equal(counted.get("quota"), 30 + 30 + 70);
-  const closed = new Gate({ bootMs: () => 0, count, serves: false });
+  const closed = new Gate({ bootMs: () => 0, count, serves: false, mayAsk });
   assert.equal(closed.admits("1.1.1.1:1", ping), false);
   assert.equal(counted.get("notServing"), 1);
 });
@@ -211,7 +214,7 @@ test("fifty a second for each node, a put counts as five; who only asks serves n
 test("quotas have a bound, and who is silent for a second makes room", () => {
   let nowMs = 0;
   const { counted, count } = counter();
-  const gate = new Gate({ bootMs: () => nowMs, count, serves: true });
+  const gate = new Gate({ bootMs: () => nowMs, count, serves: true, mayAsk });
   const ping = request(0, { internal: true });
   for (let i = 0; i < 16_384; i++) assert.ok(gate.admits(`1.1.${i >> 8}.${i & 255}:1`, ping));
   assert.equal(gate.admits("9.9.9.9:9", ping), false);
@@ -260,6 +263,7 @@ test("at rest, who only asks says nothing, and a storer is asked for nothing", a
   assert.equal(member.port.sent, 0);
   await member.store.get(targetOf(5));
   assert.ok(member.port.sent > 0);
-  const reasons: DirectoryCount[] = [...member.counted.keys()];
-  assert.deepEqual(reasons, []);
+  for (const what of ["notServing", "malformed", "unreachable"] as const) {
+    assert.equal(member.counted.get(what), undefined, what);
+  }
 });

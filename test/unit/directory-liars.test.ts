@@ -143,6 +143,17 @@ test("a put counts storers that have it; what is nobody's word goes nowhere", as
   for (const { records } of nodes.slice(0, 4)) assert.equal(records.size, 1);
 });
 
+test("who stores no more is asked no more, by nobody who knows", async () => {
+  const { nodes, asking } = network(4, []);
+  const [gone, ...rest] = nodes.slice(0, 4);
+  assert.equal(await asking.store.put(NEW), 4);
+  const before = gone!.port.gotBytes;
+  asking.store.setStorers(rest.map(({ name }) => name));
+  assert.ok(isNew(await asking.store.get(TARGET)));
+  assert.equal(await asking.store.put(NEW), 3);
+  assert.equal(gone!.port.gotBytes, before);
+});
+
 test("stopped while it asks: what waits is told, and nothing is asked any more", async () => {
   const { nodes, asking } = network(4, []);
   for (const { port } of nodes.slice(0, 4)) port.isUp = false;

@@ -50,6 +50,17 @@ export interface BootstrapPlace {
   readonly nodeKey: Uint8Array | null;
 }
 
+/** An index node of the configuration, and where its name leads. */
+export interface IndexPlace {
+  /** Host and port, as the configuration has them: no two have the same. */
+  readonly name: string;
+  /** Nobody else is believed to be it; null: whoever is there at first contact. */
+  readonly nodeKey: Uint8Array | null;
+  readonly sockaddrs: readonly Uint8Array[];
+  /** Why its name gives no address, as a clause; null: it does, or was not asked for yet. */
+  readonly problem: string | null;
+}
+
 export interface NetworkWorld {
   readonly bootMs: () => number;
   /** The system's clock as it is: network/clock.ts decides what is believed of it. */
@@ -104,6 +115,10 @@ export interface NetworkWorld {
   readonly addresses: () => readonly OwnAddress[];
   /** Addresses of `bootstrap`, as far as its names are resolved. */
   readonly bootstrap: () => readonly BootstrapPlace[];
+  /** Index nodes of the configuration: always the same, in its order. */
+  readonly indexes: () => readonly IndexPlace[];
+  /** One of them is silent: its name may lead elsewhere by now. Network.indexesMoved() follows. */
+  readonly askIndexNames: () => void;
   readonly port: () => number;
   readonly store: Store;
   readonly count: (what: CountName | IntroCount | BeaconCount, amount: number) => void;

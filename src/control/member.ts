@@ -117,6 +117,7 @@ export class Member {
         bootstrap: () => this.#bootstrapPlaces(),
         indexes: () => this.#index.places,
         askIndexNames: () => this.#index.ask(),
+        directory: null,
         port: () => control.listenPort,
         store: new NetworkFiles(folder, say),
       },

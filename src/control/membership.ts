@@ -23,7 +23,7 @@ export const NETWORK_TYPES = [9, 10, 14] as const;
 /** What of the host the network needs, besides control's own world. */
 export type MembershipWorld = Pick<
   NetworkWorld,
-  "addresses" | "bootstrap" | "indexes" | "askIndexNames" | "port" | "store"
+  "addresses" | "bootstrap" | "indexes" | "askIndexNames" | "directory" | "port" | "store"
 >;
 
 export interface MembershipOptions {

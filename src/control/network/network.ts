@@ -96,6 +96,7 @@ export class Network {
       handshakeKey: options.handshakeKey,
       callees: callees(this.parts),
       call: (slot) => this.#call(slot),
+      wakeBy: (dueMs) => this.#wakeBy(dueMs),
     });
     this.ask();
     this.#begun = true;
@@ -159,6 +160,11 @@ export class Network {
   /** Somebody says something on a link. Borrows: both. */
   heardBeacon(bytes: Uint8Array, from: Uint8Array): void {
     if (!this.#stopped) this.#strangers.beacon.take(bytes, from, this.#world.bootMs());
+  }
+
+  /** A packet to an address of the network's goes to nobody. Units: 4 or 16 bytes. Borrows. */
+  seek(address: Uint8Array): void {
+    if (!this.#stopped) this.#rendezvous.seeker.seek(address, this.#world.bootMs());
   }
 
   /** Node id of a peer that is a member's; null: it is none. */

@@ -15,6 +15,7 @@ import type { Pair } from "../../wire/intro.ts";
 import { Forwards } from "./forwards.ts";
 import { Indexes } from "./indexes.ts";
 import type { Parts } from "./parts.ts";
+import { Seeker } from "./seeker.ts";
 import type { NetworkWorld } from "./world.ts";
 
 /** What a member does for those who call it (directory/service.ts), over Callers. */
@@ -40,16 +41,24 @@ export interface RendezvousOptions {
   readonly callees: Callees | null;
   /** Sends message 1 to a member. False: it is nowhere known to be. */
   readonly call: (slot: number) => boolean;
+  readonly wakeBy: (dueMs: number) => void;
 }
 
 export class Rendezvous {
   readonly #options: RendezvousOptions;
   readonly indexes: Indexes;
+  readonly seeker: Seeker;
   readonly #forwards: Forwards;
 
   constructor(options: RendezvousOptions) {
     const { parts, world, handshakeKey } = options;
     this.#options = options;
+    this.seeker = new Seeker({
+      parts,
+      world,
+      ask: (question, target) => this.indexes.ask(question, target),
+      wakeBy: options.wakeBy,
+    });
     this.#forwards = new Forwards({
       own: () => parts.ownRecord.statement,
       say: (message) => this.indexes.say(message),
@@ -63,7 +72,7 @@ export class Rendezvous {
       parts,
       world,
       handshakeKey,
-      onFound: () => {},
+      onFound: (question, pair, nowMs) => this.seeker.found(question, pair, nowMs),
       onForwarded: (passed, nowMs) => this.#forwards.forwarded(passed, nowMs),
     });
   }
@@ -86,7 +95,13 @@ export class Rendezvous {
 
   get #parts(): readonly { readonly dueMs: number; tick(nowMs: number): void }[] {
     const { callees, parts } = this.#options;
-    return [this.indexes, this.#forwards, parts.observed, ...(callees === null ? [] : [callees])];
+    return [
+      this.indexes,
+      this.seeker,
+      this.#forwards,
+      parts.observed,
+      ...(callees === null ? [] : [callees]),
+    ];
   }
 
   get dueMs(): number {

@@ -305,6 +305,9 @@ export class Report {
   explain(query: string): readonly string[] | null {
     const slot = this.find(query);
     if (slot >= 0) return this.#explain(this.#member(slot));
+    const address = parseAddress(query);
+    const sought = address === null ? [] : this.#rendezvous.seeker.explain(address);
+    if (sought.length > 0) return sought;
     const problems = this.#parts.refusals.of(query);
     if (query === NOBODY || problems.length === 0) return null;
     const nowS = this.#parts.clock.certificateS();

@@ -13,6 +13,7 @@
 import type { Say } from "../../log.ts";
 import type { Mac } from "../../noise/mac.ts";
 import type { PeerChange } from "../../schema/change.ts";
+import type { Pair } from "../../wire/intro.ts";
 import type { BeaconCount } from "./beacon.ts";
 import type { CountName } from "./counts.ts";
 import type { IntroCount } from "./intro.ts";
@@ -119,6 +120,8 @@ export interface NetworkWorld {
   readonly indexes: () => readonly IndexPlace[];
   /** One of them is silent: its name may lead elsewhere by now. Network.indexesMoved() follows. */
   readonly askIndexNames: () => void;
+  /** The directory (directory/store.ts); null: there is none. */
+  readonly directory: { get(target: Uint8Array): Promise<Pair | null> } | null;
   readonly port: () => number;
   readonly store: Store;
   readonly count: (what: CountName | IntroCount | BeaconCount, amount: number) => void;

@@ -243,7 +243,7 @@ class ControlThread {
     this.#member = enlist(this.#task, {
       control: this.#control,
       tunnelName: () => this.#host.name,
-      resolve: (endpoint, asking) => this.#names.names.resolve(endpoint, asking),
+      resolve: (endpoint, asking) => this.#names.names.resolveAll(endpoint, asking),
       say: (...what) => this.#kinds.say(...what),
       every,
       later,

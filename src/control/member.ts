@@ -12,18 +12,18 @@ import { formatNetworkId, signingPair } from "../members/sign.ts";
 import { BUILT_S } from "../schema/built.ts";
 import type { NetworkConfig } from "../schema/config.ts";
 import type { Identity } from "../schema/identity.ts";
-import { Bootstrap } from "./bootstrap.ts";
 import type { Control } from "./control.ts";
 import { Multicast, type MulticastOptions } from "./host/multicast.ts";
 import { ownAddresses } from "./host/own-addresses.ts";
 import { Network } from "./network/network.ts";
 import type { NetworkOptions } from "./network/options.ts";
-import type { OwnAddress } from "./network/world.ts";
+import type { BootstrapPlace, OwnAddress } from "./network/world.ts";
 import { NetworkFiles } from "./network-files.ts";
-import type { EndpointsWorld } from "./reach/endpoints.ts";
+import { NodeNames } from "./node-names.ts";
+import type { Names } from "./reach/resolve.ts";
 import type { ControlTask } from "./task.ts";
 
-/** Tuning: names of `bootstrap` are asked for again so often. */
+/** Tuning: names of `bootstrap` and `index` are asked for again so often. */
 const ASK_EVERY_MS = 300_000;
 /** Tuning: of prefixes that the configuration announces. */
 const METRIC = 100;
@@ -71,7 +71,7 @@ export interface MemberWorld extends Pick<MulticastOptions, "every" | "later"> {
   readonly control: Control;
   /** Of the interface, now. */
   readonly tunnelName: () => string;
-  readonly resolve: EndpointsWorld["resolve"];
+  readonly resolve: Names["resolveAll"];
   readonly say: Say;
 }
 
@@ -88,7 +88,8 @@ interface MemberOptions extends MemberWorld {
 
 export class Member {
   readonly #options: MemberOptions;
-  readonly #bootstrap: Bootstrap;
+  readonly #bootstrap: NodeNames;
+  readonly #index: NodeNames;
   readonly #multicast: Multicast | null;
   readonly #endAsking: () => void;
 
@@ -96,23 +97,34 @@ export class Member {
     const { config, identity, stateDir, control, resolve, say, every, later } = options;
     const folder = stateDir === null ? null : join(stateDir, networkFolder(config));
     this.#options = options;
-    this.#bootstrap = new Bootstrap({
+    this.#bootstrap = new NodeNames({
+      setting: "bootstrap",
       nodes: config.bootstrap,
       resolve,
       say,
       onKnown: () => control.network?.ask(),
     });
+    this.#index = new NodeNames({
+      setting: "index",
+      nodes: config.index,
+      resolve,
+      say,
+      onKnown: () => control.network?.indexesMoved(),
+    });
     control.join(
       {
         addresses: () => this.#addresses(),
-        bootstrap: () => this.#bootstrap.places,
+        bootstrap: () => this.#bootstrapPlaces(),
+        indexes: () => this.#index.places,
+        askIndexNames: () => this.#index.ask(),
+        directory: null,
         port: () => control.listenPort,
         store: new NetworkFiles(folder, say),
       },
       (world) => new Network(networkOptions(config, identity, control.suites.offered), world),
     );
-    this.#bootstrap.ask();
-    this.#endAsking = every(ASK_EVERY_MS, () => this.#bootstrap.ask());
+    this.#askNames();
+    this.#endAsking = every(ASK_EVERY_MS, () => this.#askNames());
     this.#multicast = config.lan
       ? new Multicast({
           tunnel: options.tunnelName,
@@ -123,6 +135,17 @@ export class Member {
           later,
         })
       : null;
+  }
+
+  #askNames(): void {
+    this.#bootstrap.ask();
+    this.#index.ask();
+  }
+
+  #bootstrapPlaces(): readonly BootstrapPlace[] {
+    return this.#bootstrap.places.flatMap(({ sockaddrs, nodeKey }) =>
+      sockaddrs.map((sockaddr) => ({ sockaddr, nodeKey })),
+    );
   }
 
   #addresses(): readonly OwnAddress[] {

@@ -11,22 +11,20 @@ import { COUNT, DROP, PEERS_MAX } from "../memory/layout.ts";
 import type { PeerChange } from "../schema/change.ts";
 import { sockaddrFamily } from "../wire/sockaddr.ts";
 import type { Network } from "./network/network.ts";
-import type { BootstrapPlace, NetworkWorld, OwnAddress, Store } from "./network/world.ts";
+import type { NetworkWorld } from "./network/world.ts";
 import type { Peer } from "./peers/peer.ts";
 import { PerPeer } from "./peers/per-peer.ts";
 import type { Rooms } from "./rooms.ts";
 import type { World } from "./world.ts";
 
 /** First bytes of the network's datagrams. */
-export const NETWORK_TYPES = [9, 10] as const;
+export const NETWORK_TYPES = [9, 10, 14] as const;
 
 /** What of the host the network needs, besides control's own world. */
-export interface MembershipWorld {
-  readonly addresses: () => readonly OwnAddress[];
-  readonly bootstrap: () => readonly BootstrapPlace[];
-  readonly port: () => number;
-  readonly store: Store;
-}
+export type MembershipWorld = Pick<
+  NetworkWorld,
+  "addresses" | "bootstrap" | "indexes" | "askIndexNames" | "directory" | "port" | "store"
+>;
 
 export interface MembershipOptions {
   readonly rooms: Rooms;
@@ -113,10 +111,7 @@ export class Membership {
         const times = entries.times((handle as Peer).entry);
         return Math.max(times.lastDataSentMs, times.lastDataReceivedMs);
       },
-      addresses: of.addresses,
-      store: of.store,
-      bootstrap: of.bootstrap,
-      port: of.port,
+      ...of,
       count: (what, amount) => this.#count(what, amount),
       say: world.say,
     };

@@ -32,7 +32,7 @@ const LIFE_MS = 3_600_000;
 /** Tuning: a CARD answers one of the last KNOCKs. */
 const NAMES_MAX = 8;
 const KEY_BYTES = 32;
-const NAME_BYTES = 16;
+const NONCE_BYTES = 16;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export interface CalleeOptions {
@@ -138,13 +138,13 @@ export class Callee {
 
   #knock(): void {
     const { networkId, proof, randomBytes, send, sockaddr } = this.#options;
-    const name = randomBytes(NAME_BYTES);
+    const name = randomBytes(NONCE_BYTES);
     if (this.#names.length >= NAMES_MAX) this.#names.shift();
     this.#names.push(name);
     send(makeKnock(networkId, name, proof()), sockaddr);
   }
 
-  /** The same OPEN again while its answer may come: whoever answers one of its copies answers it. */
+  /** The same OPEN again while its answer may come: whoever answers a copy of it answers it. */
   #open(): void {
     const { networkId, purpose, us, payload, randomBytes, send, sockaddr } = this.#options;
     if (this.#opening === null) {

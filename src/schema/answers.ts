@@ -9,6 +9,32 @@ export interface ExplainValue {
   readonly sentences: readonly string[];
 }
 
+/** An index node of the configuration. Units: seconds. */
+export interface IndexFacts {
+  /** Host and port, as configured. */
+  readonly name: string;
+  /** Who it is, of the configuration or of first contact; null: it never answered. */
+  readonly nodeId: string | null;
+  /** The configuration says who it is. */
+  readonly isNamed: boolean;
+  /**
+   * `open`: it answers. `silent`: it did. `knocking`, `opening`: it is called. `idle`: its name
+   * leads nowhere.
+   */
+  readonly state: "idle" | "knocking" | "opening" | "open" | "silent";
+  /** Where its channel is; null: there is none. */
+  readonly address: string | null;
+  /** Age of the channel, and of what it said last. */
+  readonly openS: number | null;
+  readonly heardAgeS: number | null;
+  /** Where it sees this host; null: it has not said. */
+  readonly observed: string | null;
+  /** Members that it knows of, as it says. */
+  readonly members: number | null;
+  /** A sentence: why it is of no use now; null: it is. */
+  readonly problem: string | null;
+}
+
 /** The network, as this member sees it. Units: seconds, unless a name says otherwise. */
 export interface NetworkStatus {
   readonly name: string;
@@ -21,6 +47,9 @@ export interface NetworkStatus {
   readonly sessions: number;
   /** Names of those with whom one is kept up. */
   readonly neighbours: readonly string[];
+  readonly indexes: readonly IndexFacts[];
+  /** Where index nodes see this host, as it tells others. */
+  readonly observed: readonly string[];
   /** Members for whom there was no place among the peers. */
   readonly waiting: number;
   readonly listSequence: number;

@@ -188,8 +188,7 @@ const tomlReading = (file: string, text: string, mistakes: Mistakes): Reading =>
           say("network", key)(sentence),
         );
   const given = network === null ? [] : memberAddresses(network.member);
-  const warnings =
-    network === null ? [] : networkDoubts(network.member, config.network!, Date.now());
+  const warnings = network === null ? [] : networkDoubts(network.member, Date.now());
   const draft: Draft = {
     interface: { ...link, addresses: withAddresses(link.addresses, given) },
     identity,

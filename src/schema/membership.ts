@@ -17,7 +17,6 @@ import { type Definition, decodeDefinition } from "../members/definition.ts";
 import { someHolds } from "../members/fields.ts";
 import { openSecret } from "../members/secret.ts";
 import type { Cidr } from "../wire/cidr.ts";
-import type { NetworkSettings } from "./config.ts";
 import { formatNodeId, type Identity, sameKey } from "./identity.ts";
 import { contains } from "./kernel-routes.ts";
 
@@ -117,14 +116,7 @@ export const memberAddresses = ({ certificate, definition }: MemberFile): readon
   });
 
 /** Clauses about what is doubtful of a membership. */
-export const networkDoubts = (
-  member: MemberFile,
-  { index }: NetworkSettings,
-  unixMs: number,
-): string[] => {
+export const networkDoubts = (member: MemberFile, unixMs: number): string[] => {
   const doubt = timeDoubt(member, unixMs / 1_000);
-  return [
-    ...(doubt === null ? [] : [`the certificate ${doubt}`]),
-    ...(index.length === 0 ? [] : ["index nodes are not asked yet; bootstrap names members."]),
-  ];
+  return doubt === null ? [] : [`the certificate ${doubt}`];
 };

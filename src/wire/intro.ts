@@ -9,7 +9,7 @@
  *     0 type, three zero bytes · 4 kind · 5 lowest byte of the secret's epoch · 6 slot, zero
  *     8 ticket · 24 ephemeral … tag · body
  *
- * Types 9 and 10 have more kinds, of later versions. Every one of type 9 has the same length: so no
+ * Type 9 has more kinds, of later versions. Every one of type 9 has the same length: so no
  * answer is longer than its request, and length tells nothing. Integers are little-endian.
  * Pure.   Source: docs/PROTOCOL.md, "Before a session: types 9 and 10"; network.md 2.
  */
@@ -21,7 +21,7 @@ export const INDEX_TYPE = 10;
 
 /** Kinds of type 9. 1 and 2 are reserved. */
 export const INTRO_KIND = { intro: 0, who: 3, here: 4 } as const;
-/** The only kind of type 10 yet. */
+/** Kind of type 10 that is said here; the others are those of channels (channel.ts). */
 export const CHALLENGE_KIND = 3;
 
 export const TICKET_BYTES = 16;
@@ -100,6 +100,10 @@ export const strangeKind = (datagram: Uint8Array): Strange | null => {
   const kind = isIntro ? KINDS.get(datagram[4]!) : challenge;
   return kind === undefined ? null : { kind, epoch: datagram[5]! };
 };
+
+/** Of type 10, and its kind is CHALLENGE's: other kinds are those of channels (channel.ts). */
+export const isChallenge = (datagram: Uint8Array): boolean =>
+  datagram[0] === INDEX_TYPE && datagram[INTRO.kind.at] === CHALLENGE_KIND;
 
 /** Where the tag of a datagram is. */
 export const tagOf = (kind: StrangeKind): Range => (kind === "challenge" ? CHALLENGE : INTRO).tag;

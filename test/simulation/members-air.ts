@@ -5,7 +5,6 @@
  * are those of IPv4, UDP and all above.
  */
 import { sockaddrHost } from "../../src/wire/sockaddr.ts";
-import type { VirtualNode } from "./members-node.ts";
 import type { Time } from "./members-time.ts";
 import type { Random } from "./random.ts";
 
@@ -19,6 +18,18 @@ export interface Weather {
   jitterMs: number;
 }
 
+/** Somebody who has an address: a node, or an index node. */
+export interface Resident {
+  readonly place: number;
+  readonly isUp: boolean;
+  /** Counts its starts: what was sent to a former one is lost. */
+  readonly life: number;
+  bytesIn: number;
+  bytesOut: number;
+  /** Borrows: both. */
+  datagram(bytes: Uint8Array, from: Uint8Array): void;
+}
+
 const IP_UDP_BYTES = 28;
 
 const keyOf = (address: Uint8Array): number => Buffer.from(address).readUInt32BE(0);
@@ -26,10 +37,10 @@ const keyOf = (address: Uint8Array): number => Buffer.from(address).readUInt32BE
 export class Air {
   readonly #time: Time;
   readonly #random: Random;
-  readonly #places = new Map<number, VirtualNode>();
+  readonly #places = new Map<number, Resident>();
   readonly weather: Weather;
   /** Which side of a partition a node is on. */
-  side: (node: VirtualNode) => number = () => 0;
+  side: (node: Resident) => number = () => 0;
 
   constructor(time: Time, random: Random, weather: Weather) {
     this.#time = time;
@@ -38,7 +49,7 @@ export class Air {
   }
 
   /** A node has an address. */
-  place(node: VirtualNode, address: Uint8Array): void {
+  place(node: Resident, address: Uint8Array): void {
     this.#places.set(keyOf(address), node);
   }
 
@@ -47,16 +58,16 @@ export class Air {
     this.#places.delete(keyOf(address));
   }
 
-  at(sockaddr: Uint8Array): VirtualNode | undefined {
+  at(sockaddr: Uint8Array): Resident | undefined {
     const host = sockaddrHost(sockaddr);
     return host.length === 4 ? this.#places.get(keyOf(host)) : undefined;
   }
 
-  isConnected(a: VirtualNode, b: VirtualNode): boolean {
+  isConnected(a: Resident, b: Resident): boolean {
     return this.side(a) === this.side(b);
   }
 
-  #delayMs(from: VirtualNode, to: VirtualNode): number {
+  #delayMs(from: Resident, to: Resident): number {
     const { leastMs, mostMs, jitterMs } = this.weather;
     const [low, high] = from.place < to.place ? [from.place, to.place] : [to.place, from.place];
     const mixed = Math.imul(low * 0x9e3779b1 + high, 0x85ebca6b) >>> 0;
@@ -64,7 +75,7 @@ export class Air {
   }
 
   /** UDP payload of `bytes` goes from one node to another, and `arrive` happens there. */
-  send(from: VirtualNode, to: VirtualNode, bytes: number, arrive: () => void): void {
+  send(from: Resident, to: Resident, bytes: number, arrive: () => void): void {
     const { loss, duplicates } = this.weather;
     from.bytesOut += bytes + IP_UDP_BYTES;
     if (!this.isConnected(from, to)) return;

@@ -5,7 +5,8 @@
 import { Air, type Weather } from "./members-air.ts";
 import { BORN_S, identityOf, listOf, revocationsFile, SharedVerifier } from "./members-fleet.ts";
 import { Ledger, missing, Violation } from "./members-ledger.ts";
-import { type NodeOptions, VirtualNode } from "./members-node.ts";
+import { VirtualNode } from "./members-node.ts";
+import type { NodeOptions } from "./members-options.ts";
 import { sockaddrOf } from "./members-places.ts";
 import type { Stage } from "./members-stage.ts";
 import { Time } from "./members-time.ts";

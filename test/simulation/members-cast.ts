@@ -3,7 +3,7 @@
  * not behave.
  */
 import { BORN_S, certify, identityOf, routeOf, STRANGER } from "./members-fleet.ts";
-import type { NodeOptions } from "./members-node.ts";
+import type { NodeOptions } from "./members-options.ts";
 import type { Random } from "./random.ts";
 
 const HOUR_MS = 3_600_000;

@@ -8,17 +8,16 @@
 
 import { SlotSet } from "../../src/control/network/links.ts";
 import { Network } from "../../src/control/network/network.ts";
-import type { NetworkOptions } from "../../src/control/network/options.ts";
-import type { Handle, NetworkWorld, OwnAddress } from "../../src/control/network/world.ts";
+import type {
+  Handle,
+  IndexPlace,
+  NetworkWorld,
+  OwnAddress,
+} from "../../src/control/network/world.ts";
 import type { PeerChange } from "../../src/schema/change.ts";
-import {
-  BORN_S,
-  BUILT_S,
-  DEFINITION,
-  FIRST_LIST,
-  type Identity,
-  secretOf,
-} from "./members-fleet.ts";
+import type { Resident } from "./members-air.ts";
+import { BORN_S, type Identity } from "./members-fleet.ts";
+import { type NodeOptions, networkOptions } from "./members-options.ts";
 import { mac, PORT, placeOf, sockaddrOf } from "./members-places.ts";
 import { fits, type Session } from "./members-session.ts";
 import type { Stage } from "./members-stage.ts";
@@ -29,15 +28,11 @@ const REJECT_MS = 180_000;
 const HELLO_MS = 1_000;
 const HELLOS_MAX = 5;
 const NEVER = Number.POSITIVE_INFINITY;
+const NO_LOCAL = new Uint8Array(0);
 /** UDP payload: messages 1 and 2, a hello in its frame, a keepalive, and what a frame adds. */
 const BYTES = { first: 148, second: 92, hello: 48, keepalive: 32, frame: 32, head: 4 } as const;
 
-export interface NodeOptions extends Partial<NetworkOptions> {
-  /** Addresses of `bootstrap`. */
-  readonly bootstrap?: readonly Uint8Array[];
-}
-
-export class VirtualNode implements NetworkWorld {
+export class VirtualNode implements NetworkWorld, Resident {
   readonly stage: Stage;
   readonly identity: Identity;
   place: number;
@@ -91,25 +86,7 @@ export class VirtualNode implements NetworkWorld {
     this.life++;
     this.#random = new Random(stage.seed, this.place + (this.life << 16));
     stage.air.place(this, placeOf(this.place));
-    this.network = new Network(
-      {
-        definition: DEFINITION,
-        certificate: identity.certificate,
-        list: FIRST_LIST,
-        secret: secretOf(1),
-        signingKey: identity.signing.secretKey,
-        handshakeKey: identity.handshakeKey,
-        announce: [],
-        acceptRoutes: [],
-        neighbours: 4,
-        suites: 3,
-        builtS: BUILT_S,
-        verifier: stage.verifier,
-        ...(stage.keeps ? {} : { cacheMs: NEVER }),
-        ...options,
-      },
-      this,
-    );
+    this.network = new Network(networkOptions(identity, stage, options), this);
   }
 
   /** It stops, and says so; or it is gone without a word. */
@@ -179,12 +156,14 @@ export class VirtualNode implements NetworkWorld {
     if (other === undefined) this.bytesOut += datagram.length + 28;
     else {
       const from = sockaddrOf(this.place);
-      air.send(this, other, datagram.length, () => {
-        other.network?.datagram(datagram, from, new Uint8Array(0));
-      });
+      air.send(this, other, datagram.length, () => other.datagram(datagram, from));
     }
     return true;
   };
+
+  datagram(bytes: Uint8Array, from: Uint8Array): void {
+    this.network?.datagram(bytes, from, NO_LOCAL);
+  }
 
   readonly isUnknownNeighbour = (): boolean => false;
 
@@ -224,6 +203,9 @@ export class VirtualNode implements NetworkWorld {
 
   readonly bootstrap = () =>
     (this.options.bootstrap ?? []).map((sockaddr) => ({ sockaddr, nodeKey: null }));
+  readonly indexes = (): readonly IndexPlace[] => this.options.indexes ?? [];
+  readonly askIndexNames = (): void => this.network?.indexesMoved();
+  directory: NetworkWorld["directory"] = null;
   readonly port = (): number => PORT;
   readonly count = (what: string, amount: number): void => this.stage.count(what, amount);
 
@@ -257,7 +239,7 @@ export class VirtualNode implements NetworkWorld {
 
   #first(place: Uint8Array, name: number): void {
     const other = this.stage.air.at(place);
-    if (other === undefined) this.bytesOut += BYTES.first + 28;
+    if (!(other instanceof VirtualNode)) this.bytesOut += BYTES.first + 28;
     else this.stage.air.send(this, other, BYTES.first, () => other.#answer(this, name));
   }
 

@@ -1,6 +1,7 @@
 /**
  * members-storm — a few members on a network that misbehaves, and strangers; then the sky clears.
  */
+import type { Resident } from "./members-air.ts";
 import { openStage } from "./members-calm.ts";
 import { rolesOf } from "./members-cast.ts";
 import {
@@ -15,7 +16,8 @@ import {
 import { CUT_MS, missing, Violation } from "./members-ledger.ts";
 import { checkPeers, tellNode } from "./members-looks.ts";
 import { Liar } from "./members-mischief.ts";
-import { type NodeOptions, VirtualNode } from "./members-node.ts";
+import { VirtualNode } from "./members-node.ts";
+import type { NodeOptions } from "./members-options.ts";
 import {
   FAIR_MS,
   HOUR_MS,
@@ -176,10 +178,10 @@ class Weather {
 
   #partition(): void {
     const { air, ledger } = this.stage;
-    const sides = new Map(this.nodes.map((node) => [node, this.random.below(2)]));
+    const sides = new Map<Resident, number>(this.nodes.map((node) => [node, this.random.below(2)]));
     this.count("partitions");
     this.say(`the network is parted: ${[...sides.values()].join("")}`);
-    air.side = (node) => sides.get(node) ?? 0;
+    air.side = (one) => sides.get(one) ?? 0;
     for (const node of this.nodes) ledger.excused(node);
     this.#unsettle();
     this.#after(this.random.between(1_000, 120_000), () => {

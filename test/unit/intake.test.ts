@@ -173,7 +173,8 @@ test("places: its session's, where it was seen, what it says; never nobody's", (
   const handle: Handle = { publicKey: identityOf(1).publicKey };
   const session = { at: null as Uint8Array | null };
   const cidrs = () => DEFINITION.cidrs;
-  const reach = new Reach({ world: { endpoint: () => session.at }, members, cidrs, recordKey });
+  const world = { endpoint: () => session.at, bootstrap: () => [] };
+  const reach = new Reach({ world, members, cidrs, recordKey, refuse: () => {} });
   const slotOf = (some: typeof candidates): number => {
     const sequence = BORN_S * 1_000 + members.size;
     return members.put(statementOf(identityOf(1), { candidates: some, sequence }), {

@@ -267,10 +267,11 @@ test("a record leads into our own tunnel no more than to ourselves", () => {
   const statement = announcing(identity, identity.certificate, [], 1, candidates);
   const slot = members.put(statement, { way: "gossip", from: -1, heardS: 0 });
   const reach = new Reach({
-    world: { endpoint: () => null },
+    world: { endpoint: () => null, bootstrap: () => [] },
     members,
     cidrs: () => DEFINITION.cidrs,
     recordKey: (epoch) => derive(secretOf(epoch), "record"),
+    refuse: () => {},
   });
   assert.deepEqual(
     reach.places(slot).map((place) => [...place.subarray(4, 8)]),

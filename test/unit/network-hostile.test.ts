@@ -18,7 +18,7 @@ import {
   PIECE_BYTES,
 } from "../../src/wire/network-frames.ts";
 import { AUTHORITY, DEFINITION, FIRST_LIST, identityOf } from "../simulation/members-fleet.ts";
-import type { NodeOptions } from "../simulation/members-node.ts";
+import type { NodeOptions } from "../simulation/members-options.ts";
 
 import {
   fileOf,

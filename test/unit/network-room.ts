@@ -23,7 +23,8 @@ import {
   SharedVerifier,
   secretOf,
 } from "../simulation/members-fleet.ts";
-import { type NodeOptions, VirtualNode } from "../simulation/members-node.ts";
+import { VirtualNode } from "../simulation/members-node.ts";
+import type { NodeOptions } from "../simulation/members-options.ts";
 import { sockaddrOf } from "../simulation/members-places.ts";
 import type { Stage } from "../simulation/members-stage.ts";
 

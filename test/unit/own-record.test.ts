@@ -30,6 +30,7 @@ const make = (sequence = 0, announce: readonly Announced[] = []) => {
     unixMs: BORN_S * 1_000,
     held: secretsOf(1).newest as HeldSecret | null,
     addresses: [] as OwnAddress[],
+    observed: [] as OwnAddress[],
     written: [] as number[],
     issued: [] as Statement[],
     clones: 0,
@@ -57,6 +58,7 @@ const make = (sequence = 0, announce: readonly Announced[] = []) => {
     secret: () => world.held,
     suites: 3,
     announce,
+    observed: () => world.observed,
     sequence,
     writeSequence: (written) => {
       assert.equal(world.issued.length, world.written.length, "written before it is out");

@@ -245,6 +245,20 @@ export class Authority {
   }
 
   // -------------------------------------------------------------------------------------------
+  // Index nodes
+
+  /** A whole list that nobody vouches for. Why it is refused, as a clause; null: it holds. */
+  takeList(bytes: Uint8Array, nowMs: number): string | null {
+    const taken = this.#takeList(bytes, null, nowMs);
+    return typeof taken === "string" ? taken : null;
+  }
+
+  /** The same of a definition. */
+  takeDefinition(bytes: Uint8Array, nowMs: number): string | null {
+    return this.#takeDefinition(bytes, nowMs);
+  }
+
+  // -------------------------------------------------------------------------------------------
   // People
 
   /** A revocations file: definition, list, and the secret that is sealed to us. */

@@ -2,12 +2,11 @@
  * certification — certificates that this host gets and gives: its own is renewed, and as an issuer
  * it renews others and takes in new ones.
  *
- *     RENEWED ──▶ renewal       RENEW ──▶ office       KNOCK, OPEN, CHANNEL ──▶ office
+ *     RENEWED ──▶ renewal       RENEW ──▶ office       KNOCK, OPEN, CHANNEL ──▶ office, as a callee
  *
  * Thread: control.
  */
 import type { Certificate } from "../../members/certificate.ts";
-import { channelKind } from "../../wire/channel.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { encodeRenewed } from "../../wire/network-frames.ts";
 import type { CountName } from "./counts.ts";
@@ -18,7 +17,6 @@ import type { Parts } from "./parts.ts";
 import { Renewal } from "./renewal.ts";
 import type { NetworkWorld } from "./world.ts";
 
-const NEVER = Number.POSITIVE_INFINITY;
 const NO_ISSUER = encodeRenewed({ why: "the member that was asked is no issuer" });
 
 /** What follows outside. */
@@ -55,18 +53,11 @@ export class Certification {
   }
 
   get dueMs(): number {
-    return Math.min(this.#renewal.dueMs, this.office?.dueMs ?? NEVER);
+    return this.#renewal.dueMs;
   }
 
   tick(nowMs: number): void {
     this.#renewal.tick(nowMs);
-    this.office?.tick(nowMs);
-  }
-
-  /** False: it is of nobody who calls us as an issuer. Borrows. */
-  datagram(bytes: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): boolean {
-    const kind = this.office === null ? null : channelKind(bytes);
-    return kind !== null && this.office!.datagram(kind, bytes, from, local, nowMs);
   }
 
   /** A session with a member began. */
@@ -85,9 +76,5 @@ export class Certification {
   /** RENEWED. Why it is refused; null: taken. Borrows: `body`. */
   renewed(link: Link, body: Uint8Array, nowMs: number): CountName | null {
     return this.#renewal.renewed(link, body, nowMs);
-  }
-
-  stop(): void {
-    this.office?.stop();
   }
 }

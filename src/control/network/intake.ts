@@ -2,8 +2,8 @@
  * intake — records and certificates that come, from wherever: read, verified, judged, and put among
  * the members or refused by name.
  *
- *     gossip, disk ──take()──▶ queue ──5 ms at a time──▶ ╮
- *     INTRO, HERE ──takeNow()──────────────────────────▶ check ──▶ judge ──▶ members ──▶ admission
+ *     gossip, disk, SHOWN ──take()──▶ queue ──5 ms ────▶ ╮
+ *     INTRO, HERE, FOUND ──takeNow()───────────────────▶ check ──▶ judge ──▶ members ──▶ admission
  *
  * Cheapest first: sequence, certificate (once for each), its time and revocation, the record's
  * signature, its time. A record that has expired is refused from gossip; of somebody who shows
@@ -67,6 +67,14 @@ interface Item {
   readonly link: Link | null;
   readonly id: number;
 }
+
+/** Ways in which others tell it, and not the member itself. */
+const OF_OTHERS: ReadonlySet<Known> = new Set(["gossip", "index", "directory"]);
+/** Who tells it, where no member does. */
+const TELLERS: ReadonlyMap<Known, string> = new Map([
+  ["index", "an index node"],
+  ["directory", "the directory"],
+]);
 
 /** A refusal on the way through. */
 class Refuse {
@@ -179,15 +187,16 @@ export class Intake {
 
   #process(shown: Shown, way: Known, link: Link | null): Outcome {
     const checked = this.#check(shown, way);
-    if (checked instanceof Refuse) return this.#refuse(checked, link);
+    if (checked instanceof Refuse) return this.#refuse(checked, way, link);
     if (typeof checked === "string") return checked;
     const judged = this.#judge(checked, way, link);
-    return judged instanceof Refuse ? this.#refuse(judged, link) : judged;
+    return judged instanceof Refuse ? this.#refuse(judged, way, link) : judged;
   }
 
-  #refuse({ name, reason, why }: Refuse, link: Link | null): "refused" {
+  #refuse({ name, reason, why }: Refuse, way: Known, link: Link | null): "refused" {
     const { refusals, clock, members } = this.#options;
-    const teller = link === null ? null : (members.peek(link.slot)?.owner.name ?? null);
+    const named = link === null ? null : (members.peek(link.slot)?.owner.name ?? null);
+    const teller = TELLERS.get(way) ?? named;
     const told = teller === null ? why : `${why} (told by ${teller})`;
     refusals.add(name, reason, told, clock.certificateS());
     return "refused";
@@ -288,7 +297,7 @@ export class Intake {
       return new Refuse(owner.name, "recordAhead", why);
     }
     const expired = statement.expiresS <= clock.nowMs() / 1_000;
-    if (expired && way === "gossip") {
+    if (expired && OF_OTHERS.has(way)) {
       return new Refuse(owner.name, "recordExpired", "its record has expired");
     }
     return this.#put(statement, way, link, !expired);

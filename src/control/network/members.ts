@@ -21,7 +21,7 @@ export const MEMBERS_MAX = 32_768;
 const ADDRESS_BITS = 3;
 
 /** How a piece of knowledge came. The order is that of `#ways`. */
-export const WAYS = ["own", "disk", "gossip", "intro", "here"] as const;
+export const WAYS = ["own", "disk", "gossip", "intro", "here", "index", "directory"] as const;
 export type Known = (typeof WAYS)[number];
 
 /** Where and when a record came from. */

@@ -4,6 +4,7 @@
  *
  *     frame()     ──▶ company (roots) · gossip (news, wants, records) · authority (lists, secrets)
  *     datagram()  ──▶ intro ──▶ introduced() ──▶ intake ──▶ members ──▶ admission ──▶ world
+ *                 ──▶ rendezvous (index nodes) ──────▲
  *     tick()      ──▶ whatever is due
  *
  * The world around it comes in as a NetworkWorld: so one process holds one, or ten thousand on
@@ -11,51 +12,47 @@
  */
 
 import type { Certificate } from "../../members/certificate.ts";
-import { memberId } from "../../members/member-id.ts";
 import { formatNodeId } from "../../members/sign.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
-import { sameSockaddr } from "../../wire/sockaddr.ts";
+import { INTRO_TYPE, isChallenge } from "../../wire/intro.ts";
 import type { Published } from "./authority.ts";
-import { Beacon } from "./beacon.ts";
 import { Cache } from "./cache.ts";
 import { Certification } from "./certification.ts";
 import type { CountName } from "./counts.ts";
-import { Intro } from "./intro.ts";
 import { Link } from "./links.ts";
 import type { NetworkOptions } from "./options.ts";
 import { Parts } from "./parts.ts";
 import { type Publication, Publications } from "./publication.ts";
-import { NOBODY } from "./refusals.ts";
+import { type Callees, Rendezvous } from "./rendezvous.ts";
 import { Report } from "./report.ts";
-import { idOfRecord } from "./statement.ts";
+import { Strangers } from "./strangers.ts";
 import { Talk } from "./talk.ts";
 import type { Handle, NetworkWorld } from "./world.ts";
 
-/** Tuning: how often addresses of bootstrap that answered are asked again, while all are silent. */
-const ASK_AGAIN_MS = 60_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class Network {
-  readonly #options: NetworkOptions;
   readonly #world: NetworkWorld;
   readonly parts: Parts;
-  readonly #intro: Intro<Handle>;
-  readonly #beacon: Beacon;
+  readonly #strangers: Strangers;
   readonly #talk: Talk;
   readonly #cache: Cache;
   readonly #publications: Publications;
   readonly certification: Certification;
+  readonly #rendezvous: Rendezvous;
   /** Members that answered us in a session. */
   readonly #met = new WeakSet<Handle>();
   /** When the world will call tick(). */
   #alarmMs = NEVER;
-  /** When addresses of bootstrap began to be asked last. */
-  #askedMs = Number.NEGATIVE_INFINITY;
   #begun = false;
   #stopped = false;
 
-  constructor(options: NetworkOptions, world: NetworkWorld) {
-    this.#options = options;
+  /** `callees`: makes us one of others, a member that stores or enrols. */
+  constructor(
+    options: NetworkOptions,
+    world: NetworkWorld,
+    callees: (parts: Parts) => Callees | null = () => null,
+  ) {
     this.#world = world;
     this.parts = new Parts(options, world, {
       wakeBy: (dueMs) => this.#wakeBy(dueMs),
@@ -71,21 +68,26 @@ export class Network {
       onClockSet: () => {
         if (this.#begun) this.#anew();
       },
-      onSecrets: () => {
-        this.#intro.renew();
-        this.#beacon.renew();
-      },
+      onSecrets: () => this.#strangers.renew(),
       onHas: (link) => this.#publications.has(link),
       onGone: (handle) => {
         // Nothing that was begun with it goes on.
-        this.#intro.met(handle.publicKey);
+        this.#strangers.intro.met(handle.publicKey);
         this.sessionDown(handle);
+      },
+      onIssued: () => {
+        // The first one is made before anybody can be told.
+        if (this.#begun) this.#rendezvous.indexes.report(true, this.#world.bootMs());
       },
       call: (slot) => this.#call(slot),
     });
     this.#publications = new Publications(this.parts);
-    this.#intro = this.#openIntro();
-    this.#beacon = this.#openBeacon();
+    this.#strangers = new Strangers({
+      parts: this.parts,
+      world,
+      handshakeKey: options.handshakeKey,
+      wakeBy: (dueMs) => this.#wakeBy(dueMs),
+    });
     this.#cache = new Cache(this.parts, world, options.cacheMs ?? null);
     this.certification = new Certification(world, this.parts, options, {
       call: (slot) => this.#call(slot),
@@ -96,44 +98,22 @@ export class Network {
     // Our own record first: nobody can be asked without one. Then whom the disk knows.
     this.parts.ownRecord.tick(world.bootMs());
     this.#cache.open();
+    this.#rendezvous = new Rendezvous({
+      parts: this.parts,
+      world,
+      handshakeKey: options.handshakeKey,
+      callees: callees(this.parts) ?? this.certification.office,
+      call: (slot) => this.#call(slot),
+      wakeBy: (dueMs) => this.#wakeBy(dueMs),
+    });
     this.ask();
     this.#begun = true;
     this.#settle();
   }
 
-  #openIntro(): Intro<Handle> {
-    return new Intro<Handle>({
-      world: this.#world,
-      own: () => {
-        // The certificate that the record names: a newer one has its record in a moment.
-        const { statement } = this.parts.ownRecord;
-        return statement && { certificate: statement.owner.bytes, record: statement.record };
-      },
-      alone: () => this.parts.links.size === 0,
-      handshakeKey: this.#options.handshakeKey,
-      secrets: () => this.parts.authority.secrets.all,
-      introduced: (shown, from, way) => this.#introduced(shown, from, way),
-    });
-  }
-
-  #openBeacon(): Beacon {
-    return new Beacon({
-      world: this.#world,
-      port: this.#world.port,
-      secrets: () => this.parts.authority.secrets.all,
-      heardOf: (at, low, nowMs) => {
-        this.#intro.askOnce(at, low, nowMs);
-        this.#wakeBy(this.#intro.dueMs);
-      },
-    });
-  }
-
   /** Asks the addresses of `bootstrap` who they are: at the start, and when their names changed. */
   ask(): void {
-    const nowMs = this.#world.bootMs();
-    this.#askedMs = nowMs;
-    for (const { sockaddr } of this.#world.bootstrap()) this.#intro.ask(sockaddr, nowMs);
-    this.#wakeBy(this.#intro.dueMs);
+    this.#strangers.ask(this.#world.bootMs());
   }
 
   // -------------------------------------------------------------------------------------------
@@ -148,7 +128,8 @@ export class Network {
   /** All that has a time of its own. What is urgent is first. */
   #clockwork(): readonly { readonly dueMs: number; tick(nowMs: number): void }[] {
     const { ownRecord, intake, upkeep, gossip, company, authority } = this.parts;
-    const rest = [upkeep, this.#intro, this.#cache, this.#talk, this.certification];
+    const { intro } = this.#strangers;
+    const rest = [upkeep, intro, this.#rendezvous, this.#cache, this.#talk, this.certification];
     return [authority.push, ownRecord, intake, gossip, company, ...rest];
   }
 
@@ -171,53 +152,28 @@ export class Network {
   // -------------------------------------------------------------------------------------------
   // Strangers, and message 1
 
-  /** A datagram of type 9, or of type 10. Borrows: all three. */
+  /** A datagram of type 9, 10 or 14. Borrows: all three. */
   datagram(bytes: Uint8Array, from: Uint8Array, local: Uint8Array): void {
-    const nowMs = this.#world.bootMs();
-    if (this.#stopped || this.certification.datagram(bytes, from, local, nowMs)) return;
-    this.#intro.datagram(bytes, from, local, nowMs);
-    this.#wakeBy(this.#intro.dueMs);
+    if (this.#stopped) return;
+    const part =
+      bytes[0] === INTRO_TYPE || isChallenge(bytes) ? this.#strangers.intro : this.#rendezvous;
+    part.datagram(bytes, from, local, this.#world.bootMs());
+    this.#wakeBy(part.dueMs);
   }
 
   /** What to say on every link of ours now; null: nothing. */
   beacon(): Uint8Array | null {
-    return this.#stopped ? null : this.#beacon.make();
+    return this.#stopped ? null : this.#strangers.beacon.make();
   }
 
   /** Somebody says something on a link. Borrows: both. */
   heardBeacon(bytes: Uint8Array, from: Uint8Array): void {
-    if (!this.#stopped) this.#beacon.take(bytes, from, this.#world.bootMs());
+    if (!this.#stopped) this.#strangers.beacon.take(bytes, from, this.#world.bootMs());
   }
 
-  /** Somebody shows certificate and record. Borrows: both. */
-  #introduced(
-    shown: { readonly certificate: Uint8Array; readonly record: Uint8Array },
-    from: Uint8Array,
-    way: "intro" | "here",
-  ): Handle | null {
-    const { intake, reach, members, admission, company } = this.parts;
-    if (way === "here" && !this.#mayBeAt(from, shown.record)) return null;
-    const slot = intake.takeNow(shown, way);
-    if (slot < 0) return null;
-    const { id } = members.at(slot);
-    // Others have its certificate and its record, too: an INTRO of theirs does not lead us astray.
-    if (way === "here" || reach.hint(id) === null) reach.seen(id, from);
-    company.neighbours.spoke(id);
-    const handle = admission.admitNow(slot);
-    this.#wakeBy(company.dueMs);
-    return handle;
-  }
-
-  /** False: `bootstrap` names who is there, and it is somebody else. */
-  #mayBeAt(place: Uint8Array, record: Uint8Array): boolean {
-    const { refusals, clock } = this.parts;
-    const named = this.#world.bootstrap().filter(({ sockaddr }) => sameSockaddr(sockaddr, place));
-    const keys = named.flatMap(({ nodeKey }) => nodeKey ?? []);
-    const id = idOfRecord(record);
-    if (keys.length === 0 || keys.some((key) => memberId(key) === id)) return true;
-    const why = "somebody answers at an address of bootstrap that another is named for";
-    refusals.add(NOBODY, "bootstrapOther", why, clock.certificateS());
-    return false;
+  /** A packet to an address of the network's goes to nobody. Units: 4 or 16 bytes. Borrows. */
+  seek(address: Uint8Array): void {
+    if (!this.#stopped) this.#rendezvous.seeker.seek(address, this.#world.bootMs());
   }
 
   /** Node id of a peer that is a member's; null: it is none. */
@@ -249,8 +205,10 @@ export class Network {
     const place = slot < 0 ? null : (to ?? this.parts.reach.next(slot));
     if (place === null) return null;
     if (!this.#met.has(handle) || !this.#world.hasSession(handle)) {
-      this.#intro.introduce(handle, handle.publicKey, place, this.#world.bootMs());
-      this.#wakeBy(this.#intro.dueMs);
+      const nowMs = this.#world.bootMs();
+      this.#strangers.intro.introduce(handle, handle.publicKey, place, nowMs);
+      this.#rendezvous.calling(slot, nowMs);
+      this.#wakeBy(Math.min(this.#strangers.intro.dueMs, this.#rendezvous.dueMs));
     }
     return place;
   }
@@ -259,8 +217,8 @@ export class Network {
   #call(slot: number): boolean {
     const { members, reach, links } = this.parts;
     const nowMs = this.#world.bootMs();
-    // Who answered at an address of bootstrap may not be there: it is asked again who is.
-    if (links.size === 0 && this.#begun && nowMs - this.#askedMs > ASK_AGAIN_MS) this.ask();
+    // Who answered at an address of bootstrap may not be there: it is asked who is.
+    if (links.size === 0 && this.#begun) this.#strangers.askAgain(nowMs);
     const handle = members.handle(slot);
     if (handle === null || reach.places(slot).length === 0) return false;
     this.#met.delete(handle);
@@ -291,7 +249,8 @@ export class Network {
     const link = links.get(handle) ?? new Link(handle, slot, members.at(slot).id, nowMs);
     links.set(handle, link);
     this.#met.add(handle);
-    this.#intro.met(handle.publicKey);
+    this.#strangers.intro.met(handle.publicKey);
+    this.#rendezvous.met(link.id);
     reach.reached(handle);
     this.#talk.sayEcho(link, !clock.trusted);
     company.up(link, nowMs);
@@ -345,7 +304,15 @@ export class Network {
 
   /** Our own addresses have changed. */
   addressesChanged(): void {
+    this.#rendezvous.addressesChanged(this.#world.bootMs());
     this.#anew();
+  }
+
+  /** Names of index nodes lead somewhere, or elsewhere. */
+  indexesMoved(): void {
+    if (this.#stopped) return;
+    this.#rendezvous.indexes.moved(this.#world.bootMs());
+    this.#wakeBy(this.#rendezvous.dueMs);
   }
 
   /** What we said does not hold; and who did not answer may do so now. */
@@ -371,7 +338,9 @@ export class Network {
 
   /** A revocations file: takes effect here at once, and goes to all in session. */
   publish(file: Uint8Array): Published {
-    const published = this.#publications.publish(file, this.#world.bootMs());
+    const nowMs = this.#world.bootMs();
+    const published = this.#publications.publish(file, nowMs);
+    if (published.ok) this.#rendezvous.indexes.report(false, nowMs);
     this.#settle();
     return published;
   }
@@ -383,7 +352,7 @@ export class Network {
 
   /** What is known, for people. */
   get report(): Report {
-    return new Report(this.parts, this.#world);
+    return new Report(this.parts, this.#world, this.#rendezvous);
   }
 
   /** Stops: neighbours are told, what is known is kept, secrets are zeroed. */
@@ -392,10 +361,9 @@ export class Network {
     const { company, send, authority } = this.parts;
     for (const link of company.links) send(link, FRAME_KINDS.goodbye.type, Uint8Array.of(0));
     this.#cache.write();
+    this.#rendezvous.stop();
     this.#stopped = true;
-    this.#intro.stop();
-    this.#beacon.stop();
-    this.certification.stop();
+    this.#strangers.stop();
     authority.secrets.stop();
     this.#world.wakeAt(NEVER);
   }

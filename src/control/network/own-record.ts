@@ -54,6 +54,8 @@ export interface OwnRecordOptions {
   /** A mask of 1 << SUITE. */
   readonly suites: number;
   readonly announce: readonly Announced[];
+  /** Where others see us, beside the world's addresses. */
+  readonly observed: () => readonly OwnAddress[];
   /** Sequence of the disk; 0: none. */
   readonly sequence: number;
   /** Is on the disk when it returns. */
@@ -75,7 +77,11 @@ interface Clone {
   heardMs: number;
 }
 
-const kindOf = ({ kind }: OwnAddress): number => CANDIDATE_KIND[kind];
+const candidateOf = ({ kind, sockaddr }: OwnAddress): Candidate => ({
+  kind: CANDIDATE_KIND[kind],
+  address: sockaddrHost(sockaddr),
+  port: sockaddrPort(sockaddr),
+});
 
 export class OwnRecord {
   readonly #options: OwnRecordOptions;
@@ -235,20 +241,22 @@ export class OwnRecord {
     return inReach ? Math.max(nowMs, this.#sequence + 1) : nowMs;
   }
 
-  /** As much as a record holds: addresses give way to prefixes. */
+  /**
+   * As much as a record holds: addresses give way to prefixes, and those of interfaces to where
+   * others see us.
+   */
   #content(): RecordContent {
-    const { world, suites, announce } = this.#options;
-    const all = world.addresses().map(
-      (one): Candidate => ({
-        kind: kindOf(one),
-        address: sockaddrHost(one.sockaddr),
-        port: sockaddrPort(one.sockaddr),
-      }),
-    );
-    for (let count = Math.min(all.length, CANDIDATES_MAX); ; count--) {
-      const candidates = all.slice(0, count);
+    const { world, suites, announce, observed } = this.#options;
+    const seen = observed().map(candidateOf);
+    const own = world
+      .addresses()
+      .slice(0, CANDIDATES_MAX - seen.length)
+      .map(candidateOf);
+    for (let left = own.length + seen.length; ; left--) {
+      const ofOwn = Math.max(0, left - seen.length);
+      const candidates = [...own.slice(0, ofOwn), ...seen.slice(0, left)];
       const content = { startId: this.#startId, suites, candidates, announced: announce };
-      if (count === 0 || recordFits(content)) return content;
+      if (left === 0 || recordFits(content)) return content;
     }
   }
 }

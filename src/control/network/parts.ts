@@ -24,6 +24,7 @@ import { Gossip } from "./gossip.ts";
 import { Intake } from "./intake.ts";
 import type { Link } from "./links.ts";
 import { Members } from "./members.ts";
+import { Observed } from "./observed.ts";
 import type { NetworkOptions } from "./options.ts";
 import { newestCertificate } from "./own-certificate.ts";
 import { OwnRecord } from "./own-record.ts";
@@ -49,6 +50,8 @@ export interface PartsHooks {
   readonly onHas: (link: Link) => void;
   /** A peer is gone, or about to go. */
   readonly onGone: (handle: Handle) => void;
+  /** We have a newer record. */
+  readonly onIssued: () => void;
   /** A member is to be called. False: it is nowhere known to be. */
   readonly call: (slot: number) => boolean;
 }
@@ -72,6 +75,7 @@ export class Parts {
   readonly upkeep: Upkeep;
   readonly gossip: Gossip;
   readonly company: Company;
+  readonly observed: Observed;
   readonly ownRecord: OwnRecord;
   #own: OwnState;
   certificate: Certificate;
@@ -98,12 +102,24 @@ export class Parts {
     );
     this.authority = this.#openAuthority(definition);
     const cidrs = () => this.authority.definition.cidrs;
-    this.reach = new Reach({ world, members: this.members, cidrs, recordKey: this.recordKey });
+    this.reach = new Reach({
+      world,
+      members: this.members,
+      cidrs,
+      recordKey: this.recordKey,
+      refuse: (reason, why) => this.#refuse(null, reason, why),
+    });
     this.admission = this.#openAdmission();
     this.intake = this.#openIntake();
     this.upkeep = this.#openUpkeep();
     this.gossip = this.#openGossip();
     this.company = this.#openCompany();
+    this.observed = new Observed({
+      own: world.addresses,
+      cidrs,
+      onChanged: () => this.ownRecord.changed(world.bootMs()),
+      wakeBy: hooks.wakeBy,
+    });
     this.ownRecord = this.#openOwnRecord();
   }
 
@@ -311,6 +327,7 @@ export class Parts {
       secret: () => this.authority.secrets.newest,
       suites,
       announce,
+      observed: () => this.observed.addresses,
       sequence: this.#own.sequence,
       writeSequence: (sequence) => this.#writeOwn({ ...this.#own, sequence }),
       onIssued: (statement) => this.#onIssued(statement),
@@ -352,6 +369,7 @@ export class Parts {
     if (isNew) this.admission.update(slot, true);
     this.count("recordsIssued", 1);
     this.gossip.learned(slot, null, this.#world.bootMs());
+    this.#hooks.onIssued();
   }
 
   #onList(list: RevocationList): number {

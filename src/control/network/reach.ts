@@ -5,17 +5,20 @@
  * that a member cannot send our INTROs to everybody on a link, or to ourselves. Thread: control.
  */
 import { hostPrefix, someHolds } from "../../members/fields.ts";
+import { memberId } from "../../members/member-id.ts";
 import type { Candidate } from "../../members/record.ts";
 import type { Cidr } from "../../wire/cidr.ts";
 import { makeSockaddr, sameSockaddr, sockaddrFamily, sockaddrHost } from "../../wire/sockaddr.ts";
+import type { CountName } from "./counts.ts";
 import type { Members } from "./members.ts";
+import { idOfRecord } from "./statement.ts";
 import type { Handle, NetworkWorld } from "./world.ts";
 
 /** Tuning: members of whom is remembered where they were. */
 const HINTS_MAX = 4_096;
 
 /** Nobody's, everybody's, or our own: "this host", loopback, multicast, broadcast, link-local. */
-const isNowhere = (host: Uint8Array): boolean => {
+export const isNowhere = (host: Uint8Array): boolean => {
   const [first, second] = [host[0]!, host[1]!];
   if (host.length === 4) {
     return first === 0 || first === 127 || first >= 224 || (first === 169 && second === 254);
@@ -28,11 +31,12 @@ const isNowhere = (host: Uint8Array): boolean => {
 const sockaddrOf = ({ address, port }: Candidate): Uint8Array => makeSockaddr(address, port);
 
 export interface ReachOptions {
-  readonly world: Pick<NetworkWorld, "endpoint">;
+  readonly world: Pick<NetworkWorld, "endpoint" | "bootstrap">;
   readonly members: Members;
   /** Ranges of the network. */
   readonly cidrs: () => readonly Cidr[];
   readonly recordKey: (epoch: number) => Uint8Array | null;
+  readonly refuse: (reason: CountName, why: string) => void;
 }
 
 export class Reach {
@@ -83,6 +87,20 @@ export class Reach {
       if (candidate.port !== 0 && !isInside && !isNowhere(host)) add(sockaddr);
     }
     return places;
+  }
+
+  /** False: `bootstrap` names who is there, and it is somebody else. */
+  mayBeAt(place: Uint8Array, record: Uint8Array): boolean {
+    const { world, refuse } = this.#options;
+    const named = world.bootstrap().filter(({ sockaddr }) => sameSockaddr(sockaddr, place));
+    const keys = named.flatMap(({ nodeKey }) => nodeKey ?? []);
+    const id = idOfRecord(record);
+    if (keys.length === 0 || keys.some((key) => memberId(key) === id)) return true;
+    refuse(
+      "bootstrapOther",
+      "somebody answers at an address of bootstrap that another is named for",
+    );
+    return false;
   }
 
   /** The next place to try; null: none is known. */

@@ -6,12 +6,15 @@
  */
 import { CERTIFICATE_FLAG, validity } from "../../members/certificate.ts";
 import { formatNetworkId, formatNodeId, parseNodeId } from "../../members/sign.ts";
+import type { IndexFacts } from "../../schema/answers.ts";
 import { formatAddress, formatCidr, parseAddress } from "../../wire/cidr.ts";
 import { formatSockaddr } from "../../wire/sockaddr.ts";
 import { SKEW_MS } from "./clock.ts";
+import { indexFacts } from "./index-report.ts";
 import type { Known } from "./members.ts";
 import type { Parts } from "./parts.ts";
 import { NOBODY, type Refused } from "./refusals.ts";
+import type { Rendezvous } from "./rendezvous.ts";
 import type { NetworkWorld } from "./world.ts";
 
 const DAY_S = 86_400;
@@ -55,6 +58,8 @@ export interface NetworkFacts {
   readonly members: number;
   readonly sessions: number;
   readonly neighbours: readonly string[];
+  readonly indexes: readonly IndexFacts[];
+  readonly observed: readonly string[];
   readonly waiting: number;
   readonly listSequence: number;
   readonly listAgeS: number;
@@ -72,6 +77,8 @@ const WORDS: Readonly<Record<Known, string>> = {
   gossip: "told by",
   intro: "it introduced itself",
   here: "it answered when its address was asked",
+  index: "shown by an index node",
+  directory: "found in the directory",
 };
 
 /** "3 d", "5 h", "7 min", "12 s". */
@@ -92,10 +99,12 @@ const refusedText = ({ why, count, lastS }: Refused, nowS: number): string => {
 export class Report {
   readonly #parts: Parts;
   readonly #world: NetworkWorld;
+  readonly #rendezvous: Rendezvous;
 
-  constructor(parts: Parts, world: NetworkWorld) {
+  constructor(parts: Parts, world: NetworkWorld, rendezvous: Rendezvous) {
     this.#parts = parts;
     this.#world = world;
+    this.#rendezvous = rendezvous;
   }
 
   /** All members, this host too, by name. */
@@ -191,6 +200,7 @@ export class Report {
 
   network(): NetworkFacts {
     const { members, authority, clock, company, links, certificate, admission } = this.#parts;
+    const { observed } = this.#parts;
     const { definition, revocations, secrets } = authority;
     const { list } = revocations;
     const nowS = clock.nowMs() / 1_000;
@@ -202,6 +212,8 @@ export class Report {
       members: members.size,
       sessions: links.size,
       neighbours: [...company.links].map(({ slot }) => nameOf(slot)),
+      indexes: this.#indexes(),
+      observed: observed.addresses.flatMap(({ sockaddr }) => formatSockaddr(sockaddr) ?? []),
       waiting: admission.waiting,
       listSequence: list?.sequence ?? 0,
       listAgeS: list === null ? 0 : nowS - list.issuedS,
@@ -211,6 +223,11 @@ export class Report {
       clockHeldMs: clock.heldMs,
       problems: this.#ownProblems(),
     };
+  }
+
+  #indexes(): IndexFacts[] {
+    const nowMs = this.#world.bootMs();
+    return this.#rendezvous.indexes.all.map((node) => indexFacts(node, nowMs));
   }
 
   #ownProblems(): string[] {
@@ -246,7 +263,7 @@ export class Report {
       found.push("Another host has this identity: make a new one there, and have it signed.");
     }
     if (links.size === 0) found.push("No member has been reached yet.");
-    return found;
+    return [...found, ...this.#indexes().flatMap(({ problem }) => problem ?? [])];
   }
 
   /** Names that were refused and belong to nobody here, with what they were refused for. */
@@ -288,6 +305,9 @@ export class Report {
   explain(query: string): readonly string[] | null {
     const slot = this.find(query);
     if (slot >= 0) return this.#explain(this.#member(slot));
+    const address = parseAddress(query);
+    const sought = address === null ? [] : this.#rendezvous.seeker.explain(address);
+    if (sought.length > 0) return sought;
     const problems = this.#parts.refusals.of(query);
     if (query === NOBODY || problems.length === 0) return null;
     const nowS = this.#parts.clock.certificateS();

@@ -5,6 +5,7 @@
  *
  *   definition, list    as they are signed                       at once
  *   secrets             Secrets.encode                           at once
+ *   indexes             each { u16, name of an index node, node key (32) }    at once
  *   own                 sequence u64, floor: authority u8, sequence u64     at once
  *   members             each { u16, record, u16, certificate, u8, sockaddr or nothing }
  *                       those with a session first; when it changed, each minute and at the end
@@ -16,6 +17,7 @@
  */
 
 import { Reader, Writer } from "../../members/bytes.ts";
+import { KEY_BYTES } from "../../members/fields.ts";
 import { hashOf } from "../../members/sign.ts";
 import { NO_STANDING, type Standing } from "../../wire/digests.ts";
 import { SOCKADDR_BYTES } from "../../wire/sockaddr.ts";
@@ -31,6 +33,7 @@ export type FileName =
   | "list"
   | "secrets"
   | "own"
+  | "indexes"
   | "members"
   | "certificate"
   | "issued"
@@ -97,6 +100,29 @@ export class Disk {
   writeOwn({ sequence, floor }: OwnState): boolean {
     const writer = new Writer(OWN_BYTES).u64(sequence).u8(floor.chain).u64(floor.sequence);
     return this.write("own", writer.done());
+  }
+
+  /** Who index nodes were at first contact, by name. */
+  readIndexes(): Map<string, Uint8Array> {
+    const bytes = this.read("indexes");
+    const pins = new Map<string, Uint8Array>();
+    if (bytes === null) return pins;
+    const reader = new Reader(bytes);
+    while (reader.why === null && reader.at < bytes.length) {
+      const name = Buffer.from(reader.take(reader.u16())).toString();
+      const nodeKey = reader.take(KEY_BYTES);
+      if (reader.why === null) pins.set(name, nodeKey);
+    }
+    if (reader.why !== null) this.#onDamaged("indexes");
+    return pins;
+  }
+
+  writeIndexes(pins: ReadonlyMap<string, Uint8Array>): boolean {
+    const parts = [...pins].flatMap(([text, nodeKey]) => {
+      const name = Buffer.from(text);
+      return [u16(name.length), name, nodeKey];
+    });
+    return this.write("indexes", Buffer.concat(parts));
   }
 
   readMembers(): KeptMember[] {

@@ -14,6 +14,7 @@ import type { CallerCount } from "../../directory/callers.ts";
 import type { Say } from "../../log.ts";
 import type { Mac } from "../../noise/mac.ts";
 import type { PeerChange } from "../../schema/change.ts";
+import type { Pair } from "../../wire/intro.ts";
 import type { BeaconCount } from "./beacon.ts";
 import type { CountName } from "./counts.ts";
 import type { IntroCount } from "./intro.ts";
@@ -49,6 +50,17 @@ export interface BootstrapPlace {
   readonly sockaddr: Uint8Array;
   /** Nobody else is believed to be there; null: whoever is. */
   readonly nodeKey: Uint8Array | null;
+}
+
+/** An index node of the configuration, and where its name leads. */
+export interface IndexPlace {
+  /** Host and port, as the configuration has them: no two have the same. */
+  readonly name: string;
+  /** Nobody else is believed to be it; null: whoever is there at first contact. */
+  readonly nodeKey: Uint8Array | null;
+  readonly sockaddrs: readonly Uint8Array[];
+  /** Why its name gives no address, as a clause; null: it does, or was not asked for yet. */
+  readonly problem: string | null;
 }
 
 export interface NetworkWorld {
@@ -105,6 +117,12 @@ export interface NetworkWorld {
   readonly addresses: () => readonly OwnAddress[];
   /** Addresses of `bootstrap`, as far as its names are resolved. */
   readonly bootstrap: () => readonly BootstrapPlace[];
+  /** Index nodes of the configuration: always the same, in its order. */
+  readonly indexes: () => readonly IndexPlace[];
+  /** One of them is silent: its name may lead elsewhere by now. Network.indexesMoved() follows. */
+  readonly askIndexNames: () => void;
+  /** The directory (directory/store.ts); null: there is none. */
+  readonly directory: { get(target: Uint8Array): Promise<Pair | null> } | null;
   readonly port: () => number;
   readonly store: Store;
   readonly count: (

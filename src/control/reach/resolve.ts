@@ -75,9 +75,15 @@ export class Names {
   }
 
   /** A sockaddr; or why there is none, as a clause. Errors: never. */
-  async resolve({ host, port }: Endpoint, asking: Asking): Promise<Uint8Array | string> {
+  async resolve(endpoint: Endpoint, asking: Asking): Promise<Uint8Array | string> {
+    const all = await this.resolveAll(endpoint, asking);
+    return typeof all === "string" ? all : all[0]!;
+  }
+
+  /** All of them, one at least. */
+  async resolveAll({ host, port }: Endpoint, asking: Asking): Promise<Uint8Array[] | string> {
     const literal = this.#literal(host, port);
-    if (literal !== null) return literal;
+    if (literal !== null) return typeof literal === "string" ? literal : [literal];
     const seconds = SLOW_MS / 1_000;
     const late = (): void => asking.slow(`nobody answered for ${seconds} s`);
     const inTime = this.#services.after(SLOW_MS, late);
@@ -85,9 +91,9 @@ export class Names {
     inTime();
     if (typeof answer === "string") return answer;
     const { v4, v6 } = this.#services.families;
-    const usable = answer.find((address) => (sockaddrHost(address).length === 4 ? v4 : v6));
-    if (usable === undefined) return NO_ADDRESS;
-    return makeSockaddr(sockaddrHost(usable), port, sockaddrScope(usable));
+    const usable = answer.filter((address) => (sockaddrHost(address).length === 4 ? v4 : v6));
+    if (usable.length === 0) return NO_ADDRESS;
+    return usable.map((one) => makeSockaddr(sockaddrHost(one), port, sockaddrScope(one)));
   }
 
   /** Nothing is asked any more, for the first time from now on. */

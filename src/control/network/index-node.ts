@@ -1,0 +1,294 @@
+/**
+ * index-node — one index node of the configuration, as its member sees it: where it may be, the
+ * channel with it, and the REPORTs that keep it up.
+ *
+ *     all its addresses are called ──▶ the first that opens is the one ──REPORT, OBSERVED──▶ …
+ *              ▲                                                             │
+ *              ╰──── its name is asked for again ◀── three REPORTs unanswered ╯
+ *
+ * It is trusted with nothing: what it says is verified as from a stranger (indexes.ts). Who it is,
+ * is known from the configuration, or from first contact on. Thread: control.
+ */
+import { Callee, type CalleeOptions, type CalleeState } from "../../directory/callee.ts";
+import { type ChannelKind, PURPOSE } from "../../wire/channel.ts";
+import type { Observed as ObservedMessage } from "../../wire/index-messages.ts";
+import { sameSockaddr } from "../../wire/sockaddr.ts";
+import { addressKey } from "./held-tickets.ts";
+import { Pull } from "./index-pieces.ts";
+import type { IndexPlace, NetworkWorld } from "./world.ts";
+
+/** Tuning: addresses of one name that are called. */
+const ADDRESSES_MAX = 4;
+/**
+ * Tuning: how often it is told that we are there. Behind a NAT, or so it seems, within what cheap
+ * ones keep (30 s); else within what a firewall that has seen an answer keeps (120 s).
+ */
+const NAT_MS = 25_000;
+const OPEN_MS = 100_000;
+/** Tuning: it may ask for it more often, and so often at most. */
+const LEAST_MS = 10_000;
+/** Tuning: a REPORT is answered within this; so many that are not are enough. */
+const ANSWER_MS = 1_000;
+const UNANSWERED_MAX = 3;
+/** Tuning: one that says that it stops is called after so long: doubled each time, at most. */
+const CLOSED_MS = 500;
+const CLOSED_MAX_MS = 60_000;
+const CALM_MS = 600_000;
+const NEVER = Number.POSITIVE_INFINITY;
+const ANY_LOCAL = new Uint8Array(0);
+
+export interface IndexNodeOptions
+  extends Pick<CalleeOptions, "networkId" | "us" | "proof" | "payload"> {
+  readonly world: Pick<NetworkWorld, "random" | "randomBytes" | "sendDatagram">;
+  /** A REPORT; null: not yet. */
+  readonly report: (withPair: boolean) => Uint8Array | null;
+  readonly onOpen: (node: IndexNode, answer: Uint8Array, nowMs: number) => void;
+  /** Borrows: `plain`. */
+  readonly onMessage: (node: IndexNode, type: number, plain: Uint8Array, nowMs: number) => void;
+  /** It does not answer any more, or did not yet. */
+  readonly onSilent: (node: IndexNode) => void;
+  /** It is known from now on who is there. */
+  readonly onPinned: (node: IndexNode) => void;
+  /** Somebody else answers at its address. */
+  readonly onOther: (node: IndexNode) => void;
+}
+
+export class IndexNode {
+  readonly #options: IndexNodeOptions;
+  /** As the configuration has it. */
+  readonly name: string;
+  #place: IndexPlace;
+  #pinned: Uint8Array | null;
+  /** By address: those that are called, and the one that is open. */
+  readonly #callees = new Map<string, Callee>();
+  #open: Callee | null = null;
+  /** The one that is open does not answer. */
+  #silent = false;
+  #reportMs = NEVER;
+  /** REPORTs since the last OBSERVED. */
+  #unanswered = 0;
+  /** Our record is to be shown, and was by the last REPORT. */
+  #owesPair = false;
+  #showedPair = false;
+  #heardMs: number | null = null;
+  /** When it is called again; how often it said of late that it stops, and when. */
+  #callMs = NEVER;
+  #closes = 0;
+  #closedMs = Number.NEGATIVE_INFINITY;
+  /** Somebody else who answered there. */
+  other: Uint8Array | null = null;
+  /** What it said last; null: nothing. */
+  said: ObservedMessage | null = null;
+  readonly pull: Pull;
+
+  /** `pinned`: who it was before, of the disk. */
+  constructor(options: IndexNodeOptions, place: IndexPlace, pinned: Uint8Array | null) {
+    this.#options = options;
+    this.name = place.name;
+    this.#place = place;
+    this.#pinned = place.nodeKey ?? pinned;
+    this.pull = new Pull((message) => this.say(message));
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What it is
+
+  get place(): IndexPlace {
+    return this.#place;
+  }
+
+  /** Who it is, of the configuration or of an earlier contact; null: not known yet. */
+  get nodeKey(): Uint8Array | null {
+    return this.#pinned;
+  }
+
+  /** It answers. */
+  get isOpen(): boolean {
+    return this.#open !== null && !this.#silent;
+  }
+
+  /** "silent": it was open, and does not answer. */
+  get state(): CalleeState | "silent" {
+    if (this.#open !== null) return this.#silent ? "silent" : "open";
+    const states = [...this.#callees.values()].map((callee) => callee.state);
+    return states.find((state) => state === "opening") ?? states[0] ?? "idle";
+  }
+
+  /** Where its channel is; null: there is none. */
+  get sockaddr(): Uint8Array | null {
+    return this.#open?.sockaddr ?? null;
+  }
+
+  get openedMs(): number | null {
+    return this.#open?.openedMs ?? null;
+  }
+
+  /** When it said something last. */
+  get heardMs(): number | null {
+    return this.#heardMs;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // Time
+
+  get dueMs(): number {
+    let dueMs = Math.min(this.#reportMs, this.pull.dueMs, this.#callMs);
+    for (const callee of this.#callees.values()) dueMs = Math.min(dueMs, callee.dueMs);
+    return dueMs;
+  }
+
+  tick(nowMs: number): void {
+    for (const callee of [...this.#callees.values()]) callee.tick(nowMs);
+    this.pull.tick(nowMs);
+    if (nowMs >= this.#reportMs) this.#report(nowMs);
+    if (nowMs >= this.#callMs) this.call(nowMs);
+  }
+
+  /** Its name leads elsewhere, or for the first time somewhere. */
+  moved(place: IndexPlace, nowMs: number): void {
+    this.#place = place;
+    if (!this.isOpen) this.call(nowMs);
+  }
+
+  /** Calls it at all its addresses; those that are called already go on. */
+  call(nowMs: number): void {
+    const { sockaddrs } = this.#place;
+    this.#callMs = NEVER;
+    for (const [key, callee] of this.#callees) {
+      const isThere = sockaddrs.some((one) => sameSockaddr(one, callee.sockaddr));
+      if (!isThere && callee !== this.#open) this.#drop(key, callee);
+    }
+    for (const sockaddr of sockaddrs.slice(0, ADDRESSES_MAX)) {
+      const key = addressKey(sockaddr);
+      const callee = this.#callees.get(key) ?? this.#calleeAt(sockaddr);
+      this.#callees.set(key, callee);
+      callee.call(nowMs);
+    }
+  }
+
+  #drop(key: string, callee: Callee): void {
+    callee.close();
+    this.#callees.delete(key);
+  }
+
+  #calleeAt(sockaddr: Uint8Array): Callee {
+    const { world, networkId, us, proof, payload } = this.#options;
+    const callee: Callee = new Callee({
+      networkId,
+      sockaddr,
+      nodeKey: this.#pinned,
+      us,
+      purpose: PURPOSE.member,
+      proof,
+      payload,
+      random: world.random,
+      randomBytes: world.randomBytes,
+      send: (datagram, to) => world.sendDatagram(datagram, to, ANY_LOCAL),
+      onOpen: (answer, nowMs) => this.#opened(callee, answer, nowMs),
+      onMessage: (type, plain, nowMs) => {
+        // Of a channel that another one has replaced.
+        if (callee !== this.#open) return;
+        this.#answered(nowMs);
+        this.#options.onMessage(this, type, plain, nowMs);
+      },
+      onOther: (nodeKey) => {
+        this.other = nodeKey;
+        this.#options.onOther(this);
+      },
+    });
+    return callee;
+  }
+
+  #opened(callee: Callee, answer: Uint8Array, nowMs: number): void {
+    const { onPinned, onOpen } = this.#options;
+    this.#open = callee;
+    this.other = null;
+    this.#owesPair = false;
+    this.#unanswered = 0;
+    // Others were called without knowing who it is: they begin anew, when they are wanted.
+    for (const [key, one] of this.#callees) if (one !== callee) this.#drop(key, one);
+    const isNew = this.#pinned === null;
+    this.#pinned = callee.nodeKey;
+    this.#answered(nowMs);
+    if (isNew) onPinned(this);
+    onOpen(this, answer, nowMs);
+  }
+
+  #answered(nowMs: number): void {
+    this.#heardMs = nowMs;
+    this.#silent = false;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // REPORTs
+
+  /** It has observed us: the next REPORT is due when it has to be. `own`: no NAT is between. */
+  observed(said: ObservedMessage, own: boolean, nowMs: number): void {
+    this.said = said;
+    // An answer to an earlier one does not say that this one came.
+    if (this.#showedPair && this.#unanswered === 1) this.#owesPair = false;
+    this.#unanswered = 0;
+    const mostMs = own ? OPEN_MS : NAT_MS;
+    const wantedMs = Math.max(LEAST_MS, Math.min(mostMs, 900 * said.againS));
+    this.#reportMs = nowMs + wantedMs * (0.9 + 0.1 * this.#options.world.random());
+    if (this.#owesPair) this.#reportMs = nowMs + ANSWER_MS;
+  }
+
+  /** Something that it should know has changed. `withPair`: our record. */
+  reportNow(withPair: boolean, nowMs: number): void {
+    if (!this.isOpen) return;
+    if (withPair) [this.#owesPair, this.#showedPair] = [true, false];
+    this.#reportMs = Math.min(this.#reportMs, nowMs);
+  }
+
+  #report(nowMs: number): void {
+    if (this.#unanswered >= UNANSWERED_MAX) {
+      this.#lost(nowMs);
+      return;
+    }
+    this.#unanswered++;
+    this.#reportMs = nowMs + ANSWER_MS;
+    this.#showedPair = this.#owesPair;
+    const report = this.#options.report(this.#owesPair);
+    if (report !== null) this.say(report);
+  }
+
+  /** It is gone, or moved, or we did. */
+  #lost(callMs: number): void {
+    this.#silent = true;
+    this.#unanswered = 0;
+    this.#reportMs = NEVER;
+    this.pull.end();
+    this.#options.onSilent(this);
+    this.#callMs = callMs;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What comes and goes
+
+  /** Whose channel, or opening, a datagram is; undefined: nobody's. */
+  taker(kind: ChannelKind, datagram: Uint8Array, from: Uint8Array): Callee | undefined {
+    const callee = this.#callees.get(addressKey(from));
+    return callee?.takes(kind, datagram, from) === true ? callee : undefined;
+  }
+
+  /** A message of type 10 unless told otherwise. False: there is no channel. */
+  say(message: Uint8Array, type?: number): boolean {
+    return this.#open?.say(message, type) ?? false;
+  }
+
+  /** It says that it stops: it may be back in a moment. */
+  closed(nowMs: number): void {
+    const times = nowMs - this.#closedMs > CALM_MS ? 0 : this.#closes + 1;
+    this.#closes = times;
+    this.#closedMs = nowMs;
+    this.#lost(nowMs + Math.min(CLOSED_MAX_MS, CLOSED_MS * 2 ** times));
+  }
+
+  stop(): void {
+    for (const [key, callee] of this.#callees) this.#drop(key, callee);
+    this.#open = null;
+    this.#reportMs = NEVER;
+    this.#callMs = NEVER;
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * index-report — what there is to say of index nodes: where each is, who it is, since when it is
+ * there, what it said last, and why not. Nothing in here changes anything. Thread: control.
+ */
+import { formatNodeId } from "../../members/sign.ts";
+import type { IndexFacts } from "../../schema/answers.ts";
+import { formatSockaddr, makeSockaddr } from "../../wire/sockaddr.ts";
+import type { IndexNode } from "./index-node.ts";
+
+const seconds = (sinceMs: number | null, nowMs: number): number | null =>
+  sinceMs === null ? null : (nowMs - sinceMs) / 1_000;
+
+/** Why it is of no use, as a sentence; null: it is. */
+const problemOf = (node: IndexNode): string | null => {
+  const { name, isOpen, other, place, nodeKey } = node;
+  if (isOpen) return null;
+  if (other !== null && nodeKey !== null) {
+    const [there, named] = [formatNodeId(other), formatNodeId(nodeKey)];
+    return `Another index node answers at ${name}, ${there}, and not ${named}: name the right one.`;
+  }
+  if (place.sockaddrs.length === 0) {
+    return place.problem === null
+      ? `The name of the index node ${name} has not resolved yet.`
+      : `The name of the index node ${name} does not resolve: ${place.problem}.`;
+  }
+  return node.state === "silent"
+    ? `The index node ${name} does not answer any more.`
+    : `No index node answers at ${name} yet.`;
+};
+
+export const indexFacts = (node: IndexNode, nowMs: number): IndexFacts => {
+  const { name, nodeKey, place, sockaddr, said, state } = node;
+  return {
+    name,
+    nodeId: nodeKey === null ? null : formatNodeId(nodeKey),
+    isNamed: place.nodeKey !== null,
+    state,
+    address: sockaddr === null ? null : formatSockaddr(sockaddr),
+    openS: seconds(node.openedMs, nowMs),
+    heardAgeS: seconds(node.heardMs, nowMs),
+    observed: said === null ? null : formatSockaddr(makeSockaddr(said.address, said.port)),
+    members: said?.members ?? null,
+    problem: problemOf(node),
+  };
+};

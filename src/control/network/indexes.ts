@@ -1,0 +1,346 @@
+/**
+ * indexes — the index nodes of the configuration: what we tell them, and what becomes of what they
+ * say.
+ *
+ *     OBSERVED ──▶ where we are seen (observed.ts) · who has a newer list or definition (pieces)
+ *     SHOWN ─────▶ intake, as of a stranger         FOUND ──▶ whoever asked (seeker.ts)
+ *     FORWARDED ─▶ somebody wants to be called (forwards.ts)
+ *
+ * An index node is trusted with nothing: it may withhold, delay, say what is old, and send us to
+ * wrong places. Nothing of it counts that no authority or member signed. Thread: control.
+ */
+
+import type { KnockProof } from "../../directory/card.ts";
+import { derive } from "../../members/secret.ts";
+import type { ChannelKind } from "../../wire/channel.ts";
+import { PROOF } from "../../wire/channel.ts";
+import { isNewer } from "../../wire/digests.ts";
+import {
+  decodeFound,
+  decodeIndexPiece,
+  decodeNotify,
+  decodeObserved,
+  decodePassed,
+  decodeShow,
+  decodeWantPiece,
+  encodeAsk,
+  encodeReport,
+  type IndexPiece,
+  MESSAGE,
+  type Passed,
+  PIECE_OF,
+  type Standings,
+} from "../../wire/index-messages.ts";
+import { INDEX_TYPE, type Pair } from "../../wire/intro.ts";
+import { Bucket, type Rate } from "../strangers/limiter.ts";
+import type { CountName } from "./counts.ts";
+import { IndexNode, type IndexNodeOptions } from "./index-node.ts";
+import { pieceOf } from "./index-pieces.ts";
+import type { Parts } from "./parts.ts";
+import { NOBODY } from "./refusals.ts";
+import { idOfRecord } from "./statement.ts";
+import type { NetworkWorld } from "./world.ts";
+
+/** Tuning: cards and answers to OPEN that are looked into: each costs curve arithmetic. */
+const ANSWERS: Rate = { perSecond: 50, burst: 100 };
+/** Tuning: messages of one index node, and pairs that it shows unasked. */
+const MESSAGES: Rate = { perSecond: 200, burst: 400 };
+const SHOWN: Rate = { perSecond: 50, burst: 200 };
+/** Tuning: pieces that one index node is given. */
+const PIECES: Rate = { perSecond: 100, burst: 100 };
+/** Tuning: names of index nodes are asked for again so often, while one is silent. */
+const NAMES_MS = 15_000;
+const NOTHING = new Uint8Array(0);
+
+export interface IndexesOptions {
+  readonly parts: Parts;
+  readonly world: NetworkWorld;
+  readonly handshakeKey: IndexNodeOptions["us"];
+  /** An answer to ask(); null: it knows none. Borrows: the pair. */
+  readonly onFound: (question: number, pair: Pair | null, nowMs: number) => void;
+  /** Somebody wants to be called, or says that it does. Null: it is. Borrows. */
+  readonly onForwarded: (passed: Passed, nowMs: number) => CountName | null;
+}
+
+/** What is counted for one index node. */
+interface Budgets {
+  readonly messages: Bucket;
+  readonly shown: Bucket;
+  readonly pieces: Bucket;
+}
+
+export class Indexes {
+  readonly #options: IndexesOptions;
+  readonly #nodes: readonly IndexNode[];
+  readonly #budgets = new Map<IndexNode, Budgets>();
+  readonly #answers = new Bucket(ANSWERS);
+  readonly #pins: Map<string, Uint8Array>;
+  #namesMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: IndexesOptions) {
+    const { parts, world } = options;
+    this.#options = options;
+    this.#pins = parts.disk.readIndexes();
+    this.#nodes = world.indexes().map((place) => {
+      const node = new IndexNode(this.#nodeOptions(), place, this.#pins.get(place.name) ?? null);
+      this.#budgets.set(node, {
+        messages: new Bucket(MESSAGES),
+        shown: new Bucket(SHOWN),
+        pieces: new Bucket(PIECES),
+      });
+      return node;
+    });
+    for (const node of this.#nodes) node.call(world.bootMs());
+  }
+
+  #nodeOptions(): IndexNodeOptions {
+    const { parts, world, handshakeKey } = this.#options;
+    return {
+      world,
+      networkId: parts.authority.definition.networkId,
+      us: handshakeKey,
+      proof: () => this.#proof(),
+      payload: () => this.#report(true),
+      report: (withPair) => this.#report(withPair),
+      onOpen: (node, answer, nowMs) => this.#opened(node, answer, nowMs),
+      onMessage: (node, type, plain, nowMs) => {
+        const why = type === INDEX_TYPE ? this.#message(node, plain, nowMs) : "indexInvalid";
+        if (why !== null) parts.count(why, 1);
+      },
+      onSilent: (node) => {
+        parts.count("indexesLost", 1);
+        parts.observed.silent(node.name);
+        this.#askNames();
+      },
+      onPinned: (node) => {
+        this.#pins.set(node.name, node.nodeKey!);
+        parts.disk.writeIndexes(this.#pins);
+      },
+      onOther: () => parts.count("indexOther", 1),
+    };
+  }
+
+  get all(): readonly IndexNode[] {
+    return this.#nodes;
+  }
+
+  /** Those that answer. */
+  get open(): readonly IndexNode[] {
+    return this.#nodes.filter((node) => node.isOpen);
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What we say
+
+  /** With the newest secret: an index node takes any, and a member that stores takes no other. */
+  #proof(): KnockProof {
+    const held = this.#options.parts.authority.secrets.newest;
+    if (held === null) return { proof: PROOF.none, low: 0, key: null };
+    return { proof: PROOF.secret, low: held.epoch & 0xff, key: derive(held.secret, "knock") };
+  }
+
+  /** Null: there is no record of ours yet. */
+  #report(withPair: boolean): Uint8Array | null {
+    const { authority, ownRecord, links, members } = this.#options.parts;
+    const { statement } = ownRecord;
+    if (statement === null) return null;
+    const { certificate, record, sequence } = statement;
+    // Who has sessions hears of others there; who knows fewer than an index does is parted.
+    const fewer = this.#nodes.some(({ said }) => (said?.members ?? 0) > members.size);
+    return encodeReport({
+      others: links.size === 0 || fewer,
+      sequence,
+      standings: {
+        list: authority.revocations.standing,
+        definition: authority.defined,
+        epoch: authority.secrets.epoch,
+      },
+      pair: withPair ? { certificate, record } : null,
+    });
+  }
+
+  /** Something that they should know has changed. `withPair`: our record. */
+  report(withPair: boolean, nowMs: number): void {
+    for (const node of this.#nodes) node.reportNow(withPair, nowMs);
+  }
+
+  /** We are somewhere else: their channels are another address's. */
+  callAgain(nowMs: number): void {
+    for (const node of this.#nodes) node.call(nowMs);
+  }
+
+  /** Asks those that answer who has a target. How many were asked. */
+  ask(question: number, target: Uint8Array): number {
+    const message = encodeAsk({ question, target });
+    return this.open.filter((node) => node.say(message)).length;
+  }
+
+  /** Says a message to all that answer. How many. */
+  say(message: Uint8Array): number {
+    return this.open.filter((node) => node.say(message)).length;
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // Time, names
+
+  get dueMs(): number {
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const node of this.#nodes) dueMs = Math.min(dueMs, node.dueMs);
+    return dueMs;
+  }
+
+  tick(nowMs: number): void {
+    for (const node of this.#nodes) node.tick(nowMs);
+  }
+
+  /** Names lead somewhere, or elsewhere. */
+  moved(nowMs: number): void {
+    for (const place of this.#options.world.indexes()) {
+      this.#nodes.find(({ name }) => name === place.name)?.moved(place, nowMs);
+    }
+  }
+
+  #askNames(): void {
+    const { world } = this.#options;
+    const nowMs = world.bootMs();
+    if (nowMs - this.#namesMs < NAMES_MS) return;
+    this.#namesMs = nowMs;
+    world.askIndexNames();
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // What comes
+
+  /**
+   * A datagram of type 10 or 14 that channelKind() knows. False: it is none of our calls. Borrows.
+   */
+  datagram(kind: ChannelKind, datagram: Uint8Array, from: Uint8Array, nowMs: number): boolean {
+    if (kind === "knock" || kind === "open") return false;
+    const { parts } = this.#options;
+    for (const node of this.#nodes) {
+      const callee = node.taker(kind, datagram, from);
+      if (callee === undefined) continue;
+      const isAnswer = kind === "card" || kind === "opened";
+      if (isAnswer && !this.#answers.take(nowMs)) parts.count("channelRate", 1);
+      else if (!callee.datagram(kind, datagram, nowMs)) parts.count("channelForged", 1);
+      return true;
+    }
+    return false;
+  }
+
+  #opened(node: IndexNode, answer: Uint8Array, nowMs: number): void {
+    const why = this.#message(node, answer, nowMs);
+    if (why !== null) this.#options.parts.count(why, 1);
+    // Whatever it said: it has to be asked whether it is there.
+    if (node.said === null || why !== null) node.reportNow(false, nowMs);
+  }
+
+  /** Why it is refused; null: it was taken. Borrows. */
+  #message(node: IndexNode, message: Uint8Array, nowMs: number): CountName | null {
+    const { onFound, onForwarded } = this.#options;
+    const budgets = this.#budgets.get(node)!;
+    if (!budgets.messages.take(nowMs)) return "indexRate";
+    switch (message[0]) {
+      case MESSAGE.observed:
+        return this.#observed(node, message, nowMs);
+      case MESSAGE.notify: {
+        const standings = decodeNotify(message);
+        if (standings === null) return "indexInvalid";
+        this.#compare(node, standings, nowMs);
+        return null;
+      }
+      case MESSAGE.shown:
+        return budgets.shown.take(nowMs) ? this.#shown(message) : "indexRate";
+      case MESSAGE.found: {
+        const found = decodeFound(message);
+        if (found === null) return "indexInvalid";
+        onFound(found.question, found.pair, nowMs);
+        return null;
+      }
+      case MESSAGE.forwarded: {
+        const passed = decodePassed(message);
+        return passed === null ? "indexInvalid" : onForwarded(passed, nowMs);
+      }
+      case MESSAGE.piece: {
+        const piece = decodeIndexPiece(message);
+        return piece === null ? "indexInvalid" : this.#piece(node, piece, nowMs);
+      }
+      case MESSAGE.wantPiece:
+        return budgets.pieces.take(nowMs) ? this.#give(node, message) : "indexRate";
+      case MESSAGE.bye:
+        node.closed(nowMs);
+        return null;
+      default:
+        return "indexInvalid";
+    }
+  }
+
+  #observed(node: IndexNode, message: Uint8Array, nowMs: number): CountName | null {
+    const { observed } = this.#options.parts;
+    const said = decodeObserved(message);
+    if (said === null) return "indexInvalid";
+    const { address, port, standings } = said;
+    const right = observed.heard(node.name, address, port, nowMs);
+    node.observed(said, observed.isOwnAt(address, port), nowMs);
+    this.#compare(node, standings, nowMs);
+    return right ? null : "indexWrong";
+  }
+
+  /** Somebody whom we may want to know: as of a stranger. */
+  #shown(message: Uint8Array): CountName | null {
+    const { intake } = this.#options.parts;
+    const pair = decodeShow(message);
+    const id = pair === null ? null : idOfRecord(pair.record);
+    if (pair === null || id === null) return "indexInvalid";
+    return intake.take(pair, id, "index", null) ? null : "checksFull";
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // Lists and definitions
+
+  /** It has a newer one: it is fetched; the definition first, since it says whose lists count. */
+  #compare(node: IndexNode, { list, definition }: Standings, nowMs: number): void {
+    const { authority } = this.#options.parts;
+    if (isNewer(definition, authority.defined)) node.pull.begin(PIECE_OF.definition, nowMs);
+    if (isNewer(list, authority.revocations.standing)) {
+      node.pull.begin(PIECE_OF.revocations, nowMs);
+    }
+  }
+
+  #piece(node: IndexNode, piece: IndexPiece, nowMs: number): CountName | null {
+    const { authority, refusals, clock } = this.#options.parts;
+    const whole = node.pull.take(piece, nowMs);
+    if (whole === null) return null;
+    const isList = piece.what === PIECE_OF.revocations;
+    // A member may have brought it meanwhile.
+    const ours = isList ? authority.revocations.standing : authority.defined;
+    if (!isNewer(piece.standing, ours)) return null;
+    const why = isList ? authority.takeList(whole, nowMs) : authority.takeDefinition(whole, nowMs);
+    if (why === null) {
+      if (node.said !== null) this.#compare(node, node.said.standings, nowMs);
+      return null;
+    }
+    node.pull.distrust(nowMs);
+    refusals.add(NOBODY, "indexWrong", `the index node ${node.name}: ${why}`, clock.certificateS());
+    return null;
+  }
+
+  /** A piece of ours, for one that has an older one. */
+  #give(node: IndexNode, message: Uint8Array): CountName | null {
+    const { authority } = this.#options.parts;
+    const want = decodeWantPiece(message);
+    if (want === null) return "indexInvalid";
+    const isList = want.what === PIECE_OF.revocations;
+    const standing = isList ? authority.revocations.standing : authority.defined;
+    const whole = isList ? authority.revocations.list?.bytes : authority.definition.bytes;
+    const piece = pieceOf(want, standing, whole ?? NOTHING);
+    if (piece !== null) node.say(piece);
+    return null;
+  }
+
+  /** They are told that we go. */
+  stop(): void {
+    this.say(Uint8Array.of(MESSAGE.bye));
+    for (const node of this.#nodes) node.stop();
+  }
+}

@@ -47,6 +47,14 @@ const STRANGER_AT = makeSockaddr(Uint8Array.of(192, 0, 2, 66), 40_000);
 const RATE = { perSecond: 1_000, burst: 1_000 };
 const NOTHING = { chain: 0, sequence: 0 };
 
+const OBSERVED = encodeObserved({
+  address: sockaddrHost(JOINER_AT),
+  port: 40_000,
+  againS: 60,
+  members: 1,
+  standings: { list: NOTHING, definition: NOTHING, epoch: 1 },
+});
+
 /** What an index may say instead of the truth. */
 interface Lies {
   readonly definition?: Uint8Array;
@@ -78,13 +86,7 @@ const joinThroughIndex = (office: TestOffice, token: Token, lies: Lies = {}) => 
       seen.push(payload.slice(), caller.key);
       const wish = decodeJoin(payload);
       if (wish !== null) wishes.push({ hash: wish.hash, body: wish.body.slice() });
-      return encodeObserved({
-        address: sockaddrHost(caller.sockaddr),
-        port: 40_000,
-        againS: 60,
-        members: 1,
-        standings: { list: NOTHING, definition: NOTHING, epoch: 1 },
-      });
+      return OBSERVED;
     },
     message: (caller, _, plain) => {
       seen.push(plain.slice());
@@ -151,7 +153,7 @@ test("through an index: it joins, and the index saw a hash and keys that are use
   for (const secret of hidden) assert.ok(!all.includes(Buffer.from(secret)));
 });
 
-test("a lying index: another definition, an older list, a changed answer: nobody joins by it", () => {
+test("a lying index: definition, list or answer of its own: nobody joins by it", () => {
   const thief = pairOf(41);
   const foreign = makeDefinition(firstChain(thief.publicKey), thief.secretKey).bytes;
   const flipped = (body: Uint8Array): Uint8Array =>

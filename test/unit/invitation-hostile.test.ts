@@ -21,8 +21,11 @@ import { identityFromSeed } from "../../src/schema/identity.ts";
 import { channelKind, PROOF } from "../../src/wire/channel.ts";
 import {
   decodeJoin,
+  decodePassed,
+  decodeTokens,
   decodeWantPiece,
   encodeIndexPiece,
+  encodeJoinWaits,
   encodeObserved,
   INDEX_PIECE_BYTES,
   type JoinWish,
@@ -120,10 +123,11 @@ const joinThroughIndex = (office: TestOffice, token: Token, lies: Lies = {}) => 
   for (let turn = 0; turn < 150 && joiner.state.is === "asking"; turn++) {
     for (const step of wire.splice(0)) step();
     for (const wish of wishes.splice(0)) {
-      const body = office.office!.enroller.join(wish);
+      const answer = office.office!.waiting(encodeJoinWaits({ id: 7, ...wish }));
+      const passed = answer && decodePassed(answer);
       const [caller] = callers.all();
-      if (body === null || caller === undefined) continue;
-      const said = lies.joined?.(body) ?? body;
+      if (passed?.id !== 7 || caller === undefined) continue;
+      const said = lies.joined?.(passed.body) ?? passed.body;
       callers.say(caller, Buffer.concat([Uint8Array.of(MESSAGE.joined), said]));
     }
     office.time.bootMs += 20;
@@ -171,6 +175,19 @@ test("a lying index: definition, list or answer of its own: nobody joins by it",
     // And its invitation is not lost: the enroller itself answers it.
     assert.equal(joinAt(office, token, 20, { name: "secretive" }).is, "joined");
   }
+});
+
+test("indexes are told the hashes of what nobody took yet, and of nothing else", () => {
+  const office = openOffice({});
+  const told = (): string[] =>
+    decodeTokens(office.office!.tokens())!.map((hash) => Buffer.from(hash).toString("hex"));
+  const [first, second] = [inviteBy(office).token, inviteBy(office, { hours: 1 }).token];
+  const hashOf = ({ secret }: Token) => Buffer.from(tokenKeys(secret).hash).toString("hex");
+  assert.deepEqual(told(), [hashOf(first), hashOf(second)]);
+  assert.equal(joinAt(office, first, 20).is, "joined");
+  assert.deepEqual(told(), [hashOf(second)]);
+  office.pass(3_700);
+  assert.deepEqual(told(), []);
 });
 
 test("strangers at an enroller's port get nothing, whatever they send", () => {

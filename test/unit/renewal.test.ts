@@ -187,9 +187,9 @@ test("nobody renews: warned once at 30, 10 and 3 days", () => {
   assert.equal(warned(), 1);
   pass(10 * 24 * HOUR_MS);
   assert.equal(warned(), 1);
-  pass(10 * 24 * HOUR_MS);
+  pass(11 * 24 * HOUR_MS);
   assert.equal(warned(), 2);
-  pass(8 * 24 * HOUR_MS);
+  pass(7 * 24 * HOUR_MS);
   assert.equal(warned(), 3);
   assert.match(laptop.network!.report.network().problems.join(" "), /certificate .* ends in/);
 });

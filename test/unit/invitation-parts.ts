@@ -187,6 +187,7 @@ export const joinerOf = (
   number: number,
   send: (datagram: Uint8Array) => void,
   name = `host-${number}`,
+  pinned: Uint8Array | null = NODE.publicKey,
 ): Joiner => {
   const { publicKey, privateKey } = identityFromSeed(seedOf(number));
   const signing = signingPair(seedOf(number));
@@ -194,7 +195,7 @@ export const joinerOf = (
   const fields = { nodeKey, handshakeKey: publicKey, issuedS: NOW_S, name };
   return new Joiner({
     token,
-    places: [{ sockaddr: OFFICE_AT, nodeKey: NODE.publicKey }],
+    places: [{ sockaddr: OFFICE_AT, nodeKey: pinned }],
     request: encodeRequest(fields, signing.secretKey),
     nodeKey,
     identity: { publicKey, privateKey },

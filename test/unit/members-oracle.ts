@@ -292,6 +292,50 @@ const content = (given: Content): Bytes => [
 export const derive = (secret: Bytes, label: string): Uint8Array =>
   blake2b(Uint8Array.from(ascii(label)), { key: Uint8Array.from(secret), dkLen: 32 });
 
+export interface Token {
+  readonly secret: Bytes;
+  readonly expiresS: number;
+  readonly network: string;
+  readonly authorities: readonly Bytes[];
+  readonly name: string;
+  readonly indexes: readonly { readonly nodeKey: Bytes | null; readonly place: string }[];
+  readonly enrollers: readonly { readonly nodeKey: Bytes; readonly places: readonly string[] }[];
+}
+
+/** An invitation with a fixed name, as its line. */
+export const token = (given: Token): string => {
+  const { authorities } = given;
+  const body = [
+    ...u8(1),
+    ...given.secret,
+    ...u64(given.expiresS),
+    ...text(given.network),
+    ...u8(authorities.length - 1),
+    ...authorities[0]!,
+    ...authorities.slice(1).slice(-1).flat(),
+    ...text(given.name),
+    ...counted(
+      given.indexes.map(({ nodeKey, place }) => [
+        ...u8(nodeKey === null ? 0 : 1),
+        ...(nodeKey ?? []),
+        ...text(place),
+      ]),
+    ),
+    ...counted(
+      given.enrollers.map(({ nodeKey, places }) => [...nodeKey, ...counted(places.map(text))]),
+    ),
+    ...extensions([]),
+  ];
+  const whole = Uint8Array.from([...body, ...hash(32, body).slice(0, 4)]);
+  return `p2pvpn-invitation-1:${Buffer.from(whole).toString("base64url")}`;
+};
+
+export const tokenKey = (secret: Bytes, label: string, bytes: number): Uint8Array =>
+  blake2b(Uint8Array.from(ascii(`p2pvpn/1/invitation/${label}`)), {
+    key: Uint8Array.from(secret),
+    dkLen: bytes,
+  });
+
 export const record = (
   head: Head,
   said: Content,

@@ -107,6 +107,19 @@ const CONTENT = {
 };
 const KEYS = { network: NETWORK, seed: NODE, secret: SECRET };
 
+const TOKEN: oracle.Token = {
+  secret: SECRET,
+  expiresS: BORN_S,
+  network: "lab",
+  authorities: [key(AUTHORITY)],
+  name: "laptop",
+  indexes: [
+    { nodeKey: key(NODE), place: "index.example.org:4740" },
+    { nodeKey: null, place: "203.0.113.1:4740" },
+  ],
+  enrollers: [{ nodeKey: key(NODE), places: ["192.0.2.1:51820", "[2001:db8::1]:51820"] }],
+};
+
 const certificate = (more: Partial<oracle.Certificate>, of = AUTHORITY): string =>
   hex(oracle.certificate({ ...CERTIFICATE, ...more }, NETWORK, of));
 
@@ -153,6 +166,14 @@ export const makeMembersVectors = () => ({
   recordWithExtensions: record({ extensions: LATER }, { extensions: LATER }),
   recordWithCriticalExtension: record({ extensions: CRITICAL }, {}),
   recordWithCriticalExtensionSealed: record({}, { extensions: CRITICAL }),
+  invitation: oracle.token(TOKEN),
+  invitationAfterRotation: oracle.token({ ...TOKEN, authorities: [key(AUTHORITY), key(NEXT)] }),
+  invitationKeys: Object.fromEntries(
+    Object.entries({ hash: 16, knock: 32, request: 32, answer: 32 }).map(([label, bytes]) => [
+      label,
+      hex(oracle.tokenKey(SECRET, label, bytes)),
+    ]),
+  ),
 });
 
 export type MembersVectors = ReturnType<typeof makeMembersVectors>;

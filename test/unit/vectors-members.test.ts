@@ -34,6 +34,7 @@ import {
   secretCheck,
 } from "../../src/members/secret.ts";
 import { formatNetworkId, networkIdOf } from "../../src/members/sign.ts";
+import { definitionDoubt, formatToken, parseToken, tokenKeys } from "../../src/members/token.ts";
 import { identityFromSeed } from "../../src/schema/identity.ts";
 import { must, pairOf, seedOf, whyOf } from "./members-parts.ts";
 import { type MembersVectors, makeMembersVectors } from "./members-vectors.ts";
@@ -134,4 +135,30 @@ test("record, its clear part and its content", () => {
   const sealed = must(decodeRecord(bytesOf(VECTORS.recordWithCriticalExtensionSealed)));
   assert.equal(recordSigned(sealed, networkId), true);
   assert.equal(whyOf(openRecord(sealed, recordKey)), "critical extension 32770 is unknown");
+});
+
+test("invitations: lines, and what is made of their secret", () => {
+  const fields = {
+    secret: SECRET,
+    expiresS: DEFINITION.issuedS,
+    network: "lab",
+    firstAuthority: AUTHORITY.publicKey,
+    authority: 0,
+    newestAuthority: AUTHORITY.publicKey,
+    name: "laptop",
+    indexes: [
+      { nodeKey: NODE.publicKey, place: "index.example.org:4740" },
+      { nodeKey: null, place: "203.0.113.1:4740" },
+    ],
+    enrollers: [{ nodeKey: NODE.publicKey, places: ["192.0.2.1:51820", "[2001:db8::1]:51820"] }],
+  };
+  assert.equal(formatToken(fields), VECTORS.invitation);
+  const { publicKey } = pairOf(4);
+  const rotated = formatToken({ ...fields, authority: 1, newestAuthority: publicKey });
+  assert.equal(rotated, VECTORS.invitationAfterRotation);
+  const token = must(parseToken(rotated));
+  assert.equal(definitionDoubt(token, ROTATED), null);
+  assert.match(definitionDoubt(token, DEFINITION) ?? "", /older/);
+  const keys = Object.entries(tokenKeys(SECRET)).map(([label, key]) => [label, hex(key)]);
+  assert.deepEqual(Object.fromEntries(keys), VECTORS.invitationKeys);
 });

@@ -3,6 +3,7 @@
  * members, within what the authority lets it.
  *
  *     issuing (who signs) ── enroller (invitations) ── reception (joiners at our port)
+ *                         │                         ╰─ waiting(): joiners at index nodes
  *                         ╰─ renew(): RENEW of a member in session
  *
  * Thread: control.
@@ -11,6 +12,7 @@ import type { IssuerFile } from "../../members/bundle.ts";
 import { type Decoded, sameBytes } from "../../members/bytes.ts";
 import { type Certificate, validity } from "../../members/certificate.ts";
 import type { ChannelKind } from "../../wire/channel.ts";
+import { decodeJoinWaits, encodePassed, encodeTokens, MESSAGE } from "../../wire/index-messages.ts";
 import { decodeRenew, encodeRenewed, type Renewed } from "../../wire/network-frames.ts";
 import { Enroller, type InvitationWish, type Promised } from "./enroller.ts";
 import { Issuing } from "./issuing.ts";
@@ -87,6 +89,22 @@ export class Office {
   stop(): void {
     this.#reception.stop();
     this.enroller.stop();
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // Joiners at index nodes
+
+  /** TOKENS: what to say to an index when its channel is open, and when invitations change. */
+  tokens(): Uint8Array {
+    return encodeTokens(this.enroller.hashes());
+  }
+
+  /** JOIN_ANSWER to a JOIN_WAITS; null: nothing is said. Borrows. */
+  waiting(plain: Uint8Array): Uint8Array | null {
+    const waits = decodeJoinWaits(plain);
+    const body = waits && this.enroller.join(waits);
+    if (waits === null || body === null) return null;
+    return encodePassed(MESSAGE.joinAnswer, { id: waits.id, body });
   }
 
   // -------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ export class Renewal {
   constructor(options: RenewalOptions) {
     const { world } = options;
     this.#options = options;
-    this.dueMs = world.bootMs() + START_MS * (0.5 + world.random());
+    this.dueMs = world.bootMs() + START_MS;
   }
 
   /** How long the certificate counts yet, and all of its life. Seconds. */
@@ -92,10 +92,10 @@ export class Renewal {
     const untilS = leftS - lifeS / LEFT_PART;
     if (!this.#options.parts.clock.trusted || leftS < 0 || untilS > 0) {
       this.#round = null;
+      const isSoon = leftS >= 0 && untilS > 0 && untilS * 1_000 < LOOK_MS;
       // Who was certified on one day does not ask in one minute.
-      const spreadMs = random() * Math.min(AGAIN_MS, (lifeS * 1_000) / 30);
-      const soonMs = untilS > 0 && leftS >= 0 ? untilS * 1_000 + spreadMs : LOOK_MS;
-      this.#by(nowMs + Math.min(LOOK_MS, soonMs));
+      const spreadMs = isSoon ? random() * Math.min(AGAIN_MS, (lifeS * 1_000) / 30) : 0;
+      this.#by(nowMs + (isSoon ? untilS * 1_000 + spreadMs : LOOK_MS));
       return;
     }
     if (this.#round === null) this.#begin();

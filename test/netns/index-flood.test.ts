@@ -140,7 +140,7 @@ for (const [i, kind] of KINDS.entries()) {
     const cpu = (cpuTicks() - ticks) / seconds;
     const drops = (to.socketDrops - from.socketDrops) / seconds;
     t.diagnostic(
-      `measured: ${kind.id}: open after ${times.join(", ")} ms; ${mbps.toFixed(0)} Mbit/s entered, ` +
+      `measured: ${kind.id}: open after ${times.join(", ")} ms; ${mbps.toFixed(0)} Mbit/s, ` +
         `index ${cpu.toFixed(0)} % of a processor, ${drops.toFixed(0)} drops/s at its socket`,
     );
     await flooder.stop();

@@ -166,7 +166,8 @@ test("two networks on one index do not see each other", () => {
   assert.ok(index.counted("joinUnknown") > 0);
   assert.ok(index.counted("pairInvalid") > 0);
   assert.ok(!client.kinds.includes(MESSAGE.joinWaits));
-  assert.equal(index.shelves.get(other)!.size, 1);
+  assert.equal(index.services.get(other)!.guests.size, 1);
+  assert.equal(index.counted("recordsTaken"), 2);
 });
 
 test("who lies in OPEN has no channel, and is counted by what was wrong", () => {
@@ -192,7 +193,8 @@ test("who lies in OPEN has no channel, and is counted by what was wrong", () => 
     assert.equal(client.callee.state, "opening", reason);
     assert.ok(index.counted(reason) > 0, reason);
     assert.ok(index.counted("openRefused") > 0);
-    assert.equal(index.callers.size + index.shelves.get(lab)!.size, 0);
+    assert.equal(index.callers.size + index.services.get(lab)!.guests.size, 0);
+    assert.equal(index.counted("recordsTaken"), 0);
   }
   const index = new Index([lab]);
   const service = index.services.get(lab)!;

@@ -56,7 +56,8 @@ const ALONE = {
 // biome-ignore format: a list
 const NETNS_BESIDE = [
   "members-clone", "index-node", "wireguard", "package", "underlay", "uapi", "killed",
-  "members-beside", "members-files", "addresses", "wg-quick", "key-log", "nat", "host", "mtu", "suites",
+  "members-beside", "members-files", "addresses", "wg-quick", "key-log", "nat", "host", "mtu",
+  "suites",
   "signals", "live", "hostile", "frames", "roam", "local", "zones", "multicast", "dead-names",
   "first-answer", "names", "log", "way", "takeover", "refusals", "middle", "worker",
   "multihome", "offloads", "sources", "neighbours",

@@ -39,6 +39,7 @@ const ALONE = {
   "netns/fuzz": "200,000 datagrams as fast as they go, none of a tunnel's lost; memory",
   "netns/handshakes": "hundreds of handshakes in seconds, none late",
   "netns/howto-network": "what three members show three seconds after they started",
+  "netns/index-flood": "a newcomer has seconds under a flood that takes a processor",
   "netns/lan": "members find each other within seconds",
   "netns/members": "eight engines find each other within seconds",
   "netns/members-hostile": "every datagram of a flood is counted, a newcomer has seconds",
@@ -54,8 +55,9 @@ const ALONE = {
  */
 // biome-ignore format: a list
 const NETNS_BESIDE = [
-  "members-clone", "wireguard", "package", "underlay", "uapi", "killed", "members-beside",
-  "members-files", "addresses", "wg-quick", "key-log", "nat", "host", "mtu", "suites",
+  "members-clone", "index-node", "wireguard", "package", "underlay", "uapi", "killed",
+  "members-beside", "members-files", "addresses", "wg-quick", "key-log", "nat", "host", "mtu",
+  "suites",
   "signals", "live", "hostile", "frames", "roam", "local", "zones", "multicast", "dead-names",
   "first-answer", "names", "log", "way", "takeover", "refusals", "middle", "worker",
   "multihome", "offloads", "sources", "neighbours",

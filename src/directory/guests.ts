@@ -11,6 +11,9 @@ import { Outbox } from "./outbox.ts";
 /** Tuning: those that came last, who are shown beside the ring's. */
 const RECENT_MAX = 16;
 
+/** Tuning: datagrams that are sent in one turn, beside answers. */
+const TOLD_MAX = 500;
+
 /** A member with a channel. */
 export interface Guest {
   readonly caller: Caller;
@@ -109,3 +112,21 @@ export class Guests {
     return [...found];
   }
 }
+
+/**
+ * Says what waits to those who have waited longest, so many datagrams in a turn: others come
+ * meanwhile. Who has been told all leaves the set.
+ */
+export const flushGuests = (
+  waiting: Set<Guest>,
+  say: (caller: Caller, message: Uint8Array) => boolean,
+  nowMs: number,
+): void => {
+  let told = 0;
+  for (const guest of [...waiting]) {
+    if (told >= TOLD_MAX) return;
+    told += guest.outbox.flush((message) => void say(guest.caller, message), nowMs);
+    waiting.delete(guest);
+    if (guest.outbox.waits) waiting.add(guest);
+  }
+};

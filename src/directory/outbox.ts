@@ -31,8 +31,12 @@ export class Outbox {
     return this.#waiting.length > 0;
   }
 
-  /** Sends what waits, as far as the pace allows it. */
-  flush(send: (message: Uint8Array) => void, nowMs: number): void {
-    while (this.#waiting.length > 0 && this.#budget.take(nowMs)) send(this.#waiting.shift()!);
+  /** Sends what waits, as far as the pace allows it. How many. */
+  flush(send: (message: Uint8Array) => void, nowMs: number): number {
+    let sent = 0;
+    for (; this.#waiting.length > 0 && this.#budget.take(nowMs); sent++) {
+      send(this.#waiting.shift()!);
+    }
+    return sent;
   }
 }

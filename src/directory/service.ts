@@ -36,7 +36,7 @@ import { sockaddrHost, sockaddrPort } from "../wire/sockaddr.ts";
 import type { Caller } from "./callers.ts";
 import type { DirectoryCount } from "./counts.ts";
 import { Forwards } from "./forwards.ts";
-import { type Guest, Guests } from "./guests.ts";
+import { flushGuests, type Guest, Guests } from "./guests.ts";
 import { Joining } from "./joining.ts";
 import type { Lists } from "./lists.ts";
 import type { Records } from "./records.ts";
@@ -389,10 +389,7 @@ export class Service {
   tick(nowMs: number): void {
     this.#spread.tick(nowMs);
     this.#joining.tick(nowMs);
-    for (const guest of this.#speaking) {
-      guest.outbox.flush((message) => this.#options.say(guest.caller, message), nowMs);
-      if (!guest.outbox.waits) this.#speaking.delete(guest);
-    }
+    flushGuests(this.#speaking, this.#options.say, nowMs);
     if (nowMs - this.#lookedMs < LOOK_MS) return;
     this.#lookedMs = nowMs;
     this.#look();

@@ -1,6 +1,6 @@
 /**
- * index-node — `p2pvpn-engine index` as a process: identity, ready line, channels on loopback in both
- * families, restart without loss, signals, mistakes. It needs neither root nor a namespace.
+ * index-node — `p2pvpn-engine index` as a process: identity, ready line, channels on loopback in
+ * both families, restart without loss, signals, mistakes. It needs neither root nor a namespace.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";

@@ -88,16 +88,19 @@ export class Lab {
 /** A member with its keys; `pair()` is what it shows. */
 export class Member {
   readonly lab: Lab;
-  readonly seed = random(32);
-  readonly signing = signingPair(this.seed);
-  readonly identity = identityFromSeed(this.seed);
+  readonly seed: Uint8Array;
+  readonly signing: ReturnType<typeof signingPair>;
+  readonly identity: ReturnType<typeof identityFromSeed>;
   readonly number: number;
   readonly flags: number;
 
-  constructor(lab: Lab, number: number, flags = 0) {
+  constructor(lab: Lab, number: number, flags = 0, seed = random(32)) {
     this.lab = lab;
     this.number = number;
     this.flags = flags;
+    this.seed = seed;
+    this.signing = signingPair(seed);
+    this.identity = identityFromSeed(seed);
   }
 
   get id(): number {

@@ -73,6 +73,26 @@ test("who wants to know others is shown some, and is shown none twice", () => {
   }
 });
 
+test("what waits for many goes in turns, so that others are served meanwhile", () => {
+  const index = new Index([lab], 1_000);
+  const clients = Array.from({ length: 100 }, (_, i) =>
+    Client.of(index, new Member(lab, i + 1), { others: true }),
+  );
+  index.run(20);
+  const shown = () =>
+    clients.reduce(
+      (sum, { kinds }) => sum + kinds.filter((kind) => kind === MESSAGE.shown).length,
+      0,
+    );
+  const before = shown();
+  index.nowMs += 1_000;
+  index.services.get(lab)!.tick(index.nowMs);
+  while (index.wire.length > 0) index.wire.shift()!();
+  assert.ok(shown() - before <= 500 + 8, `${shown() - before} in one tick`);
+  index.run(1_000);
+  assert.ok(shown() >= 700, `${shown()} in all`);
+});
+
 test("a newer record replaces the one that is held; an older one, and another's, do not", () => {
   const index = new Index([lab]);
   const [one, two] = [new Member(lab, 1), new Member(lab, 2)];

@@ -22,6 +22,9 @@ export const ENTRIES_MAX = 65_536;
 /** Tuning: members that one target leads to: gateways to one prefix. */
 const SHARING_MAX = 16;
 
+/** Tuning: entries that are looked at before somebody new is refused. */
+const FULL_SWEEP = 64;
+
 /** A member as it is stored. Units: Unix seconds, `sequence` milliseconds. */
 interface Entry extends Rank {
   /** The node key. */
@@ -108,6 +111,7 @@ export class Records {
     }
     const checked = this.#checker.checkRead(view, certificate, target);
     if (!checked.ok) return checked;
+    if (held === undefined && this.#entries.size >= this.#most) this.sweep(FULL_SWEEP);
     if (held === undefined && this.#entries.size >= this.#most) {
       return notTaken("storeFull", "no more members are stored here");
     }
@@ -185,7 +189,8 @@ export class Records {
   }
 
   #recheck(entry: Entry, generation: number): boolean {
-    const certificate = this.#checker.stillCounts(decodePair(entry.bytes)!.certificate);
+    const { certificate: bytes } = decodePair(entry.bytes)!;
+    const certificate = this.#checker.stillCounts(bytes, entry.generation);
     if (certificate === null) return false;
     entry.certificateToS = validity(certificate, this.#checker.definition).toS;
     entry.generation = generation;

@@ -11,7 +11,7 @@
  * room free. Those who belong to several networks have a store for each. Pure but for its state.
  */
 import { sameBytes } from "../members/bytes.ts";
-import { validity } from "../members/certificate.ts";
+import { CERTIFICATE_FLAG, validity } from "../members/certificate.ts";
 import { decodePair, type Pair } from "../wire/intro.ts";
 import type { Count } from "./counts.ts";
 import type { Rank, Verified } from "./pairs.ts";
@@ -29,6 +29,8 @@ const FULL_SWEEP = 64;
 interface Entry extends Rank {
   /** The node key. */
   readonly key: string;
+  /** Its certificate lets it store for others. */
+  readonly mayStore: boolean;
   /** The pair, encoded. */
   readonly bytes: Uint8Array;
   readonly expiresS: number;
@@ -139,6 +141,7 @@ export class Records {
     const targets = this.#checker.targets(certificate);
     const entry: Entry = {
       key,
+      mayStore: (certificate.flags & CERTIFICATE_FLAG.relay) !== 0,
       bytes: pairBytes({ certificate: certificate.bytes, record: view.bytes }),
       sequence: view.sequence,
       expiresS: view.expiresS,
@@ -219,6 +222,13 @@ export class Records {
         return;
       }
       this.#counts(value);
+    }
+  }
+
+  /** Node keys of members that may store, of those that count now. */
+  *storers(): Generator<Uint8Array, void, undefined> {
+    for (const entry of [...this.#entries.values()]) {
+      if (entry.mayStore && this.#counts(entry)) yield Buffer.from(entry.key, "latin1");
     }
   }
 

@@ -12,6 +12,7 @@ import {
   TARGET_BYTES,
   targetsOf,
 } from "../../src/directory/targets.ts";
+import { CERTIFICATE_FLAG } from "../../src/members/certificate.ts";
 import { decodeDefinition, encodeDefinition, succeed } from "../../src/members/definition.ts";
 import { signingPair } from "../../src/members/sign.ts";
 import { decodePair, type Pair } from "../../src/wire/intro.ts";
@@ -188,6 +189,22 @@ test("many share a prefix: a bound, and the newest are found", () => {
   const prefix = prefixTarget(NETWORK_ID, routeOf(500)).target;
   assert.equal(sequenceOf(records, prefix), BORN_S * 1_000 + 3_900);
   for (let i = 0; i < 40; i++) assert.ok(records.get(nodeOf(i)));
+});
+
+test("who may store is told by the certificate, while it counts", () => {
+  const { records, put, setMs } = storer();
+  put(1);
+  put(2, { certificate: certify(identityOf(2), { flags: CERTIFICATE_FLAG.relay }) });
+  put(3, {
+    certificate: certify(identityOf(3), { flags: CERTIFICATE_FLAG.relay | CERTIFICATE_FLAG.exit }),
+    expiresS: BORN_S + 100,
+  });
+  const keys = (): string[] =>
+    [...records.storers()].map((key) => Buffer.from(key).toString("hex"));
+  const hex = (i: number): string => Buffer.from(identityOf(i).signing.publicKey).toString("hex");
+  assert.deepEqual(keys(), [hex(2), hex(3)]);
+  setMs(101_000);
+  assert.deepEqual(keys(), [hex(2)]);
 });
 
 test("a full store takes no more members, and those that it has go on", () => {

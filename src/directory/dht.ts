@@ -28,6 +28,8 @@ import { type DiscoveryStore, type OnFound, REPLICAS, type Timer } from "./store
 const QUERIES_MAX = 512;
 /** Tuning: storers that fell silent are asked again. */
 const RETURN_MS = 60_000;
+/** Tuning: entries of a storer that are looked at as often. */
+const SWEEP = 1_024;
 /** Tuning: who only asks keeps its engine for so long. */
 const IDLE_MS = 30_000;
 /** Tuning: longest time that a record is on its way to the storers of a target. */
@@ -138,14 +140,15 @@ export class DhtStore implements DiscoveryStore {
     return dht;
   }
 
-  /** Names dht-rpc all storers that it does not have: they may be back. */
+  /** Names dht-rpc all storers that it does not have: they may be back. A storer also tidies up. */
   #return(): void {
-    const { timer, isStorer } = this.#options;
+    const { timer, isStorer, records } = this.#options;
     this.#returnedMs = timer.bootMs();
     for (const name of this.#storers) {
       if (!this.#known.has(name)) this.#dht?.addNode(placeOf(name));
     }
     if (!isStorer) return;
+    records.sweep(SWEEP);
     this.#stopReturn?.();
     this.#stopReturn = timer.after(RETURN_MS, () => this.#return());
   }

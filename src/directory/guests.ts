@@ -20,6 +20,8 @@ export interface Guest {
   readonly id: number;
   /** Verified, and it counted when it was looked at last. */
   certificate: Certificate;
+  /** Definition and list that it was looked at under (PairChecker). */
+  generation: number;
   /** What it said of the authority's word last. */
   standings: Standings;
   readonly outbox: Outbox;
@@ -51,12 +53,13 @@ export class Guests {
   }
 
   /** One more, in place of a former channel of the same member. */
-  add(caller: Caller, certificate: Certificate, standings: Standings): Guest {
+  add(caller: Caller, certificate: Certificate, generation: number, standings: Standings): Guest {
     const id = memberId(certificate.nodeKey);
     const before = this.#byId.get(id);
     // Who opens again and again is told no more, and believed no sooner.
     const { outbox, distrustedToMs } = before ?? { outbox: new Outbox(), distrustedToMs: 0 };
-    const guest = { caller, id, certificate, standings, outbox, distrustedToMs };
+    const who = { caller, id, certificate, generation, standings };
+    const guest = { ...who, outbox, distrustedToMs };
     if (before !== undefined) this.#byCaller.delete(before.caller);
     else this.#ring.splice(this.#place(id), 0, id);
     this.#byCaller.set(caller, guest);

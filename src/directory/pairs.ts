@@ -103,6 +103,7 @@ export class PairChecker {
   #definition: Definition;
   #list: RevocationList | null;
   #generation = 0;
+  #definitionGeneration = 0;
 
   constructor(law: Law) {
     this.#law = law;
@@ -114,7 +115,10 @@ export class PairChecker {
   get generation(): number {
     const [definition, list] = [this.#law.definition(), this.#law.list()];
     if (definition !== this.#definition || list !== this.#list) this.#generation++;
-    if (definition !== this.#definition) this.#certificates.clear();
+    if (definition !== this.#definition) {
+      this.#definitionGeneration = this.#generation;
+      this.#certificates.clear();
+    }
     this.#definition = definition;
     this.#list = list;
     return this.#generation;
@@ -185,10 +189,14 @@ export class PairChecker {
     return revoked === null ? null : notTaken("certificateRevoked", revoked);
   }
 
-  /** A certificate that was verified under a former definition or list, once more. */
-  stillCounts(bytes: Uint8Array): Certificate | null {
+  /**
+   * A certificate that was verified in a former generation; null: it does not count any more. Its
+   * signature is verified again when the definition is another one.
+   */
+  stillCounts(bytes: Uint8Array, generation: number): Certificate | null {
     const known = this.#certificate(bytes);
     if (!known.decoded.ok || this.voidBecause(known.decoded.value) !== null) return null;
+    if (generation >= this.#definitionGeneration) return known.decoded.value;
     known.problem ??= certificateProblem(known.decoded.value, this.definition);
     return known.problem === null ? known.decoded.value : null;
   }

@@ -11,7 +11,7 @@
  * room free. Those who belong to several networks have a store for each. Pure but for its state.
  */
 import { sameBytes } from "../members/bytes.ts";
-import { validity } from "../members/certificate.ts";
+import { CERTIFICATE_FLAG, validity } from "../members/certificate.ts";
 import { memberId } from "../members/member-id.ts";
 import { decodePair, type Pair } from "../wire/intro.ts";
 import type { Count } from "./counts.ts";
@@ -23,11 +23,16 @@ export const ENTRIES_MAX = 65_536;
 /** Tuning: members that one target leads to: gateways to one prefix. */
 const SHARING_MAX = 16;
 
+/** Tuning: entries that are looked at before somebody new is refused. */
+const FULL_SWEEP = 64;
+
 /** A member as it is stored. Units: Unix seconds, `sequence` milliseconds. */
 interface Entry extends Rank {
   /** The node key. */
   readonly key: string;
   readonly id: number;
+  /** Its certificate lets it store for others. */
+  readonly mayStore: boolean;
   /** The pair, encoded. */
   readonly bytes: Uint8Array;
   readonly expiresS: number;
@@ -130,6 +135,7 @@ export class Records {
 
   /** In place of what is held. */
   #place(held: Entry | undefined, verified: Verified): PutOutcome {
+    if (held === undefined && this.#entries.size >= this.#most) this.sweep(FULL_SWEEP);
     if (held === undefined && this.#entries.size >= this.#most) {
       return notTaken("storeFull", "no more members are stored here");
     }
@@ -158,6 +164,7 @@ export class Records {
     const entry: Entry = {
       key,
       id: memberId(certificate.nodeKey),
+      mayStore: (certificate.flags & CERTIFICATE_FLAG.relay) !== 0,
       bytes: pairBytes({ certificate: certificate.bytes, record: view.bytes }),
       sequence: view.sequence,
       expiresS: view.expiresS,
@@ -210,7 +217,8 @@ export class Records {
   }
 
   #recheck(entry: Entry, generation: number): boolean {
-    const certificate = this.#checker.stillCounts(decodePair(entry.bytes)!.certificate);
+    const { certificate: bytes } = decodePair(entry.bytes)!;
+    const certificate = this.#checker.stillCounts(bytes, entry.generation);
     if (certificate === null) return false;
     entry.certificateToS = validity(certificate, this.#checker.definition).toS;
     entry.generation = generation;
@@ -245,6 +253,13 @@ export class Records {
         return;
       }
       this.#counts(value);
+    }
+  }
+
+  /** Node keys of members that may store, of those that count now. */
+  *storers(): Generator<Uint8Array, void, undefined> {
+    for (const entry of [...this.#entries.values()]) {
+      if (entry.mayStore && this.#counts(entry)) yield Buffer.from(entry.key, "latin1");
     }
   }
 

@@ -151,9 +151,10 @@ export class Service {
     }
     const certificate = this.#believed(caller, report.pair);
     if (certificate === null) return null;
+    const { generation } = this.#options.records.checker;
     const before = this.guests.byId(memberId(certificate.nodeKey));
     if (before !== undefined) this.#leave(before);
-    const guest = this.guests.add(caller, certificate, report.standings);
+    const guest = this.guests.add(caller, certificate, generation, report.standings);
     if (guest.outbox.waits) this.#speaking.add(guest);
     this.#options.onGuest(guest, true);
     this.#heard(guest, report, nowMs);
@@ -372,7 +373,9 @@ export class Service {
       const { value, done } = this.#looked.next();
       if (done) this.#looked = null;
       if (done) break;
-      if (records.checker.stillCounts(value.certificate.bytes) === null) this.#cut(value);
+      const { checker } = records;
+      if (checker.stillCounts(value.certificate.bytes, value.generation) === null) this.#cut(value);
+      else value.generation = checker.generation;
     }
     records.sweep(LOOKED_AT_MAX);
   }

@@ -57,6 +57,10 @@ const HEAD = [
 const rate = ({ member, storer }: { readonly member: number; readonly storer: number }): string =>
   `${member.toFixed(0)}, ${storer.toFixed(0)} B/s`;
 
+/** Who only asks has next to nothing, at rest. */
+const memory = ({ bytesANode, nodes, storers }: Measured): string =>
+  `${((bytesANode * nodes) / storers / 1e6).toFixed(1)} MB a storer`;
+
 const row = (run: Measured, isTwin: boolean): string[] => [
   String(run.nodes),
   isTwin ? "twin" : String(run.storers),
@@ -68,7 +72,7 @@ const row = (run: Measured, isTwin: boolean): string[] => [
   isTwin ? "–" : `${run.afterFound} of ${run.afterAsked}`,
   isTwin ? "–" : rate(run.publishBytes),
   isTwin ? "–" : rate(run.restBytes),
-  `${(run.bytesANode / 1e3).toFixed(1)} kB`,
+  isTwin ? `${run.bytesANode.toFixed(0)} bytes a record` : memory(run),
   `${run.cpuMsAPut.toFixed(1)}, ${run.cpuMsAGet.toFixed(1)} ms`,
 ];
 

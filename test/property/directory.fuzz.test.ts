@@ -90,7 +90,7 @@ test("the store finds what an obvious one finds, whatever is put, passes and is 
         else if (now.kind === "revoke") {
           revoked.add(now.who);
           const all = [...revoked].map((who) => ({ identity: identityOf(who), beforeS: BORN_S }));
-          law.list_ = listOf(1 + revoked.size, all, BORN_S);
+          law.currentList = listOf(1 + revoked.size, all, BORN_S);
         } else {
           const certificate = CERTIFICATES[now.who]![now.which]!;
           const expiresS = BORN_S + Math.floor(now.atMs / 1_000) + now.lifeS;

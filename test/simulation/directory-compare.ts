@@ -89,7 +89,7 @@ export const compare = async (
     await time.run(random.below(5_000));
     if (step === options.steps >> 1) {
       const revoked = [1, 2, 3].map((who) => ({ identity: identityOf(who), beforeS: BORN_S }));
-      law.list_ = listOf(2, revoked, BORN_S);
+      law.currentList = listOf(2, revoked, BORN_S);
     }
     const by = nodes[random.below(nodes.length)]!;
     const said: string[] = [];

@@ -10,6 +10,7 @@ import { Records, type RecordsOptions } from "../../src/directory/records.ts";
 import type { Transport } from "../../src/directory/sockets.ts";
 import type { Timer } from "../../src/directory/store.ts";
 import type { Certificate } from "../../src/members/certificate.ts";
+import type { Definition } from "../../src/members/definition.ts";
 import { encodeRecord } from "../../src/members/record.ts";
 import type { RevocationList } from "../../src/members/revocation-list.ts";
 import { derive } from "../../src/members/secret.ts";
@@ -60,7 +61,8 @@ export const pairOf = (identity: Identity, said: Said = {}): Pair => {
 
 /** By what all are judged: one list and one time for all. */
 export class FleetLaw implements Law {
-  list_: RevocationList = FIRST_LIST;
+  currentList: RevocationList = FIRST_LIST;
+  currentDefinition: Definition = DEFINITION;
   readonly clock: DirectoryClock;
 
   /** `nowMs`: since the run's beginning. */
@@ -72,8 +74,8 @@ export class FleetLaw implements Law {
     };
   }
 
-  readonly definition = () => DEFINITION;
-  readonly list = (): RevocationList => this.list_;
+  readonly definition = (): Definition => this.currentDefinition;
+  readonly list = (): RevocationList => this.currentList;
 }
 
 export type Counted = Map<DirectoryCount, number>;

@@ -12,9 +12,13 @@ import {
   TARGET_BYTES,
   targetsOf,
 } from "../../src/directory/targets.ts";
+import { CERTIFICATE_FLAG } from "../../src/members/certificate.ts";
+import { decodeDefinition, encodeDefinition, succeed } from "../../src/members/definition.ts";
+import { signingPair } from "../../src/members/sign.ts";
 import { decodePair, type Pair } from "../../src/wire/intro.ts";
 import { counter, FleetLaw, pairOf, type Said } from "../simulation/directory-fleet.ts";
 import {
+  AUTHORITY,
   addressOf,
   BORN_S,
   certify,
@@ -125,11 +129,29 @@ test("who expires or is revoked is not given out from that moment, and its room 
   setMs(201_000);
   records.sweep(10);
   assert.equal(records.size, 2);
-  law.list_ = listOf(2, [{ identity: identityOf(3), beforeS: BORN_S }], BORN_S);
+  law.currentList = listOf(2, [{ identity: identityOf(3), beforeS: BORN_S }], BORN_S);
   assert.equal(records.get(nodeOf(3)), null);
   assert.equal(put(3), "certificateRevoked");
   assert.ok(records.get(nodeOf(4)));
   assert.equal(records.targets, 3);
+});
+
+test("another authority: what the former signed since counts for nobody", () => {
+  const { law, records, put } = storer();
+  put(1);
+  const early = certify(identityOf(2), { notBeforeS: BORN_S - 19 * 86_400 });
+  put(2, { certificate: early });
+  const next = signingPair(new Uint8Array(32).fill(9));
+  const at = { key: next.publicKey, atS: BORN_S - 15 * 86_400, untilS: Number.POSITIVE_INFINITY };
+  const chain = succeed(DEFINITION.chain, at, NETWORK_ID, AUTHORITY.secretKey);
+  const fields = { ...DEFINITION, sequence: 2 };
+  const decoded = decodeDefinition(encodeDefinition(fields, chain, next.secretKey));
+  assert.ok(decoded.ok);
+  law.currentDefinition = decoded.value;
+  assert.equal(records.get(nodeOf(1)), null);
+  assert.equal(put(1), "pairInvalid");
+  assert.ok(records.get(nodeOf(2)), "what it signed before counts");
+  assert.equal(records.size, 1);
 });
 
 test("an address that was given to another leads to who has it now", () => {
@@ -169,12 +191,34 @@ test("many share a prefix: a bound, and the newest are found", () => {
   for (let i = 0; i < 40; i++) assert.ok(records.get(nodeOf(i)));
 });
 
+test("who may store is told by the certificate, while it counts", () => {
+  const { records, put, setMs } = storer();
+  put(1);
+  put(2, { certificate: certify(identityOf(2), { flags: CERTIFICATE_FLAG.relay }) });
+  put(3, {
+    certificate: certify(identityOf(3), { flags: CERTIFICATE_FLAG.relay | CERTIFICATE_FLAG.exit }),
+    expiresS: BORN_S + 100,
+  });
+  const keys = (): string[] =>
+    [...records.storers()].map((key) => Buffer.from(key).toString("hex"));
+  const hex = (i: number): string => Buffer.from(identityOf(i).signing.publicKey).toString("hex");
+  assert.deepEqual(keys(), [hex(2), hex(3)]);
+  setMs(101_000);
+  assert.deepEqual(keys(), [hex(2)]);
+});
+
 test("a full store takes no more members, and those that it has go on", () => {
-  const { records, put } = storer(3);
+  const { records, put, setMs } = storer(3);
   for (let i = 0; i < 3; i++) assert.equal(put(i), "taken");
   assert.equal(put(3), "storeFull");
+  setMs(1_000);
   assert.equal(put(1, { atMs: 1_000 }), "taken");
   assert.equal(records.size, 3);
+  // Who has expired makes room at once.
+  setMs(90_000_000);
+  const fresh = { atMs: 90_000_000 };
+  for (let i = 3; i < 6; i++) assert.equal(put(i, fresh), "taken");
+  assert.equal(put(6, fresh), "storeFull");
 });
 
 test("70,000 puts of junk: the one legitimate record stays, and nothing else is stored", () => {

@@ -111,6 +111,7 @@ const joinThroughIndex = (office: TestOffice, token: Token, lies: Lies = {}) => 
     count: () => {},
     sources: { take: () => true },
     rates: { cards: RATE, opens: RATE, source: RATE, messages: RATE },
+    joinersMax: 8,
     callersMax: 4,
   });
   // The index stands where the token says that somebody is.

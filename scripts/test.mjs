@@ -43,6 +43,7 @@ const ALONE = {
   "netns/lan": "members find each other within seconds",
   "netns/members": "eight engines find each other within seconds",
   "netns/members-hostile": "every datagram of a flood is counted, a newcomer has seconds",
+  "netns/older": "new sessions under pings, none lost",
   "netns/onlink": "a stream's speed under a flood",
   "netns/path-mtu": "how long TCP stands still",
   "netns/soak": "full speed for half a minute, nothing lost; memory",
@@ -55,9 +56,9 @@ const ALONE = {
  */
 // biome-ignore format: a list
 const NETNS_BESIDE = [
-  "members-clone", "index-node", "wireguard", "package", "underlay", "uapi", "killed",
-  "members-beside", "members-files", "addresses", "wg-quick", "key-log", "nat", "host", "mtu",
-  "suites",
+  "members-later", "members-clone", "index-node", "wireguard", "package",
+  "underlay", "uapi", "killed", "members-beside",
+  "members-files", "addresses", "wg-quick", "key-log", "nat", "host", "mtu", "suites",
   "signals", "live", "hostile", "frames", "roam", "local", "zones", "multicast", "dead-names",
   "first-answer", "names", "log", "way", "takeover", "refusals", "middle", "worker",
   "multihome", "offloads", "sources", "neighbours",

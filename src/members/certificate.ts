@@ -13,7 +13,12 @@
 import type { Cidr } from "../wire/cidr.ts";
 import { copyOf, type Decoded, Reader, refused, sameBytes, Writer } from "./bytes.ts";
 import { authorityAt, type Definition } from "./definition.ts";
-import { type Extension, putExtensions, takeExtensions } from "./extensions.ts";
+import {
+  type Extension,
+  type KnownExtensions,
+  putExtensions,
+  takeExtensions,
+} from "./extensions.ts";
 import {
   hostPrefix,
   KEY_BYTES,
@@ -103,7 +108,10 @@ const takeAddresses = (reader: Reader): Uint8Array[] => {
 };
 
 /** Reads one; not verified. Thread: any. Errors: never. */
-export const decodeCertificate = (given: Uint8Array): Decoded<Certificate> => {
+export const decodeCertificate = (
+  given: Uint8Array,
+  known?: KnownExtensions,
+): Decoded<Certificate> => {
   if (given.length > CERTIFICATE_BYTES_MAX) return refused("it is too long");
   const bytes = copyOf(given);
   const reader = new Reader(bytes);
@@ -119,7 +127,7 @@ export const decodeCertificate = (given: Uint8Array): Decoded<Certificate> => {
   const addresses = takeAddresses(reader);
   const routes = takePrefixes(reader, ROUTES_MAX, "routes");
   const groups = takeGroups(reader, GROUPS_MAX);
-  const extensions = takeExtensions(reader);
+  const extensions = takeExtensions(reader, known);
   const signer = takeSigner(reader);
   const signature = reader.take(SIGNATURE_BYTES);
   reader.end();

@@ -19,7 +19,12 @@ export interface Extension {
 /** Protocol. */
 const EXTENSIONS_MAX = 16;
 const CRITICAL = 0x8000;
-const NONE: ReadonlySet<number> = new Set();
+
+/** Types that a reader understands. */
+export type KnownExtensions = Pick<ReadonlySet<number>, "has">;
+const NONE: KnownExtensions = new Set();
+/** Of who wants to know whose an object is that it does not understand. */
+export const ANY_EXTENSION: KnownExtensions = { has: () => true };
 
 const takeOne = (reader: Reader): Extension => {
   const type = reader.u16();
@@ -27,7 +32,7 @@ const takeOne = (reader: Reader): Extension => {
   return { type: type & ~CRITICAL, critical: (type & CRITICAL) !== 0, value };
 };
 
-/** Reads them; `known`: the types that the object's reader understands. */
+/** Reads them; one that is critical and not `known` refuses the object. */
 export const takeExtensions = (reader: Reader, known = NONE): readonly Extension[] => {
   const all = takeAscending(
     reader,

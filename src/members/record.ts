@@ -18,7 +18,12 @@
 import sodium from "sodium-native";
 import type { Cidr } from "../wire/cidr.ts";
 import { copyOf, type Decoded, Reader, refused, Writer } from "./bytes.ts";
-import { type Extension, putExtensions, takeExtensions } from "./extensions.ts";
+import {
+  type Extension,
+  type KnownExtensions,
+  putExtensions,
+  takeExtensions,
+} from "./extensions.ts";
 import {
   comparePrefixes,
   familyOf,
@@ -89,7 +94,7 @@ export interface RecordView extends Required<RecordHead> {
 }
 
 /** Reads the clear part. Thread: any. Errors: never. */
-export const decodeRecord = (given: Uint8Array): Decoded<RecordView> => {
+export const decodeRecord = (given: Uint8Array, known?: KnownExtensions): Decoded<RecordView> => {
   if (given.length > RECORD_BYTES_MAX) return refused("it is too long");
   const bytes = copyOf(given);
   const reader = new Reader(bytes);
@@ -102,7 +107,7 @@ export const decodeRecord = (given: Uint8Array): Decoded<RecordView> => {
   const issuedS = reader.u64();
   const expiresS = reader.u64();
   const nonce = reader.take(NONCE_BYTES);
-  const extensions = takeExtensions(reader);
+  const extensions = takeExtensions(reader, known);
   const head = bytes.subarray(0, reader.at);
   const sealed = reader.take(reader.u16());
   const signature = reader.take(SIGNATURE_BYTES);

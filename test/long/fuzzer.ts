@@ -11,6 +11,9 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { addon } from "../../src/io/native/addon.ts";
+import { unarmor } from "../../src/members/armor.ts";
+import { decodeMemberFile, type MemberFile } from "../../src/members/bundle.ts";
+import { signingPair } from "../../src/members/sign.ts";
 import { loadIdentity } from "../../src/schema/identity.ts";
 import { parseAddress } from "../../src/wire/cidr.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
@@ -19,6 +22,7 @@ import { LabError } from "../lab/lab.ts";
 import { runMain } from "../lab/main.ts";
 import { udpQueues } from "../lab/udp-queues.ts";
 import { Friend } from "./friend.ts";
+import { Insider } from "./insider.ts";
 import { Mix } from "./mix.ts";
 
 export interface FuzzerOptions {
@@ -32,6 +36,8 @@ export interface FuzzerOptions {
   readonly publicKey: string;
   /** Base64, the secret of a peer that the engine knows and nobody else is. */
   readonly friendKey: string;
+  /** Files of a member of the engine's network that nobody else is, and of one more. */
+  readonly insider: { readonly key: string; readonly certificate: string; readonly other: string };
   /** Key file of the engine's peer on this host. */
   readonly peerKeyFile: string;
   /** The engine's process, whose namespace's queues are looked at. */
@@ -90,10 +96,35 @@ const opened = (family: 4 | 6, port: number): number => {
   return fd;
 };
 
+const certificateIn = (path: string): MemberFile => {
+  const bytes = unarmor("certificate", readFileSync(path, "latin1"));
+  const file = bytes.ok ? decodeMemberFile(bytes.value) : bytes;
+  if (!file.ok) throw new LabError(`${path}: ${file.why}.`);
+  return file.value;
+};
+
+const insiderOf = (
+  { insider: { key, certificate, other } }: FuzzerOptions,
+  engine: Uint8Array,
+  chance: Chance,
+): Insider => {
+  const identity = loadIdentity(key);
+  const keys = {
+    file: certificateIn(certificate),
+    identity,
+    signingKey: signingPair(identity.seed!).secretKey,
+    other: certificateIn(other).certificate.bytes,
+    engine,
+    unixMs: Date.now,
+  };
+  return new Insider(keys, chance);
+};
+
 class Fuzzer {
   readonly #options: FuzzerOptions;
   readonly #chance: Chance;
   readonly #friend: Friend;
+  readonly #insider: Insider;
   readonly #mix: Mix;
   readonly #ports: readonly Port[];
   readonly #locals: Readonly<Record<4 | 6, readonly Uint8Array[]>>;
@@ -111,9 +142,11 @@ class Fuzzer {
     const publicKey = Buffer.from(options.publicKey, "base64");
     const friendKey = Buffer.from(options.friendKey, "base64");
     this.#friend = new Friend(friendKey, publicKey, this.#chance);
+    this.#insider = insiderOf(options, publicKey, this.#chance);
     this.#mix = new Mix({
       chance: this.#chance,
       friend: this.#friend,
+      insider: this.#insider,
       publicKey,
       peerPrivateKey: loadIdentity(options.peerKeyFile).privateKey,
       unixMs: Date.now,
@@ -171,17 +204,23 @@ class Fuzzer {
     for (let i = 0; i < BATCH && bytes < BATCH_BYTES; i++) {
       if (this.#sent + this.#refused >= due) return;
       const datagram = this.#mix.next();
-      const port = this.#chance.once(8)
-        ? this.#ports[this.#ports.length - 1 - this.#chance.below(2)]!
-        : this.#chance.pick(this.#ports);
-      // The peer's own address is the kernel's choice.
-      const local = port.spoofs
-        ? this.#locals[4][0]!
-        : this.#chance.pick(this.#locals[port.family]);
+      const port = this.#aPort();
+      // The peer's own address is the kernel's choice; answers come to the first one's.
+      const local =
+        port.spoofs || port === this.#ports[0]
+          ? this.#locals[4][0]!
+          : this.#chance.pick(this.#locals[port.family]);
       this.#send(port, datagram, local);
       bytes += datagram.length;
       if (this.#sent % REOPEN_EVERY === 0) this.#reopen();
     }
+  }
+
+  #aPort(): Port {
+    if (this.#mix.isInsiders) return this.#ports[0]!;
+    return this.#chance.once(8)
+      ? this.#ports[this.#ports.length - 1 - this.#chance.below(2)]!
+      : this.#chance.pick(this.#ports);
   }
 
   #send(port: Port, datagram: Uint8Array, local: Uint8Array): void {
@@ -208,6 +247,7 @@ class Fuzzer {
       for (let at = 0; i === 0 && at < count; at++) {
         const length = this.#meta[at * 64]! | (this.#meta[at * 64 + 1]! << 8);
         const datagram = this.#bytes.subarray(at * 2_048, at * 2_048 + Math.min(2_048, length));
+        if (this.#insider.take(datagram)) continue;
         const again = this.#friend.take(datagram, Date.now());
         if (again !== null) this.#send(port, again, this.#locals[4][0]!);
       }

@@ -1,5 +1,6 @@
 /**
- * fuzzing — a tunnel whose one end is sent millions of wrong datagrams, watched; fuzz.ts prints it.
+ * fuzzing — a tunnel whose one end, a member of a network, is sent millions of wrong datagrams,
+ * watched; fuzz.ts prints it.
  *
  *     host a: engine, fuzzer (also as the engine: same address, same port) ──▶ host b: engine
  *             ping and TCP through the tunnel, all the while and afterwards
@@ -9,10 +10,22 @@
  * under one of its drops or counts.
  */
 import { appendFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { CountName } from "../../src/control/network/counts.ts";
 import { publicKeyOf } from "../../src/noise/transcript.ts";
+import type { StatusValue } from "../../src/schema/requests.ts";
 import { Chance } from "../lab/chance.ts";
-import { makeKeys, type NodeEngine, ours, PORT, runNode, writeConfig } from "../lab/engines.ts";
+import {
+  cli,
+  cliJson,
+  makeKeys,
+  type NodeEngine,
+  ours,
+  PORT,
+  runNode,
+  writeConfig,
+} from "../lab/engines.ts";
 import { type Host, type Lab, LabError, type Program } from "../lab/lab.ts";
 import { firstPing, flow, type Pings, ping } from "../lab/measure.ts";
 import type { NodeOptions } from "../lab/node.ts";
@@ -78,7 +91,13 @@ const OTHERS = new Set([
 ]);
 /** What becomes of a datagram that is not dropped; a response that is taken has no count. */
 // biome-ignore format: a table
-const ACCEPTED = ["tunWrittenPackets", "keepalivesReceived", "handshakesAnswered", "responsesTaken", "cookiesTaken", "hellosTaken", "probesTaken", "answersTaken"];
+const ACCEPTED = ["tunWrittenPackets", "keepalivesReceived", "handshakesAnswered", "responsesTaken", "cookiesTaken", "hellosTaken", "probesTaken", "answersTaken", "introChallenged", "introsTaken", "whosAnswered", "challengesTaken", "heresTaken"];
+/** What the network refuses of an INTRO that it opened: it has counts of its own. */
+// biome-ignore format: a table
+const REFUSED: readonly CountName[] = [
+  "recordOld", "recordAhead", "recordInvalid", "certificateInvalid", "certificateTime", "keyConflict",
+  "membersFull", "entriesFull",
+];
 
 const difference = (
   now: Readonly<Record<string, number>>,
@@ -90,6 +109,8 @@ const difference = (
 interface Moment {
   readonly look: Look;
   readonly udp: UdpTotals;
+  /** What the network counted. */
+  readonly network: Readonly<Record<string, number>>;
 }
 
 /** Balances what the kernel gave with what the engine counted, between two moments. */
@@ -104,6 +125,13 @@ export const balance = (from: Moment, to: Moment): Books => {
     dropped += n;
   }
   const merged = counters.receivedDatagrams! - counters.receives!;
+  const network = difference(to.network, from.network);
+  for (const name of REFUSED) {
+    const refused = network[name] ?? 0;
+    if (refused === 0) continue;
+    byReason[name] = refused;
+    dropped += refused;
+  }
   return {
     delivered: to.udp.received - from.udp.received + merged,
     dropped,
@@ -122,15 +150,44 @@ const runFuzzer = (lab: Lab, host: Host, options: FuzzerOptions): Program =>
 /** The lab's two engines, and a friend of b's that only the fuzzer is. */
 const startEngines = async (lab: Lab, options: FuzzOptions) => {
   const a = makeKeys(lab, lab.a, "wireguard");
-  const b = makeKeys(lab, lab.b, "wireguard");
+  const b = makeKeys(lab, lab.b, "identity");
+  const network = await makeNetwork(lab, b.file);
   const friendKey = new Chance(options.seed).fill(new Uint8Array(32));
   const friend = Buffer.from(publicKeyOf(friendKey)).toString("base64");
   const config = writeConfig(lab, lab.b, b, a.publicKey);
   const allowed = 'allowed_ips = ["10.66.0.3/32", "fd66::3/128"]';
-  appendFileSync(config, `[[peer]]\npublic_key = "${friend}"\n${allowed}\n`);
+  appendFileSync(config, `[[peer]]\npublic_key = "${friend}"\n${allowed}\n${network.section}`);
   const engineB = await runNode(lab, lab.b, config, options.engine);
   const engineA = await runNode(lab, lab.a, writeConfig(lab, lab.a, a, b.publicKey));
-  return { a: engineA, b: engineB, keyFile: a.file, publicKey: b.publicKey, friendKey };
+  const { insider } = network;
+  return { a: engineA, b: engineB, keyFile: a.file, publicKey: b.publicKey, friendKey, insider };
+};
+
+/** A network that b is a member of, and its members that are the fuzzer alone. */
+const makeNetwork = async (lab: Lab, key: string) => {
+  const at = (name: string): string => join(lab.folder, name);
+  const must = async (...words: string[]): Promise<void> => {
+    const { code, errors } = await cli(lab, lab.b, ...words);
+    if (code !== 0) throw new LabError(`\`${words.join(" ")}\` failed: ${errors.trim()}`);
+  };
+  const create = ["--cidr", "10.99.0.0/16", "--out", at("fuzz"), "--no-passphrase"];
+  await must("network", "create", "--name", "fuzz", ...create);
+  const enroll = async (name: string, keyFile: string): Promise<string> => {
+    const [request, certificate] = [at(`${name}.request`), at(`${name}.cert`)];
+    await must("request", "--key", keyFile, "--name", name, "--out", request);
+    const sign = ["--authority", at("fuzz.authority"), "--request", request];
+    await must("network", "sign", ...sign, "--out", certificate);
+    return certificate;
+  };
+  for (const name of ["insider", "other"]) await must("keygen", "--out", at(`${name}.key`));
+  const own = await enroll("b", key);
+  const insider = {
+    key: at("insider.key"),
+    certificate: await enroll("insider", at("insider.key")),
+    other: await enroll("other", at("other.key")),
+  };
+  const lines = [`network_file = "${at("fuzz.network")}"`, `certificate = "${own}"`, "lan = false"];
+  return { section: `[network]\n${lines.join("\n")}\n`, insider };
 };
 
 const UNDER = "under";
@@ -254,7 +311,7 @@ const judgeTunnel = (during: Pings, after: readonly Pings[], kernelDropped: numb
 };
 
 /** A moment at which nothing waits in a socket any more. */
-const quiet = async (engine: NodeEngine): Promise<Moment> => {
+const quiet = async (lab: Lab, engine: NodeEngine): Promise<Moment> => {
   const { pid } = engine.program;
   for (let i = 0; i < 100 && udpQueues(pid, PORT).bytes > 0; i++) await sleep(100);
   await sleep(SETTLE_MS);
@@ -264,7 +321,10 @@ const quiet = async (engine: NodeEngine): Promise<Moment> => {
     const look = await lookAt(engine, 0);
     const udp = udpTotals(pid);
     const still = before.received === udp.received && udpQueues(pid, PORT).bytes === 0;
-    if (still) return { look, udp };
+    if (!still) continue;
+    const { membership } = await cliJson<StatusValue>(lab, lab.b, "status");
+    if (membership === null) throw new LabError("The engine is no member of the network.");
+    return { look, udp, network: membership.counts };
   }
   throw new LabError("The engine is never quiet.");
 };
@@ -280,10 +340,10 @@ export const fuzz = async (
   progress: (look: Look, report: FuzzerReport | null) => void,
 ): Promise<FuzzResult> => {
   const from = await prepare(lab);
-  const { a, b, keyFile, publicKey, friendKey } = await startEngines(lab, options);
+  const { a, b, keyFile, publicKey, friendKey, insider } = await startEngines(lab, options);
   try {
     await firstPing(lab, lab.a, lab.b.inner4);
-    const start = await quiet(b);
+    const start = await quiet(lab, b);
     const startMs = performance.now();
     const fuzzer = runFuzzer(lab, lab.a, {
       to: [lab.b.under4, lab.b.under6],
@@ -291,6 +351,7 @@ export const fuzz = async (
       from,
       publicKey,
       friendKey: Buffer.from(friendKey).toString("base64"),
+      insider,
       peerKeyFile: keyFile,
       enginePid: b.program.pid,
       seed: options.seed,
@@ -305,7 +366,7 @@ export const fuzz = async (
       throw new LabError(`The fuzzer ended with ${ended}: ${fuzzer.errors.trim()}`);
     }
     const seconds = (performance.now() - startMs) / 1_000;
-    const end = await quiet(b);
+    const end = await quiet(lab, b);
     const after = [
       await ping(lab, lab.a, lab.b.inner4, 100, 10),
       await ping(lab, lab.b, lab.a.inner6, 100, 10),

@@ -1,8 +1,9 @@
 /**
  * mix — what the fuzzer sends: a table of kinds, each a way to be wrong, and a few that are right.
  *
- * Nothing but `friend*` kinds may be accepted: they are made with the keys of a peer that the
- * engine knows. Buffers are used again: send a datagram before asking for the next one.
+ * Nothing but `friend*` and `insider*` kinds may be accepted: they are made with the keys of a peer
+ * that the engine knows, and of a member. Buffers are used again: send a datagram before asking for
+ * the next one.
  */
 import { createInitiation, mac1Key, staticKeys } from "../../src/control/handshake/noise.ts";
 import { encodeFrame, FRAME_BODY_BYTES } from "../../src/wire/frames.ts";
@@ -29,6 +30,7 @@ import { tai64n } from "../../src/wire/tai64n.ts";
 import type { Chance } from "../lab/chance.ts";
 import { type Friend, mac } from "./friend.ts";
 import { innerPacket } from "./inner.ts";
+import type { Insider } from "./insider.ts";
 
 /** The largest UDP payload over IPv4: 65,535 less IP and UDP headers. */
 export const DATAGRAM_BYTES_MAX = 65_507;
@@ -40,6 +42,8 @@ const MADE = 64;
 /** Tuning: the friend's messages that may be sent again, or damaged. */
 const KEPT = 256;
 const DATA_BYTES_MIN = 32;
+/** More than there are, those of members among them. */
+const FRAME_TYPES = 24;
 /** What follows a data message's header is sealed in steps of this many bytes. */
 const PADDING_BYTES = 16;
 const FORGED = [32, 33, 47, 48, 96, 160, 1_452, 1_480] as const;
@@ -47,6 +51,7 @@ const FORGED = [32, 33, 47, 48, 96, 160, 1_452, 1_480] as const;
 export interface MixOptions {
   readonly chance: Chance;
   readonly friend: Friend;
+  readonly insider: Insider;
   /** Of the engine that is sent to. */
   readonly publicKey: Uint8Array;
   /** Of the engine's peer at the other end of the tunnel. */
@@ -68,6 +73,8 @@ export class Mix {
   readonly #makers: readonly { readonly name: string; readonly make: Maker }[];
   /** Receiver indices of the engine's live sessions. */
   indexes: readonly number[] = [];
+  /** The last one is the insider's: its tickets are for the socket that gets answers. */
+  isInsiders = false;
   /** How many of each kind. */
   readonly made: Record<string, number> = {};
 
@@ -90,6 +97,11 @@ export class Mix {
       ["response", 50, () => this.#handshake(RESPONSE, RESPONSE.fields.mac1)],
       ["cookie", 40, () => this.#handshake(COOKIE, null)],
       ["strange", 60, () => this.#strange()],
+      ["insiderStrange", 60, () => options.insider.strange()],
+      ["insiderReal", 30, () => this.#asInsider(options.insider.real())],
+      ["insiderWrong", 30, () => this.#asInsider(options.insider.wrong())],
+      ["insiderReplayed", 30, () => this.#asInsider(options.insider.again())],
+      ["insiderDamaged", 60, () => this.#asInsider(options.insider.damaged())],
       ["friendInitiation", 1, () => this.#friendInitiation()],
       ["friendData", 40, () => this.#friendData()],
       ["friendInner", 40, () => this.#friendInner()],
@@ -105,7 +117,14 @@ export class Mix {
   next(): Uint8Array {
     const { name, make } = this.#chance.pick(this.#makers);
     this.made[name]!++;
+    this.isInsiders = false;
     return make();
+  }
+
+  /** From anywhere, now and then: there its ticket is nobody's. */
+  #asInsider(datagram: Uint8Array): Uint8Array {
+    this.isInsiders = !this.#chance.once(8);
+    return datagram;
   }
 
   #bytes(length: number): Uint8Array {
@@ -227,7 +246,7 @@ export class Mix {
   /** A control frame with a whole header, of a kind that there is or not, in zeros. */
   #friendFrame(): Uint8Array {
     const body = this.#bytes(this.#chance.size(0, FRAME_BODY_BYTES));
-    const frame = encodeFrame(this.#chance.below(8), body);
+    const frame = encodeFrame(this.#chance.below(FRAME_TYPES), body);
     const padded = Math.ceil(frame.length / PADDING_BYTES) * PADDING_BYTES;
     const plain = this.#scratch.subarray(0, padded).fill(0);
     plain.set(frame);

@@ -78,6 +78,16 @@ test("200,000 wrong datagrams: alive, flat, unharmed, every one accounted for", 
   for (const reason of ["frameInvalid", "frameRate"]) {
     assert.ok(books.byReason[reason]! > 0, `nothing was dropped as ${reason}`);
   }
+  for (const reason of ["introTag", "introEpoch", "introReplayed", "introSealed"]) {
+    assert.ok(books.byReason[reason]! > 0, `nothing was dropped as ${reason}`);
+  }
+  // Behind ticket, seal and curve: what the network itself refuses.
+  for (const reason of ["certificateInvalid", "recordInvalid", "recordAhead"]) {
+    assert.ok(books.byReason[reason]! > 0, `nothing was dropped as ${reason}`);
+  }
+  for (const reason of ["hereUnexpected", "challengeUnexpected"]) {
+    assert.ok(books.byReason[reason]! > 0, `nothing was dropped as ${reason}`);
+  }
   for (const reason of ["handshakeInvalid", "cookieAsked", "cookieUnexpected"]) {
     assert.ok(books.byReason[reason]! > 0, `nothing was dropped as ${reason}`);
   }

@@ -171,7 +171,10 @@ test("a flood of INTROs: a newcomer joins, tunnels are unharmed, all is counted"
   for (const one of floods) assert.equal(await one.ended, 0, one.errors);
   assert.equal(await pings.lost(), 0);
   const now = await status(m1!);
-  const more = (what: string): number => (now.drops[what] ?? 0) - (before.drops[what] ?? 0);
+  // A CHALLENGE is an answer, and no drop.
+  const seenIn = ({ drops, counters }: StatusValue, what: string): number =>
+    drops[what] ?? counters[what] ?? 0;
+  const more = (what: string): number => seenIn(now, what) - seenIn(before, what);
   const sent = floods.map((one) => Number(/"sent":(\d+)/.exec(one.output)?.[1]));
   const rows = ["introTag", "introChallenged", "introReplayed", "introUnanswered", "introRate"];
   const seen = rows.map((what) => `${what} ${more(what)}`).join(", ");

@@ -5,6 +5,7 @@
  * What one node has verified, all have: a verifier that they share remembers it byte for byte.
  */
 import {
+  type CertificateVerdict,
   RealVerifier,
   type Statement,
   type Verdict,
@@ -167,7 +168,7 @@ const keyOf = (bytes: Uint8Array): number => {
 export class SharedVerifier implements Verifier {
   readonly #real = new RealVerifier(DEFINITION);
   readonly #statements = new Map<number, Statement>();
-  readonly #certificates = new Map<number, Decoded<Certificate>>();
+  readonly #certificates = new Map<number, CertificateVerdict>();
 
   redefine(): void {}
 
@@ -177,7 +178,7 @@ export class SharedVerifier implements Verifier {
     return certificate.length === 0 || sameBytes(found.certificate, certificate) ? found : null;
   }
 
-  certificate(bytes: Uint8Array): Decoded<Certificate> {
+  certificate(bytes: Uint8Array): CertificateVerdict {
     const known = this.#certificates.get(keyOf(bytes));
     if (known?.ok === true && sameBytes(known.value.bytes, bytes)) return known;
     const verdict = this.#real.certificate(bytes);

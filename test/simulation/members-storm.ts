@@ -1,6 +1,8 @@
 /**
  * members-storm — a few members on a network that misbehaves, and strangers; then the sky clears.
  */
+
+import type { RevocationList } from "../../src/members/revocation-list.ts";
 import type { Resident } from "./members-air.ts";
 import { openStage } from "./members-calm.ts";
 import { rolesOf } from "./members-cast.ts";
@@ -44,6 +46,8 @@ class Weather {
   readonly trace: string[] = [];
   readonly #settledMs = new Map<VirtualNode, number>();
   #sequence = 1;
+  /** The last one that was published. */
+  #list: RevocationList | null = null;
   /** When the last of what happens is over. */
   #overMs = STORM_MS;
   readonly #revoked = new Map<Identity, number>();
@@ -211,6 +215,7 @@ class Weather {
     this.#revoked.set(gone.identity, nowS);
     const revoked = [...this.#revoked].map(([identity, beforeS]) => ({ identity, beforeS }));
     const list = listOf(++this.#sequence, revoked, nowS);
+    this.#list = list;
     const reached = this.#reached(publisher).filter((node) => node !== gone);
     this.say(`${publisher.name} publishes that ${gone.name} is revoked; ${reached.length} reached`);
     this.count("revocations");
@@ -238,6 +243,17 @@ class Weather {
       }
     }
     return [...found].filter((node) => settled.includes(node));
+  }
+
+  /** A list went down with its publisher: who holds the authority publishes it once more. */
+  #publishAgain(): void {
+    const list = this.#list;
+    const holds = ({ network }: VirtualNode): boolean =>
+      network!.parts.authority.revocations.standing.sequence >= list!.sequence;
+    if (list === null || this.nodes.some(holds)) return;
+    const publisher = this.nodes.find(({ lies }) => !lies)!;
+    this.say(`${publisher.name} publishes the list that was lost`);
+    publisher.network!.publish(revocationsFile(list, publisher.identity));
   }
 
   #drop(gone: VirtualNode): void {
@@ -315,6 +331,7 @@ class Weather {
     for (const node of this.nodes) this.start(node);
     const fromMs = time.nowMs;
     this.say("the sky is clear");
+    this.#publishAgain();
     time.run(fromMs + TOGETHER_MS, () => this.#isTogether(), 250);
     const togetherMs = time.nowMs - fromMs;
     for (const node of this.nodes) {

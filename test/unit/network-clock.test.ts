@@ -155,3 +155,21 @@ test("what members said is forgotten, and bounded", () => {
   pass(601_000);
   assert.deepEqual(clock.differencesMs(), []);
 });
+
+test("a step within an hour is followed, and told: what we said ahead of time is said anew", () => {
+  const { clock, world, pass, agree } = make();
+  agree();
+  const before = world.set;
+  pass(1_000);
+  world.unixMs += 60_000;
+  clock.nowMs();
+  assert.equal(world.set, before, "a minute is a clock that is set, and no step");
+  world.unixMs += HOUR_MS - 60_000;
+  clock.nowMs();
+  assert.equal(world.set, before + 1, "ahead");
+  pass(10_000);
+  world.unixMs -= HOUR_MS;
+  assert.equal(clock.nowMs(), NOW_MS + 11_000);
+  assert.equal(world.set, before + 2, "and back");
+  assert.deepEqual(world.held, []);
+});

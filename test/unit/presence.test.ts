@@ -163,3 +163,24 @@ test("new keys are debug, and a peer that moves is one line with both addresses"
   assert.match(String(peer), /^.{8}…$/);
   assert.deepEqual(moved, { from: "192.0.2.2:51820", to: "192.0.2.1:51820" });
 });
+
+test("a member that is called at one place after the other has not moved: that is debug", async () => {
+  const pair = await Pair.make(CHACHA, CHACHA);
+  const { a } = pair;
+  a.peer.origin = "network";
+  pair.carries = () => false;
+  const elsewhere = a.address;
+  for (let i = 0; i < 3; i++) {
+    a.control.rekey(null);
+    a.control.entries.setEndpoint(a.peer.entry, i % 2 === 0 ? elsewhere : pair.b.address);
+    pair.run(3 * SECOND);
+  }
+  assert.ok(!lines(a).includes("peer moved"), lines(a).join());
+  assert.ok(a.said.some(([level, text]) => level === "debug" && text === "peer moved"));
+  pair.carries = () => true;
+  a.control.entries.setEndpoint(a.peer.entry, pair.b.address);
+  pair.call(a);
+  a.control.entries.setEndpoint(a.peer.entry, elsewhere);
+  pair.run(3 * SECOND);
+  assert.ok(lines(a).includes("peer moved"), "a session that goes on elsewhere is one that moved");
+});

@@ -125,9 +125,8 @@ export class Clock {
       return;
     }
     if (Math.abs(offsetMs - this.#anchorMs) <= JUMP_MS) {
-      this.#heldMs = 0;
-      this.#offsetMs = offsetMs;
       if (boot - this.#anchoredMs > ANCHOR_MS) this.#take(offsetMs);
+      else this.#follow(offsetMs);
     } else if (!this.#agreed || this.#confirmed(offsetMs)) {
       this.#take(offsetMs);
     } else {
@@ -137,11 +136,17 @@ export class Clock {
     }
   }
 
+  /** The jump of an hour is measured from here. */
   #take(offsetMs: number): void {
-    const isStep = Math.abs(offsetMs - (this.#offsetMs ?? 0)) > SKEW_MS;
-    this.#offsetMs = offsetMs;
     this.#anchorMs = offsetMs;
     this.#anchoredMs = this.#options.bootMs();
+    this.#follow(offsetMs);
+  }
+
+  /** A step, there or back, is told: what was said by the former time does not hold. */
+  #follow(offsetMs: number): void {
+    const isStep = Math.abs(offsetMs - (this.#offsetMs ?? 0)) > SKEW_MS;
+    this.#offsetMs = offsetMs;
     this.#heldMs = 0;
     if (isStep) this.#options.onSet();
   }

@@ -13,8 +13,9 @@
 import { sameBytes } from "../../members/bytes.ts";
 import { type Certificate, validity } from "../../members/certificate.ts";
 import type { Definition } from "../../members/definition.ts";
+import { ANY_EXTENSION } from "../../members/extensions.ts";
 import { memberId } from "../../members/member-id.ts";
-import { decodeRecord } from "../../members/record.ts";
+import { decodeRecord, recordSigned } from "../../members/record.ts";
 import type { Shown } from "../../wire/network-frames.ts";
 import type { Admission } from "./admission.ts";
 import { type Clock, SKEW_MS } from "./clock.ts";
@@ -211,7 +212,7 @@ export class Intake {
     const known = verifier.known(shown);
     if (known !== null) return known;
     const decoded = decodeRecord(shown.record);
-    if (!decoded.ok) return new Refuse(NOBODY, "recordInvalid", `a record: ${decoded.why}`);
+    if (!decoded.ok) return this.#unread(shown, decoded.why);
     const view = decoded.value;
     const slot = members.byNodeKey(view.nodeKey);
     const held = slot < 0 ? null : members.at(slot);
@@ -229,6 +230,22 @@ export class Intake {
     if (verdict.ok) return verdict.value;
     const name = recordMatches(view, owner) === null ? owner.name : NOBODY;
     return new Refuse(name, "recordInvalid", `a record: ${verdict.why}`);
+  }
+
+  /** A record that is read no further: whose it is, is told where its node did say it. */
+  #unread(shown: Shown, why: string): Refuse {
+    const { members, definition } = this.#options;
+    const unknown = decodeRecord(shown.record, ANY_EXTENSION);
+    const refuse = (name: string): Refuse => new Refuse(name, "recordInvalid", `a record: ${why}`);
+    if (!unknown.ok) return refuse(NOBODY);
+    const view = unknown.value;
+    const slot = members.byNodeKey(view.nodeKey);
+    const held = slot < 0 ? null : members.at(slot).owner;
+    const isHeld = held !== null && sameBytes(held.hash, view.certificateHash);
+    const owner = isHeld ? held : this.#owner(shown);
+    if (owner instanceof Refuse || owner === "certificate") return refuse(NOBODY);
+    const said = recordMatches(view, owner) === null && recordSigned(view, definition().networkId);
+    return refuse(said ? owner.name : NOBODY);
   }
 
   /**
@@ -253,7 +270,8 @@ export class Intake {
     if (shown.certificate.length === 0) return "certificate";
     const decoded = this.#options.verifier.certificate(shown.certificate);
     if (decoded.ok) return decoded.value;
-    return new Refuse(NOBODY, "certificateInvalid", `a certificate: ${decoded.why}`);
+    const name = decoded.owner?.name ?? NOBODY;
+    return new Refuse(name, "certificateInvalid", `a certificate: ${decoded.why}`);
   }
 
   /** Its certificate does not count: not now, or not any more. */

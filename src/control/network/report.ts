@@ -182,9 +182,8 @@ export class Report {
       const ago = formatAge(nowS - statement.expiresS);
       found.push(`Its record expired ${ago} ago: it has not been heard of since.`);
     }
-    if (statement.content(this.#parts.recordKey) === null) {
-      found.push("Its record is sealed with a secret of the network that is not here yet.");
-    }
+    const unreadable = statement.unreadable(this.#parts.recordKey);
+    if (unreadable !== null) found.push(`Its record cannot be read here: ${unreadable}.`);
     for (const { address, winner } of admission.contests(slot)) {
       found.push(
         `${address} leads to ${members.at(winner).owner.name}, whose certificate has it too.`,

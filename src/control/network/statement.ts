@@ -7,13 +7,14 @@
  * What is verified here holds as long as the definition does. Clock, revocations and what others
  * hold are looked at by members.ts. Pure.
  */
-import { type Decoded, refused, sameBytes } from "../../members/bytes.ts";
+import { sameBytes } from "../../members/bytes.ts";
 import {
   type Certificate,
   certificateProblem,
   decodeCertificate,
 } from "../../members/certificate.ts";
 import type { Definition } from "../../members/definition.ts";
+import { ANY_EXTENSION } from "../../members/extensions.ts";
 import { KEY_BYTES } from "../../members/fields.ts";
 import { memberId } from "../../members/member-id.ts";
 import {
@@ -68,8 +69,8 @@ export class Statement implements Shown {
   readonly expiresS: number;
   readonly markLow: number;
   readonly markHigh: number;
-  #content: RecordContent | null = null;
-  #opened = false;
+  /** What it says, or why it cannot be read; null: nobody has tried. */
+  #content: RecordContent | string | null = null;
   /** The list that was looked at last, by its authority and sequence, and what it said. */
   #listAuthority = -1;
   #listSequence = -1;
@@ -93,13 +94,23 @@ export class Statement implements Shown {
 
   /** What it says, to who has the secret of its epoch; null: it cannot be read. */
   content(recordKey: (epoch: number) => Uint8Array | null): RecordContent | null {
+    const read = this.#read(recordKey);
+    return typeof read === "string" ? null : read;
+  }
+
+  /** Why it cannot be read, as a clause; null: it can. */
+  unreadable(recordKey: (epoch: number) => Uint8Array | null): string | null {
+    const read = this.#read(recordKey);
+    return typeof read === "string" ? read : null;
+  }
+
+  #read(recordKey: (epoch: number) => Uint8Array | null): RecordContent | string {
     const key = recordKey(this.epoch);
-    if (key === null) return null;
-    if (!this.#opened) {
+    if (key === null) return "it is sealed with a secret of the network that is not here yet";
+    if (this.#content === null) {
       const view = decodeRecord(this.record);
       const content = view.ok ? openRecord(view.value, key) : view;
-      this.#content = content.ok ? content.value : null;
-      this.#opened = true;
+      this.#content = content.ok ? content.value : content.why;
     }
     return this.#content;
   }
@@ -129,10 +140,15 @@ export interface Refusal {
 
 export type Verdict = { readonly ok: true; readonly value: Statement } | Refusal;
 
+/** `owner`: it was verified, and is refused for what this version does not understand of it. */
+export type CertificateVerdict =
+  | { readonly ok: true; readonly value: Certificate }
+  | { readonly ok: false; readonly why: string; readonly owner: Certificate | null };
+
 /** Verifies certificates and records, of one definition. */
 export interface Verifier {
   /** A certificate is read and verified; the same bytes are verified once. */
-  certificate(bytes: Uint8Array): Decoded<Certificate>;
+  certificate(bytes: Uint8Array): CertificateVerdict;
   /**
    * What was verified before, byte for byte; an empty certificate stands for the one of then. Null:
    * nothing is remembered. Where many nodes live in one process, one verifies for all.
@@ -148,7 +164,7 @@ export interface Verifier {
 export class RealVerifier implements Verifier {
   #definition: Definition;
   /** By their hash; the oldest goes. */
-  readonly #certificates = new Map<string, Decoded<Certificate>>();
+  readonly #certificates = new Map<string, CertificateVerdict>();
 
   constructor(definition: Definition) {
     this.#definition = definition;
@@ -164,18 +180,27 @@ export class RealVerifier implements Verifier {
     return null;
   }
 
-  certificate(bytes: Uint8Array): Decoded<Certificate> {
+  certificate(bytes: Uint8Array): CertificateVerdict {
     const key = Buffer.from(shortHash(bytes)).toString("latin1");
     const known = this.#certificates.get(key);
     if (known !== undefined) return known;
-    const decoded = decodeCertificate(bytes);
-    const why = decoded.ok ? certificateProblem(decoded.value, this.#definition) : null;
-    const verdict = why === null ? decoded : refused(why);
+    const verdict = this.#verify(bytes);
     if (this.#certificates.size >= CERTIFICATES_KEPT) {
       this.#certificates.delete(this.#certificates.keys().next().value!);
     }
     this.#certificates.set(key, verdict);
     return verdict;
+  }
+
+  #verify(bytes: Uint8Array): CertificateVerdict {
+    const decoded = decodeCertificate(bytes);
+    if (decoded.ok) {
+      const why = certificateProblem(decoded.value, this.#definition);
+      return why === null ? decoded : { ok: false, why, owner: null };
+    }
+    const unknown = decodeCertificate(bytes, ANY_EXTENSION);
+    const isProved = unknown.ok && certificateProblem(unknown.value, this.#definition) === null;
+    return { ...decoded, owner: isProved ? unknown.value : null };
   }
 
   record(view: RecordView, owner: Certificate): Verdict {

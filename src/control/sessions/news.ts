@@ -67,8 +67,11 @@ export class News {
     const session = state === "connected" ? held.current : null;
     const endpoint = this.#entries.endpoint(peer.entry);
     const told = this.#told.get(peer) ?? null;
-    if (told !== null && !sameSockaddr(told.endpoint, endpoint)) this.#moved(peer, told.endpoint);
-    else if (told !== null && told.state === state && told.session === session) return;
+    if (told !== null && !sameSockaddr(told.endpoint, endpoint)) {
+      // Of a member without a session it is where the network tries next.
+      const isTried = peer.origin === "network" && state !== "connected";
+      this.#moved(peer, told.endpoint, isTried ? "debug" : "info");
+    } else if (told !== null && told.state === state && told.session === session) return;
     this.#told.set(peer, { state, session, endpoint });
     if (state === "connected") this.#connected(peer, told, session);
     else if (state === told?.state) return;
@@ -85,10 +88,10 @@ export class News {
     this.#say("debug", text, this.#facts(peer));
   }
 
-  #moved(peer: Peer, before: Uint8Array): void {
+  #moved(peer: Peer, before: Uint8Array, level: "debug" | "info"): void {
     const from = endpointText(before) ?? "unknown";
     const { peer: called, endpoint: to } = this.#facts(peer);
-    this.#say("info", "peer moved", { peer: called, from, to });
+    this.#say(level, "peer moved", { peer: called, from, to });
   }
 
   #connected(peer: Peer, told: Told | null, session: SessionRef | null): void {

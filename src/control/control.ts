@@ -82,7 +82,10 @@ export class Control {
     const looks = new Looks(rooms, world, {
       isOpen: () => this.#changes.open,
       onLooked: (peer) => this.#membership?.looked(peer),
-      onPublished: () => this.#changes.published(),
+      onPublished: () => {
+        this.#changes.published();
+        this.#membership?.published();
+      },
     });
     this.#looks = looks;
     this.#arrivals = new Arrivals(arena);
@@ -125,6 +128,7 @@ export class Control {
         frames.refused(peer, nowMs);
         looks.dueAgain(peer, nowMs);
       },
+      unknown: (address) => this.#membership?.unknown(address),
     });
   }
 
@@ -233,6 +237,7 @@ export class Control {
       isOpen: () => this.#looks.up && this.#changes.open,
       isBusy: () => this.#changes.busy,
       ringBy: (dueMs) => this.#looks.ringBy(dueMs),
+      release: () => this.broadcast(COMMAND.release),
       open,
     });
     const { network } = this.#membership;

@@ -20,6 +20,9 @@ import type { World } from "./world.ts";
 /** First bytes of the network's datagrams. */
 export const NETWORK_TYPES = [9, 10, 14] as const;
 
+/** Tuning: a packet that went to nobody waits no longer for who has its address. */
+const SOUGHT_MS = 4_000;
+
 /** What of the host the network needs, besides control's own world. */
 export type MembershipWorld = Pick<
   NetworkWorld,
@@ -38,6 +41,8 @@ export interface MembershipOptions {
   /** Nobody is admitted now: a change waits. */
   readonly isBusy: () => boolean;
   readonly ringBy: (dueMs: number) => void;
+  /** What I/O threads have staged is looked up again. */
+  readonly release: () => void;
   readonly open: (world: NetworkWorld) => Network;
 }
 
@@ -55,10 +60,38 @@ export class Membership {
   /** What the network refused and did, by name. */
   readonly counts = new Map<string, number>();
   #wakeAtMs = Number.POSITIVE_INFINITY;
+  /** When a packet went to nobody, last; and prefixes lead to somebody since, or soon. */
+  #unknownMs = Number.NEGATIVE_INFINITY;
+  #releases = false;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
     this.#network = options.open(this.#world());
+    this.#expect();
+  }
+
+  /** Packets to addresses of the network that nobody has wait, and it is told of them. */
+  #expect(): void {
+    const changed = this.#options.rooms.roster.expect(this.#network.ranges);
+    if (changed) this.#options.ringBy(this.#options.world.bootMs());
+  }
+
+  /** A packet goes to nobody. Units: 4 or 16 bytes. */
+  unknown(address: Uint8Array): void {
+    this.#unknownMs = this.#options.world.bootMs();
+    this.#network.seek(address);
+  }
+
+  /** I/O threads have all routes: what waited for somebody may be on its way. */
+  published(): void {
+    if (!this.#releases) return;
+    this.#releases = false;
+    this.#options.release();
+  }
+
+  /** Somebody has prefixes that a packet may wait for. */
+  #mayRelease(): void {
+    this.#releases ||= this.#options.world.bootMs() - this.#unknownMs < SOUGHT_MS;
   }
 
   get network(): Network {
@@ -138,12 +171,14 @@ export class Membership {
       return null;
     }
     entries.setFrameBudget(peer.entry, "member");
+    this.#mayRelease();
     this.#members.add(peer);
     this.#looked.add(peer);
     return peer;
   }
 
   #amend(peer: Peer, change: PeerChange): boolean {
+    this.#mayRelease();
     if (peer.origin === "network") return this.#options.amend(peer, change);
     return this.#options.rooms.roster.at(peer.entry) === peer;
   }
@@ -182,6 +217,7 @@ export class Membership {
       this.#network.findPeer(key);
     }
     this.#network.roomMade();
+    this.#expect();
   }
 
   /** Tells the network of sessions that began or ended, when nothing else is half done. */
@@ -208,6 +244,8 @@ export class Membership {
     }
     this.#wakeAtMs = Number.POSITIVE_INFINITY;
     this.#network.tick();
+    // The network's ranges may be others by now.
+    this.#expect();
   }
 
   stop(): void {

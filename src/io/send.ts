@@ -147,8 +147,7 @@ export class Send {
     const { u32 } = this.#s.arena;
     const found = u32[word + F.found]!;
     if ((found & FOUND.peer) === 0) {
-      const linkOnly = isLinkOnly(u32[word + F.innerVersion]!, u32[word + F.innerAddress]!);
-      this.#drop(word, linkOnly ? DROP.linkOnly : DROP.noRoute);
+      this.#seek(word, found);
       return false;
     }
     if (!this.#fits(word, found)) return false;
@@ -163,6 +162,25 @@ export class Send {
       return false;
     }
     return this.#post(word);
+  }
+
+  /**
+   * Nobody has the run's destination. Inside of the network it waits for a moment, and control is
+   * asked who has; who scans has few of them wait, and asks no more.
+   */
+  #seek(word: number, found: number): void {
+    const { arena, counters, events } = this.#s;
+    const { u32 } = arena;
+    const version = u32[word + F.innerVersion]!;
+    const linkOnly = isLinkOnly(version, u32[word + F.innerAddress]!);
+    if (linkOnly || (found & FOUND.nobody) === 0 || this.#staged.nobodysFull) {
+      this.#drop(word, linkOnly ? DROP.linkOnly : DROP.noRoute);
+      return;
+    }
+    const told = events.put(EVENT.unknown, version, 0, 0, word + F.innerAddress);
+    if (!told) counters.add(DROP.queueFull, 1);
+    u32[word + F.peer] = this.#staged.nobody;
+    this.#staged.add(word, this.#now());
   }
 
   /**
@@ -316,6 +334,10 @@ export class Send {
       const word = jobWord(ring, poster.tail);
       this.#staged.copyOldest(word);
       const found = addon.find(io, jobIndex(ring, poster.tail));
+      if (found & FOUND.nobody) {
+        this.#staged.rotate(this.#staged.nobody);
+        continue;
+      }
       if (found & FOUND.peer && (found & FOUND.alive) === 0) {
         const to = arena.u32[word + F.peer]!;
         if (to !== this.#staged.oldestPeer()) this.#want(to);

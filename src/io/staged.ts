@@ -9,20 +9,26 @@ import { F, JOB_LINE_WORDS, type Station } from "./station.ts";
 
 /** A staged run is of no use to anybody after this long. */
 export const STAGED_MAX_MS = 90_000;
+/** Tuning: nor is one whose destination nobody has; so many wait at most, whoever scans. */
+const NOBODYS_MAX_MS = 3_000;
+const NOBODYS_MAX = 16;
 
 export class Staged {
   readonly #station: Station;
   /** Copies of the jobs' first lines, one row each; `#count` rows from `#first` on, in a ring. */
   readonly #lines = new Uint32Array(STAGED_SLOTS * JOB_LINE_WORDS);
   readonly #sinceMs = new Float64Array(STAGED_SLOTS);
-  /** Runs of each peer. */
+  /** Stands for a peer in runs whose destination leads to nobody yet. */
+  readonly nobody: number;
+  /** Runs of each peer, then nobody's. */
   readonly #ofPeer: Uint8Array;
   #first = 0;
   #count = 0;
 
   constructor(station: Station) {
     this.#station = station;
-    this.#ofPeer = new Uint8Array(station.arena.layout.count.peers);
+    this.nobody = station.arena.layout.count.peers;
+    this.#ofPeer = new Uint8Array(this.nobody + 1);
   }
 
   get count(): number {
@@ -32,6 +38,11 @@ export class Staged {
   /** Does a run wait for this peer? */
   holds(peer: number): boolean {
     return this.#ofPeer[peer]! > 0;
+  }
+
+  /** No more wait whose destination leads to nobody. */
+  get nobodysFull(): boolean {
+    return this.#ofPeer[this.nobody]! >= NOBODYS_MAX;
   }
 
   /** Takes the run of the job at `word`, with its slot. */
@@ -75,6 +86,12 @@ export class Staged {
   expire(nowMs: number): void {
     while (this.#count > 0 && nowMs - this.#sinceMs[this.#first]! > STAGED_MAX_MS) {
       this.#dropOldest(DROP.stagedExpired);
+    }
+    if (this.#ofPeer[this.nobody]! === 0) return;
+    for (let left = this.#count; left > 0; left--) {
+      const isOver = nowMs - this.#sinceMs[this.#first]! > NOBODYS_MAX_MS;
+      if (isOver && this.oldestPeer() === this.nobody) this.#dropOldest(DROP.noRoute);
+      else this.rotate();
     }
   }
 

@@ -527,6 +527,8 @@ export const EVENT = {
   roamed: 3,
   /** A datagram to the peer was larger than the link takes; PEER.refusedBytes says how large. */
   tooLarge: 4,
+  /** A packet's destination, its version in place of a peer, leads to nobody yet. */
+  unknown: 5,
 } as const;
 
 /** What control tells an I/O thread. */

@@ -54,6 +54,8 @@ export const FOUND = {
   confirmed: 1 << 8,
   /** Inbound: a single datagram, which came on the way that the peer's entry names. */
   named: 1 << 9,
+  /** Outbound: the destination leads to a group in which nobody is active. */
+  nobody: 1 << 10,
 } as const;
 
 /** Exactly this is plain, and may go the short way (io_lone.c); anything else is TypeScript's. */

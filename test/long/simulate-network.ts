@@ -4,6 +4,7 @@
  *
  *   npm run simulate:network -- --nodes 8 --seeds 10000 [--from 1] [--trace]
  *   npm run simulate:network -- --nodes 100 --seeds 20 [--rest 86400] [--json]
+ *   either with --indexes 2: members know index nodes and nobody else
  *
  * Eight nodes go through a storm: restarts, partitions, moves, wrong clocks, revocations, liars,
  * clones. Any other number starts, comes together, rests, and revokes one of its own, under fair
@@ -48,6 +49,7 @@ interface Options {
   readonly from: number;
   readonly seeds: number;
   readonly trace: boolean;
+  readonly indexes: number;
 }
 
 /** Runs seeds until ten have failed. Returns how many did. */
@@ -76,7 +78,7 @@ const storms = (options: Options): number => {
   const counts = new Map<string, number>();
   const before = process.cpuUsage();
   const failures = each(options, (seed) => {
-    const run = storm(seed, options.trace);
+    const run = storm(seed, options.trace, options.indexes);
     if (options.trace) print(run.trace.join("\n"));
     runs.push({ ...run, trace: [] });
     for (const [what, many] of run.counts) counts.set(what, (counts.get(what) ?? 0) + many);
@@ -113,7 +115,8 @@ const calms = (options: Options, nodes: number, restS: number, json: boolean): n
       bytes = bytesAMember(nodes);
     };
     const startMs = Math.min(10_000, 1_000 + 10 * nodes);
-    const run = calm({ nodes, seed, startMs, restMs: restS * 1_000, loss: 0.01, together });
+    const rest = { restMs: restS * 1_000, loss: 0.01, indexes: options.indexes };
+    const run = calm({ nodes, seed, startMs, ...rest, together });
     runs.push({ ...run, bytesAMember: bytes });
     if (options.trace)
       print(JSON.stringify({ seed, ...run, counts: Object.fromEntries(run.counts) }));
@@ -177,6 +180,7 @@ const main = async (): Promise<number> => {
       from: { type: "string", default: "1" },
       rest: { type: "string", default: "3600" },
       trace: { type: "boolean", default: false },
+      indexes: { type: "string", default: "0" },
       json: { type: "boolean", default: false },
     },
   });
@@ -184,7 +188,8 @@ const main = async (): Promise<number> => {
   const seeds = whole("seeds", values.seeds, 1, 1e9);
   const from = whole("from", values.from, 0, Number.MAX_SAFE_INTEGER - seeds);
   const rest = whole("rest", values.rest, 1, 1e6);
-  const options = { from, seeds, trace: values.trace };
+  const indexes = whole("indexes", values.indexes, 0, 16);
+  const options = { from, seeds, trace: values.trace, indexes };
   const failures =
     nodes === STORM_NODES ? storms(options) : calms(options, nodes, rest, values.json);
   return failures === 0 ? 0 : 1;

@@ -4,6 +4,7 @@
  */
 import { Air, type Weather } from "./members-air.ts";
 import { BORN_S, identityOf, listOf, revocationsFile, SharedVerifier } from "./members-fleet.ts";
+import { openIndexes } from "./members-index.ts";
 import { Ledger, missing, Violation } from "./members-ledger.ts";
 import { VirtualNode } from "./members-node.ts";
 import type { NodeOptions } from "./members-options.ts";
@@ -20,6 +21,8 @@ export interface CalmOptions {
   /** How long rest is measured. */
   readonly restMs: number;
   readonly loss: number;
+  /** Index nodes, which are all that members know then; else each knows one other. */
+  readonly indexes?: number;
   /** Called when all are together. */
   readonly together?: (nodes: readonly VirtualNode[]) => void;
 }
@@ -35,6 +38,8 @@ export interface Calm {
   readonly bytesToJoin: number;
   readonly neighbours: number;
   readonly neighboursMost: number;
+  /** No answer to who had no channel was longer than what it answered. */
+  readonly isModest: boolean;
   /** Of this process. */
   readonly cpuMs: number;
   readonly counts: ReadonlyMap<string, number>;
@@ -86,11 +91,14 @@ export const calm = (options: CalmOptions): Calm => {
   const { time, ledger } = stage;
   const cpuBefore = process.cpuUsage();
   const nodes: VirtualNode[] = [];
+  const servers = openIndexes(stage, options.indexes ?? 0);
+  const indexes = servers.map((server) => server.at(false));
   for (let i = 0; i < count; i++) {
     const identity = identityOf(i);
     ledger.signed(identity, identity.certificate);
     const known = i === 0 ? 1 : random.below(i);
-    const options: NodeOptions = { bootstrap: [sockaddrOf(known)] };
+    const bootstrap = indexes.length === 0 ? [sockaddrOf(known)] : [];
+    const options: NodeOptions = { bootstrap, indexes };
     const node = new VirtualNode(stage, identity, i, options);
     nodes.push(node);
     time.at(random.between(0, startMs), () => node.start());
@@ -125,6 +133,7 @@ export const calm = (options: CalmOptions): Calm => {
     bytesToJoin,
     neighbours: degrees.reduce((a, b) => a + b, 0) / count,
     neighboursMost: Math.max(...degrees),
+    isModest: servers.every((server) => server.isModest),
     cpuMs: (cpu.user + cpu.system) / 1_000,
     counts,
   };

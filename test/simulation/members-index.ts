@@ -49,6 +49,18 @@ const NO_LOCAL = new Uint8Array(0);
 /** What a liar does to what it says. */
 export type Lie = (message: Uint8Array, to: Caller) => readonly Uint8Array[];
 
+/** Identities from here on are those of index nodes, and so are places. */
+const NUMBERS_FROM = 40_000;
+const PLACES_FROM = 60_000;
+
+/** Index nodes that are up. */
+export const openIndexes = (stage: Stage, count: number): VirtualIndex[] =>
+  Array.from({ length: count }, (_, i) => {
+    const server = new VirtualIndex(stage, NUMBERS_FROM + i, PLACES_FROM + i);
+    server.start();
+    return server;
+  });
+
 const honest: Lie = (message) => [message];
 
 interface Kept {
@@ -67,8 +79,8 @@ export class VirtualIndex implements Resident {
   bytesOut = 0;
   /** Every message goes through this. */
   lie: Lie = honest;
-  /** Bytes in and out of those who have no channel yet, by where they are. */
-  readonly strangers = new Map<string, { in: number; out: number }>();
+  /** Bytes of KNOCKs and OPENs that came, and of what answered them, by where they came from. */
+  readonly #strangers = new Map<string, { in: number; out: number }>();
   #callers: Callers | null = null;
   readonly #kept = new Map<number, Kept>();
   #list = FIRST_LIST;
@@ -147,8 +159,8 @@ export class VirtualIndex implements Resident {
 
   #strange(address: Uint8Array): { in: number; out: number } {
     const key = Buffer.from(address).toString("hex");
-    const known = this.strangers.get(key) ?? { in: 0, out: 0 };
-    this.strangers.set(key, known);
+    const known = this.#strangers.get(key) ?? { in: 0, out: 0 };
+    this.#strangers.set(key, known);
     return known;
   }
 
@@ -289,8 +301,8 @@ export class VirtualIndex implements Resident {
     return list.ok;
   }
 
-  /** Does it keep a record of somebody? */
-  knows(identity: Identity): boolean {
-    return this.#kept.has(memberId(identity.signing.publicKey));
+  /** Nobody was told more than it said, before its channel was open. */
+  get isModest(): boolean {
+    return [...this.#strangers.values()].every((one) => one.out <= one.in);
   }
 }

@@ -15,6 +15,8 @@ import {
   revocationsFile,
   SharedVerifier,
 } from "./members-fleet.ts";
+import { openIndexes, type VirtualIndex } from "./members-index.ts";
+import { lieOf } from "./members-index-lies.ts";
 import { CUT_MS, missing, Violation } from "./members-ledger.ts";
 import { checkPeers, tellNode } from "./members-looks.ts";
 import { Liar } from "./members-mischief.ts";
@@ -52,7 +54,12 @@ class Weather {
   #overMs = STORM_MS;
   readonly #revoked = new Map<Identity, number>();
 
-  constructor(seed: number, tracing: boolean) {
+  readonly servers: readonly VirtualIndex[];
+  /** What befalls index nodes: storms without any are as they were. */
+  readonly #mischief: Random;
+
+  constructor(seed: number, tracing: boolean, indexes: number) {
+    this.#mischief = new Random(seed, 3);
     verifier.clear();
     this.random = new Random(seed, 2);
     const weather = {
@@ -65,6 +72,7 @@ class Weather {
     const { stage, counts } = openStage(seed, weather, true, verifier);
     this.counts = counts;
     this.stage = tracing ? { ...stage, trace: (text: string) => this.say(text) } : stage;
+    this.servers = openIndexes(this.stage, indexes);
   }
 
   say(text: string): void {
@@ -83,8 +91,10 @@ class Weather {
       this.stage.ledger.signed(identity, options.certificate ?? identity.certificate);
     }
     const known = place === 0 ? 1 : this.random.below(Math.min(place, NODES));
-    const bootstrap = [sockaddrOf(known)];
-    const node = new VirtualNode(this.stage, identity, place, { bootstrap, ...options });
+    const { servers } = this;
+    const bootstrap = servers.length === 0 ? [sockaddrOf(known)] : [];
+    const indexes = servers.map((server) => server.at(place % 2 === 0));
+    const node = new VirtualNode(this.stage, identity, place, { bootstrap, indexes, ...options });
     this.stage.time.at(this.random.between(0, START_MS), () => this.start(node));
     return node;
   }
@@ -140,10 +150,31 @@ class Weather {
     for (let left = 2 + this.random.below(7); left > 0; left--) {
       time.at(this.random.between(FAIR_MS, STORM_MS), this.random.pick(bag));
     }
+    for (const server of this.servers) this.#trouble(server);
     for (const liar of this.liars) {
       const all = this.nodes.map(({ identity }) => identity);
       for (let atMs = 5_000; atMs < STORM_MS; atMs += 2_000) time.at(atMs, () => liar.act(all));
     }
+  }
+
+  /** An index node lies, from some time on, and is gone for a while; it comes back. */
+  #trouble(server: VirtualIndex): void {
+    const { time } = this.stage;
+    const random = this.#mischief;
+    if (random.chance(0.4)) {
+      time.at(random.between(0, STORM_MS), () => {
+        this.say("an index node lies");
+        this.count("indexLiars");
+        server.lie = lieOf(random);
+      });
+    }
+    const downMs = random.between(FAIR_MS, STORM_MS);
+    time.at(downMs, () => {
+      this.say("an index node is killed");
+      this.count("indexDeaths");
+      server.stop();
+    });
+    time.at(downMs + random.between(1_000, 200_000), () => server.start());
   }
 
   #restart(): void {
@@ -346,8 +377,8 @@ class Weather {
 }
 
 /** One run. Errors: StormError. */
-export const storm = (seed: number, tracing = false): Storm => {
-  const weather = new Weather(seed, tracing);
+export const storm = (seed: number, tracing = false, indexes = 0): Storm => {
+  const weather = new Weather(seed, tracing, indexes);
   const { stage, counts } = weather;
   try {
     weather.people();
@@ -355,6 +386,9 @@ export const storm = (seed: number, tracing = false): Storm => {
     const startMs = weather.begin();
     stage.time.run(STORM_MS);
     const togetherMs = weather.clear();
+    if (!weather.servers.every((server) => server.isModest)) {
+      throw new Violation("an index node told a stranger more than that said");
+    }
     return { seed, virtualMs: stage.time.nowMs, startMs, togetherMs, counts, trace: weather.trace };
   } catch (error) {
     throw new StormError(seed, error, weather.trace);

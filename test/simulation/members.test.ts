@@ -41,6 +41,24 @@ test("sixty members: at rest each has few neighbours, and sends little", () => {
   assert.ok(run.neighbours < 6 && run.neighboursMost <= 20, `${run.neighbours} neighbours`);
 });
 
+test("sixty members know two index nodes and nobody: all know all, at little cost", () => {
+  const options = { nodes: 60, startMs: 3_000, restMs: 1_800_000, loss: 0, indexes: 2 };
+  const run = calm({ ...options, seed: 7 });
+  assert.ok(run.togetherMs < 10_000, `${run.togetherMs} ms`);
+  assert.ok(run.bytesADay < 5e6, `${run.bytesADay} bytes`);
+  assert.ok(run.isModest);
+});
+
+test("storms with two index nodes that die and lie: no promise is broken", () => {
+  const seen = new Map<string, number>();
+  for (let seed = FROM; seed < FROM + 12; seed++) {
+    const { counts } = storm(seed, false, 2);
+    for (const [what, many] of counts) seen.set(what, (seen.get(what) ?? 0) + many);
+  }
+  const wanted = ["indexDeaths", "indexLiars", "indexesLost", "indexInvalid", "indexWrong"];
+  for (const what of wanted) assert.ok(seen.has(what), what);
+});
+
 test("the same seed gives the same run", () => {
   const [a, b] = [storm(FROM), storm(FROM)];
   assert.deepEqual({ ...a, trace: [] }, { ...b, trace: [] });

@@ -1,4 +1,4 @@
-/** seeker — an address of the network that nobody here is known to have: who is asked, how often. */
+/** seeker — an address of the network that nobody is known to have: who is asked, how often. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressTarget } from "../../src/directory/targets.ts";

@@ -13,6 +13,7 @@
 
 import type { Certificate } from "../../members/certificate.ts";
 import { formatNodeId } from "../../members/sign.ts";
+import type { Cidr } from "../../wire/cidr.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { INTRO_TYPE, isChallenge } from "../../wire/intro.ts";
 import type { Published } from "./authority.ts";
@@ -169,6 +170,11 @@ export class Network {
   /** Somebody says something on a link. Borrows: both. */
   heardBeacon(bytes: Uint8Array, from: Uint8Array): void {
     if (!this.#stopped) this.#strangers.beacon.take(bytes, from, this.#world.bootMs());
+  }
+
+  /** Ranges of the network. */
+  get ranges(): readonly Cidr[] {
+    return this.parts.authority.definition.cidrs;
   }
 
   /** A packet to an address of the network's goes to nobody. Units: 4 or 16 bytes. Borrows. */

@@ -5,9 +5,9 @@
  *     packet ──▶ memory ──▶ directory ──nobody, 400 ms──▶ index nodes ──▶ verified ──▶ a peer
  *
  * What members know they have told already, up to some thousands of them; and they are asked for
- * ids, not for addresses. Who scans the network's ranges from inside costs a few questions a second,
- * however many addresses it tries. What is found counts as what a stranger says: the certificate
- * has to hold the address. Thread: control.
+ * ids, not for addresses. Who scans the network's ranges from inside costs a few questions a
+ * second, however many addresses it tries. What is found counts as what a stranger says: the
+ * certificate has to hold the address. Thread: control.
  */
 import { addressTarget } from "../../directory/targets.ts";
 import { sameBytes } from "../../members/bytes.ts";
@@ -229,7 +229,7 @@ export class Seeker {
     const text = formatAddress(address);
     if (search === undefined) {
       const isOurs = someHolds(parts.authority.definition.cidrs, hostPrefix(address));
-      const none = `No member is known to have ${text}, and no packet to it came: nobody was asked.`;
+      const none = `No member is known to have ${text}; no packet to it came, nobody was asked.`;
       return isOurs && parts.members.byAddress(address) < 0 ? [none] : [];
     }
     const { state, directory, indexes, unknown, wrong } = search;

@@ -27,6 +27,9 @@ export interface Group extends Owner {
   readonly name: string;
 }
 
+/** The group of prefixes that lead to nobody; no name of a prefix. */
+const NOBODY = "";
+
 interface Dying {
   /** A peer's entry, or a group's hop. */
   readonly entry: number;
@@ -322,9 +325,30 @@ export class Roster {
     this.#leaving.push(group.entry);
   }
 
-  /** All prefixes. */
+  /**
+   * Prefixes that lead to nobody, where nobody has them: I/O threads tell of packets to them. They
+   * are no routes of the kernel's. False: it was so before.
+   */
+  expect(prefixes: readonly Cidr[]): boolean {
+    const nobody = this.group(NOBODY);
+    if (nobody === null) return false;
+    const free = prefixes.filter((one) => {
+      const owner = this.#allowed.ownerOf(one);
+      return owner === null || owner === nobody;
+    });
+    const same =
+      this.#allowed.countOf(nobody) === free.length &&
+      free.every((one) => this.#allowed.ownerOf(one) === nobody);
+    if (same) return false;
+    this.#clear(nobody);
+    for (const one of free) this.route(nobody, one);
+    return true;
+  }
+
+  /** All prefixes that lead to somebody. */
   *prefixes(): Generator<Cidr, void, undefined> {
-    for (const { cidr } of this.#allowed.entries()) yield cidr;
+    const nobody = this.#groupsByName.get(NOBODY);
+    for (const { cidr, owner } of this.#allowed.entries()) if (owner !== nobody) yield cidr;
   }
 
   #clear(owner: Owner): void {

@@ -1,6 +1,6 @@
 /**
  * events — what I/O threads tell control: somebody wants a session, uses one for the first time,
- * speaks from another address, or is sent what the link does not take.
+ * speaks from another address, or is sent what the link does not take; or a packet goes to nobody.
  */
 import type { Counters } from "../../memory/counters.ts";
 import { COUNT, EVENT } from "../../memory/layout.ts";
@@ -29,7 +29,13 @@ export interface EventsOptions {
   readonly confirmed: (peer: Peer, session: number, generation: number, nowMs: number) => void;
   readonly wanted: (peer: Peer, nowMs: number) => void;
   readonly tooLarge: (peer: Peer, nowMs: number) => void;
+  /** A packet's destination leads to nobody. Units: 4 or 16 bytes. */
+  readonly unknown: (address: Uint8Array) => void;
 }
+
+/** Of words in host order, as jobs have them. */
+const innerAddress = (version: number, words: Uint8Array): Uint8Array =>
+  Uint8Array.from({ length: version === 4 ? 4 : 16 }, (_, i) => words[(i | 3) - (i & 3)]!);
 
 /** Thread: control. */
 export class Events {
@@ -47,6 +53,10 @@ export class Events {
   hear(nowMs: number): void {
     for (const events of this.#queues) {
       for (let i = 0; i < EVENTS_A_WAKE && events.next(); i++) {
+        if (events.kind === EVENT.unknown) {
+          this.#options.unknown(innerAddress(events.peer, events.address));
+          continue;
+        }
         const peer = this.#options.roster.at(events.peer);
         if (peer !== undefined) this.#on(peer, events, nowMs);
       }

@@ -61,6 +61,8 @@ void io_find_outbound(const struct io *io, uint8_t *job)
         if (load32(job + JOB_SEGMENT_BYTES) <=
             io_peer_mtu(io, (uint32_t)to) + SEGMENT_OVERHEAD_BYTES)
             found |= FOUND_FITS;
+    } else if (hop >= 0) {
+        found |= FOUND_NOBODY;
     }
     store32(job + JOB_FOUND, found);
 }

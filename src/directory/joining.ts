@@ -2,9 +2,16 @@
  * joining — who wants to join and who may enrol, brought together at a callee: messages to and from
  * the mailbox. Pure. Times are boot-clock milliseconds.
  */
-import { encodeJoinWaits, type JoinWish, MESSAGE, type Passed } from "../wire/index-messages.ts";
+import {
+  decodeWantPiece,
+  encodeJoinWaits,
+  type JoinWish,
+  MESSAGE,
+  type Passed,
+} from "../wire/index-messages.ts";
 import type { Caller } from "./callers.ts";
 import type { Guest, Guests } from "./guests.ts";
+import type { Lists } from "./lists.ts";
 import { Mailbox, type Wish } from "./mailbox.ts";
 import { Outbox } from "./outbox.ts";
 import type { CountService } from "./service-counts.ts";
@@ -14,6 +21,7 @@ const TOLD_MAX = 16;
 
 export interface JoiningOptions {
   readonly guests: Guests;
+  readonly lists: Lists;
   readonly say: (caller: Caller, message: Uint8Array) => boolean;
   readonly tell: (guest: Guest, message: Uint8Array) => void;
   readonly number: () => number;
@@ -53,6 +61,22 @@ export class Joining {
     if (!this.#outboxes.has(joiner)) this.#outboxes.set(joiner, new Outbox());
     if (kept.answers.length > 0) for (const body of kept.answers) this.#answer(kept, body);
     else this.#announce(kept);
+    return true;
+  }
+
+  /**
+   * Who wants to join is given definition and list, if its wish was kept: it takes neither on
+   * faith. False: it means nothing.
+   */
+  wantPiece(joiner: Caller, plain: Uint8Array, nowMs: number): boolean {
+    const outbox = this.#outboxes.get(joiner);
+    const want = outbox === undefined ? null : decodeWantPiece(plain);
+    if (outbox === undefined || want === null) return false;
+    const { lists, say, count } = this.#options;
+    const piece = lists.piece(want);
+    if (piece === null) count("pieceUnwanted");
+    else if (!outbox.take(nowMs)) count("answerRate");
+    else say(joiner, piece);
     return true;
   }
 

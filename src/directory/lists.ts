@@ -19,7 +19,13 @@ import {
   standingOf,
 } from "../members/revocation-list.ts";
 import { isNewer, NO_STANDING, type Standing } from "../wire/digests.ts";
-import { PIECE_OF, type Standings } from "../wire/index-messages.ts";
+import {
+  encodeIndexPiece,
+  INDEX_PIECE_BYTES,
+  PIECE_OF,
+  type Standings,
+  type WantPiece,
+} from "../wire/index-messages.ts";
 
 /** Something that is passed on in pieces. */
 export interface Whole {
@@ -78,6 +84,17 @@ export class Lists {
     if (what === PIECE_OF.definition)
       return { standing: definition, bytes: this.#definition.bytes };
     return this.#list === null ? null : { standing: list, bytes: this.#list.bytes };
+  }
+
+  /** A PIECE of what is wanted; null: there is no such piece. */
+  piece({ what, offset }: WantPiece): Uint8Array | null {
+    const whole = this.whole(what);
+    if (whole === null || offset >= whole.bytes.length || offset % INDEX_PIECE_BYTES !== 0) {
+      return null;
+    }
+    const bytes = whole.bytes.subarray(offset, offset + INDEX_PIECE_BYTES);
+    const { standing } = whole;
+    return encodeIndexPiece({ what, standing, total: whole.bytes.length, offset, bytes });
   }
 
   /** Takes what is newer and signed. A clause: it is not; null: it holds now. Copies. */

@@ -106,6 +106,7 @@ export class Service {
       count,
     });
     this.#joining = new Joining({
+      lists,
       guests: this.guests,
       say: options.say,
       tell: (guest, message) => this.#tell(guest, message),
@@ -179,6 +180,7 @@ export class Service {
   }
 
   #joiner(caller: Caller, plain: Uint8Array, nowMs: number): boolean {
+    if (plain[0] === MESSAGE.wantPiece) return this.#joining.wantPiece(caller, plain, nowMs);
     const wish = plain[0] === MESSAGE.join ? decodeJoin(plain) : null;
     if (wish === null) return false;
     this.#joining.wish(caller, wish, nowMs);

@@ -7,9 +7,7 @@
 import {
   decodeIndexPiece,
   decodeWantPiece,
-  encodeIndexPiece,
   encodeNotify,
-  INDEX_PIECE_BYTES,
   PIECE_OF,
 } from "../wire/index-messages.ts";
 import type { Guest, Guests } from "./guests.ts";
@@ -85,16 +83,9 @@ export class Spread {
     const want = decodeWantPiece(plain);
     if (want === null) return false;
     const { lists, answer, count } = this.#options;
-    const { what, offset } = want;
-    const whole = lists.whole(what);
-    if (whole === null || offset >= whole.bytes.length || offset % INDEX_PIECE_BYTES !== 0) {
-      count("pieceUnwanted");
-      return true;
-    }
-    const { standing } = whole;
-    const bytes = whole.bytes.subarray(offset, offset + INDEX_PIECE_BYTES);
-    const piece = { what, standing, total: whole.bytes.length, offset, bytes };
-    answer(guest, encodeIndexPiece(piece), nowMs);
+    const piece = lists.piece(want);
+    if (piece === null) count("pieceUnwanted");
+    else answer(guest, piece, nowMs);
     return true;
   }
 

@@ -12,7 +12,6 @@ import { type Caller, Callers } from "../../src/directory/callers.ts";
 import { makeCard } from "../../src/directory/card.ts";
 import { addressTarget, nodeTarget } from "../../src/directory/targets.ts";
 import { decodeCertificate } from "../../src/members/certificate.ts";
-import { memberId } from "../../src/members/member-id.ts";
 import { decodeList, standingOf } from "../../src/members/revocation-list.ts";
 import { channelKind } from "../../src/wire/channel.ts";
 import { isNewer } from "../../src/wire/digests.ts";

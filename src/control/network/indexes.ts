@@ -60,6 +60,10 @@ export interface IndexesOptions {
   readonly onFound: (question: number, pair: Pair | null, nowMs: number) => void;
   /** Somebody wants to be called, or says that it does. Null: it is. Borrows. */
   readonly onForwarded: (passed: Passed, nowMs: number) => CountName | null;
+  /** TOKENS of this host, which enrols; null: it does not. */
+  readonly tokens: () => Uint8Array | null;
+  /** What is answered to a JOIN_WAITS; null: nothing. Borrows. */
+  readonly onJoin: (message: Uint8Array) => Uint8Array | null;
 }
 
 /** What is counted for one index node. */
@@ -164,6 +168,12 @@ export class Indexes {
     for (const node of this.#nodes) node.reportNow(withPair, nowMs);
   }
 
+  /** Invitations have changed. */
+  sayTokens(): void {
+    const tokens = this.#options.tokens();
+    if (tokens !== null) this.say(tokens);
+  }
+
   /** We are somewhere else: their channels are another address's. */
   callAgain(nowMs: number): void {
     for (const node of this.#nodes) node.call(nowMs);
@@ -231,6 +241,8 @@ export class Indexes {
   #opened(node: IndexNode, answer: Uint8Array, nowMs: number): void {
     const why = this.#message(node, answer, nowMs);
     if (why !== null) this.#options.parts.count(why, 1);
+    const tokens = this.#options.tokens();
+    if (tokens !== null) node.say(tokens);
     // Whatever it said: it has to be asked whether it is there.
     if (node.said === null || why !== null) node.reportNow(false, nowMs);
   }
@@ -267,6 +279,11 @@ export class Indexes {
       }
       case MESSAGE.wantPiece:
         return budgets.pieces.take(nowMs) ? this.#give(node, message) : "indexRate";
+      case MESSAGE.joinWaits: {
+        const answer = this.#options.onJoin(message);
+        if (answer !== null) node.say(answer);
+        return null;
+      }
       case MESSAGE.bye:
         node.closed(nowMs);
         return null;

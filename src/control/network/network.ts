@@ -93,6 +93,7 @@ export class Network {
     this.certification = new Certification(world, this.parts, options, {
       call: (slot) => this.#call(slot),
       renew: (certificate) => this.renew(certificate),
+      onInvitations: () => this.#rendezvous.indexes.sayTokens(),
       wakeBy: (dueMs) => this.#wakeBy(dueMs),
     });
     this.#talk = new Talk(this.parts, this.certification, world.bootMs());
@@ -104,6 +105,8 @@ export class Network {
       world,
       handshakeKey: options.handshakeKey,
       callees: callees(this.parts) ?? this.certification.office,
+      tokens: () => this.certification.office?.tokens() ?? null,
+      onJoin: (message) => this.certification.office?.waiting(message) ?? null,
       call: (slot) => this.#call(slot),
       wakeBy: (dueMs) => this.#wakeBy(dueMs),
     });

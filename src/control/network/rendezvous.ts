@@ -13,7 +13,7 @@ import { sameBytes } from "../../members/bytes.ts";
 import { channelKind } from "../../wire/channel.ts";
 import type { Pair } from "../../wire/intro.ts";
 import { Forwards } from "./forwards.ts";
-import { Indexes } from "./indexes.ts";
+import { Indexes, type IndexesOptions } from "./indexes.ts";
 import type { Parts } from "./parts.ts";
 import { Seeker } from "./seeker.ts";
 import type { NetworkWorld } from "./world.ts";
@@ -39,6 +39,8 @@ export interface RendezvousOptions {
   readonly handshakeKey: KeyPair;
   /** Null: we are nobody's callee. */
   readonly callees: Callees | null;
+  readonly tokens: IndexesOptions["tokens"];
+  readonly onJoin: IndexesOptions["onJoin"];
   /** Sends message 1 to a member. False: it is nowhere known to be. */
   readonly call: (slot: number) => boolean;
   readonly wakeBy: (dueMs: number) => void;
@@ -74,6 +76,8 @@ export class Rendezvous {
       handshakeKey,
       onFound: (question, pair, nowMs) => this.seeker.found(question, pair, nowMs),
       onForwarded: (passed, nowMs) => this.#forwards.forwarded(passed, nowMs),
+      tokens: options.tokens,
+      onJoin: options.onJoin,
     });
   }
 

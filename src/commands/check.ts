@@ -284,9 +284,16 @@ const checkPort = async (addon: Addon, config: EngineConfig, running: boolean): 
 const NAMES_MAX = 16;
 const LOOKUP_MS = 5_000;
 
-/** Endpoints that are names: the engine asks again and again, so that none is needed to start. */
+/**
+ * Index nodes, members to begin with and endpoints that are names: the engine asks again and again,
+ * so that none is needed to start.
+ */
 const checkNames = async (config: EngineConfig): Promise<Result[]> => {
-  const hosts = config.peers.map((peer) => peer.endpoint?.host ?? "");
+  const nodes = [...(config.network?.index ?? []), ...(config.network?.bootstrap ?? [])];
+  const hosts = [
+    ...nodes.map(({ endpoint }) => endpoint.host),
+    ...config.peers.map((peer) => peer.endpoint?.host ?? ""),
+  ];
   const names = [...new Set(hosts)].filter((host) => host !== "" && isIP(host) === 0);
   return (await askNames(names.slice(0, NAMES_MAX))).map((answer, i) => {
     const name = names[i]!;

@@ -56,12 +56,14 @@ const total = (peers: readonly PeerValue[], key: "rxBytes" | "txBytes"): string 
 /** The network's line, and what is wrong there. */
 const formatNetwork = (membership: NetworkStatus | null, screen: Screen): string[] => {
   if (membership === null) return [];
-  const { name, self, members, sessions, neighbours, revoked, waiting } = membership;
+  const { name, self, members, sessions, neighbours, revoked, waiting, indexes } = membership;
+  const open = indexes.filter(({ state }) => state === "open").length;
   const facts = [
     `${self} of ${name}`,
     formatAmount(members, "member"),
     `${formatAmount(sessions, "session")}, ${neighbours.length} kept up`,
     `${revoked} revoked`,
+    ...(indexes.length === 0 ? [] : [`${open} of ${formatAmount(indexes.length, "index node")}`]),
   ];
   const { problems, strangers } = membership;
   const worries = [

@@ -49,6 +49,13 @@ test("sixty members know two index nodes and nobody: all know all, at little cos
   assert.ok(run.isModest);
 });
 
+test("one index node that shows few at a time leaves no island, whatever is lost", () => {
+  for (let seed = 1; seed <= 3; seed++) {
+    const run = calm({ nodes: 40, seed, startMs: 3_000, restMs: 1_000, loss: 0.01, indexes: 1 });
+    assert.ok(run.togetherMs < 10_000, `seed ${seed}: ${run.togetherMs} ms`);
+  }
+});
+
 test("storms with two index nodes that die and lie: no promise is broken", () => {
   const seen = new Map<string, number>();
   for (let seed = FROM; seed < FROM + 12; seed++) {

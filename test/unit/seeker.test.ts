@@ -81,6 +81,7 @@ test("an index node that names another member, or an old record, is not believed
   const { one, pass, counts, server } = scene();
   const wrong: Pair = shownOf(identityOf(5));
   server.lie = (message) => {
+    if (message[0] === MESSAGE.shown) return [];
     const found = message[0] === MESSAGE.found ? decodeFound(message) : null;
     return found === null ? [message] : [encodeFound({ ...found, pair: wrong })];
   };
@@ -93,7 +94,8 @@ test("an index node that names another member, or an old record, is not believed
 
 test("answers that nobody asked for are nothing, and a silent index node ends the search", () => {
   const { one, pass, server, counts } = scene();
-  server.lie = (message) => (message[0] === MESSAGE.found ? [] : [message]);
+  const withheld: readonly unknown[] = [MESSAGE.found, MESSAGE.shown];
+  server.lie = (message) => (withheld.includes(message[0]) ? [] : [message]);
   one.network!.seek(addressOf(1));
   pass(5_000);
   assert.equal(counts.get("seeksFailed"), 1);

@@ -27,6 +27,8 @@ const NAT_MS = 25_000;
 const OPEN_MS = 100_000;
 /** Tuning: it may ask for it more often, and so often at most. */
 const LEAST_MS = 10_000;
+/** Tuning: while others are of interest it is asked soon again: doubled each time. */
+const SOON_MS = 1_000;
 /** Tuning: a REPORT is answered within this; so many that are not are enough. */
 const ANSWER_MS = 1_000;
 const UNANSWERED_MAX = 3;
@@ -69,6 +71,8 @@ export class IndexNode {
   #unanswered = 0;
   /** Our record is to be shown, and was by the last REPORT. */
   #owesPair = false;
+  /** OBSERVEDs in a row at which others were of interest. */
+  #wanting = 0;
   #showedPair = false;
   #heardMs: number | null = null;
   /** When it is called again; how often it said of late that it stops, and when. */
@@ -222,15 +226,21 @@ export class IndexNode {
   // -------------------------------------------------------------------------------------------
   // REPORTs
 
-  /** It has observed us: the next REPORT is due when it has to be. `own`: no NAT is between. */
-  observed(said: ObservedMessage, own: boolean, nowMs: number): void {
+  /**
+   * It has observed us: the next REPORT is due when it has to be. `own`: no NAT is between;
+   * `others`: it may know members that we do not.
+   */
+  observed(said: ObservedMessage, own: boolean, others: boolean, nowMs: number): void {
     this.said = said;
     // An answer to an earlier one does not say that this one came.
     if (this.#showedPair && this.#unanswered === 1) this.#owesPair = false;
     this.#unanswered = 0;
     const mostMs = own ? OPEN_MS : NAT_MS;
     const wantedMs = Math.max(LEAST_MS, Math.min(mostMs, 900 * said.againS));
-    this.#reportMs = nowMs + wantedMs * (0.9 + 0.1 * this.#options.world.random());
+    const soonMs = others ? SOON_MS * 2 ** this.#wanting : wantedMs;
+    this.#wanting = others ? this.#wanting + 1 : 0;
+    this.#reportMs =
+      nowMs + Math.min(wantedMs, soonMs) * (0.9 + 0.1 * this.#options.world.random());
     if (this.#owesPair) this.#reportMs = nowMs + ANSWER_MS;
   }
 

@@ -145,14 +145,12 @@ export class Indexes {
 
   /** Null: there is no record of ours yet. */
   #report(withPair: boolean): Uint8Array | null {
-    const { authority, ownRecord, links, members } = this.#options.parts;
+    const { authority, ownRecord } = this.#options.parts;
     const { statement } = ownRecord;
     if (statement === null) return null;
     const { certificate, record, sequence } = statement;
-    // Who has sessions hears of others there; who knows fewer than an index does is parted.
-    const fewer = this.#nodes.some(({ said }) => (said?.members ?? 0) > members.size);
     return encodeReport({
-      others: links.size === 0 || fewer,
+      others: this.#wantsOthers(),
       sequence,
       standings: {
         list: authority.revocations.standing,
@@ -161,6 +159,12 @@ export class Indexes {
       },
       pair: withPair ? { certificate, record } : null,
     });
+  }
+
+  /** Who has sessions hears of others there; who knows fewer than an index node does is parted. */
+  #wantsOthers(): boolean {
+    const { links, members } = this.#options.parts;
+    return links.size === 0 || this.#nodes.some(({ said }) => (said?.members ?? 0) > members.size);
   }
 
   /** Something that they should know has changed. `withPair`: our record. */
@@ -298,7 +302,9 @@ export class Indexes {
     if (said === null) return "indexInvalid";
     const { address, port, standings } = said;
     const right = observed.heard(node.name, address, port, nowMs);
-    node.observed(said, observed.isOwnAt(address, port), nowMs);
+    const own = observed.isOwnAt(address, port);
+    const { links, members } = this.#options.parts;
+    node.observed(said, own, links.size === 0 || said.members > members.size, nowMs);
     this.#compare(node, standings, nowMs);
     return right ? null : "indexWrong";
   }

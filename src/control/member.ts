@@ -13,6 +13,7 @@ import { BUILT_S } from "../schema/built.ts";
 import type { NetworkConfig } from "../schema/config.ts";
 import type { Identity } from "../schema/identity.ts";
 import type { Control } from "./control.ts";
+import { directoryEngine } from "./directory-engine.ts";
 import { Multicast, type MulticastOptions } from "./host/multicast.ts";
 import { ownAddresses } from "./host/own-addresses.ts";
 import { Network } from "./network/network.ts";
@@ -117,7 +118,10 @@ export class Member {
         bootstrap: () => this.#bootstrapPlaces(),
         indexes: () => this.#index.places,
         askIndexNames: () => this.#index.ask(),
-        directory: null,
+        openDirectory: directoryEngine({
+          bootMs: () => addon.bootMs(),
+          after: later,
+        }),
         port: () => control.listenPort,
         store: new NetworkFiles(folder, say),
       },

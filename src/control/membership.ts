@@ -26,7 +26,7 @@ const SOUGHT_MS = 4_000;
 /** What of the host the network needs, besides control's own world. */
 export type MembershipWorld = Pick<
   NetworkWorld,
-  "addresses" | "bootstrap" | "indexes" | "askIndexNames" | "directory" | "port" | "store"
+  "addresses" | "bootstrap" | "indexes" | "askIndexNames" | "openDirectory" | "port" | "store"
 >;
 
 export interface MembershipOptions {

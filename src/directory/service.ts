@@ -52,9 +52,8 @@ const ASKS_MAX = 256;
 /** Tuning: guests and records that are looked at again, and how often. */
 const LOOKED_AT_MAX = 64;
 const LOOK_MS = 1_000;
-/** Tuning: between two ticks, when something waits, and when nothing does. */
+/** Tuning: between two ticks, when something waits; else LOOK_MS. */
 const SOON_MS = 50;
-const LATER_MS = 1_000;
 
 export interface ServiceOptions {
   readonly lists: Lists;
@@ -388,7 +387,7 @@ export class Service {
   /** When tick() is to be called next. */
   dueMs(nowMs: number): number {
     const waits = this.#speaking.size > 0 || this.#spread.busy || this.#joining.speaking > 0;
-    return nowMs + (waits ? SOON_MS : LATER_MS);
+    return nowMs + (waits ? SOON_MS : LOOK_MS);
   }
 
   tick(nowMs: number): void {

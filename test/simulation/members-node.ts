@@ -205,7 +205,7 @@ export class VirtualNode implements NetworkWorld, Resident {
     (this.options.bootstrap ?? []).map((sockaddr) => ({ sockaddr, nodeKey: null }));
   readonly indexes = (): readonly IndexPlace[] => this.options.indexes ?? [];
   readonly askIndexNames = (): void => this.network?.indexesMoved();
-  directory: NetworkWorld["directory"] = null;
+  openDirectory: NetworkWorld["openDirectory"] = null;
   readonly port = (): number => PORT;
   readonly count = (what: string, amount: number): void => this.stage.count(what, amount);
 

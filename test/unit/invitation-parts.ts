@@ -137,7 +137,7 @@ export const openOffice = ({ file = issuerOf(), store = memoryStore(), nowS }: O
     bootstrap: () => [],
     indexes: () => [],
     askIndexNames: () => {},
-    directory: null,
+    openDirectory: null,
     port: () => 51_820,
     store,
     count: (what, amount) => counts.set(what, (counts.get(what) ?? 0) + amount),

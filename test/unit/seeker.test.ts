@@ -1,6 +1,7 @@
 /** seeker — an address of the network that nobody is known to have: who is asked, how often. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { NetworkWorld } from "../../src/control/network/world.ts";
 import { addressTarget } from "../../src/directory/targets.ts";
 import { decodeAsk, decodeFound, encodeFound, MESSAGE } from "../../src/wire/index-messages.ts";
 import type { Pair } from "../../src/wire/intro.ts";
@@ -9,7 +10,7 @@ import { VirtualIndex } from "../simulation/members-index.ts";
 import { explained, openScene, shownOf } from "./network-room.ts";
 
 /** Two members that know an index node, which shows nobody; `questions`: what it is asked. */
-const scene = () => {
+const scene = (openDirectory: NetworkWorld["openDirectory"] = null) => {
   const all = openScene();
   const server = new VirtualIndex(all.stage, 900, 60_000);
   server.start();
@@ -19,6 +20,7 @@ const scene = () => {
   const indexes = [server.at(false)];
   const [one, two] = [0, 1].map((i) => all.add(i, 0, { bootstrap: [], indexes }));
   server.lie = (message) => (message[0] === MESSAGE.shown ? [] : [message]);
+  one!.openDirectory = openDirectory;
   one!.start();
   two!.start();
   all.pass(2_000);
@@ -103,15 +105,17 @@ test("answers that nobody asked for are nothing, and a silent index node ends th
 });
 
 test("the directory is asked first, and the index nodes when it knows nobody", async () => {
-  const { one, pass, two } = scene();
   const asked: Uint8Array[] = [];
   const answers: (Pair | null)[] = [null, shownOf(identityOf(9))];
-  one.directory = {
+  const { one, pass, two } = scene(() => ({
     get: (target) => {
       asked.push(target);
       return Promise.resolve(answers.shift() ?? null);
     },
-  };
+    put: () => Promise.resolve(1),
+    setStorers: () => {},
+    stop: () => Promise.resolve(),
+  }));
   one.network!.seek(addressOf(1));
   await new Promise(setImmediate);
   pass(100);

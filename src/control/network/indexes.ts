@@ -11,9 +11,10 @@
  */
 
 import type { KnockProof } from "../../directory/card.ts";
+import { type Name, nameOf } from "../../directory/names.ts";
 import { derive } from "../../members/secret.ts";
 import type { ChannelKind } from "../../wire/channel.ts";
-import { PROOF } from "../../wire/channel.ts";
+import { DIRECTORY_TYPE, PROOF } from "../../wire/channel.ts";
 import { isNewer } from "../../wire/digests.ts";
 import {
   decodeFound,
@@ -31,9 +32,10 @@ import {
   PIECE_OF,
   type Standings,
 } from "../../wire/index-messages.ts";
-import { INDEX_TYPE, type Pair } from "../../wire/intro.ts";
+import type { Pair } from "../../wire/intro.ts";
 import { Bucket, type Rate } from "../strangers/limiter.ts";
 import type { CountName } from "./counts.ts";
+import type { Directory } from "./directory.ts";
 import { IndexNode, type IndexNodeOptions } from "./index-node.ts";
 import { pieceOf } from "./index-pieces.ts";
 import type { Parts } from "./parts.ts";
@@ -60,6 +62,7 @@ export interface IndexesOptions {
   readonly onFound: (question: number, pair: Pair | null, nowMs: number) => void;
   /** Somebody wants to be called, or says that it does. Null: it is. Borrows. */
   readonly onForwarded: (passed: Passed, nowMs: number) => CountName | null;
+  readonly directory: Pick<Directory, "message" | "setStorers">;
   /** TOKENS of this host, which enrols; null: it does not. */
   readonly tokens: () => Uint8Array | null;
   /** What is answered to a JOIN_WAITS; null: nothing. Borrows. */
@@ -108,12 +111,15 @@ export class Indexes {
       report: (withPair) => this.#report(withPair),
       onOpen: (node, answer, nowMs) => this.#opened(node, answer, nowMs),
       onMessage: (node, type, plain, nowMs) => {
-        const why = type === INDEX_TYPE ? this.#message(node, plain, nowMs) : "indexInvalid";
+        const isDirectory = type === DIRECTORY_TYPE && node.nodeKey !== null;
+        if (isDirectory) this.#options.directory.message(node.nodeKey!, plain);
+        const why = isDirectory ? null : this.#message(node, plain, nowMs);
         if (why !== null) parts.count(why, 1);
       },
       onSilent: (node) => {
         parts.count("indexesLost", 1);
         parts.observed.silent(node.name);
+        this.#storersChanged(world.bootMs());
         this.#askNames();
       },
       onPinned: (node) => {
@@ -183,6 +189,18 @@ export class Indexes {
     for (const node of this.#nodes) node.call(nowMs);
   }
 
+  /** Those that answer store; a member that stores is none of them. */
+  #storersChanged(nowMs: number): void {
+    const keys = this.open.flatMap(({ nodeKey }) => nodeKey ?? []);
+    this.#options.directory.setStorers(keys, nowMs);
+  }
+
+  /** Bytes of the directory to one of them. False: it does not answer. Borrows: `bytes`. */
+  sayDirectory(name: Name, bytes: Uint8Array): boolean {
+    const node = this.open.find(({ nodeKey }) => nodeKey !== null && nameOf(nodeKey) === name);
+    return node?.say(bytes, DIRECTORY_TYPE) ?? false;
+  }
+
   /** Asks those that answer who has a target. How many were asked. */
   ask(question: number, target: Uint8Array): number {
     const message = encodeAsk({ question, target });
@@ -247,6 +265,7 @@ export class Indexes {
     if (why !== null) this.#options.parts.count(why, 1);
     const tokens = this.#options.tokens();
     if (tokens !== null) node.say(tokens);
+    this.#storersChanged(nowMs);
     // Whatever it said: it has to be asked whether it is there.
     if (node.said === null || why !== null) node.reportNow(false, nowMs);
   }

@@ -78,7 +78,9 @@ export class Network {
       },
       onIssued: () => {
         // The first one is made before anybody can be told.
-        if (this.#begun) this.#rendezvous.indexes.report(true, this.#world.bootMs());
+        if (!this.#begun) return;
+        this.#rendezvous.indexes.report(true, this.#world.bootMs());
+        this.#rendezvous.directory.changed(this.#world.bootMs());
       },
       call: (slot) => this.#call(slot),
     });

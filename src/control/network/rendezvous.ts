@@ -12,6 +12,7 @@ import type { KeyPair } from "../../directory/opening.ts";
 import { sameBytes } from "../../members/bytes.ts";
 import { channelKind } from "../../wire/channel.ts";
 import type { Pair } from "../../wire/intro.ts";
+import { Directory } from "./directory.ts";
 import { Forwards } from "./forwards.ts";
 import { Indexes, type IndexesOptions } from "./indexes.ts";
 import type { Parts } from "./parts.ts";
@@ -50,14 +51,22 @@ export class Rendezvous {
   readonly #options: RendezvousOptions;
   readonly indexes: Indexes;
   readonly seeker: Seeker;
+  readonly directory: Directory;
   readonly #forwards: Forwards;
 
   constructor(options: RendezvousOptions) {
     const { parts, world, handshakeKey } = options;
     this.#options = options;
+    this.directory = new Directory({
+      parts,
+      world,
+      send: (name, bytes) => this.indexes.sayDirectory(name, bytes),
+      wakeBy: options.wakeBy,
+    });
     this.seeker = new Seeker({
       parts,
       world,
+      directory: this.directory,
       ask: (question, target) => this.indexes.ask(question, target),
       wakeBy: options.wakeBy,
     });
@@ -76,6 +85,7 @@ export class Rendezvous {
       handshakeKey,
       onFound: (question, pair, nowMs) => this.seeker.found(question, pair, nowMs),
       onForwarded: (passed, nowMs) => this.#forwards.forwarded(passed, nowMs),
+      directory: this.directory,
       tokens: options.tokens,
       onJoin: options.onJoin,
     });
@@ -102,6 +112,7 @@ export class Rendezvous {
     return [
       this.indexes,
       this.seeker,
+      this.directory,
       this.#forwards,
       parts.observed,
       ...(callees === null ? [] : [callees]),
@@ -149,6 +160,7 @@ export class Rendezvous {
   }
 
   stop(): void {
+    this.directory.stop();
     this.indexes.stop();
     this.#options.callees?.stop();
   }

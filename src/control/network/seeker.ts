@@ -16,6 +16,7 @@ import { formatAddress } from "../../wire/cidr.ts";
 import type { Pair } from "../../wire/intro.ts";
 import { Bucket, type Rate } from "../strangers/limiter.ts";
 import type { CountName } from "./counts.ts";
+import type { Directory } from "./directory.ts";
 import type { Known } from "./members.ts";
 import type { Parts } from "./parts.ts";
 import type { NetworkWorld } from "./world.ts";
@@ -36,7 +37,8 @@ const NEVER = Number.POSITIVE_INFINITY;
 
 export interface SeekerOptions {
   readonly parts: Parts;
-  readonly world: Pick<NetworkWorld, "bootMs" | "randomBytes" | "directory">;
+  readonly world: Pick<NetworkWorld, "bootMs" | "randomBytes">;
+  readonly directory: Pick<Directory, "isThere" | "get">;
   /** Asks all index nodes that answer. How many. */
   readonly ask: (question: number, target: Uint8Array) => number;
   readonly wakeBy: (dueMs: number) => void;
@@ -139,8 +141,8 @@ export class Seeker {
     this.#searches.set(key, search);
     this.#byQuestion.set(search.question, search);
     this.#count("seeks");
-    if (world.directory === null) this.#askIndexes(search, nowMs);
-    else this.#askDirectory(search, nowMs);
+    if (this.#options.directory.isThere) this.#askDirectory(search, nowMs);
+    else this.#askIndexes(search, nowMs);
   }
 
   #target({ address }: Search): Uint8Array {
@@ -149,11 +151,11 @@ export class Seeker {
   }
 
   #askDirectory(search: Search, nowMs: number): void {
-    const { world, wakeBy } = this.#options;
+    const { world, directory, wakeBy } = this.#options;
     search.directory = true;
     search.dueMs = nowMs + DIRECTORY_MS;
     wakeBy(search.dueMs);
-    void world.directory?.get(this.#target(search)).then((pair) => {
+    void directory.get(this.#target(search)).then((pair) => {
       if (search.state !== "asking" || !this.#byQuestion.has(search.question)) return;
       if (pair !== null) this.#take(search, pair, "directory");
       else if (search.times === 0) this.#askIndexes(search, world.bootMs());

@@ -11,10 +11,14 @@
  * `call`, which asks `calling()`. Times are milliseconds of the boot clock unless called Unix time.
  */
 import type { CallerCount } from "../../directory/callers.ts";
+import type { DirectoryCount } from "../../directory/counts.ts";
+import type { DhtOptions } from "../../directory/dht.ts";
+import type { Name } from "../../directory/names.ts";
+import type { ServiceCount } from "../../directory/service-counts.ts";
+import type { DiscoveryStore } from "../../directory/store.ts";
 import type { Say } from "../../log.ts";
 import type { Mac } from "../../noise/mac.ts";
 import type { PeerChange } from "../../schema/change.ts";
-import type { Pair } from "../../wire/intro.ts";
 import type { BeaconCount } from "./beacon.ts";
 import type { CountName } from "./counts.ts";
 import type { IntroCount } from "./intro.ts";
@@ -61,6 +65,11 @@ export interface IndexPlace {
   readonly sockaddrs: readonly Uint8Array[];
   /** Why its name gives no address, as a clause; null: it does, or was not asked for yet. */
   readonly problem: string | null;
+}
+
+/** The directory, and who stores. */
+export interface DirectoryEngine extends DiscoveryStore {
+  setStorers(names: Iterable<Name>): void;
 }
 
 export interface NetworkWorld {
@@ -121,12 +130,12 @@ export interface NetworkWorld {
   readonly indexes: () => readonly IndexPlace[];
   /** One of them is silent: its name may lead elsewhere by now. Network.indexesMoved() follows. */
   readonly askIndexNames: () => void;
-  /** The directory (directory/store.ts); null: there is none. */
-  readonly directory: { get(target: Uint8Array): Promise<Pair | null> } | null;
+  /** Opens the directory; null: there is none. */
+  readonly openDirectory: ((options: Omit<DhtOptions, "timer">) => DirectoryEngine) | null;
   readonly port: () => number;
   readonly store: Store;
   readonly count: (
-    what: CountName | IntroCount | BeaconCount | CallerCount,
+    what: CountName | IntroCount | BeaconCount | CallerCount | ServiceCount | DirectoryCount,
     amount: number,
   ) => void;
   readonly say: Say;

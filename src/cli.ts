@@ -39,7 +39,7 @@ const COMMANDS: readonly CommandRow[] = [
   { name: "network", help: "say who belongs to a network, as its authority", load: () => import("./commands/network/network.ts") },
   { name: "request", help: "ask to be a member of a network", load: () => import("./commands/network/request.ts") },
   { name: "check", help: "test configuration, kernel and privileges", load: () => import("./commands/check.ts") },
-  { name: "demo", help: "try it: two peers on this machine, ping and throughput", load: () => import("./commands/demo.ts") },
+  { name: "demo", help: "try it: a network on this machine, ping and throughput", load: () => import("./commands/demo.ts") },
   { name: "completion", help: "print what makes a shell complete these commands", load: () => import("./commands/completion.ts") },
 ];
 

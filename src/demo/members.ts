@@ -5,7 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand } from "./programs.ts";
-import { type HostName, INDEX, MEMBERS, under } from "./topology.ts";
+import { INDEX, MEMBERS, type MemberName, under } from "./topology.ts";
 
 const PORT = 51_820;
 const INDEX_PORT = 4_740;
@@ -16,20 +16,20 @@ export const RANGES = ["10.66.0.0/24", "fd66::/64"] as const;
 export const indexPlace = `${under(INDEX)}:${INDEX_PORT}`;
 
 /** The interface of a member. */
-export const interfaceOf = (member: HostName): string => `p2pdemo-${member}`;
+export const interfaceOf = (member: MemberName): string => `p2pdemo-${member}`;
 
 /** A member's address in the tunnel: IPv4, then IPv6. */
-export const addressesOf = (member: HostName): readonly [string, string] => {
-  const number = MEMBERS.findIndex((one) => one === member) + 1;
+export const addressesOf = (member: MemberName): readonly [string, string] => {
+  const number = MEMBERS.indexOf(member) + 1;
   return [`10.66.0.${number}`, `fd66::${number}`];
 };
 
 export const networkFile = (folder: string): string => join(folder, `${NETWORK}.network`);
 
-export const configFile = (folder: string, member: HostName): string =>
+export const configFile = (folder: string, member: MemberName): string =>
   join(folder, `${member}.toml`);
 
-const toml = (member: HostName): string => `[interface]
+const toml = (member: MemberName): string => `[interface]
 name = "${interfaceOf(member)}"
 private_key_file = "${member}.key"
 listen_port = ${PORT}

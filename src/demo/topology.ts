@@ -22,6 +22,7 @@ export const MEMBERS = ["a", "b", "c"] as const;
 export const INDEX = "i";
 const HOSTS = [...MEMBERS, INDEX] as const;
 export type HostName = (typeof HOSTS)[number];
+export type MemberName = (typeof MEMBERS)[number];
 
 /** Where a host is on the switch. Protocol: documentation addresses, RFC 5737; nobody's own. */
 export const under = (host: HostName): string => `192.0.2.${HOSTS.indexOf(host) + 1}`;

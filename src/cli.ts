@@ -42,7 +42,7 @@ const COMMANDS: readonly CommandRow[] = [
   { name: "invite", help: "let somebody join a network, once", load: () => import("./commands/network/invite.ts") },
   { name: "join", help: "become a member of a network, by an invitation", load: () => import("./commands/network/join.ts") },
   { name: "check", help: "test configuration, kernel and privileges", load: () => import("./commands/check.ts") },
-  { name: "demo", help: "try it: two peers on this machine, ping and throughput", load: () => import("./commands/demo.ts") },
+  { name: "demo", help: "try it: a network on this machine, ping and throughput", load: () => import("./commands/demo.ts") },
   { name: "completion", help: "print what makes a shell complete these commands", load: () => import("./commands/completion.ts") },
 ];
 

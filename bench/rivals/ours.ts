@@ -1,7 +1,5 @@
 /**
- * ours — p2pvpn-engine, direct between a and b; on s lies the index, which carries no packet.
- *
- * The index's host is only flooded: no tunnel depends on it.
+ * ours — p2pvpn-engine, direct between a and b, each in the other's file.
  */
 import { join } from "node:path";
 import { formatWireguardKey, loadIdentity } from "../../src/schema/identity.ts";

@@ -1,8 +1,8 @@
 /**
- * paper — the paper's Table 3: the server of the rivals is flooded, and with us the index's host.
+ * paper — the paper's Table 3: the server of the rivals is flooded, and with us the index node.
  *
  * Every link is 1 Gbit/s. What passes through the server shares its link with the flood; what goes
- * direct does not meet it.
+ * direct does not meet it. Our peers are members that found each other through the index node.
  */
 import { FLOOD_CLASSES } from "../../test/lab/floods.ts";
 import { markdownTable, type Row, type SchemeFacts } from "../report.ts";
@@ -40,10 +40,11 @@ export const PUBLISHED: Readonly<Record<string, Readonly<Record<number, Publishe
 
 const INTRO = [
   "Every link is 1 Gbit/s, with a queue of 20 ms and segments of a wire's size. The flood goes " +
-    "to the host of the rivals' server; with us to the index's host, which no packet of ours " +
-    "passes. Latency is measured without TCP, and TCP without pings. The attack is counted as a " +
-    "line does, preamble and gap too, where it comes to the victim; through a server, peers and " +
-    "flood share that link, and what the switch dropped is taken to be of the flood.",
+    "to the rivals' server; with us to the index node, through which the members found each " +
+    "other, and which no packet of theirs passes. Latency is measured without TCP, and TCP " +
+    "without pings. The attack is counted as a line does, preamble and gap too, where it comes " +
+    "to the victim; through a server, peers and flood share that link, and what the switch " +
+    "dropped is taken to be of the flood.",
 ];
 
 const publishedText = ({ scheme, attackMbps }: FloodLine): [string, string] => {
@@ -120,7 +121,7 @@ export const paperScenario: ScenarioMaker = async (options, version, root) => {
   const rivals = [
     ...[openvpn, strongswan, n2nSupernode, hub, ...kernel.filter((rival) => !rival.direct)],
     ...[n2nDirect, direct, ...kernel.filter((rival) => rival.direct)],
-    ...oursRivals(options, version),
+    ...oursRivals(options, version, true),
     // What the flood takes of this machine's processors shows without any VPN.
     ...(options.quick ? [] : [none]),
   ];

@@ -4,18 +4,23 @@
 import { WIREGUARD_GO_VERSION } from "../fetch.ts";
 import type { Options } from "../options.ts";
 import { ours } from "../rivals/ours.ts";
+import { oursMet } from "../rivals/ours-met.ts";
 import type { Rival } from "../rivals/rival.ts";
 import { wireguardGo, wireguardKernel } from "../rivals/wireguard.ts";
 import { findNodes, wireguardGoScheme } from "./schemes.ts";
 import { findWireguardGo } from "./speed.ts";
 
-/** Ours under each Node; the quick form shows the faster cipher under one. */
-export const oursRivals = ({ nodes, quick }: Options, version: string): Rival[] => {
+/**
+ * Ours under each Node; the quick form shows the faster cipher under one. `met`: members that found
+ * each other through an index node, which is on s; else peers of each other's files.
+ */
+export const oursRivals = ({ nodes, quick }: Options, version: string, met = false): Rival[] => {
+  const make = met ? oursMet : ours;
   const found = findNodes([process.execPath, ...nodes]);
   const ciphers = quick ? (["aes256gcm"] as const) : (["aes256gcm", "chacha20poly1305"] as const);
   return found
     .slice(0, quick ? 1 : found.length)
-    .flatMap((node) => ciphers.map((cipher) => ours({ version, node, cipher })));
+    .flatMap((node) => ciphers.map((cipher) => make({ version, node, cipher })));
 };
 
 interface WireguardGoRivals {

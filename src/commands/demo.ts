@@ -1,5 +1,6 @@
 /**
- * demo — two peers on this machine, ping, throughput and status; leaves nothing behind.
+ * demo — an index node and three members on this machine, that find each other and go on without
+ * it; ping, throughput and status; leaves nothing behind.
  */
 import { type Command, InvalidArgumentError } from "commander";
 import type { DemoResult } from "../demo/run.ts";
@@ -22,12 +23,16 @@ const seconds = (text: string): number => {
   throw new InvalidArgumentError(`must be a whole number from 1 to ${SECONDS_MAX}`);
 };
 
-const formatResult = ({ ping4, ping6, tcp, peers, status }: DemoResult): string => {
+const formatResult = (result: DemoResult): string => {
+  const { met, withoutIndex, ping4, ping6, tcp, peers, status } = result;
   const screen = screenOf();
   const trips = ({ medianMs, sent, lost, with: kind }: DemoResult["ping4"]): string =>
     `median ${medianMs.toFixed(3)} ms of ${sent - lost} (${kind}), ${lost} lost`;
   const rate = `${Math.round(tcp.megabitsPerSecond)} Mbit/s`;
+  const all = (pairs: readonly string[]): string => `all ${pairs.length} ways answer`;
   const figures = formatTable([
+    ["three members", `${all(met.pairs)} ${met.seconds.toFixed(1)} s after the start`],
+    ["index node killed", all(withoutIndex.pairs)],
     ["IPv4 round trip", trips(ping4)],
     ["IPv6 round trip", trips(ping6)],
     ["TCP", `${rate}, ${formatBytes(tcp.bytes)} in ${tcp.seconds.toFixed(2)} s`],
@@ -35,8 +40,8 @@ const formatResult = ({ ping4, ping6, tcp, peers, status }: DemoResult): string 
   const part = (title: string, text: string): string => `\n${title}\n\n${text}`;
   return [
     figures,
-    part("p2pvpn-engine peers -i p2pdemo0", formatPeers(peers, screen)),
-    part("p2pvpn-engine status -i p2pdemo0", formatStatus(status, peers, screen)),
+    part("p2pvpn-engine peers -i p2pdemo-a", formatPeers(peers, screen)),
+    part("p2pvpn-engine status -i p2pdemo-a", formatStatus(status, peers, screen)),
   ].join("\n");
 };
 

@@ -3,9 +3,11 @@
  *
  *   node echo.js answer ADDRESS            prints {"port"} when it listens; runs until it is ended
  *   node echo.js ask ADDRESS PORT COUNT    prints {"times"} in milliseconds, of those that came
+ *   node echo.js knock ADDRESS             exit code 0: the host at this address answers
  */
 import "../doors.ts";
 import { createSocket } from "node:dgram";
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Tuning: as `ping -i 0.05 -s 56` does. */
@@ -45,7 +47,16 @@ const ask = async (address: string, port: number, count: number): Promise<void> 
   print({ times });
 };
 
+/** A host that is there refuses a connection to a port that nobody listens at. */
+const knock = (address: string): void => {
+  const socket = connect({ host: address, port: 1, timeout: 1_000 });
+  const end = (code: number) => (): never => process.exit(code);
+  socket.on("connect", end(0)).on("timeout", end(1));
+  socket.on("error", ({ code }: NodeJS.ErrnoException) => end(code === "ECONNREFUSED" ? 0 : 1)());
+};
+
 const [role, address = "", port = "", count = ""] = process.argv.slice(2);
 if (role === "answer") answer(address);
 else if (role === "ask") void ask(address, Number(port), Number(count));
-else throw new Error("echo.js answer ADDRESS | ask ADDRESS PORT COUNT");
+else if (role === "knock") knock(address);
+else throw new Error("echo.js answer ADDRESS | ask ADDRESS PORT COUNT | knock ADDRESS");

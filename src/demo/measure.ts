@@ -79,6 +79,22 @@ const ping = async (from: string, address: string, signal: AbortSignal): Promise
   );
 };
 
+/**
+ * Does a host answer within a second? By one ping; where `ping` is not installed, by a TCP
+ * connection to a port that nobody listens at, which is refused by whoever is there.
+ * Errors: EngineError; abort.
+ */
+export const reaches = async (
+  from: string,
+  address: string,
+  signal: AbortSignal,
+): Promise<boolean> => {
+  const words = (await hasTool("ping", "-V"))
+    ? ["ping", "-n", "-c", "1", "-W", "1", address]
+    : [process.execPath, script("echo"), "knock", address];
+  return (await runTool(inside(from, words), signal)).code === 0;
+};
+
 const echo = async (
   [from, to]: readonly [string, string],
   address: string,

@@ -1,38 +1,52 @@
 /**
- * run — the demo: two engines in two network namespaces, ping, TCP, status; then all is removed.
+ * run — the demo: a network of an index node and three members that know nothing but the index
+ * node; they find each other, the index node is killed, and the network goes on. Then all is
+ * removed.
  *
- *   1. remove what a crashed demo left      topology.ts
- *   2. namespaces and a cable               topology.ts
- *   3. identities and configurations        writeHost
- *   4. two engines                          startHost
- *   5. ping and TCP through the tunnel      measure.ts
- *   6. peers and status of the first one
- *   7. remove all, on error and Ctrl-C too  cleanUp
+ *   1. remove what a crashed demo left        topology.ts
+ *   2. namespaces and a switch                topology.ts
+ *   3. authority, keys, certificates          members.ts
+ *   4. an index node and three engines        programs.ts
+ *   5. every member pings every other one     meet.ts
+ *   6. the index node is killed; again        meet.ts
+ *   7. ping and TCP through the tunnel        measure.ts
+ *   8. peers and status of the first member
+ *   9. remove all, on error and Ctrl-C too    cleanUp
  */
 import type { ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ask, askPeers } from "../client.ts";
 import { EngineError } from "../schema/errors.ts";
-import { formatWireguardKey, makeIdentity, writeSecret } from "../schema/identity.ts";
 import type { PeerValue, StatusValue } from "../schema/requests.ts";
 import { measureRoundTrips, measureTcp, type RoundTrips, type Throughput } from "./measure.ts";
-import { inside, mustRun, startTool } from "./tools.ts";
+import { type Meeting, meet } from "./meet.ts";
+import {
+  addressesOf,
+  configFile,
+  indexPlace,
+  interfaceOf,
+  makeMembers,
+  networkFile,
+} from "./members.ts";
+import { endProgram, isUp, killProgram, startCommand } from "./programs.ts";
+import { mustRun } from "./tools.ts";
 import {
   folderPrefix,
+  INDEX,
+  MEMBERS,
   makeTopology,
+  namespaceOf,
   namespaces,
   removeLeftovers,
   removeNamespace,
-  UNDER,
 } from "./topology.ts";
 
-/** Tuning: an engine is up in well under a second on an idle machine. */
-const UP_MS = 20_000;
-const STOP_MS = 5_000;
-const PORT = 51_820;
-
 export interface DemoResult {
+  /** From the last start until every member had pinged every other one. */
+  readonly met: Meeting;
+  /** The same with the index node dead. */
+  readonly withoutIndex: Meeting;
   readonly ping4: RoundTrips;
   readonly ping6: RoundTrips;
   readonly tcp: Throughput;
@@ -47,111 +61,77 @@ export interface DemoOptions {
   readonly progress: (sentence: string) => void;
 }
 
-interface Host {
-  readonly name: string;
-  readonly namespace: string;
-  readonly config: string;
-}
-
-const toml = (i: number, peerKey: string): string => `[interface]
-name = "p2pdemo${i}"
-private_key_file = "p2pdemo${i}.key"
-addresses = ["10.66.0.${i + 1}/24", "fd66::${i + 1}/64"]
-listen_port = ${PORT}
-state_dir = ""
-
-[[peer]]
-public_key = "${peerKey}"
-allowed_ips = ["10.66.0.${2 - i}/32", "fd66::${2 - i}/128"]
-endpoint = "${UNDER[1 - i]}:${PORT}"
-`;
-
-/** Makes both identities and both configurations. */
-const writeHosts = (folder: string): readonly [Host, Host] => {
-  const identities = [makeIdentity(), makeIdentity()] as const;
-  const host = (i: 0 | 1): Host => {
-    const name = `p2pdemo${i}`;
-    const config = join(folder, `${name}.toml`);
-    writeSecret(join(folder, `${name}.key`), identities[i].text);
-    const peer = identities[i === 0 ? 1 : 0].identity.publicKey;
-    writeFileSync(config, toml(i, formatWireguardKey(peer)), { mode: 0o600, flag: "wx" });
-    return { name, namespace: namespaces(process.pid)[i], config };
-  };
-  return [host(0), host(1)];
-};
-
-/** Runs `start` in a host's namespace. */
-const startEngine = (host: Host, runFolder: string): ChildProcess => {
-  const cli = [process.execPath, process.argv[1]!, "start", "-c", host.config];
-  const env = { ...process.env, P2PVPN_RUN_DIR: runFolder };
-  return startTool(inside(host.namespace, cli), { env });
-};
-
-/** Waits for the ready line. Errors: EngineError DEMO_FAILED, TOOL_MISSING; abort. */
-const isUp = (engine: ChildProcess, host: Host, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve, reject) => {
-    let output = "";
-    let errors = "";
-    const fail = (reason: string): void => {
-      clearTimeout(timer);
-      reject(new EngineError("DEMO_FAILED", { reason: `${host.name}: ${reason}` }));
-    };
-    const timer = setTimeout(() => fail(`not up in ${UP_MS / 1_000} seconds`), UP_MS);
-    signal.addEventListener("abort", () => fail("interrupted"), { once: true });
-    engine.stdout?.on("data", (text: Buffer) => {
-      output = (output + text.toString()).slice(-4_096);
-      if (!output.includes(`${host.name} is up`)) return;
-      clearTimeout(timer);
-      resolve();
-    });
-    engine.stderr?.on("data", (text: Buffer) => {
-      errors = (errors + text.toString()).slice(-4_096);
-    });
-    engine.once("error", (error) => fail(error.message));
-    engine.once("close", (code) => {
-      const line = errors.trim().split("\n").at(-1) ?? "";
-      fail(
-        line.replace(/^p2pvpn-engine: (.*?)\.?$/, "$1") ||
-          `the engine ended with exit code ${code}`,
-      );
-    });
-  });
-
-/** Asks an engine to stop, and ends it when it does not. */
-const endEngine = (engine: ChildProcess): Promise<void> =>
-  new Promise((resolve) => {
-    if (engine.exitCode !== null || engine.signalCode !== null || engine.pid === undefined) {
-      resolve();
-      return;
-    }
-    const timer = setTimeout(() => engine.kill("SIGKILL"), STOP_MS);
-    engine.once("exit", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-    engine.kill("SIGTERM");
-  });
-
 /** Removes everything, and goes on where one thing cannot be removed. */
-const cleanUp = async (engines: readonly ChildProcess[], folder: string): Promise<void> => {
-  await Promise.all(engines.map(endEngine));
+const cleanUp = async (programs: readonly ChildProcess[], folder: string): Promise<void> => {
+  await Promise.all(programs.map(endProgram));
   for (const namespace of namespaces(process.pid)) await removeNamespace(namespace);
   rmSync(folder, { recursive: true, force: true });
 };
 
-const measure = async (folder: string, options: DemoOptions): Promise<DemoResult> => {
-  const { signal, progress, seconds } = options;
-  const pair = namespaces(process.pid);
-  const control = { folder };
-  progress("pinging 10.66.0.2 through the tunnel");
-  const ping4 = await measureRoundTrips(pair, "10.66.0.2", signal);
-  progress("pinging fd66::2 through the tunnel");
-  const ping6 = await measureRoundTrips(pair, "fd66::2", signal);
+/** Everything of the demo that is to be removed. */
+interface Stage {
+  readonly folder: string;
+  readonly runFolder: string;
+  readonly programs: ChildProcess[];
+}
+
+const startIndex = async (stage: Stage, signal: AbortSignal): Promise<ChildProcess> => {
+  const { folder, runFolder, programs } = stage;
+  const files = ["--network", networkFile(folder), "--data", join(folder, "index")];
+  const words = ["index", "--listen", indexPlace, ...files];
+  const index = startCommand(namespaceOf(process.pid, INDEX), words, runFolder);
+  programs.push(index);
+  await isUp(index, "the index node", "index node is up", signal);
+  return index;
+};
+
+const startMembers = async (stage: Stage, signal: AbortSignal): Promise<void> => {
+  const { folder, runFolder, programs } = stage;
+  await Promise.all(
+    MEMBERS.map((member) => {
+      const words = ["start", "-c", configFile(folder, member)];
+      const engine = startCommand(namespaceOf(process.pid, member), words, runFolder);
+      programs.push(engine);
+      const name = interfaceOf(member);
+      return isUp(engine, name, `${name} is up`, signal);
+    }),
+  );
+};
+
+const measure = async (
+  runFolder: string,
+  { signal, progress, seconds }: DemoOptions,
+): Promise<Omit<DemoResult, "met" | "withoutIndex">> => {
+  const pair = [namespaceOf(process.pid, "a"), namespaceOf(process.pid, "b")] as const;
+  const [address4, address6] = addressesOf("b");
+  const first = interfaceOf("a");
+  const control = { folder: runFolder };
+  progress(`pinging ${address4} and ${address6} through the tunnel`);
+  const ping4 = await measureRoundTrips(pair, address4, signal);
+  const ping6 = await measureRoundTrips(pair, address6, signal);
   progress(`sending TCP through the tunnel for ${seconds} s`);
-  const tcp = await measureTcp(pair, "10.66.0.2", seconds, signal);
-  const peers = await askPeers("p2pdemo0", control);
-  const status = await ask("p2pdemo0", { type: "status.get" }, control);
+  const tcp = await measureTcp(pair, address4, seconds, signal);
+  const peers = await askPeers(first, control);
+  const status = await ask(first, { type: "status.get" }, control);
   return { ping4, ping6, tcp, peers, status };
+};
+
+const play = async (stage: Stage, options: DemoOptions): Promise<DemoResult> => {
+  const { signal, progress } = options;
+  progress("making four network namespaces and a switch between them");
+  await makeTopology(process.pid, signal);
+  progress("making an authority, and a key and a certificate for each of three members");
+  await makeMembers(stage.folder, signal);
+  progress(`starting an index node at ${indexPlace}, and three members that know it alone`);
+  const index = await startIndex(stage, signal);
+  await startMembers(stage, signal);
+  const met = await meet(signal);
+  progress(`every member has pinged every other one, ${met.seconds.toFixed(1)} s after the start`);
+  progress("killing the index node");
+  await killProgram(index);
+  const withoutIndex = await meet(signal);
+  progress("every member has pinged every other one again");
+  return { met, withoutIndex, ...(await measure(stage.runFolder, options)) };
 };
 
 /**
@@ -165,26 +145,14 @@ export const runDemo = async (options: DemoOptions): Promise<DemoResult> => {
   await mustRun(["ip", "-V"]);
   await removeLeftovers();
   const folder = mkdtempSync(folderPrefix(process.pid));
-  const engines: ChildProcess[] = [];
-  const runFolder = join(folder, "run");
+  const stage: Stage = { folder, runFolder: join(folder, "run"), programs: [] };
   try {
-    progress("making two network namespaces and a cable between them");
-    await makeTopology(process.pid, signal);
-    progress("making two identities and starting two engines");
-    const hosts = writeHosts(folder);
-    await Promise.all(
-      hosts.map((host) => {
-        const engine = startEngine(host, runFolder);
-        engines.push(engine);
-        return isUp(engine, host, signal);
-      }),
-    );
-    return await measure(runFolder, options);
+    return await play(stage, options);
   } catch (error) {
     if (signal.aborted) throw new EngineError("DEMO_FAILED", { reason: "it was interrupted" });
     throw error;
   } finally {
     progress("removing all of it");
-    await cleanUp(engines, folder);
+    await cleanUp(stage.programs, folder);
   }
 };

@@ -1,9 +1,9 @@
 /**
- * topology — the two hosts of the demo.
+ * topology — the four hosts of the demo: an index node, and three members, on one switch.
  *
- *   p2pvpn-demo-<pid>-a                            p2pvpn-demo-<pid>-b
- *   under  192.0.2.1/24  ──────── veth ────────    under  192.0.2.2/24
- *   p2pdemo0  10.66.0.1/24, fd66::1/64             p2pdemo1  10.66.0.2/24, fd66::2/64
+ *        a 192.0.2.1 ──┐                 ┌── c 192.0.2.3
+ *                      ├── switch in i ──┤
+ *        b 192.0.2.2 ──┘                 └── i 192.0.2.4, the index node
  *
  * Names hold the demo's process id, so that what a crashed demo left can be told from a running
  * one and removed.
@@ -14,15 +14,25 @@ import { join } from "node:path";
 import { inside, mustRun, runTool } from "./tools.ts";
 
 const PREFIX = "p2pvpn-demo-";
-/** Protocol: documentation addresses, RFC 5737; nobody's own. */
-export const UNDER = ["192.0.2.1", "192.0.2.2"] as const;
 const LINK = "under";
+const SWITCH = "switch";
 
-/** Names of the namespaces of one demo. */
-export const namespaces = (pid: number): readonly [string, string] => [
-  `${PREFIX}${pid}-a`,
-  `${PREFIX}${pid}-b`,
-];
+/** Hosts of the demo, members first. */
+export const MEMBERS = ["a", "b", "c"] as const;
+export const INDEX = "i";
+const HOSTS = [...MEMBERS, INDEX] as const;
+export type HostName = (typeof HOSTS)[number];
+export type MemberName = (typeof MEMBERS)[number];
+
+/** Where a host is on the switch. Protocol: documentation addresses, RFC 5737; nobody's own. */
+export const under = (host: HostName): string => `192.0.2.${HOSTS.indexOf(host) + 1}`;
+
+/** The namespace of a host of the demo with this process id. */
+export const namespaceOf = (pid: number, host: HostName): string => `${PREFIX}${pid}-${host}`;
+
+/** All namespaces of one demo. */
+export const namespaces = (pid: number): readonly string[] =>
+  HOSTS.map((host) => namespaceOf(pid, host));
 
 /** Prefix of the temporary folder of one demo. */
 export const folderPrefix = (pid: number): string => join(tmpdir(), `${PREFIX}${pid}-`);
@@ -82,29 +92,35 @@ const setCubic = async (namespace: string, signal: AbortSignal): Promise<boolean
 };
 
 /** Where cubic is not allowed to namespaces, allows it for a moment; failure does no harm. */
-const useCubic = async (pair: readonly string[], signal: AbortSignal): Promise<void> => {
-  const done = await Promise.all(pair.map((namespace) => setCubic(namespace, signal)));
+const useCubic = async (all: readonly string[], signal: AbortSignal): Promise<void> => {
+  const done = await Promise.all(all.map((namespace) => setCubic(namespace, signal)));
   if (done.every(Boolean)) return;
   const allow = `before=$(cat ${ALLOWED}) && echo "$before cubic" > ${ALLOWED} && echo "$before"`;
   const { code, output } = await runTool(["sh", "-c", allow], signal);
   if (code !== 0) return;
-  await Promise.all(pair.map((namespace) => setCubic(namespace, signal)));
+  await Promise.all(all.map((namespace) => setCubic(namespace, signal)));
   await runTool(["sh", "-c", `echo "$1" > ${ALLOWED}`, "sh", output.trim()]);
 };
 
-/** Makes both namespaces and the cable between them. Errors: EngineError; abort. */
+/** Makes the namespaces and the switch between them. Errors: EngineError; abort. */
 export const makeTopology = async (pid: number, signal: AbortSignal): Promise<void> => {
-  const pair = namespaces(pid);
-  const [a, b] = pair;
-  for (const namespace of pair) await mustRun(["ip", "netns", "add", namespace], signal);
-  const cable = ["type", "veth", "peer", "name", LINK, "netns", b];
-  await mustRun(["ip", "link", "add", LINK, "netns", a, ...cable], signal);
-  for (const [i, namespace] of pair.entries()) {
-    const ip = (...words: string[]): Promise<string> =>
-      mustRun(["ip", "-netns", namespace, ...words], signal);
-    await ip("link", "set", "lo", "up");
-    await ip("address", "add", `${UNDER[i]}/24`, "dev", LINK);
-    await ip("link", "set", LINK, "up");
+  const index = namespaceOf(pid, INDEX);
+  const ip = (namespace: string, ...words: string[]): Promise<string> =>
+    mustRun(["ip", "-netns", namespace, ...words], signal);
+  for (const namespace of namespaces(pid)) {
+    await mustRun(["ip", "netns", "add", namespace], signal);
+    await ip(namespace, "link", "set", "lo", "up");
   }
-  await useCubic(pair, signal);
+  await ip(index, "link", "add", SWITCH, "type", "bridge", "forward_delay", "0");
+  await ip(index, "address", "add", `${under(INDEX)}/24`, "dev", SWITCH);
+  await ip(index, "link", "set", SWITCH, "up");
+  for (const member of MEMBERS) {
+    const namespace = namespaceOf(pid, member);
+    const cable = ["type", "veth", "peer", "name", member, "netns", index];
+    await ip(namespace, "link", "add", LINK, ...cable);
+    await ip(index, "link", "set", member, "master", SWITCH, "up");
+    await ip(namespace, "address", "add", `${under(member)}/24`, "dev", LINK);
+    await ip(namespace, "link", "set", LINK, "up");
+  }
+  await useCubic(namespaces(pid), signal);
 };

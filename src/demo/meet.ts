@@ -1,0 +1,35 @@
+/**
+ * meet — does every member of the demo reach every other one? Asked over and over, for a while.
+ */
+import { EngineError } from "../schema/errors.ts";
+import { reaches } from "./measure.ts";
+import { addressesOf } from "./members.ts";
+import { MEMBERS, namespaceOf } from "./topology.ts";
+
+/** Tuning: on an idle machine it takes two seconds. */
+const MEET_MS = 30_000;
+
+export interface Meeting {
+  /** From the first question to the last answer. */
+  readonly seconds: number;
+  /** Who has an answer of whom: "a to b". */
+  readonly pairs: readonly string[];
+}
+
+/** Every member asks every other one until it answers. Errors: DEMO_FAILED: one did not; abort. */
+export const meet = async (signal: AbortSignal): Promise<Meeting> => {
+  const from = performance.now();
+  const pairs = MEMBERS.flatMap((a) => MEMBERS.filter((b) => b !== a).map((b) => [a, b] as const));
+  await Promise.all(
+    pairs.map(async ([a, b]) => {
+      const [address] = addressesOf(b);
+      while (!(await reaches(namespaceOf(process.pid, a), address, signal))) {
+        if (performance.now() - from < MEET_MS) continue;
+        const reason = `${a} does not reach ${b} in ${MEET_MS / 1_000} seconds`;
+        throw new EngineError("DEMO_FAILED", { reason });
+      }
+    }),
+  );
+  const seconds = (performance.now() - from) / 1_000;
+  return { seconds, pairs: pairs.map(([a, b]) => `${a} to ${b}`) };
+};

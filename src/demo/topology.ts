@@ -118,7 +118,7 @@ export const makeTopology = async (pid: number, signal: AbortSignal): Promise<vo
     const namespace = namespaceOf(pid, member);
     const cable = ["type", "veth", "peer", "name", member, "netns", index];
     await ip(namespace, "link", "add", LINK, ...cable);
-    await ip(index, "link", "set", member, "master", SWITCH, "up");
+    await ip(index, "link", "set", "dev", member, "master", SWITCH, "up");
     await ip(namespace, "address", "add", `${under(member)}/24`, "dev", LINK);
     await ip(namespace, "link", "set", LINK, "up");
   }

@@ -126,9 +126,9 @@ export class Changes {
     return this.#peers.dismiss(peer);
   }
 
-  /** I/O threads have what was gathered. */
-  published(): void {
-    this.#peers.published();
+  /** I/O threads have what was gathered. Returns when to call again; infinity: no need. */
+  published(): number {
+    return this.#peers.published();
   }
 
   /** Takes the port again (up), or leaves it (down). Errors: EngineError PORT_TAKEN. */

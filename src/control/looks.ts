@@ -23,8 +23,8 @@ export interface LooksHooks {
   readonly isOpen: () => boolean;
   /** The peer was looked at, or all with it has ended. */
   readonly onLooked: (peer: Peer) => void;
-  /** I/O threads have all routes. */
-  readonly onPublished: () => void;
+  /** I/O threads have all routes. Returns when to call it again; infinity: no need. */
+  readonly onPublished: () => number;
 }
 
 export class Looks {
@@ -32,7 +32,7 @@ export class Looks {
   readonly #alarm: Alarm;
   readonly #due = new Due<Peer>();
   readonly #isOpen: () => boolean;
-  readonly #onPublished: () => void;
+  readonly #onPublished: () => number;
   readonly #onLooked: (peer: Peer) => void;
   /** The interface is up; while it is down, everybody rests. */
   up = false;
@@ -81,7 +81,8 @@ export class Looks {
     const waiting = keeper.sweep(nowMs);
     for (const peer of frames.ready()) this.step(peer, nowMs);
     const settled = roster.settle(nowMs, atOnce);
-    if (roster.published) this.#onPublished();
+    const againMs = roster.published ? this.#onPublished() : Number.POSITIVE_INFINITY;
+    if (againMs !== Number.POSITIVE_INFINITY) this.#alarm.ringBy(againMs);
     if (!settled || waiting || !told || frames.waits) this.#alarm.ringBy(nowMs + SETTLE_MS);
   }
 

@@ -44,7 +44,7 @@ export interface Hands {
 }
 
 export interface PeerChangesOptions {
-  readonly world: Pick<World, "say" | "onRoutes">;
+  readonly world: Pick<World, "bootMs" | "say" | "onRoutes">;
   readonly roster: Roster;
   readonly exchange: Exchange;
   readonly endpoints: Endpoints;
@@ -68,6 +68,9 @@ const isOurs = (change: PeerChange): boolean =>
       value === undefined || ["publicKey", "updateOnly", "persistentKeepaliveS"].includes(key),
   );
 
+/** Tuning: looking at all routes of the kernel is followed by so many times the time it took. */
+const KERNEL_PAUSES = 10;
+
 export class PeerChanges {
   readonly #options: PeerChangesOptions;
   readonly #said = new Set<string>();
@@ -75,6 +78,8 @@ export class PeerChanges {
    * Members without a prefix of theirs, which a static peer has or which comes later; all of it.
    */
   readonly #short = new Map<Peer, PeerChange>();
+  /** Until then the kernel's routes are not looked at again for the network. */
+  #kernelDueMs = Number.NEGATIVE_INFINITY;
   /** The network has changed routes that the kernel does not know of. */
   #routesStale = false;
 
@@ -227,11 +232,19 @@ export class PeerChanges {
     return true;
   }
 
-  /** I/O threads have the routes: the kernel follows. */
-  published(): void {
-    if (!this.#routesStale) return;
+  /**
+   * I/O threads have the routes: the kernel follows, in a tenth of the time, however many members
+   * come one after the other. Returns when it is to be called again; infinity: nothing is left.
+   */
+  published(): number {
+    const { world } = this.#options;
+    const nowMs = world.bootMs();
+    if (!this.#routesStale) return Number.POSITIVE_INFINITY;
+    if (nowMs < this.#kernelDueMs) return this.#kernelDueMs;
     this.#routesStale = false;
-    this.#options.world.onRoutes();
+    world.onRoutes();
+    this.#kernelDueMs = nowMs + KERNEL_PAUSES * (world.bootMs() - nowMs);
+    return Number.POSITIVE_INFINITY;
   }
 
   #gather(): void {

@@ -10,7 +10,7 @@ import { COMMAND } from "../../src/memory/layout.ts";
 import { Consumer } from "../../src/memory/queue.ts";
 import type { PeerChange } from "../../src/schema/change.ts";
 import type { EngineError } from "../../src/schema/errors.ts";
-import { type Cidr, parseCidr } from "../../src/wire/cidr.ts";
+import { type Cidr, formatCidr, parseCidr } from "../../src/wire/cidr.ts";
 import { RouteLookup } from "../lab/route-lookup.ts";
 import { type End, Pair } from "./control-pair.ts";
 import { fixed } from "./noise-parties.ts";
@@ -51,6 +51,25 @@ test("a member comes at once, its routes with the first that are gathered", asyn
   assert.equal(leadsTo(end, "10.0.0.12/32"), -1, "gathered");
   pair.run(GATHER_MS + 20);
   assert.equal(leadsTo(end, "10.0.0.12/32"), second.entry);
+});
+
+test("routes that come one after the other: the kernel is looked at for a tenth of the time", async () => {
+  const { pair, end } = await room();
+  let looks = 0;
+  let seen = "";
+  end.onRoutes = () => {
+    looks++;
+    pair.nowMs += 20;
+    seen = [...end.control.roster.prefixes()].map(formatCidr).join(" ");
+  };
+  const last = 40;
+  for (let i = 1; i <= last; i++) {
+    assert(end.control.admit(member(1, `10.0.1.${i}/32`)) !== null);
+    pair.run(GATHER_MS);
+  }
+  assert.ok(looks > 2 && looks < (last * GATHER_MS) / 150, `${looks} looks`);
+  pair.run(1_000);
+  assert.match(seen, /10\.0\.1\.40\/32/, "the last one is there");
 });
 
 test("dismissed, it is gone at once, whatever is gathered", async () => {

@@ -40,6 +40,8 @@ export interface EndOptions {
 
 /** One end: a control whose only peer is the other end. */
 export class End {
+  /** The kernel is to follow. */
+  onRoutes: () => void = () => {};
   readonly name: "a" | "b";
   readonly privateKey: Uint8Array;
   readonly publicKey: Uint8Array;
@@ -157,7 +159,7 @@ export class End {
       },
       setMark: () => {},
       setMtu: () => {},
-      onRoutes: () => {},
+      onRoutes: () => this.onRoutes(),
       logKeys: null,
       say: (...words) => void this.said.push(words),
     };

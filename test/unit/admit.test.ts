@@ -196,6 +196,7 @@ test("a file that names a member's key has its peer, which is a member all the s
   const gone: unknown[] = [];
   let made = 0;
   const network = {
+    ranges: [],
     gone: (handle: unknown) => gone.push(handle),
     roomMade: () => made++,
   } as unknown as Network;

@@ -83,8 +83,8 @@ export class Control {
       isOpen: () => this.#changes.open,
       onLooked: (peer) => this.#membership?.looked(peer),
       onPublished: () => {
-        this.#changes.published();
         this.#membership?.published();
+        return this.#changes.published();
       },
     });
     this.#looks = looks;

@@ -81,7 +81,7 @@ const startIndex = async (stage: Stage, signal: AbortSignal): Promise<ChildProce
   const words = ["index", "--listen", indexPlace, ...files];
   const index = startCommand(namespaceOf(process.pid, INDEX), words, runFolder);
   programs.push(index);
-  await isUp(index, "the index node", "index node is up", signal);
+  await isUp(index, "the index node", " is up at ", signal);
   return index;
 };
 

@@ -167,6 +167,19 @@ class Weather {
     node.options = { ...node.options, bootstrap: [sockaddrOf(other.place)] };
   }
 
+  /** The only place that it was told is nobody's any more: its person tells it another. */
+  #tellAgain(node: VirtualNode): void {
+    const { air } = this.stage;
+    const isLost =
+      node.network!.parts.members.size === 1 &&
+      !node.bootstrap().some(({ sockaddr }) => air.at(sockaddr) !== undefined);
+    if (!isLost) return;
+    const { place } = this.nodes.find((one) => one !== node)!;
+    this.say(`${node.name} is told of another place`);
+    node.options = { ...node.options, bootstrap: [sockaddrOf(place)] };
+    node.network!.ask();
+  }
+
   #move(): void {
     const node = this.random.pick(this.nodes);
     if (!node.isUp) return;
@@ -329,6 +342,7 @@ class Weather {
     const fromMs = time.nowMs;
     this.say("the sky is clear");
     this.#publishAgain();
+    for (const node of this.nodes) this.#tellAgain(node);
     time.run(fromMs + TOGETHER_MS, () => this.#isTogether(), 250);
     const togetherMs = time.nowMs - fromMs;
     for (const node of this.nodes) {

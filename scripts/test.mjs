@@ -43,6 +43,7 @@ const ALONE = {
   "netns/lan": "members find each other within seconds",
   "netns/members": "eight engines find each other within seconds",
   "netns/members-hostile": "every datagram of a flood is counted, a newcomer has seconds",
+  "netns/members-many": "the memory of one engine, and seconds until it knows all",
   "netns/older": "new sessions under pings, none lost",
   "netns/onlink": "a stream's speed under a flood",
   "netns/path-mtu": "how long TCP stands still",

@@ -4,7 +4,6 @@
  * The control thread gives the real ones (main.ts), a simulation others. All times are
  * milliseconds of the boot clock unless called Unix time.
  */
-
 import type { Mac } from "../noise/mac.ts";
 import type { HandshakeSecrets } from "./handshake/key-log.ts";
 import type { Timestamps } from "./handshake/timestamps.ts";

@@ -50,7 +50,10 @@ const ask = async (address: string, port: number, count: number): Promise<void> 
 /** A host that is there refuses a connection to a port that nobody listens at. */
 const knock = (address: string): void => {
   const socket = connect({ host: address, port: 1, timeout: 1_000 });
-  const end = (code: number) => (): never => process.exit(code);
+  const end = (code: number) => (): void => {
+    process.exitCode = code;
+    socket.destroy();
+  };
   socket.on("connect", end(0)).on("timeout", end(1));
   socket.on("error", ({ code }: NodeJS.ErrnoException) => end(code === "ECONNREFUSED" ? 0 : 1)());
 };

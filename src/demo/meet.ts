@@ -7,7 +7,9 @@ import { addressesOf } from "./members.ts";
 import { MEMBERS, namespaceOf } from "./topology.ts";
 
 /** Tuning: on an idle machine it takes two seconds. */
-const MEET_MS = 30_000;
+const MEET_S = 30;
+
+const nowS = (): number => Number(process.hrtime.bigint()) / 1e9;
 
 export interface Meeting {
   /** From the first question to the last answer. */
@@ -18,18 +20,18 @@ export interface Meeting {
 
 /** Every member asks every other one until it answers. Errors: DEMO_FAILED: one did not; abort. */
 export const meet = async (signal: AbortSignal): Promise<Meeting> => {
-  const from = performance.now();
+  const from = nowS();
   const pairs = MEMBERS.flatMap((a) => MEMBERS.filter((b) => b !== a).map((b) => [a, b] as const));
   await Promise.all(
     pairs.map(async ([a, b]) => {
       const [address] = addressesOf(b);
       while (!(await reaches(namespaceOf(process.pid, a), address, signal))) {
-        if (performance.now() - from < MEET_MS) continue;
-        const reason = `${a} does not reach ${b} in ${MEET_MS / 1_000} seconds`;
+        if (nowS() - from < MEET_S) continue;
+        const reason = `${a} does not reach ${b} in ${MEET_S} seconds`;
         throw new EngineError("DEMO_FAILED", { reason });
       }
     }),
   );
-  const seconds = (performance.now() - from) / 1_000;
+  const seconds = nowS() - from;
   return { seconds, pairs: pairs.map(([a, b]) => `${a} to ${b}`) };
 };

@@ -77,6 +77,7 @@ export class Records {
   readonly #byId = new Map<number, Entry>();
   readonly #places = new Map<string, Place>();
   #walk: Iterator<Entry> | null = null;
+  #turn: Iterator<Entry> | null = null;
 
   constructor({ checker, count, entriesMax = ENTRIES_MAX }: RecordsOptions) {
     this.#checker = checker;
@@ -241,6 +242,18 @@ export class Records {
   byId(id: number): Found | null {
     const entry = this.#byId.get(id);
     return entry !== undefined && this.#counts(entry) ? entry : null;
+  }
+
+  /** Some members that count, but for one, all in turn. Borrows: as they are stored. */
+  some(most: number, but: number): Found[] {
+    const found: Found[] = [];
+    for (let left = Math.min(2 * most, this.size); left > 0 && found.length < most; left--) {
+      this.#turn ??= this.#entries.values();
+      const { value, done } = this.#turn.next();
+      if (done) this.#turn = null;
+      else if (value.id !== but && this.#counts(value)) found.push(value);
+    }
+    return found;
   }
 
   /** Looks at some more entries, all of them in turn, and drops those that do not count. */

@@ -250,8 +250,10 @@ export class Service {
     this.#joining.mailbox.heard(guest.id, nowMs);
     this.#spread.compare(guest, nowMs);
     if (!others) return;
-    for (const id of this.guests.others(guest.id, SHOWN_MAX)) {
-      const found = records.byId(id);
+    const here = this.guests.others(guest.id, SHOWN_MAX).map((id) => records.byId(id));
+    // After a start few have called again, and of the rest it is known where they were.
+    const known = here.length < SHOWN_MAX ? records.some(SHOWN_MAX - here.length, guest.id) : [];
+    for (const found of [...here, ...known]) {
       const pair = found && decodePair(found.bytes);
       if (pair === null) continue;
       this.#tell(guest, encodeShow(MESSAGE.shown, pair));
@@ -319,9 +321,6 @@ export class Service {
     }
     return true;
   }
-
-  // -------------------------------------------------------------------------------------------
-  // Invitations
 
   /** May it enrol others? */
   #enrols({ certificate }: Guest): boolean {

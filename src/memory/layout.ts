@@ -13,7 +13,6 @@
  * Numbers that cross threads are u32, or f64 where they may pass 2^32 (counters and times: exact
  * to 2^53, one aligned 8-byte store), or u64 where C alone does the arithmetic (nonces, windows).
  */
-
 import { FRAME_BODY_BYTES, FRAME_HEADER_BYTES } from "../wire/frames.ts";
 import { RANDOM_MASK } from "../wire/receiver-index.ts";
 

@@ -1,7 +1,6 @@
 /**
  * chart-rows — made-up rows for tests of charts and pages. NOBODY MEASURED THESE FIGURES.
  */
-
 import type { Row } from "../../bench/report.ts";
 import { FLOOD_CLASSES } from "../lab/floods.ts";
 import type { Machine } from "../lab/machine.ts";

@@ -26,6 +26,7 @@ import {
 } from "./lab.ts";
 
 const UP_MS = 30_000;
+export const INDEX_PORT = 4_740;
 const LINES_TOLD = 8;
 const PING_S = "0.05";
 const SWITCH = "switch";
@@ -50,6 +51,7 @@ export interface Member {
 /** What a member's configuration says. */
 export interface MemberPlan {
   readonly bootstrap?: readonly string[];
+  readonly index?: readonly string[];
   readonly announce?: readonly string[];
   readonly acceptRoutes?: readonly string[];
   readonly lan?: boolean;
@@ -196,6 +198,7 @@ export class Mesh {
       `network_file = "${this.networkFile}"`,
       `certificate = "${member.certificate}"`,
       `bootstrap = ${JSON.stringify(bootstrap)}`,
+      `index = ${JSON.stringify(plan.index ?? [])}`,
       `announce = ${JSON.stringify(announce)}`,
       `accept_routes = ${JSON.stringify(acceptRoutes)}`,
       `lan = ${lan}`,
@@ -219,6 +222,18 @@ export class Mesh {
     const words = [node, ...imports.flatMap((path) => ["--import", path]), ...line];
     member.program = spawnInside(member.namespace, words, env);
     await member.program.says(" is up", UP_MS);
+  }
+
+  /** Starts an index node on a member's host, which is no member then. Errors: LabError. */
+  async startIndex(host: Member, listen = `${host.under4}:${INDEX_PORT}`): Promise<Program> {
+    const files = ["--network", this.networkFile, "--data", this.file(`${host.name}.index`)];
+    const program = spawnInside(
+      host.namespace,
+      cliWords(["index", "--listen", listen, ...files]),
+      {},
+    );
+    await program.says(" is up at ", UP_MS);
+    return program;
   }
 
   /** Errors: LabError when it has to be killed. */

@@ -3,7 +3,6 @@
  * WireGuard's own tests (tools/testing/selftests/wireguard/netns.sh): the very next ping is
  * answered, and whoever asks right after it hears where the peer is now.
  */
-
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";

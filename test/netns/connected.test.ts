@@ -2,7 +2,6 @@
  * connected — a busy peer has a socket of its own: what strangers send stands in another queue, and
  * whatever moves, the peer's address, ours, the port, the interface, the tunnel goes on.
  */
-
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -2,7 +2,6 @@
  * dead-names — sixty endpoints are names that DNS never answers; the sixty-first is in the hosts
  * file, and its peer is reached as if it were alone.
  */
-
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";

@@ -1,5 +1,4 @@
 /** drop-in — starts `p2pvpn-wireguard` on a host of a lab, and looks at what it left. */
-
 import { existsSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -4,7 +4,6 @@
  *
  *     a ──── router, link of 1380 bytes, ICMP goes nowhere ──── b
  */
-
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";

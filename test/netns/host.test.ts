@@ -2,7 +2,6 @@
  * host — what the host has of an engine is what its file says: addresses, routes and MTU, after
  * changes, after the interface was down, after others took them away; also where IPv6 is off.
  */
-
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

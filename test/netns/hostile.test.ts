@@ -3,7 +3,6 @@
  *
  * Two engines of ours with two I/O threads each, every job handed over.
  */
-
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";

@@ -3,7 +3,6 @@
  *
  *     a: ours ── under, dumpcap ── b: wireguard-go
  */
-
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -162,8 +162,8 @@ test("ten thousand members: verified, peers, in 250 MB", { skip }, async (t) => 
   const fullMb = residentMb();
   const eachKb = ((fullMb - emptyMb) * 1_024) / MEMBERS;
   t.diagnostic(
-    `measured: ${fullMb.toFixed(0)} MB with ${MEMBERS} members, ${emptyMb.toFixed(0)} MB without: ` +
-      `${eachKb.toFixed(1)} KiB a member; all known after ${(ms / 1_000).toFixed(1)} s`,
+    `measured: ${fullMb.toFixed(0)} MB with ${MEMBERS} members, ${emptyMb.toFixed(0)} without, ` +
+      `that is ${eachKb.toFixed(1)} KiB a member; all known after ${(ms / 1_000).toFixed(1)} s`,
   );
   assert.ok(fullMb < MEGABYTES_MAX, `${fullMb} MB`);
   assert.equal(await membersAmongPeers(), MEMBERS);

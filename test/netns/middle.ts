@@ -6,7 +6,6 @@
  *
  * The router takes a's addresses towards b. Its namespace goes with the lab.
  */
-
 import { mustRun } from "../../src/demo/tools.ts";
 import { type Lab, LINK, namespaceOf, type Place } from "../lab/lab.ts";
 

@@ -2,7 +2,6 @@
  * neighbours — which addresses a real kernel would have to look for, and the entries of our own
  * device: they are permanent, follow the peers, and come back with the link.
  */
-
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { cli, interfaceOf, makeKeys, runCli, writeConfig } from "../lab/engines.ts";

@@ -4,7 +4,6 @@
  *
  *   c 10.77.0.2 (MTU 1500) ──── a (ours) ════ tunnel, MTU 1420; 1300 to the peer ════ b
  */
-
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";

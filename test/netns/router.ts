@@ -7,7 +7,6 @@
  * so that the outer host finds it where it was. Each new mapping has a random port. IPv4 only. The
  * router's namespace goes with the lab.
  */
-
 import { mustRun } from "../../src/demo/tools.ts";
 import { type Lab, LINK, namespaceOf, type Peer, type Place } from "../lab/lab.ts";
 

@@ -2,7 +2,6 @@
  * signals — HUP reads the configuration again, USR1 and USR2 do nothing, TERM stops; of the engine
  * with and without --daemon, and of the drop-in. Nothing listens for a debugger in any of them.
  */
-
 import assert from "node:assert/strict";
 import { appendFileSync, readFileSync } from "node:fs";
 import { test } from "node:test";

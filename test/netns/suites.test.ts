@@ -2,7 +2,6 @@
  * suites — which message types are on the cable between two engines of ours, by their `cipher`, and
  * between ours and wireguard-go. The kernel of host b counts them.
  */
-
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { EngineConfig } from "../../src/schema/config.ts";

@@ -1,5 +1,4 @@
 /** uapi — `wg` on p2pvpn-wireguard, beside what it does on wireguard-go. */
-
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

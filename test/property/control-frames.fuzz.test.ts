@@ -53,7 +53,7 @@ const read = (bytes: Uint8Array): Frame | null => {
 /** Bodies of members' frames, least and most bytes, by type. */
 // biome-ignore format: a table
 const OF_MEMBERS: Readonly<Record<number, readonly [least: number, most: number]>> = {
-  7: [17, 1_232], 8: [9, 288], 9: [8, 1_232], 11: [18, 1_232], 12: [13, 1_232], 13: [100, 1_200], 14: [36, 1_232], 19: [17, 1_232], 20: [1, 1_232],
+  7: [17, 1_232], 8: [9, 288], 9: [8, 1_232], 11: [18, 1_232], 12: [13, 1_232], 13: [100, 1_200], 14: [36, 1_232], 16: [16, 1_232], 19: [17, 1_232], 20: [1, 1_232], 21: [2, 1_232],
 };
 
 /** As docs/PROTOCOL.md has it, byte for byte. */

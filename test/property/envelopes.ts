@@ -1,5 +1,4 @@
 /** envelopes — envelopes that are damaged in one way or another, for the fuzz tests. */
-
 import { CONTROL_VERSION, ENVELOPE_BYTES_MAX, encodeEnvelope } from "../../src/schema/requests.ts";
 import type { Chance } from "../lab/chance.ts";
 

@@ -1,5 +1,4 @@
 /** prefixes — addresses as numbers, prefixes of them, and where to look for mistakes. */
-
 import type { Arena } from "../../src/memory/region.ts";
 import type { RouteEntry } from "../../src/memory/routes.ts";
 import type { RouteLookup } from "../lab/route-lookup.ts";

@@ -4,7 +4,6 @@
  *
  * It verifies nothing, as the worst of index nodes: members have to.
  */
-
 import { pieceOf } from "../../src/control/network/index-pieces.ts";
 import { idOfRecord } from "../../src/control/network/statement.ts";
 import type { IndexPlace } from "../../src/control/network/world.ts";

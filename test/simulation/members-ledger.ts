@@ -6,7 +6,6 @@
  *     no prefix leads to a member whose certificate does not hold it
  *     everybody knows everybody
  */
-
 import type { Certificate } from "../../src/members/certificate.ts";
 import { hostPrefix, someHolds } from "../../src/members/fields.ts";
 import type { PeerChange } from "../../src/schema/change.ts";

@@ -4,7 +4,6 @@
  * Old records again, records of others that it changed, members that do not exist, sequences from
  * the far future, lists, secrets and definitions that are nobody's, and noise.
  */
-
 import { encodeNews, encodeRange, encodeRoot, ID_MAX } from "../../src/wire/digests.ts";
 import { FRAME_BODY_BYTES, FRAME_KINDS } from "../../src/wire/frames.ts";
 import {
@@ -18,6 +17,7 @@ import {
 import type { Identity } from "./members-fleet.ts";
 import { listOf } from "./members-fleet.ts";
 import type { VirtualNode } from "./members-node.ts";
+import { sockaddrOf } from "./members-places.ts";
 import type { Random } from "./random.ts";
 
 /** Frames that are kept to be sent again. */
@@ -128,3 +128,14 @@ export class Liar {
     return { type, body: this.#random.bytes(this.#random.below(300)) };
   }
 }
+
+/** Datagrams of nobody, to one node. */
+export const throwJunk = (node: VirtualNode, random: Random): void => {
+  const from = sockaddrOf(50_000);
+  for (let i = 0; i < 50; i++) {
+    const bytes = random.bytes(random.chance(0.5) ? 1_232 : random.below(1_300));
+    bytes[0] = random.chance(0.5) ? 9 : 10;
+    bytes.fill(0, 1, 4);
+    node.network?.datagram(bytes, from, new Uint8Array(0));
+  }
+};

@@ -5,7 +5,6 @@
  * Handshakes have no cryptography; INTROs, records, lists and secrets do. A session is used up
  * after 180 s, renewed after 120 s when something is sent, and gone when its other end is.
  */
-
 import { SlotSet } from "../../src/control/network/links.ts";
 import { Network } from "../../src/control/network/network.ts";
 import type {

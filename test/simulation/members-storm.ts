@@ -1,7 +1,6 @@
 /**
  * members-storm — a few members on a network that misbehaves, and strangers; then the sky clears.
  */
-
 import type { RevocationList } from "../../src/members/revocation-list.ts";
 import type { Resident } from "./members-air.ts";
 import { openStage } from "./members-calm.ts";
@@ -19,7 +18,7 @@ import { openIndexes, type VirtualIndex } from "./members-index.ts";
 import { lieOf } from "./members-index-lies.ts";
 import { CUT_MS, missing, Violation } from "./members-ledger.ts";
 import { checkPeers, tellNode } from "./members-looks.ts";
-import { Liar } from "./members-mischief.ts";
+import { Liar, throwJunk } from "./members-mischief.ts";
 import { VirtualNode } from "./members-node.ts";
 import type { NodeOptions } from "./members-options.ts";
 import {
@@ -201,6 +200,19 @@ class Weather {
     node.options = { ...node.options, bootstrap: [sockaddrOf(other.place)] };
   }
 
+  /** The only place that it was told is nobody's any more: its person tells it another. */
+  #tellAgain(node: VirtualNode): void {
+    const { air } = this.stage;
+    const isLost =
+      node.network!.parts.members.size === 1 &&
+      !node.bootstrap().some(({ sockaddr }) => air.at(sockaddr) !== undefined);
+    if (!isLost) return;
+    const { place } = this.nodes.find((one) => one !== node)!;
+    this.say(`${node.name} is told of another place`);
+    node.options = { ...node.options, bootstrap: [sockaddrOf(place)] };
+    node.network!.ask();
+  }
+
   #move(): void {
     const node = this.random.pick(this.nodes);
     if (!node.isUp) return;
@@ -328,15 +340,8 @@ class Weather {
 
   /** Datagrams of nobody. */
   #junk(): void {
-    const node = this.random.pick(this.nodes);
-    const from = sockaddrOf(50_000);
     this.count("junk");
-    for (let i = 0; i < 50; i++) {
-      const bytes = this.random.bytes(this.random.chance(0.5) ? 1_232 : this.random.below(1_300));
-      bytes[0] = this.random.chance(0.5) ? 9 : 10;
-      bytes.fill(0, 1, 4);
-      node.network?.datagram(bytes, from, new Uint8Array(0));
-    }
+    throwJunk(this.random.pick(this.nodes), this.random);
   }
 
   // -------------------------------------------------------------------------------------------
@@ -363,6 +368,7 @@ class Weather {
     const fromMs = time.nowMs;
     this.say("the sky is clear");
     this.#publishAgain();
+    for (const node of this.nodes) this.#tellAgain(node);
     time.run(fromMs + TOGETHER_MS, () => this.#isTogether(), 250);
     const togetherMs = time.nowMs - fromMs;
     for (const node of this.nodes) {

@@ -33,7 +33,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "control/frames": [...BELOW_CONTROL, "control/peers", "control/strangers", "control/sessions"],
   "control/network": ["members", "wire", "noise", "directory", "schema", "log", "control/peers", "control/strangers"],
   "control/doors": [...BELOW_CONTROL, "members", "control", "control/network", "control/peers", "control/host", "control/reach", "control/sessions"],
-  control: [...BELOW_CONTROL, "members", "control/peers", "control/host", "control/reach", "control/strangers", "control/sessions", "control/handshake", "control/frames", "control/network"],
+  control: [...BELOW_CONTROL, "members", "directory", "control/peers", "control/host", "control/reach", "control/strangers", "control/sessions", "control/handshake", "control/frames", "control/network"],
   commands: ["schema", "wire", "memory", "io/native", "demo", "top", "log"],
   "commands/network": ["schema", "wire", "members", "directory", "index-node", "commands", "top", "log"],
   demo: ["schema", "top"],

@@ -53,7 +53,7 @@ test("a member comes at once, its routes with the first that are gathered", asyn
   assert.equal(leadsTo(end, "10.0.0.12/32"), second.entry);
 });
 
-test("routes that come one after the other: the kernel is looked at for a tenth of the time", async () => {
+test("routes one after the other: the kernel is looked at for a tenth of the time", async () => {
   const { pair, end } = await room();
   let looks = 0;
   let seen = "";

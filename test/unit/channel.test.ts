@@ -35,6 +35,8 @@ const world = (lose: (kind: string) => boolean = () => false) => {
   const signing = signingPair(random(32));
   const us = pair();
   const networkId = networkIdOf(random(32));
+  const keys = { nodeKey: signing.publicKey, handshakeKey: us.publicKey };
+  const card = makeCard(networkId, keys, signing.secretKey);
   const carry = (datagram: Uint8Array, toCallee: boolean): boolean => {
     const kind = channelKind(datagram) ?? "none";
     sent.push({ kind, bytes: datagram.length, toCallee });
@@ -49,16 +51,7 @@ const world = (lose: (kind: string) => boolean = () => false) => {
   };
   const callers = new Callers({
     us,
-    networks: () => [
-      {
-        networkId,
-        card: makeCard(
-          networkId,
-          { nodeKey: signing.publicKey, handshakeKey: us.publicKey },
-          signing.secretKey,
-        ),
-      },
-    ],
+    networks: () => [{ networkId, card }],
     mayKnock: () => true,
     mayAnswer: () => true,
     open: (_, payload) => {

@@ -2,7 +2,6 @@
  * control-pair — two real controls over arenas of their own, on virtual time, joined by a wire that
  * a test can cut, watch and write to. What I/O threads would say of a session is said here.
  */
-
 import assert from "node:assert/strict";
 import { Control } from "../../src/control/control.ts";
 import { staticKeys } from "../../src/control/handshake/noise.ts";

@@ -1,5 +1,4 @@
 /** frames — where no entry is free, control frames wait; control does not spin, nothing is lost. */
-
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FrameEntries, FramesToSend } from "../../src/memory/frames.ts";

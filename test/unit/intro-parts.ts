@@ -2,7 +2,6 @@
  * intro-parts — members with real certificates and records, each with its Intro, on a wire that a
  * test can watch, cut and write to. Time is virtual; what arrives is delivered in order.
  */
-
 import { type EpochKeys, type EpochSecret, Epochs } from "../../src/control/network/epochs.ts";
 import { Intro, type IntroCount } from "../../src/control/network/intro.ts";
 import type { StrangeRates } from "../../src/control/network/strange-budgets.ts";

@@ -1,5 +1,4 @@
 /** revocations, secrets, push — lists in pieces, what holds, and who gets it until it says so. */
-
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Link } from "../../src/control/network/links.ts";

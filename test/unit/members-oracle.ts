@@ -2,7 +2,6 @@
  * members-oracle — a second implementation of what members and authorities sign, for tests: slow
  * and obvious, with @noble's primitives. It follows docs/PROTOCOL.md and shares no code with src/.
  */
-
 import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { hsalsa, secretbox } from "@noble/ciphers/salsa.js";
 import { ed25519, x25519 } from "@noble/curves/ed25519.js";

@@ -1,5 +1,4 @@
 /** members (of the network), digests, statements — found by each key; what all come to. */
-
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bucketSpan, Digests } from "../../src/control/network/digests.ts";

@@ -1,5 +1,4 @@
 /** noise — handshakes against the paper, as noise-oracle.ts has it, and known vectors. */
-
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

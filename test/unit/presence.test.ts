@@ -164,7 +164,7 @@ test("new keys are debug, and a peer that moves is one line with both addresses"
   assert.deepEqual(moved, { from: "192.0.2.2:51820", to: "192.0.2.1:51820" });
 });
 
-test("a member that is called at one place after the other has not moved: that is debug", async () => {
+test("a member that is called at one place after another has not moved", async () => {
   const pair = await Pair.make(CHACHA, CHACHA);
   const { a } = pair;
   a.peer.origin = "network";
@@ -182,5 +182,5 @@ test("a member that is called at one place after the other has not moved: that i
   pair.call(a);
   a.control.entries.setEndpoint(a.peer.entry, elsewhere);
   pair.run(3 * SECOND);
-  assert.ok(lines(a).includes("peer moved"), "a session that goes on elsewhere is one that moved");
+  assert.ok(lines(a).includes("peer moved"), "what goes on elsewhere has moved");
 });

@@ -5,7 +5,6 @@
  *
  * Thread: control.
  */
-
 import type { Mac } from "../../noise/mac.ts";
 import { COOKIE, readU32 } from "../../wire/handshake.ts";
 import type { Peer } from "../peers/peer.ts";

@@ -8,7 +8,6 @@
  *
  * Thread: control.
  */
-
 import { decodeRevocationsFile, sealedFor } from "../../members/bundle.ts";
 import {
   type Definition,

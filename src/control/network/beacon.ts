@@ -10,7 +10,6 @@
  *
  * Source: security.md 20 and 24; docs/PROTOCOL.md, "Beacon". Thread: control.
  */
-
 import { equal, type Mac } from "../../noise/mac.ts";
 import {
   BEACON,

@@ -9,7 +9,6 @@
  *
  * What is owed to a member has a bound and goes out at the pace of its budget. Thread: control.
  */
-
 import {
   type Buckets,
   type Entries,

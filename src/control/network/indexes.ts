@@ -9,7 +9,6 @@
  * An index node is trusted with nothing: it may withhold, delay, say what is old, and send us to
  * wrong places. Nothing of it counts that no authority or member signed. Thread: control.
  */
-
 import type { KnockProof } from "../../directory/card.ts";
 import { type Name, nameOf } from "../../directory/names.ts";
 import { derive } from "../../members/secret.ts";

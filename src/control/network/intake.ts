@@ -9,7 +9,6 @@
  * signature, its time. A record that has expired is refused from gossip; of somebody who shows
  * itself it is a hint where it was, and its certificate counts. Thread: control.
  */
-
 import { sameBytes } from "../../members/bytes.ts";
 import { type Certificate, validity } from "../../members/certificate.ts";
 import type { Definition } from "../../members/definition.ts";

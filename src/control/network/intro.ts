@@ -17,7 +17,6 @@
  * Source: docs/PROTOCOL.md, "Before a session: types 9 and 10"; security.md 17, 22, 25, 38.
  * Times are boot-clock milliseconds. Thread: control.
  */
-
 import { equal, type Mac } from "../../noise/mac.ts";
 import { field } from "../../wire/handshake.ts";
 import { CHALLENGE, INTRO, INTRO_TYPE, type Pair, strangeKind } from "../../wire/intro.ts";

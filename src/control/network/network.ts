@@ -10,7 +10,6 @@
  * The world around it comes in as a NetworkWorld: so one process holds one, or ten thousand on
  * virtual time. Every method returns at once. Thread: control.
  */
-
 import type { Certificate } from "../../members/certificate.ts";
 import { formatNodeId } from "../../members/sign.ts";
 import type { Cidr } from "../../wire/cidr.ts";

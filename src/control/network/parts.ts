@@ -1,6 +1,5 @@
 /**
- * parts — the network's parts, each with what it needs of the others, and what follows when one of
- * them learns something.
+ * parts — the network's parts, each with what it needs of others, and what follows if one learns.
  *
  *     clock ─ authority ─ admission ─ intake ─ upkeep        what is so
  *     gossip ─ company ─ own record                          what is told
@@ -8,7 +7,6 @@
  *
  * Thread: control.
  */
-
 import { type Certificate, validity } from "../../members/certificate.ts";
 import { type Definition, decodeDefinition, newerDefinition } from "../../members/definition.ts";
 import { memberId } from "../../members/member-id.ts";
@@ -394,10 +392,9 @@ export class Parts {
   }
 
   #onDefinition(definition: Definition): void {
-    const nowMs = this.#world.bootMs();
     this.#verifier.redefine(definition);
     this.clock.raise(definition.issuedS);
-    this.upkeep.redefine(nowMs);
-    this.#hooks.wakeBy(nowMs);
+    this.upkeep.redefine(this.#world.bootMs());
+    this.#hooks.wakeBy(this.#world.bootMs());
   }
 }

@@ -7,7 +7,6 @@
  *
  * Whoever sends us a piece of our own list has it, and gets none. Thread: control.
  */
-
 import { type RevocationList, standingOf } from "../../members/revocation-list.ts";
 import { isNewer, type Standing } from "../../wire/digests.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";

@@ -7,7 +7,6 @@
  *
  * Thread: control.
  */
-
 import type { KeyPair } from "../../directory/opening.ts";
 import { sameBytes } from "../../members/bytes.ts";
 import { channelKind } from "../../wire/channel.ts";

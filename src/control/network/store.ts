@@ -15,7 +15,6 @@
  *
  * A damaged file is as none: that is said, and counted. What is signed is verified again.
  */
-
 import { Reader, Writer } from "../../members/bytes.ts";
 import { KEY_BYTES } from "../../members/fields.ts";
 import { hashOf } from "../../members/sign.ts";

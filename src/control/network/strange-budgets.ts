@@ -11,7 +11,6 @@
  *
  * Source: security.md 22, 25 and 38. Times are boot-clock milliseconds. Thread: control.
  */
-
 import type { Mac } from "../../noise/mac.ts";
 import { Bucket, Limiter, type Rate, type SourceHash } from "../strangers/limiter.ts";
 import { BUDGETS } from "../strangers/load.ts";

@@ -8,7 +8,6 @@
  *
  * Thread: control.
  */
-
 import { decodeDigest, type Root } from "../../wire/digests.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { decodeEcho, encodeEcho } from "../../wire/network-frames.ts";

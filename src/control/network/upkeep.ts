@@ -7,7 +7,6 @@
  *
  * Thread: control.
  */
-
 import { certificateProblem, validity } from "../../members/certificate.ts";
 import type { Definition } from "../../members/definition.ts";
 import { idOfRevoked } from "../../members/member-id.ts";

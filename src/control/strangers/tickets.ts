@@ -7,7 +7,6 @@
  *
  * Source: security.md 22 and 27. Thread: control.
  */
-
 import { equal, type Mac } from "../../noise/mac.ts";
 import { TICKET_BYTES } from "../../wire/intro.ts";
 import { SOCKADDR_BYTES } from "../../wire/sockaddr.ts";

@@ -1,5 +1,6 @@
 /**
- * join — a new member by an invitation, with no index anywhere: at the enroller's own port.
+ * join — a new member by an invitation: at the enroller's own port with no index anywhere, and
+ * through an index node.
  *
  *     m1   an issuer that enrols: `invite`      m2   `join -`, then `start`; no root for the former
  */
@@ -10,19 +11,20 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { inside } from "../../src/demo/tools.ts";
 import { cliWords } from "../lab/engines.ts";
-import { cannotRun } from "../lab/lab.ts";
-import { type Member, Mesh } from "../lab/mesh.ts";
+import { cannotRun, must } from "../lab/lab.ts";
+import { INDEX_PORT, type Member, Mesh } from "../lab/mesh.ts";
+import { until } from "../lab/until.ts";
 
 const skip = cannotRun([]);
 const MEET_MS = 10_000;
 
 let mesh: Mesh;
-let [m1, m2, m3]: Member[] = [];
+let [m1, m2, m3, m4]: Member[] = [];
 
 before(async () => {
   if (skip !== false) return;
-  mesh = await Mesh.make(3);
-  [m1, m2, m3] = [...mesh.members];
+  mesh = await Mesh.make(4);
+  [m1, m2, m3, m4] = [...mesh.members];
   await mesh.enroll(m1!, "--enrol");
   const issuer = mesh.file("m1.issuer");
   const as = ["--authority", mesh.authority, "--name", "m1", "--enrol", "--group", "ops"];
@@ -115,4 +117,25 @@ test("an engine that is no issuer invites nobody", { skip }, async () => {
   const { code, errors } = await mesh.on(m2!, "invite");
   assert.equal(code, 1);
   assert.match(errors, /Nobody is invited: this host is no issuer/);
+});
+
+test("an invitation goes through an index node where the enroller cannot be reached", {
+  skip,
+}, async () => {
+  const place = `${m4!.under4}:${INDEX_PORT}`;
+  const index = await mesh.startIndex(m4!);
+  await mesh.stop(m1!);
+  mesh.configure(m1!, { issuer: mesh.file("m1.issuer"), index: [place] });
+  await mesh.start(m1!);
+  const token = await invite("--name", "tablet");
+  const answers = async (): Promise<boolean> =>
+    /1 of 1 index node/.test((await mesh.on(m1!, "status")).output);
+  await until("the index node answers the enroller", answers, MEET_MS);
+  // Nothing comes to the enroller's own port from the joiner.
+  const { namespace } = m3!;
+  await must(["ip", "-netns", namespace, "route", "add", "blackhole", `${m1!.under4}/32`]);
+  const joined = await type(m3!, token, "join", "-", "--out", mesh.file("tablet"));
+  assert.equal(joined.code, 0, joined.errors);
+  assert.match(joined.output, /name:\s+tablet/);
+  await index.stop();
 });

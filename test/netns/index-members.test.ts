@@ -42,11 +42,22 @@ test("no endpoint configured, two index nodes: all reach all", { skip }, async (
   t.diagnostic(`measured: everyone reached everyone in ${ms.toFixed(0)} ms after the last start`);
 });
 
-test("one index node is one network's: members say what it is", { skip }, async () => {
+test("members say how many index nodes answer", { skip }, async () => {
   const [first] = members() as [Member];
   const { code, output } = await mesh.on(first, "status");
   assert.equal(code, 0);
   assert.match(output, /2 of 2 index nodes/);
+});
+
+test("who has an address that nobody is known to have is asked for, once", { skip }, async () => {
+  const [first] = members() as [Member];
+  assert.equal(await mesh.pings(first, "10.66.77.77", 2), false);
+  assert.equal(await mesh.pings(first, "10.66.77.77", 1), false);
+  const { code, output, errors } = await mesh.on(first, "explain", "10.66.77.77");
+  assert.equal(code, 0, errors);
+  assert.match(output, /A packet to 10\.66\.77\.77 came/);
+  assert.match(output, /asked: the directory, 2 index nodes/);
+  assert.match(output, /They know nobody who has it/);
 });
 
 test("both index nodes are killed: no packet is lost", { skip }, async (t) => {

@@ -52,7 +52,6 @@ class Weather {
   /** When the last of what happens is over. */
   #overMs = STORM_MS;
   readonly #revoked = new Map<Identity, number>();
-
   readonly servers: readonly VirtualIndex[];
   /** What befalls index nodes: storms without any are as they were. */
   readonly #mischief: Random;
@@ -343,9 +342,6 @@ class Weather {
     this.count("junk");
     throwJunk(this.random.pick(this.nodes), this.random);
   }
-
-  // -------------------------------------------------------------------------------------------
-  // The end
 
   /** The first seconds are fair. Returns how long it took after the last start; null: too long. */
   begin(): number | null {

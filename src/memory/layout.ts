@@ -191,6 +191,10 @@ export const DROPS = [
   { name: "hereUnexpected", unit: "datagrams", doc: "A HERE that answers no WHO of ours, or comes from elsewhere." },
   { name: "hereInvalid", unit: "datagrams", doc: "A HERE that did not open, or holds no certificate and record." },
   { name: "beaconInvalid", unit: "datagrams", doc: "A LAN beacon that is none of our network, or of another time." },
+  { name: "channelInvalid", unit: "datagrams", doc: "Of type 10 or 14, and of no channel, or of a version that is not known here." },
+  { name: "channelUnexpected", unit: "datagrams", doc: "Of a channel that nobody has with us: late ones, and forged ones." },
+  { name: "channelRate", unit: "datagrams", doc: "Answers to our calls of callees that came faster than they are looked into." },
+  { name: "channelForged", unit: "datagrams", doc: "Of our channels with callees, and did not authenticate, or came twice." },
   { name: "beaconRate", unit: "datagrams", doc: "A LAN beacon of somebody who was asked within the last minute, or beyond what is looked at." },
   { name: "queueFull", unit: "messages", doc: "A queue between two threads was full." },
 ] as const satisfies readonly CounterRow[];

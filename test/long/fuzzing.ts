@@ -92,11 +92,11 @@ const OTHERS = new Set([
 /** What becomes of a datagram that is not dropped; a response that is taken has no count. */
 // biome-ignore format: a table
 const ACCEPTED = ["tunWrittenPackets", "keepalivesReceived", "handshakesAnswered", "responsesTaken", "cookiesTaken", "hellosTaken", "probesTaken", "answersTaken", "introChallenged", "introsTaken", "whosAnswered", "challengesTaken", "heresTaken"];
-/** What the network refuses of INTROs that it opened, and of channels: it has counts of its own. */
+/** What the network refuses of an INTRO that it opened: it has counts of its own. */
 // biome-ignore format: a table
 const REFUSED: readonly CountName[] = [
   "recordOld", "recordAhead", "recordInvalid", "certificateInvalid", "certificateTime", "keyConflict",
-  "membersFull", "entriesFull", "channelInvalid", "channelUnexpected", "channelRate", "channelForged",
+  "membersFull", "entriesFull",
 ];
 
 const difference = (

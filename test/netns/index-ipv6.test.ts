@@ -1,5 +1,6 @@
 /**
- * Members with IPv6 alone, and an index node with IPv6 alone: they meet, and IPv4 goes in the tunnel.
+ * Members with IPv6 alone, and an index node with IPv6 alone: they meet, and IPv4 goes in the
+ * tunnel.
  */
 import { after, before, test } from "node:test";
 import { cannotRun, must, type Program } from "../lab/lab.ts";

@@ -40,6 +40,7 @@ const ALONE = {
   "netns/handshakes": "hundreds of handshakes in seconds, none late",
   "netns/howto-network": "what three members show three seconds after they started",
   "netns/index-flood": "a newcomer has seconds under a flood that takes a processor",
+  "netns/index-members": "eight engines find each other within seconds",
   "netns/lan": "members find each other within seconds",
   "netns/members": "eight engines find each other within seconds",
   "netns/members-hostile": "every datagram of a flood is counted, a newcomer has seconds",
@@ -57,7 +58,8 @@ const ALONE = {
  */
 // biome-ignore format: a list
 const NETNS_BESIDE = [
-  "members-later", "members-clone", "index-node", "wireguard", "package",
+  "members-later", "members-clone", "index-node", "join", "renewal", "index-ipv6",
+  "wireguard", "package",
   "underlay", "uapi", "killed", "members-beside",
   "members-files", "addresses", "wg-quick", "key-log", "nat", "host", "mtu", "suites",
   "signals", "live", "hostile", "frames", "roam", "local", "zones", "multicast", "dead-names",

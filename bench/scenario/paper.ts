@@ -40,11 +40,10 @@ export const PUBLISHED: Readonly<Record<string, Readonly<Record<number, Publishe
 
 const INTRO = [
   "Every link is 1 Gbit/s, with a queue of 20 ms and segments of a wire's size. The flood goes " +
-    "to the rivals' server; with us to the index node, through which the members found each " +
-    "other, and which no packet of theirs passes. Latency is measured without TCP, and TCP " +
-    "without pings. The attack is counted as a line does, preamble and gap too, where it comes " +
-    "to the victim; through a server, peers and flood share that link, and what the switch " +
-    "dropped is taken to be of the flood.",
+    "to the host of the rivals' server; with us to the index's host, which no packet of ours " +
+    "passes. Latency is measured without TCP, and TCP without pings. The attack is counted as a " +
+    "line does, preamble and gap too, where it comes to the victim; through a server, peers and " +
+    "flood share that link, and what the switch dropped is taken to be of the flood.",
 ];
 
 const publishedText = ({ scheme, attackMbps }: FloodLine): [string, string] => {

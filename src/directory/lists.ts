@@ -18,20 +18,14 @@ import {
   type RevocationList,
   standingOf,
 } from "../members/revocation-list.ts";
-import { isNewer, NO_STANDING, type Standing } from "../wire/digests.ts";
+import { isNewer, NO_STANDING } from "../wire/digests.ts";
 import {
-  encodeIndexPiece,
-  INDEX_PIECE_BYTES,
+  type IndexWhole,
   PIECE_OF,
+  pieceOf,
   type Standings,
   type WantPiece,
 } from "../wire/index-messages.ts";
-
-/** Something that is passed on in pieces. */
-export interface Whole {
-  readonly standing: Standing;
-  readonly bytes: Uint8Array;
-}
 
 export class Lists {
   #definition: Definition;
@@ -79,7 +73,7 @@ export class Lists {
   }
 
   /** What PIECE_OF names; null: we have none. */
-  whole(what: number): Whole | null {
+  whole(what: number): IndexWhole | null {
     const { list, definition } = this.standings;
     if (what === PIECE_OF.definition)
       return { standing: definition, bytes: this.#definition.bytes };
@@ -87,14 +81,8 @@ export class Lists {
   }
 
   /** A PIECE of what is wanted; null: there is no such piece. */
-  piece({ what, offset }: WantPiece): Uint8Array | null {
-    const whole = this.whole(what);
-    if (whole === null || offset >= whole.bytes.length || offset % INDEX_PIECE_BYTES !== 0) {
-      return null;
-    }
-    const bytes = whole.bytes.subarray(offset, offset + INDEX_PIECE_BYTES);
-    const { standing } = whole;
-    return encodeIndexPiece({ what, standing, total: whole.bytes.length, offset, bytes });
+  piece(want: WantPiece): Uint8Array | null {
+    return pieceOf(want, this.whole(want.what));
   }
 
   /** Takes what is newer and signed. A clause: it is not; null: it holds now. Copies. */

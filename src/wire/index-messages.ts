@@ -270,6 +270,25 @@ export const encodeIndexPiece = (piece: IndexPiece): Uint8Array => {
   return message;
 };
 
+/** Something that is passed on in pieces. Borrowed. */
+export interface IndexWhole {
+  readonly standing: Standing;
+  readonly bytes: Uint8Array;
+}
+
+/** The PIECE that answers a WANT_PIECE; null: there is none at that offset, or there is no whole. */
+export const pieceOf = (
+  { what, offset }: WantPiece,
+  whole: IndexWhole | null,
+): Uint8Array | null => {
+  if (whole === null || offset >= whole.bytes.length || offset % INDEX_PIECE_BYTES !== 0) {
+    return null;
+  }
+  const { standing } = whole;
+  const bytes = whole.bytes.subarray(offset, offset + INDEX_PIECE_BYTES);
+  return encodeIndexPiece({ what, standing, total: whole.bytes.length, offset, bytes });
+};
+
 /** Pieces are whole: INDEX_PIECE_BYTES each, but for the last. */
 export const decodeIndexPiece = (message: Uint8Array): IndexPiece | null => {
   if (message.length <= PIECE_HEAD_BYTES || message[1]! > PIECE_OF.definition) return null;

@@ -4,7 +4,6 @@
  *
  * It verifies nothing, as the worst of index nodes: members have to.
  */
-import { pieceOf } from "../../src/control/network/index-pieces.ts";
 import { idOfRecord } from "../../src/control/network/statement.ts";
 import type { IndexPlace } from "../../src/control/network/world.ts";
 import { type Caller, Callers } from "../../src/directory/callers.ts";
@@ -27,6 +26,7 @@ import {
   encodeWantPiece,
   MESSAGE,
   PIECE_OF,
+  pieceOf,
   type Report,
   type Standings,
 } from "../../src/wire/index-messages.ts";
@@ -252,7 +252,8 @@ export class VirtualIndex implements Resident {
         return this.#forward(caller, message);
       case MESSAGE.wantPiece: {
         const want = decodeWantPiece(message);
-        const piece = want && pieceOf(want, standingOf(this.#list), this.#list.bytes);
+        const piece =
+          want && pieceOf(want, { standing: standingOf(this.#list), bytes: this.#list.bytes });
         if (piece !== null) this.#say(caller, piece);
         return piece !== null;
       }

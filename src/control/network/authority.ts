@@ -19,6 +19,7 @@ import { decodeList, type RevocationList, standingOf } from "../../members/revoc
 import { openSecret } from "../../members/secret.ts";
 import { isNewer, type Root, type Standing } from "../../wire/digests.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
+import { type IndexWhole, PIECE_OF } from "../../wire/index-messages.ts";
 import { decodeAck, decodePiece, decodeSecret, encodeAck } from "../../wire/network-frames.ts";
 import type { CountName } from "./counts.ts";
 import type { FrameRefusal } from "./gossip.ts";
@@ -90,6 +91,15 @@ export class Authority {
   get defined(): Standing {
     const { sequence } = this.#definition;
     return { chain: newestAuthority(this.#definition), sequence };
+  }
+
+  /** What PIECE_OF names, as others get it in pieces; null: there is none. Borrows. */
+  whole(what: number): IndexWhole | null {
+    if (what === PIECE_OF.definition) {
+      return { standing: this.defined, bytes: this.#definition.bytes };
+    }
+    const { list } = this.revocations;
+    return list && { standing: standingOf(list), bytes: list.bytes };
   }
 
   /** At the start: what file and disk hold. Nothing is written, and nobody is told. */

@@ -1,6 +1,6 @@
 /**
  * index-pieces — a list of revocations, or a definition, in pieces: fetched from an index node that
- * has a newer one, and given to one that has an older one.
+ * has a newer one.
  *
  *     WANT_PIECE 0 ──▶ PIECE: how long it is ──▶ the rest, a few at a time ──▶ whole ──▶ authority
  *
@@ -12,12 +12,10 @@ import { LIST_BYTES_MAX } from "../../members/revocation-list.ts";
 import type { Standing } from "../../wire/digests.ts";
 import { isNewer } from "../../wire/digests.ts";
 import {
-  encodeIndexPiece,
   encodeWantPiece,
   INDEX_PIECE_BYTES,
   type IndexPiece,
   PIECE_OF,
-  type WantPiece,
 } from "../../wire/index-messages.ts";
 
 /** Tuning: pieces that are asked for at a time. */
@@ -125,14 +123,3 @@ export class Pull {
     return null;
   }
 }
-
-/** A piece of ours for one who wants it; null: there is none at that offset. */
-export const pieceOf = (
-  { what, offset }: WantPiece,
-  standing: Standing,
-  whole: Uint8Array,
-): Uint8Array | null => {
-  if (offset >= whole.length || offset % INDEX_PIECE_BYTES !== 0) return null;
-  const bytes = whole.subarray(offset, offset + INDEX_PIECE_BYTES);
-  return encodeIndexPiece({ what, standing, total: whole.length, offset, bytes });
-};

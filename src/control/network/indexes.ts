@@ -29,6 +29,7 @@ import {
   MESSAGE,
   type Passed,
   PIECE_OF,
+  pieceOf,
   type Standings,
 } from "../../wire/index-messages.ts";
 import type { Pair } from "../../wire/intro.ts";
@@ -36,7 +37,6 @@ import { Bucket, type Rate } from "../strangers/limiter.ts";
 import type { CountName } from "./counts.ts";
 import type { Directory } from "./directory.ts";
 import { IndexNode, type IndexNodeOptions } from "./index-node.ts";
-import { pieceOf } from "./index-pieces.ts";
 import type { Parts } from "./parts.ts";
 import { NOBODY } from "./refusals.ts";
 import { idOfRecord } from "./statement.ts";
@@ -51,7 +51,6 @@ const SHOWN: Rate = { perSecond: 50, burst: 200 };
 const PIECES: Rate = { perSecond: 100, burst: 100 };
 /** Tuning: names of index nodes are asked for again so often, while one is silent. */
 const NAMES_MS = 15_000;
-const NOTHING = new Uint8Array(0);
 
 export interface IndexesOptions {
   readonly parts: Parts;
@@ -368,13 +367,9 @@ export class Indexes {
 
   /** A piece of ours, for one that has an older one. */
   #give(node: IndexNode, message: Uint8Array): CountName | null {
-    const { authority } = this.#options.parts;
     const want = decodeWantPiece(message);
     if (want === null) return "indexInvalid";
-    const isList = want.what === PIECE_OF.revocations;
-    const standing = isList ? authority.revocations.standing : authority.defined;
-    const whole = isList ? authority.revocations.list?.bytes : authority.definition.bytes;
-    const piece = pieceOf(want, standing, whole ?? NOTHING);
+    const piece = pieceOf(want, this.#options.parts.authority.whole(want.what));
     if (piece !== null) node.say(piece);
     return null;
   }

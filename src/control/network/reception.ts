@@ -8,17 +8,9 @@
  */
 import { Callers, type CallersOptions } from "../../directory/callers.ts";
 import { knockProved, makeCard } from "../../directory/card.ts";
-import { standingOf } from "../../members/revocation-list.ts";
 import { type ChannelKind, KNOCK, PROOF, PURPOSE } from "../../wire/channel.ts";
 import { field } from "../../wire/handshake.ts";
-import {
-  decodeJoin,
-  decodeWantPiece,
-  encodeIndexPiece,
-  INDEX_PIECE_BYTES,
-  MESSAGE,
-  PIECE_OF,
-} from "../../wire/index-messages.ts";
+import { decodeJoin, decodeWantPiece, MESSAGE, pieceOf } from "../../wire/index-messages.ts";
 import { INDEX_TYPE } from "../../wire/intro.ts";
 import { Bucket, Limiter, type Rate } from "../strangers/limiter.ts";
 import { BUDGETS } from "../strangers/load.ts";
@@ -113,19 +105,7 @@ export class Reception {
   #answer(plain: Uint8Array): Uint8Array | null {
     const want = plain[0] === MESSAGE.wantPiece ? decodeWantPiece(plain) : null;
     if (want === null) return null;
-    const { authority } = this.#options.parts;
-    const { list } = authority.revocations;
-    const { what, offset } = want;
-    const whole =
-      what === PIECE_OF.definition
-        ? { bytes: authority.definition.bytes, standing: authority.defined }
-        : list && { bytes: list.bytes, standing: standingOf(list) };
-    if (whole === null || offset >= whole.bytes.length || offset % INDEX_PIECE_BYTES !== 0) {
-      return null;
-    }
-    const bytes = whole.bytes.subarray(offset, offset + INDEX_PIECE_BYTES);
-    const { standing } = whole;
-    return encodeIndexPiece({ what, standing, total: whole.bytes.length, offset, bytes });
+    return pieceOf(want, this.#options.parts.authority.whole(want.what));
   }
 
   /** Is it for a callee at all? */

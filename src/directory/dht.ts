@@ -14,12 +14,11 @@
  * round trips, and the cache for these has no timer, which dht-rpc would leave running.
  */
 import DHT from "dht-rpc";
-import { decodePair, type Pair } from "../wire/intro.ts";
+import { decodePair, encodePair, type Pair } from "../wire/intro.ts";
 import type { Count } from "./counts.ts";
 import { COMMAND, Gate } from "./gate.ts";
 import { Lookup } from "./lookup.ts";
 import { type Name, nameAt, placeOf } from "./names.ts";
-import { pairBytes } from "./pairs.ts";
 import type { Records } from "./records.ts";
 import { Sockets, type Transport } from "./sockets.ts";
 import { type DiscoveryStore, type OnFound, REPLICAS, type Timer } from "./store.ts";
@@ -223,7 +222,7 @@ export class DhtStore implements DiscoveryStore {
     if (isStorer) records.put(pair, null);
     const targets = records.checker.targets(checked.value.certificate);
     const some = this.#storers.size <= REPLICAS ? targets.slice(0, 1) : targets;
-    const value = pairBytes(pair);
+    const value = encodePair(pair);
     const taken = new Set<Name>();
     for (const { target } of some) {
       const dht = await this.#begin();

@@ -19,7 +19,7 @@ import type { Definition } from "../members/definition.ts";
 import { decodeRecord, type RecordView, recordSigned } from "../members/record.ts";
 import { type RevocationList, revocationProblem } from "../members/revocation-list.ts";
 import { shortHash } from "../members/sign.ts";
-import { encodePair, type Pair } from "../wire/intro.ts";
+import type { Pair } from "../wire/intro.ts";
 import type { DirectoryCount } from "./counts.ts";
 import { TARGET_KIND, type Target, targetsOf } from "./targets.ts";
 
@@ -74,10 +74,6 @@ export const notTaken = (reason: DirectoryCount, why: string): NotTaken => ({
   reason,
   why,
 });
-
-/** A pair's bytes, and nothing behind them. */
-export const pairBytes = (pair: Pair): Uint8Array =>
-  encodePair(pair, 4 + pair.certificate.length + pair.record.length);
 
 /** What decides which of two that are found for a target is the one. */
 export interface Rank {

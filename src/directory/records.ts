@@ -13,10 +13,10 @@
 import { sameBytes } from "../members/bytes.ts";
 import { CERTIFICATE_FLAG, validity } from "../members/certificate.ts";
 import { memberId } from "../members/member-id.ts";
-import { decodePair, type Pair } from "../wire/intro.ts";
+import { decodePair, encodePair, type Pair, pairLength } from "../wire/intro.ts";
 import type { Count } from "./counts.ts";
 import type { Rank, Verified } from "./pairs.ts";
-import { type NotTaken, notTaken, outranks, type PairChecker, pairBytes } from "./pairs.ts";
+import { type NotTaken, notTaken, outranks, type PairChecker } from "./pairs.ts";
 
 /** Tuning: members of a network (control/network/members.ts has the same bound). */
 export const ENTRIES_MAX = 65_536;
@@ -150,9 +150,7 @@ export class Records {
     if (sequence < held.sequence) {
       return notTaken("recordOld", "a record that is older than the one here");
     }
-    const same =
-      held.bytes.length === 4 + pair.certificate.length + pair.record.length &&
-      sameBytes(held.bytes, pairBytes(pair));
+    const same = held.bytes.length === pairLength(pair) && sameBytes(held.bytes, encodePair(pair));
     if (!same) return notTaken("pairInvalid", "a record: it has the number of another");
     if (target !== null && !held.targets.includes(textOf(target))) {
       return notTaken("targetWrong", "its certificate does not give it that target");
@@ -166,7 +164,7 @@ export class Records {
       key,
       id: memberId(certificate.nodeKey),
       mayStore: (certificate.flags & CERTIFICATE_FLAG.relay) !== 0,
-      bytes: pairBytes({ certificate: certificate.bytes, record: view.bytes }),
+      bytes: encodePair({ certificate: certificate.bytes, record: view.bytes }),
       sequence: view.sequence,
       expiresS: view.expiresS,
       notBeforeS: certificate.notBeforeS,

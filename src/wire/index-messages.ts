@@ -30,7 +30,7 @@
  * throws. What stands behind a fixed layout is not read: a later version may add to it. Pure.
  */
 import type { Standing } from "./digests.ts";
-import { decodePair, encodePair, type Pair } from "./intro.ts";
+import { decodePair, encodePair, type Pair, pairLength } from "./intro.ts";
 import { getU64, isSafe, setU64, viewOf } from "./u64.ts";
 
 // biome-ignore format: a table
@@ -93,13 +93,13 @@ export interface Report {
 }
 
 export const encodeReport = ({ others, sequence, standings, pair }: Report): Uint8Array => {
-  const pairBytes = pair === null ? 0 : 4 + pair.certificate.length + pair.record.length;
+  const pairBytes = pair === null ? 0 : pairLength(pair);
   const message = new Uint8Array(REPORT_BYTES + pairBytes);
   message[0] = MESSAGE.report;
   message[1] = (others ? SHOW_OTHERS : 0) | (pair === null ? 0 : WITH_PAIR);
   setU64(viewOf(message), 2, sequence);
   putStandings(message, 10, standings);
-  if (pair !== null) message.set(encodePair(pair, pairBytes), REPORT_BYTES);
+  if (pair !== null) message.set(encodePair(pair), REPORT_BYTES);
   return message;
 };
 
@@ -169,9 +169,9 @@ export const decodeNotify = (message: Uint8Array): Standings | null => takeStand
 
 /** A SHOW, or a SHOWN. */
 export const encodeShow = (kind: number, pair: Pair): Uint8Array => {
-  const message = new Uint8Array(5 + pair.certificate.length + pair.record.length);
+  const message = new Uint8Array(1 + pairLength(pair));
   message[0] = kind;
-  message.set(encodePair(pair, message.length - 1), 1);
+  message.set(encodePair(pair), 1);
   return message;
 };
 
@@ -205,11 +205,11 @@ export interface FoundAnswer {
 }
 
 export const encodeFound = ({ question, pair }: FoundAnswer): Uint8Array => {
-  const pairBytes = pair === null ? 0 : 4 + pair.certificate.length + pair.record.length;
+  const pairBytes = pair === null ? 0 : pairLength(pair);
   const message = new Uint8Array(5 + pairBytes);
   message[0] = MESSAGE.found;
   viewOf(message).setUint32(1, question, true);
-  if (pair !== null) message.set(encodePair(pair, pairBytes), 5);
+  if (pair !== null) message.set(encodePair(pair), 5);
   return message;
 };
 

@@ -138,11 +138,16 @@ export const makeChallenge = (epoch: number, ticket: Uint8Array, name: Uint8Arra
   return datagram;
 };
 
+/** Bytes of a pair, and nothing behind it. */
+export const pairLength = ({ certificate, record }: Pair): number =>
+  4 + certificate.length + record.length;
+
 /**
- * {u16 length, certificate, u16 length, record}, then zero bytes.
+ * {u16 length, certificate, u16 length, record}, then zero bytes if `bytes` is more.
  * Errors: RangeError when one is empty or longer than it may be.
  */
-export const encodePair = ({ certificate, record }: Pair, bytes: number): Uint8Array => {
+export const encodePair = (pair: Pair, bytes = pairLength(pair)): Uint8Array => {
+  const { certificate, record } = pair;
   if (!isPair(certificate.length, record.length)) {
     throw new RangeError(`no pair of ${certificate.length} and ${record.length} bytes`);
   }

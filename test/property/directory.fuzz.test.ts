@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { COMMAND, Gate, MESSAGE_BYTES_MAX } from "../../src/directory/gate.ts";
-import { PairChecker, pairBytes } from "../../src/directory/pairs.ts";
+import { PairChecker } from "../../src/directory/pairs.ts";
 import { Records } from "../../src/directory/records.ts";
 import { decodeRecords, encodeRecords } from "../../src/directory/records-file.ts";
 import { addressTarget, nodeTarget, prefixTarget } from "../../src/directory/targets.ts";
 import { sameBytes } from "../../src/members/bytes.ts";
 import type { Certificate } from "../../src/members/certificate.ts";
-import { decodePair } from "../../src/wire/intro.ts";
+import { decodePair, encodePair } from "../../src/wire/intro.ts";
 import { counter, FleetLaw, pairOf } from "../simulation/directory-fleet.ts";
 import {
   addressOf,
@@ -145,7 +145,7 @@ const look = (records: Records, kept: readonly Kept[]): void => {
 };
 
 const PAIR = pairOf(identityOf(1));
-const BYTES = pairBytes(PAIR);
+const BYTES = encodePair(PAIR);
 
 test("a damaged pair is not stored, and nothing throws", () => {
   const { records } = storer(() => 0);
@@ -154,7 +154,7 @@ test("a damaged pair is not stored, and nothing throws", () => {
       const bytes = mutate(BYTES, all);
       const pair = decodePair(bytes);
       if (pair === null) return;
-      const isSame = sameBytes(pairBytes(pair), BYTES);
+      const isSame = sameBytes(encodePair(pair), BYTES);
       const before = records.size;
       assert.equal(records.put(pair, null).ok, isSame);
       assert.ok(isSame || records.size === before);
@@ -164,7 +164,7 @@ test("a damaged pair is not stored, and nothing throws", () => {
 });
 
 test("a damaged file of records is none, and nothing throws", () => {
-  const file = encodeRecords(NETWORK_ID, [BYTES, pairBytes(pairOf(identityOf(2)))]);
+  const file = encodeRecords(NETWORK_ID, [BYTES, encodePair(pairOf(identityOf(2)))]);
   fc.assert(
     fc.property(changes(file.length), (all) => {
       const bytes = mutate(file, all);

@@ -2,14 +2,15 @@
  * directory-gate — dht-rpc on our transport, and the gate before its parser: the contract with a
  * pinned package whose option `udx` is not documented, and what a stranger's message can do.
  */
+
 import assert from "node:assert/strict";
 import { readdirSync, readlinkSync } from "node:fs";
 import { after, test } from "node:test";
 import { COMMAND, Gate, MESSAGE_BYTES_MAX } from "../../src/directory/gate.ts";
 import { type Name, nameOf } from "../../src/directory/names.ts";
-import { pairBytes } from "../../src/directory/pairs.ts";
 import type { Transport } from "../../src/directory/sockets.ts";
 import { nodeTarget } from "../../src/directory/targets.ts";
+import { encodePair } from "../../src/wire/intro.ts";
 import { until } from "../lab/until.ts";
 import {
   Air,
@@ -150,7 +151,7 @@ test("in a channel: what is not on the list gets nothing, what is gets one datag
   for (let command = 0; command < 256; command++) {
     for (const internal of [true, false]) {
       for (const target of [undefined, targetOf(2)]) {
-        for (const value of [undefined, new Uint8Array(6), pairBytes(pairOf(identityOf(2)))]) {
+        for (const value of [undefined, new Uint8Array(6), encodePair(pairOf(identityOf(2)))]) {
           const parts = { internal, ...(target && { target }), ...(value && { value }) };
           said.length = 0;
           transport.onMessage(caller, request(command, parts));
@@ -227,7 +228,7 @@ test("damaged bytes: nothing throws, nothing is answered twice, and it still ser
   const seed = 14;
   const random = new Random(seed, 1);
   const { node, caller, said, transport } = await alone();
-  const pair = pairBytes(pairOf(identityOf(2)));
+  const pair = encodePair(pairOf(identityOf(2)));
   const seeds = [
     request(0, { internal: true, id: targetOf(3) }),
     request(2, { internal: true, target: targetOf(3) }),

@@ -1,13 +1,12 @@
 /** directory-liars — storers that withhold, keep old records, and give others' and forged ones. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { pairBytes } from "../../src/directory/pairs.ts";
 import type { RecordsOptions } from "../../src/directory/records.ts";
 import { type Found, type PutOutcome, Records } from "../../src/directory/records.ts";
 import { nodeTarget } from "../../src/directory/targets.ts";
 import { sameBytes } from "../../src/members/bytes.ts";
 import { decodeRecord } from "../../src/members/record.ts";
-import type { Pair } from "../../src/wire/intro.ts";
+import { encodePair, type Pair } from "../../src/wire/intro.ts";
 import { until } from "../lab/until.ts";
 import {
   Air,
@@ -29,7 +28,7 @@ const NEW = pairOf(identityOf(OWNER), { atMs: 60_000 });
 const rankOf = (pair: Pair): Found => {
   const read = decodeRecord(pair.record);
   if (!read.ok) throw new Error(read.why);
-  return { bytes: pairBytes(pair), sequence: read.value.sequence, notBeforeS: 0 };
+  return { bytes: encodePair(pair), sequence: read.value.sequence, notBeforeS: 0 };
 };
 
 /** Says yes to all that it is given, and gives what it likes. */

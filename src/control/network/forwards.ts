@@ -96,10 +96,7 @@ export class Forwards {
     one.dueMs = nowMs + AGAIN_MS;
     const pair = own();
     if (pair === null) return;
-    const pairBytes = 4 + pair.certificate.length + pair.record.length;
-    const body = new Uint8Array(1 + pairBytes);
-    body[0] = CALL_ME;
-    body.set(encodePair(pair, pairBytes), 1);
+    const body = Buffer.concat([Uint8Array.of(CALL_ME), encodePair(pair)]);
     count("forwardsSent", say(encodePassed(MESSAGE.forward, { id, body })));
   }
 

@@ -4,7 +4,7 @@
  * Source: RFC 7693 (BLAKE2b).
  */
 import sodium from "sodium-native";
-import type { SourceHash } from "../control/strangers/limiter.ts";
+import { type SourceHash, sourceHashOf } from "../control/strangers/limiter.ts";
 import type { Mac } from "../noise/mac.ts";
 
 const MAC_BYTES = 16;
@@ -17,16 +17,5 @@ export const mac: Mac = (key, data) => {
 };
 
 /** Nobody outside can make sources meet in a limiter's table. Units: `key` of 32 random bytes. */
-export const makeSourceHash = (key: Uint8Array): SourceHash => {
-  const words = new Uint32Array(3);
-  const bytes = new Uint8Array(words.buffer);
-  const out = new Uint8Array(MAC_BYTES);
-  const outWords = new Uint32Array(out.buffer);
-  return (family, high, low) => {
-    words[0] = family;
-    words[1] = high;
-    words[2] = low;
-    sodium.crypto_generichash(out, bytes, key);
-    return outWords[0]!;
-  };
-};
+export const makeSourceHash = (key: Uint8Array): SourceHash =>
+  sourceHashOf((out, source) => sodium.crypto_generichash(out, source, key));

@@ -5,6 +5,7 @@
  * Source: security.md 22 and 38. Times are boot-clock milliseconds.
  */
 import { Bucket, Limiter, type SourceHash } from "../control/strangers/limiter.ts";
+import { hostPrefix, someHolds } from "../members/fields.ts";
 import type { Cidr } from "../wire/cidr.ts";
 import { sockaddrHost } from "../wire/sockaddr.ts";
 
@@ -16,15 +17,6 @@ const SOURCES = 32_768;
 const ON_LINK = { perSecond: 20, burst: 60 };
 /** Tuning: our addresses are looked at again so often. */
 const LINKS_MS = 30_000;
-
-const holds = ({ bytes, prefixLength }: Cidr, host: Uint8Array): boolean => {
-  if (bytes.length !== host.length) return false;
-  for (let bit = 0; bit < prefixLength; bit += 8) {
-    const mask = 0xff00 >> Math.min(8, prefixLength - bit);
-    if (((bytes[bit >> 3]! ^ host[bit >> 3]!) & mask & 0xff) !== 0) return false;
-  }
-  return true;
-};
 
 export class Knocks {
   readonly #sources: Limiter;
@@ -45,7 +37,7 @@ export class Knocks {
       this.#known = this.#links();
       this.#knownMs = nowMs;
     }
-    const host = sockaddrHost(to);
-    return !this.#known.some((link) => holds(link, host)) || this.#onLink.take(nowMs);
+    const host = hostPrefix(sockaddrHost(to));
+    return !someHolds(this.#known, host) || this.#onLink.take(nowMs);
   }
 }

@@ -12,7 +12,7 @@
  * Source: security.md 22, 25 and 38. Times are boot-clock milliseconds. Thread: control.
  */
 import type { Mac } from "../../noise/mac.ts";
-import { Bucket, Limiter, type Rate, type SourceHash } from "../strangers/limiter.ts";
+import { Bucket, Limiter, type Rate, type SourceHash, sourceHashOf } from "../strangers/limiter.ts";
 import { BUDGETS } from "../strangers/load.ts";
 
 export interface StrangeRates {
@@ -54,15 +54,8 @@ export const STRANGE_RATES: StrangeRates = {
 const SOURCE_ENTRIES = 2_048;
 
 /** A source's place in the limiter's table, which nobody outside can predict. */
-export const sourceHash = (mac: Mac, key: Uint8Array): SourceHash => {
-  const words = new Uint32Array(3);
-  const bytes = new Uint8Array(words.buffer);
-  return (family, high, low) => {
-    words.set([family, high, low]);
-    const out = mac(key, bytes);
-    return ((out[0]! << 24) | (out[1]! << 16) | (out[2]! << 8) | out[3]!) >>> 0;
-  };
-};
+export const sourceHash = (mac: Mac, key: Uint8Array): SourceHash =>
+  sourceHashOf((out, source) => out.set(mac(key, source)));
 
 /** Why a datagram with a good tag gets no answer, or is not opened. */
 export type StrangeVerdict =

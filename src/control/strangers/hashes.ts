@@ -1,7 +1,7 @@
 /** hashes — the addon's keyed BLAKE2s, as handshakes and the limiter want it. */
 import { addon } from "../../io/native/addon.ts";
 import type { Mac } from "../../noise/mac.ts";
-import type { SourceHash } from "./limiter.ts";
+import { type SourceHash, sourceHashOf } from "./limiter.ts";
 
 /** BLAKE2s with a key, 16 bytes. */
 export const mac: Mac = (key, data) => {
@@ -11,14 +11,5 @@ export const mac: Mac = (key, data) => {
 };
 
 /** Nobody outside can make sources meet in the limiter's table. */
-export const makeSourceHash = (key: Uint8Array): SourceHash => {
-  const words = new Uint32Array(3);
-  const bytes = new Uint8Array(words.buffer);
-  const out = new Uint8Array(16);
-  const outWords = new Uint32Array(out.buffer);
-  return (family, high, low) => {
-    words.set([family, high, low]);
-    addon.blake2sMac(out, key, bytes);
-    return outWords[0]!;
-  };
-};
+export const makeSourceHash = (key: Uint8Array): SourceHash =>
+  sourceHashOf((out, source) => addon.blake2sMac(out, key, source));

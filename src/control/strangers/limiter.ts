@@ -46,6 +46,21 @@ export const SOURCE_PROBES = 8;
 /** 32 bits that nobody outside can predict, from two words and a family. */
 export type SourceHash = (family: number, high: number, low: number) => number;
 
+/** Made of a keyed hash of 12 bytes, of which `hash` writes the first 4 or more into `out`. */
+export const sourceHashOf = (hash: (out: Uint8Array, source: Uint8Array) => void): SourceHash => {
+  const words = new Uint32Array(3);
+  const bytes = new Uint8Array(words.buffer);
+  const out = new Uint8Array(16);
+  const outWords = new Uint32Array(out.buffer);
+  return (family, high, low) => {
+    words[0] = family;
+    words[1] = high;
+    words[2] = low;
+    hash(out, bytes);
+    return outWords[0]!;
+  };
+};
+
 /** Buckets by IPv4 address or IPv6 /64, in a table of fixed size. Thread: control. */
 export class Limiter {
   readonly #hash: SourceHash;

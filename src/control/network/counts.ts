@@ -19,10 +19,6 @@ export const NETWORK_COUNTS = {
   keyConflict:      "Certificates of two nodes with one handshake key: both are refused.",
   addressConflict:  "Addresses that two certificates hold: the newer of the authority's has it.",
   routeRefused:     "Prefixes that a member announces and its certificate, the network's ranges or accept_routes do not hold.",
-  channelInvalid:   "Datagrams of types 10 and 14 that are no channel's, or of a version that is not known here.",
-  channelUnexpected: "Datagrams of channels that nobody has with us: late ones, and forged ones.",
-  channelRate:      "Answers to calls that came faster than they are looked into.",
-  channelForged:    "Datagrams of our channels that did not authenticate, or came twice.",
   indexOther:       "Index nodes that are another than the one that the configuration, or first contact, names.",
   indexInvalid:     "Messages of index nodes that are not as their kind has to be.",
   indexRate:        "Messages of index nodes that came faster than they are looked into.",
@@ -64,5 +60,8 @@ export const NETWORK_COUNTS = {
   clonesSeen:       "Records under our own key that another process issued.",
   clockHeld:        "Jumps of the system's clock that were held back.",
 } as const satisfies Readonly<Record<string, string>>;
+
+/** What is refused of channels, datagram by datagram: each is a drop (memory/layout.ts). */
+export type ChannelCount = "channelInvalid" | "channelUnexpected" | "channelRate" | "channelForged";
 
 export type CountName = keyof typeof NETWORK_COUNTS;

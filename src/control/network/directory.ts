@@ -5,18 +5,16 @@
  *     own record ──▶ put ──▶ storers: index nodes that answer, members that store
  *     seeker ──▶ get ──▶ verified ──▶ intake, as of a stranger
  *
- * What a member that stores keeps for others is here too. The engine comes from the world: dht-rpc,
- * or nothing. Thread: control.
+ * The engine comes from the world: dht-rpc, or nothing. Thread: control.
  */
 import type { DirectoryCount } from "../../directory/counts.ts";
 import { type Name, nameOf } from "../../directory/names.ts";
 import { PairChecker } from "../../directory/pairs.ts";
 import { Records } from "../../directory/records.ts";
 import type { Transport } from "../../directory/sockets.ts";
-import type { DiscoveryStore } from "../../directory/store.ts";
 import type { Pair } from "../../wire/intro.ts";
 import type { Parts } from "./parts.ts";
-import type { NetworkWorld } from "./world.ts";
+import type { DirectoryEngine, NetworkWorld } from "./world.ts";
 
 /** Tuning: what has changed is published when it has been so for a while. */
 const PUT_MS = 2_000;
@@ -35,8 +33,7 @@ export interface DirectoryOptions {
 export class Directory {
   readonly #options: DirectoryOptions;
   readonly #transport: Transport;
-  readonly #store: (DiscoveryStore & { setStorers(names: Iterable<Name>): void }) | null;
-  readonly records: Records;
+  readonly #store: DirectoryEngine | null;
   #storers = 0;
   #stopped = false;
   dueMs = NEVER;
@@ -50,12 +47,12 @@ export class Directory {
       list: () => parts.authority.revocations.list,
       clock: parts.clock,
     });
-    this.records = new Records({ checker, count });
+    const records = new Records({ checker, count });
     this.#transport = { send, onMessage: () => undefined };
     const name = nameOf(parts.certificate.nodeKey);
     this.#store =
       world.openDirectory?.({
-        ...{ name, count, records: this.records, transport: this.#transport, isStorer: false },
+        ...{ name, count, records, transport: this.#transport, isStorer: false },
         onFound: (_, pair) => this.#later(pair),
       }) ?? null;
   }

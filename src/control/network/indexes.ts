@@ -246,13 +246,13 @@ export class Indexes {
    */
   datagram(kind: ChannelKind, datagram: Uint8Array, from: Uint8Array, nowMs: number): boolean {
     if (kind === "knock" || kind === "open") return false;
-    const { parts } = this.#options;
+    const { world } = this.#options;
     for (const node of this.#nodes) {
       const callee = node.taker(kind, datagram, from);
       if (callee === undefined) continue;
       const isAnswer = kind === "card" || kind === "opened";
-      if (isAnswer && !this.#answers.take(nowMs)) parts.count("channelRate", 1);
-      else if (!callee.datagram(kind, datagram, nowMs)) parts.count("channelForged", 1);
+      if (isAnswer && !this.#answers.take(nowMs)) world.count("channelRate", 1);
+      else if (!callee.datagram(kind, datagram, nowMs)) world.count("channelForged", 1);
       return true;
     }
     return false;

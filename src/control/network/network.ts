@@ -23,7 +23,7 @@ import { Link } from "./links.ts";
 import type { NetworkOptions } from "./options.ts";
 import { Parts } from "./parts.ts";
 import { type Publication, Publications } from "./publication.ts";
-import { type Callees, Rendezvous } from "./rendezvous.ts";
+import { Rendezvous } from "./rendezvous.ts";
 import { Report } from "./report.ts";
 import { Strangers } from "./strangers.ts";
 import { Talk } from "./talk.ts";
@@ -47,12 +47,7 @@ export class Network {
   #begun = false;
   #stopped = false;
 
-  /** `callees`: makes us one of others, a member that stores or enrols. */
-  constructor(
-    options: NetworkOptions,
-    world: NetworkWorld,
-    callees: (parts: Parts) => Callees | null = () => null,
-  ) {
+  constructor(options: NetworkOptions, world: NetworkWorld) {
     this.#world = world;
     this.parts = new Parts(options, world, {
       wakeBy: (dueMs) => this.#wakeBy(dueMs),
@@ -105,7 +100,7 @@ export class Network {
       parts: this.parts,
       world,
       handshakeKey: options.handshakeKey,
-      callees: callees(this.parts) ?? this.certification.office,
+      callees: this.certification.office,
       tokens: () => this.certification.office?.tokens() ?? null,
       onJoin: (message) => this.certification.office?.waiting(message) ?? null,
       call: (slot) => this.#call(slot),

@@ -133,12 +133,12 @@ export class Rendezvous {
 
   /** A datagram of type 10 or 14 that is no CHALLENGE. Borrows: all three. */
   datagram(bytes: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): void {
-    const { callees, parts } = this.#options;
+    const { callees, world } = this.#options;
     const kind = channelKind(bytes);
-    if (kind === null) parts.count("channelInvalid", 1);
+    if (kind === null) world.count("channelInvalid", 1);
     else if (this.indexes.datagram(kind, bytes, from, nowMs)) return;
     else if (callees !== null) callees.datagram(kind, bytes, from, local, nowMs);
-    else parts.count("channelUnexpected", 1);
+    else world.count("channelUnexpected", 1);
   }
 
   /** A message 1 goes to a member with whom there is no session. */

@@ -20,7 +20,7 @@ import type { Say } from "../../log.ts";
 import type { Mac } from "../../noise/mac.ts";
 import type { PeerChange } from "../../schema/change.ts";
 import type { BeaconCount } from "./beacon.ts";
-import type { CountName } from "./counts.ts";
+import type { ChannelCount, CountName } from "./counts.ts";
 import type { IntroCount } from "./intro.ts";
 
 /** A peer of control's that the network admitted; compared by identity. */
@@ -135,7 +135,14 @@ export interface NetworkWorld {
   readonly port: () => number;
   readonly store: Store;
   readonly count: (
-    what: CountName | IntroCount | BeaconCount | CallerCount | ServiceCount | DirectoryCount,
+    what:
+      | CountName
+      | ChannelCount
+      | IntroCount
+      | BeaconCount
+      | CallerCount
+      | ServiceCount
+      | DirectoryCount,
     amount: number,
   ) => void;
   readonly say: Say;

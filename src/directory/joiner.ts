@@ -24,12 +24,12 @@ import {
   decodeIndexPiece,
   encodeJoin,
   encodeWantPiece,
-  INDEX_PIECE_BYTES,
   type IndexPiece,
   MESSAGE,
   PIECE_OF,
 } from "../wire/index-messages.ts";
 import { INDEX_TYPE } from "../wire/intro.ts";
+import { Assembly } from "./assembly.ts";
 import { Callee } from "./callee.ts";
 import type { KeyPair } from "./opening.ts";
 
@@ -75,38 +75,29 @@ export type JoinState =
 
 /** Pieces of one thing, of one callee. */
 class Whole {
-  #standing = "";
-  #bytes: Uint8Array | null = null;
-  readonly #missing = new Set<number>();
+  #assembly: Assembly | null = null;
 
-  take({ standing, total, offset, bytes }: IndexPiece): void {
-    if (total === 0 || total > WHOLE_BYTES_MAX || offset + bytes.length > total) return;
-    const text = `${standing.chain} ${standing.sequence} ${total}`;
-    if (this.#bytes === null || text !== this.#standing) {
-      // A newer one, while it came.
-      this.#standing = text;
-      this.#bytes = new Uint8Array(total);
-      this.#missing.clear();
-      for (let at = 0; at < total; at += INDEX_PIECE_BYTES) this.#missing.add(at);
-    }
-    this.#bytes.set(bytes, offset);
-    this.#missing.delete(offset);
+  take(piece: IndexPiece): void {
+    if (piece.total > WHOLE_BYTES_MAX) return;
+    // A newer one, while it came.
+    if (this.#assembly === null || !this.#assembly.isOf(piece))
+      this.#assembly = new Assembly(piece);
+    this.#assembly.put(piece);
   }
 
   /** Offsets to ask for. */
   get wanted(): number[] {
-    return this.#bytes === null ? [0] : [...this.#missing].slice(0, ASKED_MAX);
+    return this.#assembly?.first(ASKED_MAX) ?? [0];
   }
 
   /** Null: not all of it is here. */
   get bytes(): Uint8Array | null {
-    return this.#missing.size === 0 ? this.#bytes : null;
+    return this.#assembly?.isWhole ? this.#assembly.bytes : null;
   }
 
   /** It was not what it should be. */
   clear(): void {
-    this.#bytes = null;
-    this.#missing.clear();
+    this.#assembly = null;
   }
 }
 

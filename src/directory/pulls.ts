@@ -16,6 +16,7 @@ import {
   type IndexPiece,
   PIECE_OF,
 } from "../wire/index-messages.ts";
+import { Assembly } from "./assembly.ts";
 import type { Guest } from "./guests.ts";
 
 /** Tuning: of one network, each of another caller. */
@@ -35,12 +36,9 @@ interface Pull {
   readonly guest: Guest;
   readonly beganMs: number;
   askedMs: number;
-  /** Known by the first piece. */
-  standing: Standing | null;
-  bytes: Uint8Array;
-  /** Pieces that did not come yet, by number. */
-  missing: Set<number>;
-  /** The first that was not asked for yet. */
+  /** Known by the first piece; null: none came. */
+  assembly: Assembly | null;
+  /** Offset of the first piece that was not asked for yet. */
   next: number;
 }
 
@@ -74,8 +72,7 @@ export class Pulls {
     if (this.#pulls.size >= PULLS_MAX || this.#pulls.has(guest)) return;
     if (nowMs < guest.distrustedToMs) return;
     const pull: Pull = {
-      ...{ what, guest, beganMs: nowMs, askedMs: nowMs, standing: null },
-      ...{ bytes: new Uint8Array(0), missing: new Set([0]), next: 1 },
+      ...{ what, guest, beganMs: nowMs, askedMs: nowMs, assembly: null, next: 0 },
     };
     this.#pulls.set(guest, pull);
     this.#ask(pull, nowMs);
@@ -84,16 +81,11 @@ export class Pulls {
   /** The first of those that are missing, once more. */
   #ask(pull: Pull, nowMs: number): void {
     pull.askedMs = nowMs;
-    let asked = 0;
-    for (const number of pull.missing) {
-      if (asked++ >= AHEAD) break;
-      this.#want(pull, number, nowMs);
-    }
+    for (const offset of pull.assembly?.first(AHEAD) ?? [0]) this.#want(pull, offset, nowMs);
   }
 
-  #want(pull: Pull, number: number, nowMs: number): void {
-    const offset = number * INDEX_PIECE_BYTES;
-    pull.next = Math.max(pull.next, number + 1);
+  #want(pull: Pull, offset: number, nowMs: number): void {
+    pull.next = Math.max(pull.next, offset + INDEX_PIECE_BYTES);
     this.#options.say(pull.guest, encodeWantPiece({ what: pull.what, offset }), nowMs);
   }
 
@@ -101,43 +93,36 @@ export class Pulls {
   piece(guest: Guest, piece: IndexPiece, nowMs: number): boolean {
     const pull = this.#pulls.get(guest);
     if (pull === undefined || pull.what !== piece.what) return false;
-    if (pull.standing === null && !this.#begin(pull, piece)) {
+    if (pull.assembly === null && !this.#begin(pull, piece)) {
       this.#end(pull, nowMs);
       return true;
     }
-    const { standing, bytes, missing } = pull;
-    const same =
-      piece.total === bytes.length &&
-      piece.standing.chain === standing!.chain &&
-      piece.standing.sequence === standing!.sequence;
+    const assembly = pull.assembly!;
     // Something newer came there meanwhile: from the beginning, within the same time.
-    if (!same) {
-      Object.assign(pull, { standing: null, missing: new Set([0]), next: 1 });
+    if (!assembly.isOf(piece)) {
+      Object.assign(pull, { assembly: null, next: INDEX_PIECE_BYTES });
       if (piece.offset === 0) return this.piece(guest, piece, nowMs);
       return true;
     }
-    if (!missing.delete(piece.offset / INDEX_PIECE_BYTES)) return true;
-    bytes.set(piece.bytes, piece.offset);
+    if (!assembly.put(piece)) return true;
     pull.askedMs = nowMs;
     const ahead = piece.offset === 0 ? AHEAD : 1;
-    const pieces = Math.ceil(bytes.length / INDEX_PIECE_BYTES);
-    for (let i = 0; i < ahead && pull.next < pieces; i++) this.#want(pull, pull.next, nowMs);
-    if (missing.size === 0) this.#whole(pull, nowMs);
+    const total = assembly.bytes.length;
+    for (let i = 0; i < ahead && pull.next < total; i++) this.#want(pull, pull.next, nowMs);
+    if (assembly.isWhole) this.#whole(pull, assembly.bytes, nowMs);
     return true;
   }
 
-  #begin(pull: Pull, { what, standing, total }: IndexPiece): boolean {
+  #begin(pull: Pull, piece: IndexPiece): boolean {
+    const { what, standing, total } = piece;
     if (total > longest(what) || !isNewer(standing, this.#options.held(what))) return false;
-    pull.standing = standing;
-    pull.bytes = new Uint8Array(total);
-    const pieces = Math.ceil(total / INDEX_PIECE_BYTES);
-    pull.missing = new Set(Array.from({ length: pieces }, (_, i) => i));
+    pull.assembly = new Assembly(piece);
     return true;
   }
 
-  #whole(pull: Pull, nowMs: number): void {
+  #whole(pull: Pull, bytes: Uint8Array, nowMs: number): void {
     this.#pulls.delete(pull.guest);
-    const good = this.#options.take(pull.what, pull.bytes, nowMs);
+    const good = this.#options.take(pull.what, bytes, nowMs);
     if (!good) pull.guest.distrustedToMs = nowMs + DISTRUST_MS;
   }
 

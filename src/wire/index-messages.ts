@@ -276,7 +276,7 @@ export interface IndexWhole {
   readonly bytes: Uint8Array;
 }
 
-/** The PIECE that answers a WANT_PIECE; null: there is none at that offset, or there is no whole. */
+/** The PIECE that answers a WANT_PIECE; null: there is no whole, or none at that offset. */
 export const pieceOf = (
   { what, offset }: WantPiece,
   whole: IndexWhole | null,

@@ -7,9 +7,9 @@
  * Whoever never comes to an end, or whose whole is no authority's, is asked for nothing for a
  * while. One thing at a time of one index node. Pure.
  */
+import { Assembly } from "../../directory/assembly.ts";
 import { DEFINITION_BYTES_MAX } from "../../members/definition.ts";
 import { LIST_BYTES_MAX } from "../../members/revocation-list.ts";
-import type { Standing } from "../../wire/digests.ts";
 import { isNewer } from "../../wire/digests.ts";
 import {
   encodeWantPiece,
@@ -34,20 +34,13 @@ const BYTES_MAX: Readonly<Record<number, number>> = {
   [PIECE_OF.definition]: DEFINITION_BYTES_MAX,
 };
 
-interface Whole {
-  readonly standing: Standing;
-  readonly bytes: Uint8Array;
-  /** Offsets that did not come, in order. */
-  readonly missing: Set<number>;
-}
-
 /** Thread: control. */
 export class Pull {
   /** Sends a message of the channel; what is lost is asked for again. */
   readonly #say: (message: Uint8Array) => void;
   /** PIECE_OF; -1: nothing is fetched. */
   #what = -1;
-  #whole: Whole | null = null;
+  #whole: Assembly | null = null;
   #beganMs = 0;
   #tries = 0;
   #distrustedMs = Number.NEGATIVE_INFINITY;
@@ -69,7 +62,7 @@ export class Pull {
 
   #ask(nowMs: number): void {
     this.dueMs = nowMs + AGAIN_MS;
-    const offsets = this.#whole === null ? [0] : [...this.#whole.missing].slice(0, ASKED_MAX);
+    const offsets = this.#whole?.first(ASKED_MAX) ?? [0];
     for (const offset of offsets) this.#say(encodeWantPiece({ what: this.#what, offset }));
   }
 
@@ -95,30 +88,24 @@ export class Pull {
 
   /** A piece came. The whole, when it was the last one; null: more are missing, or it fits none. */
   take(piece: IndexPiece, nowMs: number): Uint8Array | null {
-    const { what, standing, total, offset, bytes } = piece;
+    const { what, standing, total, offset } = piece;
     if (what !== this.#what || total > BYTES_MAX[what]!) return null;
     if (this.#whole === null || isNewer(standing, this.#whole.standing)) {
-      const count = Math.ceil(total / INDEX_PIECE_BYTES);
-      const missing = new Set(Array.from({ length: count }, (_, i) => i * INDEX_PIECE_BYTES));
-      this.#whole = { standing, bytes: new Uint8Array(total), missing };
+      this.#whole = new Assembly(piece);
     }
     const whole = this.#whole;
-    const fits = !isNewer(whole.standing, standing) && whole.bytes.length === total;
-    if (!fits || !whole.missing.delete(offset)) return null;
-    whole.bytes.set(bytes, offset);
+    if (!whole.isOf(piece) || !whole.put(piece)) return null;
     this.#tries = 0;
-    if (whole.missing.size === 0) {
+    if (whole.isWhole) {
       this.end();
       return whole.bytes;
     }
     // The first one says how long it is; then each that comes has the next one asked for.
-    const count = whole.bytes.length / INDEX_PIECE_BYTES;
     if (offset === 0) this.#ask(nowMs);
     else {
       this.dueMs = nowMs + AGAIN_MS;
       const next = offset + ASKED_MAX * INDEX_PIECE_BYTES;
-      const isAhead = next < count * INDEX_PIECE_BYTES && whole.missing.has(next);
-      if (isAhead) this.#say(encodeWantPiece({ what, offset: next }));
+      if (whole.lacks(next)) this.#say(encodeWantPiece({ what, offset: next }));
     }
     return null;
   }

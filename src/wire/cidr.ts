@@ -75,16 +75,26 @@ export const maskCidr = (cidr: Cidr): Cidr => {
   return { version: cidr.version, bytes, prefixLength: cidr.prefixLength };
 };
 
-/** Start and length of the longest run of zero words; the first one where several are as long. */
-const longestZeros = (words: readonly number[]): { at: number; length: number } => {
-  let best = { at: 0, length: 0 };
-  let at = 0;
-  for (let i = 0; i <= words.length; i++) {
-    if (i < words.length && words[i] === 0) continue;
-    if (i - at > best.length) best = { at, length: i - at };
+/** Lists have 262,144 of them: no array is made. */
+const formatIpv6 = (bytes: Uint8Array): string => {
+  // The longest run of two or more zero words; the first one where several are as long.
+  let [from, to] = [8, 8];
+  for (let i = 0, at = 0; i <= 8; i++) {
+    if (i < 8 && (bytes[2 * i]! | bytes[2 * i + 1]!) === 0) continue;
+    if (i - at > Math.max(1, to - from)) [from, to] = [at, i];
     at = i + 1;
   }
-  return best;
+  let text = "";
+  for (let i = 0; i < 8; i++) {
+    if (i === from) {
+      text += "::";
+      i = to - 1;
+      continue;
+    }
+    if (i > 0 && i !== to) text += ":";
+    text += ((bytes[2 * i]! << 8) | bytes[2 * i + 1]!).toString(16);
+  }
+  return text;
 };
 
 /**
@@ -96,11 +106,7 @@ export const formatAddress = (bytes: Uint8Array): string => {
   if (bytes.length === 4) return bytes.join(".");
   if (bytes.length !== 16)
     throw new RangeError(`an address has 4 or 16 bytes, not ${bytes.length}`);
-  const words = Array.from({ length: 8 }, (_, i) => (bytes[2 * i]! << 8) | bytes[2 * i + 1]!);
-  const zeros = longestZeros(words);
-  const text = (some: readonly number[]): string => some.map((word) => word.toString(16)).join(":");
-  if (zeros.length < 2) return text(words);
-  return `${text(words.slice(0, zeros.at))}::${text(words.slice(zeros.at + zeros.length))}`;
+  return formatIpv6(bytes);
 };
 
 /** "10.0.0.0/8", "fd00::/64". Thread: any.   Errors: RangeError when `bytes` is no address. */

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Field } from "../../test/lab/field.ts";
 import { DATA_TYPE, type Tunnel } from "../../test/lab/floods.ts";
 import type { Host, Program } from "../../test/lab/lab.ts";
-import { type Rival, versionOf } from "./rival.ts";
+import { GIVES_WAY, type Rival, versionOf } from "./rival.ts";
 
 const SUPERNODE_PORT = 7_654;
 const EDGE_PORT = 50_001;
@@ -31,7 +31,8 @@ const start = async (field: Field, direct: boolean): Promise<Tunnel> => {
     await field.must(a, ["ip", "route", "add", "unreachable", b.under4]);
     await field.must(b, ["ip", "route", "add", "unreachable", a.under4]);
   }
-  const supernode = field.start(s, ["supernode", "-l", String(SUPERNODE_PORT)]);
+  const place = ["-l", String(SUPERNODE_PORT)];
+  const supernode = field.start(s, [...(direct ? GIVES_WAY : []), "supernode", ...place]);
   await sleep(REGISTER_MS / 5);
   const edges = [runEdge(field, a), runEdge(field, b)];
   await sleep(REGISTER_MS);

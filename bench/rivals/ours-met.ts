@@ -12,7 +12,7 @@ import { LabError } from "../../test/lab/lab.ts";
 import { firstPing } from "../../test/lab/measure.ts";
 import { INDEX_PORT, LabNetwork } from "../../test/lab/network.ts";
 import { type OursOptions, oursScheme } from "../scenario/schemes.ts";
-import type { Rival } from "./rival.ts";
+import { GIVES_WAY, type Rival } from "./rival.ts";
 
 export const oursMet = (options: OursOptions): Rival => {
   const { id, title, family, cipher, node, version } = oursScheme(options);
@@ -25,7 +25,7 @@ export const oursMet = (options: OursOptions): Rival => {
       const { a, b, s, folder } = field;
       const network = await LabNetwork.make(field);
       const settings = { index: [`${s.under4}:${INDEX_PORT}`], cipher };
-      const index = await network.startIndex(s, options.node.path);
+      const index = await network.startIndex(s, options.node.path, GIVES_WAY);
       const files = [await network.enroll(a, settings), await network.enroll(b, settings)] as const;
       const engines = await Promise.all([
         runCli(field, a, files[0], [], options.node.path),

@@ -22,10 +22,10 @@ import { consumeOpened, createOpen, type KeyPair, type Opening, wipeOpening } fr
 
 /** Tuning: what is not answered is sent again: often at first, then ever more rarely. */
 const SOON_MS = 200;
-const SOON_TIMES = 25;
+const SOON_TIMES = 75;
 const LATER_MS = 1_000;
 const LATEST_MS = 60_000;
-/** Tuning: an OPEN that is not answered so often begins with a KNOCK again. */
+/** Tuning: an OPEN that is not answered so often has a KNOCK beside it: its ticket may be old. */
 const OPENS_MAX = 10;
 /** Tuning: a channel's keys are used so long. */
 const LIFE_MS = 3_600_000;
@@ -122,9 +122,8 @@ export class Callee {
   tick(nowMs: number): void {
     if (nowMs < this.dueMs) return;
     if (!this.#calling) this.#begin();
-    if (this.#card !== null && this.#opens >= OPENS_MAX) this.#forgetCard();
-    if (this.#card === null) this.#knock();
-    else this.#open();
+    if (this.#card !== null) this.#open();
+    if (this.#card === null || this.#opens > OPENS_MAX) this.#knock();
     this.#tries++;
     this.dueMs = nowMs + this.#waitMs();
   }
@@ -197,7 +196,7 @@ export class Callee {
   }
 
   #carded(datagram: Uint8Array, nowMs: number): boolean {
-    if (this.#card !== null) return true;
+    if (this.#card !== null && this.#opens <= OPENS_MAX) return true;
     const keys = readCard(datagram, this.#options.networkId);
     if (keys === null) return false;
     if (this.#pinned !== null && !equal(this.#pinned, keys.nodeKey)) {
@@ -206,6 +205,7 @@ export class Callee {
     }
     const ticket = field(datagram, CARD.ticket).slice();
     const [nodeKey, handshakeKey] = [keys.nodeKey.slice(), keys.handshakeKey.slice()];
+    this.#forgetCard();
     this.#card = { ticket, nodeKey, handshakeKey };
     this.#tries = 0;
     this.dueMs = nowMs;

@@ -82,10 +82,15 @@ export class LabNetwork {
   }
 
   /** Starts an index node on a host, and waits until it is up. Errors: LabError. */
-  async startIndex(host: Host, node = process.execPath): Promise<Program> {
+  async startIndex(
+    host: Host,
+    node = process.execPath,
+    before: readonly string[] = [],
+  ): Promise<Program> {
     const listen = ["--listen", `${host.under4}:${INDEX_PORT}`];
     const files = ["--network", this.file, "--data", this.#file(`${host.name}.index`)];
-    const program = this.#lab.start(host, cliWords(["index", ...listen, ...files], node));
+    const words = cliWords(["index", ...listen, ...files], node);
+    const program = this.#lab.start(host, [...before, ...words]);
     await program.says(" is up", UP_MS);
     return program;
   }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import sodium from "sodium-native";
+import { TICKET_AGE_MS } from "../../src/control/strangers/tickets.ts";
 import { Callee } from "../../src/directory/callee.ts";
 import { type CallerCount, Callers } from "../../src/directory/callers.ts";
 import { makeCard } from "../../src/directory/card.ts";
@@ -10,6 +11,7 @@ import { networkIdOf, signingPair } from "../../src/members/sign.ts";
 import { publicKeyOf } from "../../src/noise/transcript.ts";
 import { channelKind, PROOF, PURPOSE } from "../../src/wire/channel.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
+import { Chance } from "../lab/chance.ts";
 
 const random = (bytes: number): Uint8Array => new Uint8Array(randomBytes(bytes));
 const pair = () => {
@@ -24,6 +26,9 @@ const mac = (key: Uint8Array, data: Uint8Array): Uint8Array => {
 const CALLER = makeSockaddr(Uint8Array.of(192, 0, 2, 1), 51_820);
 const CALLEE = makeSockaddr(Uint8Array.of(192, 0, 2, 2), 4_740);
 const RATE = { perSecond: 1_000, burst: 1_000 };
+
+/** One in so many KNOCKs and OPENs, where a flood takes the places of the others. */
+const ARRIVES = 10;
 
 /** `lose`: is this one lost? */
 const world = (lose: (kind: string) => boolean = () => false) => {
@@ -119,6 +124,33 @@ test("what is lost is sent again: KNOCK, CARD, OPEN and OPENED", () => {
     assert.equal(callee.state, "open", lost);
     assert.deepEqual(heard, ["open 1", "opened 14 1"], lost);
   }
+});
+
+test("a ticket that does not hold any more is replaced while its OPEN is sent again", () => {
+  let flooded = true;
+  const { callee, run, heard, now } = world((kind) => flooded && kind === "open");
+  callee.call(now());
+  run(TICKET_AGE_MS * 3);
+  assert.equal(callee.state, "opening");
+  flooded = false;
+  run(70_000);
+  assert.equal(callee.state, "open");
+  assert.deepEqual(heard, ["open 1", "opened 14 1"]);
+});
+
+test("at a callee that is flooded each one that arrives counts", () => {
+  const times: number[] = [];
+  for (let seed = 1; seed <= 100; seed++) {
+    const chance = new Chance(seed);
+    const toCallee = (kind: string): boolean => kind === "knock" || kind === "open";
+    const { callee, run, now } = world((kind) => toCallee(kind) && !chance.once(ARRIVES));
+    const beganMs = now();
+    callee.call(beganMs);
+    while (callee.state !== "open" && now() < beganMs + 60_000) run(10);
+    times.push(now() - beganMs);
+  }
+  times.sort((one, two) => one - two);
+  assert.ok(times[95]! < 10_000, `${times}`);
 });
 
 test("no answer is longer than what it answers, before the channel is open", () => {

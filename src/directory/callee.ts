@@ -20,9 +20,13 @@ import { type CardKeys, type KnockProof, makeKnock, readCard } from "./card.ts";
 import { Channel } from "./channel.ts";
 import { consumeOpened, createOpen, type KeyPair, type Opening, wipeOpening } from "./opening.ts";
 
-/** Tuning: what is not answered is sent again: often at first, then ever more rarely. */
-const SOON_MS = 200;
-const SOON_TIMES = 75;
+/**
+ * Tuning: what is not answered is sent again: often at first, then ever more rarely. A KNOCK costs
+ * a callee less than an OPEN, of which many at once may come to one that has just begun.
+ */
+const KNOCK_MS = 100;
+const OPEN_MS = 200;
+const SOON_TIMES = 100;
 const LATER_MS = 1_000;
 const LATEST_MS = 60_000;
 /** Tuning: an OPEN that is not answered so often has a KNOCK beside it: its ticket may be old. */
@@ -30,7 +34,7 @@ const OPENS_MAX = 10;
 /** Tuning: a channel's keys are used so long. */
 const LIFE_MS = 3_600_000;
 /** Tuning: a CARD answers one of the last KNOCKs. */
-const NAMES_MAX = 8;
+const NAMES_MAX = 16;
 const KEY_BYTES = 32;
 const NONCE_BYTES = 16;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -131,7 +135,8 @@ export class Callee {
   /** With a tenth of chance, so that many callers do not knock in step. */
   #waitMs(): number {
     const over = this.#tries - SOON_TIMES;
-    const waitMs = over <= 0 ? SOON_MS : Math.min(LATEST_MS, LATER_MS * 1.3 ** over);
+    const soonMs = this.#card === null ? KNOCK_MS : OPEN_MS;
+    const waitMs = over <= 0 ? soonMs : Math.min(LATEST_MS, LATER_MS * 1.3 ** over);
     return waitMs * (0.95 + 0.1 * this.#options.random());
   }
 

@@ -16,13 +16,13 @@ const AF_INET6 = 10;
 /** From 4 or 16 address bytes. An IPv4-mapped address becomes IPv4 (security.md 27). */
 export const makeSockaddr = (address: Uint8Array, port: number, scope = 0): Uint8Array => {
   const out = new Uint8Array(SOCKADDR_BYTES);
-  const view = new DataView(out.buffer);
   const mapped = address.length === 16 && isMapped(address);
   const bytes = mapped ? address.subarray(12) : address;
-  view.setUint16(0, bytes.length === 4 ? AF_INET : AF_INET6, true);
-  view.setUint16(2, port, false);
+  out[0] = bytes.length === 4 ? AF_INET : AF_INET6;
+  out[2] = port >> 8;
+  out[3] = port & 0xff;
   out.set(bytes, bytes.length === 4 ? 4 : 8);
-  if (bytes.length === 16) view.setUint32(24, scope, true);
+  if (bytes.length === 16 && scope !== 0) new DataView(out.buffer).setUint32(24, scope, true);
   return out;
 };
 

@@ -17,8 +17,10 @@ export interface FrameTally {
   /** Times that one could not be sent yet. */
   readonly waited: number;
   readonly taken: number;
-  /** With another content than was sent, or not in the order of sending. */
+  /** With another content than was sent, or for the second time. */
   readonly wrong: number;
+  /** Behind one that was sent later: a peer's socket, session or thread has changed. */
+  readonly late: number;
   /** Of all that came, from control to control. */
   readonly latencyMs: { readonly median: number; readonly p99: number; readonly most: number };
 }

@@ -49,7 +49,9 @@ class Load {
   #waited = 0;
   #taken = 0;
   #wrong = 0;
+  #late = 0;
   #next = 0;
+  readonly #came = new Set<number>();
 
   constructor(options: FramesOptions, say: (peer: Peer) => boolean) {
     this.#options = options;
@@ -67,8 +69,10 @@ class Load {
     const sequence = from.getUint32(8, true);
     const rest = bytes.subarray(BODY_LEAST);
     const isWhole = bytes.length === plan.bytes && rest.every((byte) => byte === (sequence & 255));
-    if (!isWhole || sequence < this.#next) this.#wrong++;
-    this.#next = sequence + 1;
+    if (!isWhole || this.#came.has(sequence)) this.#wrong++;
+    else if (sequence < this.#next) this.#late++;
+    this.#came.add(sequence);
+    this.#next = Math.max(this.#next, sequence + 1);
     this.#taken++;
     this.#latencies.push(addon.bootMs() - from.getFloat64(0, true));
   }
@@ -102,6 +106,7 @@ class Load {
       waited: this.#waited,
       taken: this.#taken,
       wrong: this.#wrong,
+      late: this.#late,
       latencyMs: { median: at(0.5), p99: at(0.99), most: at(1) },
     };
     process.stdout.write(`${TALLY}${JSON.stringify(tally)}\n`);

@@ -194,7 +194,8 @@ test("with a rule for our firewall mark, the halves are routes like others", { s
 /**
  * On b, between its engine and a: passes datagrams on, both ways, until it is told to send the next
  * one of its engine's through the tunnel, from b's inner address to a's port. Then it passes on
- * what carries that one, which is longer, and no more, so that nothing moves a's peer back.
+ * what carries that one, which is longer, and no more, so that nothing moves a's peer back. A probe
+ * of the path MTU has no room inside another datagram.
  */
 const RELAY = `
 const { createSocket } = require("node:dgram");
@@ -205,7 +206,8 @@ let engine = 0, tunnel = false, least = 0;
 near.on("message", (bytes, { port: of }) => {
   engine = of;
   if (bytes.length < least) return;
-  if (!tunnel || bytes[0] < 4 || bytes.length <= 32) return far.send(bytes, port, to);
+  const fits = bytes[0] >= 4 && bytes.length > 32 && bytes.length < 1000;
+  if (!tunnel || !fits) return far.send(bytes, port, to);
   [tunnel, least] = [false, bytes.length + 50];
   inner.send(bytes, port, inside, () => process.send("inside"));
 });

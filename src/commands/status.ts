@@ -57,6 +57,7 @@ const total = (peers: readonly PeerValue[], key: "rxBytes" | "txBytes"): string 
 const formatNetwork = (membership: NetworkStatus | null, screen: Screen): string[] => {
   if (membership === null) return [];
   const { name, self, members, sessions, neighbours, revoked, waiting, indexes } = membership;
+  const { stored } = membership.directory;
   const open = indexes.filter(({ state }) => state === "open").length;
   const facts = [
     `${self} of ${name}`,
@@ -64,6 +65,7 @@ const formatNetwork = (membership: NetworkStatus | null, screen: Screen): string
     `${formatAmount(sessions, "session")}, ${neighbours.length} kept up`,
     `${revoked} revoked`,
     ...(indexes.length === 0 ? [] : [`${open} of ${formatAmount(indexes.length, "index node")}`]),
+    ...(stored === null ? [] : [`${formatAmount(stored, "record")} stored`]),
   ];
   const { problems, strangers } = membership;
   const worries = [

@@ -1,6 +1,6 @@
 /**
- * directory-engine — dht-rpc for the network's room, loaded when there is a storer to talk to: a
- * host that has none does without its memory. Thread: control.
+ * directory-engine — dht-rpc for the network's room, loaded when there is a storer to talk to, or
+ * others talk to us: a host that has none does without its memory. Thread: control.
  */
 import type { DhtOptions, DhtStore } from "../directory/dht.ts";
 import type { Name } from "../directory/names.ts";
@@ -26,7 +26,7 @@ export const directoryEngine =
       get: async (target) => (await open()).get(target),
       setStorers: (names) => {
         storers = [...names];
-        if (store !== null || storers.length > 0)
+        if (store !== null || storers.length > 0 || options.isStorer)
           void open().then((one) => one.setStorers(storers));
       },
       stop: async () => (await store)?.stop(),

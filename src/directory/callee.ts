@@ -52,6 +52,8 @@ export interface CalleeOptions {
   readonly proof: () => KnockProof;
   /** What OPEN says; null: not yet. OPEN_PLAIN_BYTES at most. */
   readonly payload: () => Uint8Array | null;
+  /** A card came: is an OPEN to go? Absent: it is. */
+  readonly mayOpen?: () => boolean;
   readonly random: () => number;
   readonly randomBytes: (bytes: number) => Uint8Array;
   readonly send: (datagram: Uint8Array, to: Uint8Array) => boolean;
@@ -101,6 +103,16 @@ export class Callee {
     if (this.#channel !== null) return "open";
     if (!this.#calling) return "idle";
     return this.#opening === null ? "knocking" : "opening";
+  }
+
+  /** An OPEN is on its way, if only in place of an open channel, and may be answered still. */
+  get isOpening(): boolean {
+    return this.#opening !== null && this.#opens <= OPENS_MAX;
+  }
+
+  /** Another one opens in its place: it knocks again. */
+  giveWay(): void {
+    this.#forgetCard();
   }
 
   /** Attempts in a row that were not answered. */
@@ -202,6 +214,7 @@ export class Callee {
 
   #carded(datagram: Uint8Array, nowMs: number): boolean {
     if (this.#card !== null && this.#opens <= OPENS_MAX) return true;
+    if (this.#options.mayOpen?.() === false) return true;
     const keys = readCard(datagram, this.#options.networkId);
     if (keys === null) return false;
     if (this.#pinned !== null && !equal(this.#pinned, keys.nodeKey)) {

@@ -75,18 +75,21 @@ const valueAt = (bytes: Uint8Array, at: number, flags: number): number => {
   return next >= 0 && length > 0 && next + length === bytes.length ? length : -1;
 };
 
+/** Is an answer to it expected? Borrows. */
+export const isRequest = (bytes: Uint8Array): boolean => bytes[0] === REQUEST;
+
 /** Reads a message; null: dht-rpc writes no such one. Errors: never. */
 const read = (bytes: Uint8Array): Read | null => {
   if (bytes.length < HEAD_BYTES || bytes.length > MESSAGE_BYTES_MAX) return null;
   const flags = bytes[1]!;
-  const isRequest = bytes[0] === REQUEST;
-  if ((!isRequest && bytes[0] !== ANSWER) || flags >= FLAGS_END) return null;
+  const asks = isRequest(bytes);
+  if ((!asks && bytes[0] !== ANSWER) || flags >= FLAGS_END) return null;
   const number = bytes[2]! | (bytes[3]! << 8);
   let at = HEAD_BYTES;
   if ((flags & FLAG.id) !== 0) at += KEY_BYTES;
   if ((flags & FLAG.token) !== 0) at += KEY_BYTES;
   let command = 0;
-  if (isRequest) {
+  if (asks) {
     command = bytes[at++] ?? LONG;
     if ((flags & FLAG.target) !== 0) at += KEY_BYTES;
   } else {
@@ -98,7 +101,7 @@ const read = (bytes: Uint8Array): Read | null => {
     if ((flags & ANSWER_FLAG.error) !== 0 && (bytes[at++] ?? 0) === 0) return null;
   }
   const valueBytes = command < LONG ? valueAt(bytes, at, flags) : -1;
-  return valueBytes < 0 ? null : { isRequest, number, flags, command, valueBytes };
+  return valueBytes < 0 ? null : { isRequest: asks, number, flags, command, valueBytes };
 };
 
 /** Which parts a command has to have, and how long its value is; undefined: not on the list. */
@@ -197,7 +200,7 @@ export class Gate {
       this.#options.count("tooLong");
       return false;
     }
-    if (bytes[0] !== REQUEST) return true;
+    if (!isRequest(bytes)) return true;
     const isAsked = this.#options.mayAsk(name);
     if (isAsked) this.#asked.set(bytes[2]! | (bytes[3]! << 8), name);
     return isAsked;

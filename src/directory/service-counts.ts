@@ -27,6 +27,7 @@ export const SERVICE_COUNTS = {
   joinFull:           "Wishes to join for which there was no room.",
   joinsKept:          "Wishes to join that were kept.",
   joinAnswerUnknown:  "Answers to a wish to join that is not here, or that is another enroller's.",
+  directoryBusy:      "Messages of the directory that were not looked into, since callers together said too many.",
   directoryRefused:   "Messages of the directory that meant nothing, or to who serves none.",
 } as const satisfies Readonly<Record<string, string>>;
 

@@ -1,50 +1,42 @@
 /**
- * service — what a callee does in the channels of one network: index nodes, and members that store.
+ * service — what an index node does in the channels of one network, beside hosting guests.
  *
- *     OPEN, REPORT  certificate, record, handshake key that the channel proved ─▶ guest, OBSERVED
- *     SHOW          a newer record of the guest itself          ASK  ─▶ FOUND
+ *     OPEN, REPORT  guest, OBSERVED  hosting.ts                 ASK  ─▶ FOUND
  *     standings     newer there: fetched; newer here: NOTIFY, and PIECE when asked (spread.ts)
  *     FORWARD       to a guest of the same network              TOKENS, JOIN …  joining.ts
  *
  * Nobody is believed: what is stored or passed on is verified, what is refused is refused in
- * silence and counted by name, and everything has a bound. Whoever is revoked loses channel and
- * record at once. Pure: clock, randomness and sending come in. Times are boot-clock milliseconds.
+ * silence and counted by name, and everything has a bound. Pure: clock, randomness and sending come
+ * in. Times are boot-clock milliseconds.
  *
- * Source: docs/PROTOCOL.md, "Channels: types 10 and 14". Thread: control, or the index node's.
+ * Source: docs/PROTOCOL.md, "Channels: types 10 and 14". Thread: the index node's.
  */
-import { sameBytes } from "../members/bytes.ts";
-import { CERTIFICATE_FLAG, type Certificate } from "../members/certificate.ts";
-import { memberId } from "../members/member-id.ts";
-import { revocationProblem } from "../members/revocation-list.ts";
+import { CERTIFICATE_FLAG } from "../members/certificate.ts";
 import { DIRECTORY_TYPE, PURPOSE } from "../wire/channel.ts";
 import {
   decodeAsk,
   decodeJoin,
   decodePassed,
   decodeReport,
-  decodeShow,
   decodeTokens,
   encodeFound,
-  encodeObserved,
   encodePassed,
   encodeShow,
   MESSAGE,
   type Report,
 } from "../wire/index-messages.ts";
 import { decodePair, type Pair } from "../wire/intro.ts";
-import { sockaddrHost, sockaddrPort } from "../wire/sockaddr.ts";
 import type { Caller } from "./callers.ts";
 import type { DirectoryCount } from "./counts.ts";
 import { Forwards } from "./forwards.ts";
-import { flushGuests, type Guest, Guests } from "./guests.ts";
+import { flushGuests, type Guest } from "./guests.ts";
+import { Hosting } from "./hosting.ts";
 import { Joining } from "./joining.ts";
 import type { Lists } from "./lists.ts";
 import type { Records } from "./records.ts";
 import type { ServiceCount } from "./service-counts.ts";
 import { Spread } from "./spread.ts";
 
-/** Tuning: a caller reports again within this; a callee forgets it after four times as long. */
-const AGAIN_S = 60;
 /** Tuning: members that are shown for one REPORT. */
 const SHOWN_MAX = 8;
 /** Tuning: questions that are looked up at a time. */
@@ -78,28 +70,38 @@ type Handler = (guest: Guest, plain: Uint8Array, nowMs: number) => boolean;
 
 export class Service {
   readonly #options: ServiceOptions;
-  readonly guests = new Guests();
+  readonly #hosting: Hosting;
   readonly #spread: Spread;
   readonly #joining: Joining;
   readonly #forwards = new Forwards();
   /** Guests who are to be told something. */
   readonly #speaking = new Set<Guest>();
   readonly #handlers: ReadonlyMap<number, Handler>;
-  #looked: Iterator<Guest> | null = null;
   #lookedMs = Number.NEGATIVE_INFINITY;
   #asking = 0;
 
   constructor(options: ServiceOptions) {
     const { lists, count, onLists } = options;
     this.#options = options;
+    this.#hosting = new Hosting({
+      records: options.records,
+      list: () => lists.list,
+      standings: () => lists.standings,
+      onGuest: options.onGuest,
+      onLeave: (guest) => this.#leave(guest),
+      dismiss: (guest) => {
+        this.#joining.mailbox.strike(guest.id);
+        options.dismiss(guest.caller);
+      },
+      count,
+    });
     this.#spread = new Spread({
       lists,
       guests: this.guests,
       tell: (guest, message) => this.#tell(guest, message),
       answer: (guest, message, nowMs) => this.#answer(guest, message, nowMs),
       onTaken: (what) => {
-        this.#looked = null;
-        this.#cutRevoked();
+        this.#hosting.cutRevoked();
         onLists(what);
       },
       count,
@@ -114,7 +116,7 @@ export class Service {
     });
     this.#handlers = new Map<number, Handler>([
       [MESSAGE.report, (guest, plain, nowMs) => this.#report(guest, plain, nowMs)],
-      [MESSAGE.show, (guest, plain) => this.#show(guest, plain)],
+      [MESSAGE.show, (guest, plain) => this.#hosting.show(guest, plain)],
       [MESSAGE.ask, (guest, plain, nowMs) => this.#ask(guest, plain, nowMs)],
       [MESSAGE.wantPiece, (guest, plain, nowMs) => this.#spread.wantPiece(guest, plain, nowMs)],
       [MESSAGE.piece, (guest, plain, nowMs) => this.#spread.piece(guest, plain, nowMs)],
@@ -122,6 +124,10 @@ export class Service {
       [MESSAGE.tokens, (guest, plain, nowMs) => this.#tokens(guest, plain, nowMs)],
       [MESSAGE.joinAnswer, (guest, plain, nowMs) => this.#joinAnswer(guest, plain, nowMs)],
     ]);
+  }
+
+  get guests(): Hosting["guests"] {
+    return this.#hosting.guests;
   }
 
   get enrollers(): number {
@@ -141,24 +147,14 @@ export class Service {
     if (joins && payload[0] === MESSAGE.join) {
       const wish = decodeJoin(payload);
       if (wish !== null) {
-        return this.#joining.wish(caller, wish, nowMs) ? this.#observed(caller) : null;
+        return this.#joining.wish(caller, wish, nowMs) ? this.#hosting.observed(caller) : null;
       }
     }
-    const report = joins || payload[0] !== MESSAGE.report ? null : decodeReport(payload);
-    if (report === null || report.pair === null) {
-      this.#options.count("openInvalid");
-      return null;
-    }
-    const certificate = this.#believed(caller, report.pair);
-    if (certificate === null) return null;
-    const { generation } = this.#options.records.checker;
-    const before = this.guests.byId(memberId(certificate.nodeKey));
-    if (before !== undefined) this.#leave(before);
-    const guest = this.guests.add(caller, certificate, generation, report.standings);
-    if (guest.outbox.waits) this.#speaking.add(guest);
-    this.#options.onGuest(guest, true);
-    this.#heard(guest, report, nowMs);
-    return this.#observed(caller);
+    const came = this.#hosting.open(caller, payload);
+    if (came === null) return null;
+    if (came.guest.outbox.waits) this.#speaking.add(came.guest);
+    this.#heard(came.guest, came.report, nowMs);
+    return this.#hosting.observed(caller);
   }
 
   /** Callers' `message`. False: it means nothing. */
@@ -189,10 +185,7 @@ export class Service {
   /** Callers' `onGone`. */
   gone(caller: Caller): void {
     this.#joining.gone(caller);
-    const guest = this.guests.remove(caller);
-    if (guest === undefined) return;
-    this.#leave(guest);
-    this.#options.onGuest(guest, false);
+    this.#hosting.gone(caller);
   }
 
   #leave(guest: Guest): void {
@@ -214,35 +207,7 @@ export class Service {
   }
 
   // -------------------------------------------------------------------------------------------
-  // REPORT, SHOW
-
-  /** The certificate of a pair that is the caller's own, stored if it is newer; null: counted. */
-  #believed(caller: Caller, pair: Pair): Certificate | null {
-    const { records, count } = this.#options;
-    const checked = records.checker.check(pair, null);
-    if (!checked.ok) {
-      count(checked.reason);
-      return null;
-    }
-    const { certificate } = checked.value;
-    if (!sameBytes(certificate.handshakeKey, caller.key)) {
-      count("pairOfAnother");
-      return null;
-    }
-    records.keep(checked.value);
-    return certificate;
-  }
-
-  #observed(caller: Caller): Uint8Array {
-    const { lists, records } = this.#options;
-    return encodeObserved({
-      address: sockaddrHost(caller.sockaddr),
-      port: sockaddrPort(caller.sockaddr),
-      againS: AGAIN_S,
-      members: records.size,
-      standings: lists.standings,
-    });
-  }
+  // REPORT
 
   #heard(guest: Guest, { others, standings }: Report, nowMs: number): void {
     const { records, count } = this.#options;
@@ -264,26 +229,9 @@ export class Service {
   #report(guest: Guest, plain: Uint8Array, nowMs: number): boolean {
     const report = decodeReport(plain);
     if (report === null) return false;
-    if (report.pair !== null && !this.#renew(guest, report.pair)) return true;
+    if (report.pair !== null && !this.#hosting.renew(guest, report.pair)) return true;
     this.#heard(guest, report, nowMs);
-    return this.#answer(guest, this.#observed(guest.caller), nowMs);
-  }
-
-  #show(guest: Guest, plain: Uint8Array): boolean {
-    const pair = decodeShow(plain);
-    if (pair !== null) this.#renew(guest, pair);
-    return pair !== null;
-  }
-
-  #renew(guest: Guest, pair: Pair): boolean {
-    const certificate = this.#believed(guest.caller, pair);
-    if (certificate === null) return false;
-    if (!sameBytes(certificate.nodeKey, guest.certificate.nodeKey)) {
-      this.#options.count("pairOfAnother");
-      return false;
-    }
-    if (certificate.notBeforeS >= guest.certificate.notBeforeS) guest.certificate = certificate;
-    return true;
+    return this.#answer(guest, this.#hosting.observed(guest.caller), nowMs);
   }
 
   // -------------------------------------------------------------------------------------------
@@ -351,35 +299,6 @@ export class Service {
     return this.#spread.take(what, bytes);
   }
 
-  #cutRevoked(): void {
-    const { list } = this.#options.lists;
-    if (list === null) return;
-    for (const guest of [...this.guests.all()]) {
-      if (revocationProblem(list, guest.certificate) !== null) this.#cut(guest);
-    }
-  }
-
-  #cut(guest: Guest): void {
-    this.#joining.mailbox.strike(guest.id);
-    this.#options.count("callersCut");
-    this.#options.dismiss(guest.caller);
-  }
-
-  /** Some more guests and records: whose certificate has ended goes. */
-  #look(): void {
-    const { records } = this.#options;
-    for (let i = 0; i < LOOKED_AT_MAX; i++) {
-      this.#looked ??= this.guests.all()[Symbol.iterator]();
-      const { value, done } = this.#looked.next();
-      if (done) this.#looked = null;
-      if (done) break;
-      const { checker } = records;
-      if (checker.stillCounts(value.certificate.bytes, value.generation) === null) this.#cut(value);
-      else value.generation = checker.generation;
-    }
-    records.sweep(LOOKED_AT_MAX);
-  }
-
   // -------------------------------------------------------------------------------------------
   // Time
 
@@ -395,6 +314,6 @@ export class Service {
     flushGuests(this.#speaking, this.#options.say, nowMs);
     if (nowMs - this.#lookedMs < LOOK_MS) return;
     this.#lookedMs = nowMs;
-    this.#look();
+    this.#hosting.look(LOOKED_AT_MAX);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * storer — the directory at a callee: what dht-rpc says goes through the channels of guests, and
+ * storer — the directory at an index node: what dht-rpc says goes through channels of guests, and
  * those of them that store are the storers it knows. Pure but for dht-rpc.
  *
  *     Service ── directory(guest, bytes) ──▶ transport ──▶ dht.ts
@@ -14,8 +14,9 @@ import { decodePair, type Pair } from "../wire/intro.ts";
 import type { Caller } from "./callers.ts";
 import type { Count } from "./counts.ts";
 import { DhtStore } from "./dht.ts";
+import { GuestNames } from "./guest-names.ts";
 import type { Guest } from "./guests.ts";
-import { type Name, nameOf } from "./names.ts";
+import { nameOf } from "./names.ts";
 import type { Records } from "./records.ts";
 import type { Transport } from "./sockets.ts";
 import type { Timer } from "./store.ts";
@@ -32,8 +33,7 @@ export interface StorerOptions {
 
 export class Storer {
   readonly #options: StorerOptions;
-  /** Guests by name: the first of two that have one. */
-  readonly #guests = new Map<Name, Guest>();
+  readonly #names = new GuestNames();
   readonly #transport: Transport;
   readonly #dht: DhtStore;
 
@@ -42,7 +42,7 @@ export class Storer {
     this.#options = options;
     this.#transport = {
       send: (name, bytes) => {
-        const guest = this.#guests.get(name);
+        const guest = this.#names.byName(name);
         return guest !== undefined && say(guest.caller, bytes, DIRECTORY_TYPE);
       },
       onMessage: () => undefined,
@@ -58,12 +58,9 @@ export class Storer {
 
   /** A guest came, or is gone. */
   guest(guest: Guest, here: boolean): void {
-    const name = nameOf(guest.certificate.nodeKey);
-    const known = this.#guests.get(name);
-    if (here && (known === undefined || known.id === guest.id)) this.#guests.set(name, guest);
-    if (!here && known === guest) this.#guests.delete(name);
+    this.#names.guest(guest, here);
     if ((guest.certificate.flags & CERTIFICATE_FLAG.relay) === 0) return;
-    const storers = [...this.#guests].filter(
+    const storers = [...this.#names.all()].filter(
       ([, { certificate }]) => (certificate.flags & CERTIFICATE_FLAG.relay) !== 0,
     );
     this.#dht.setStorers(storers.map(([storer]) => storer));
@@ -71,8 +68,8 @@ export class Storer {
 
   /** Bytes of the directory from a guest. False: another guest has its name. */
   directory(guest: Guest, bytes: Uint8Array): boolean {
-    const name = nameOf(guest.certificate.nodeKey);
-    if (this.#guests.get(name) !== guest) return false;
+    const name = this.#names.nameOf(guest);
+    if (name === null) return false;
     this.#transport.onMessage(name, bytes);
     return true;
   }

@@ -35,6 +35,17 @@ export interface IndexFacts {
   readonly problem: string | null;
 }
 
+/** The distributed directory, as this member sees it. */
+export interface DirectoryFacts {
+  /** Others that store, as far as is known: index nodes that answer, and members. */
+  readonly storers: number;
+  /** Channels with members of these that are open now. */
+  readonly channels: number;
+  /** Members that have one with this host, and whose record it stores; null: it stores nothing. */
+  readonly guests: number | null;
+  readonly stored: number | null;
+}
+
 /** The network, as this member sees it. Units: seconds, unless a name says otherwise. */
 export interface NetworkStatus {
   readonly name: string;
@@ -48,6 +59,7 @@ export interface NetworkStatus {
   /** Names of those with whom one is kept up. */
   readonly neighbours: readonly string[];
   readonly indexes: readonly IndexFacts[];
+  readonly directory: DirectoryFacts;
   /** Where index nodes see this host, as it tells others. */
   readonly observed: readonly string[];
   /** Members for whom there was no place among the peers. */

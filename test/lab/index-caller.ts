@@ -1,6 +1,6 @@
 /**
- * index-caller — opens a channel with an index node over a real socket, as a member does; run as a
- * program on a lab's host, or used by a test.
+ * index-caller — opens a channel with an index node, or a member that stores, over a real socket,
+ * as a member does; run as a program on a lab's host, or used by a test.
  *
  *   node index-caller.js ADDRESS PORT FILE [MILLISECONDS]     FILE: JSON, `CallerFile`
  *
@@ -21,6 +21,8 @@ export interface CallerFile {
   readonly publicKey: string;
   /** What OPEN says. */
   readonly payload: string;
+  /** Tags the KNOCK, for a member that stores; absent: an index node asks for none. */
+  readonly proof?: { readonly low: number; readonly key: string };
 }
 
 const TICK_MS = 20;
@@ -43,7 +45,7 @@ export interface OpenChannel {
 export const openChannel = (
   address: string,
   port: number,
-  { networkId, privateKey, publicKey, payload }: CallerFile,
+  { networkId, privateKey, publicKey, payload, proof }: CallerFile,
   mostMs: number,
 ): Promise<OpenChannel | null> =>
   new Promise((resolve) => {
@@ -59,7 +61,10 @@ export const openChannel = (
     const callee = new Callee({
       ...{ networkId: bytesOf(networkId), sockaddr, nodeKey: null, purpose: PURPOSE.member },
       us: { privateKey: bytesOf(privateKey), publicKey: bytesOf(publicKey) },
-      proof: () => ({ proof: PROOF.none, low: 0, key: null }),
+      proof: () =>
+        proof === undefined
+          ? { proof: PROOF.none, low: 0, key: null }
+          : { proof: PROOF.secret, low: proof.low, key: bytesOf(proof.key) },
       payload: () => bytesOf(payload),
       random: Math.random,
       randomBytes: (bytes) => new Uint8Array(randomBytes(bytes)),

@@ -4,15 +4,19 @@
  *
  *   npm run simulate:directory -- --nodes 10,100,1000,2000 [--storers 0.1] [--loss 0.01] [--seed 1]
  *   npm run simulate:directory -- --twin --nodes 10000 [--json]
+ *   npm run simulate:directory -- --members --nodes 60 [--liars 2] [--storers 0.1] [--loss 0.02]
  *
  * All start within ten seconds and publish; 300 are looked for; all rest for ten minutes; the first
- * two storers die, and 100 are looked for. One way takes 5 to 45 ms. Exit code 1 when somebody is
- * not found who should be.
+ * two storers die, and 100 are looked for. One way takes 5 to 45 ms. `--members`: the whole of each
+ * member, with channels that are opened when they are needed, and nobody else to ask; 60 are looked
+ * for each time; one storer dies, and comes back with nothing. Exit code 1 when somebody is not
+ * found who should be.
  */
 import { parseArgs } from "node:util";
 import { LabError } from "../lab/lab.ts";
 import { runMain } from "../lab/main.ts";
-import { runMeasured } from "../simulation/directory-order.ts";
+import type { Looked, MembersOptions, MembersRun } from "../simulation/directory-members.ts";
+import { runMeasured, runMembers } from "../simulation/directory-order.ts";
 import type { Measured } from "../simulation/directory-run.ts";
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -76,7 +80,40 @@ const row = (run: Measured, isTwin: boolean): string[] => [
   `${run.cpuMsAPut.toFixed(1)}, ${run.cpuMsAGet.toFixed(1)} ms`,
 ];
 
+const MEMBERS_HEAD = [
+  ...["nodes", "storers, liars", "stored", "get", "found", "get, one dead", "found"],
+  ...["get, it is back", "found", "at rest: member, storer", "channels opened"],
+];
+
+const looked = ({ ms, found, asked }: Looked): string[] => [
+  `${spread(ms)} ms`,
+  `${found} of ${asked}`,
+];
+
+const membersRow = (run: MembersRun): string[] => [
+  String(run.nodes),
+  `${run.storers}, ${run.liars}`,
+  `${Math.min(...run.stored)} at least`,
+  ...[run.first, run.oneDead, run.oneBack].flatMap(looked),
+  rate(run.restBytes),
+  String(run.counts.storersOpened),
+];
+
 const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+
+/** Each as the real network's room. How many sizes failed. */
+const simulateMembers = async (orders: readonly MembersOptions[], isJson: boolean) => {
+  let failures = 0;
+  if (!isJson)
+    for (const cells of [MEMBERS_HEAD, MEMBERS_HEAD.map(() => "---")]) print(line(cells));
+  for (const order of orders) {
+    const run = await runMembers({ what: "members", ...order });
+    print(isJson ? JSON.stringify(run) : line(membersRow(run)));
+    const all = [run.first, run.oneDead, run.oneBack];
+    if (all.some(({ found, asked }) => found < FOUND_LEAST * asked)) failures++;
+  }
+  return failures;
+};
 
 const main = async (): Promise<number> => {
   const { values } = parseArgs({
@@ -86,6 +123,8 @@ const main = async (): Promise<number> => {
       loss: { type: "string", default: "0.01" },
       seed: { type: "string", default: "1" },
       twin: { type: "boolean", default: false },
+      members: { type: "boolean", default: false },
+      liars: { type: "string", default: "0" },
       json: { type: "boolean", default: false },
     },
   });
@@ -93,12 +132,18 @@ const main = async (): Promise<number> => {
   const share = number("storers", values.storers, 0, 1);
   const loss = number("loss", values.loss, 0, 0.5);
   const seed = whole("seed", values.seed, 0, Number.MAX_SAFE_INTEGER);
+  const liars = whole("liars", values.liars, 0, NODES_MAX);
+  const storersOf = (nodes: number): number =>
+    Math.min(nodes, Math.max(STORERS_LEAST, Math.round(share * nodes)));
+  if (values.members) {
+    const orders = sizes.map((nodes) => ({ nodes, storers: storersOf(nodes), seed, loss, liars }));
+    return (await simulateMembers(orders, values.json)) === 0 ? 0 : 1;
+  }
   const what = values.twin ? "twin" : "measure";
   let failures = 0;
   if (!values.json) for (const cells of [HEAD, HEAD.map(() => "---")]) print(line(cells));
   for (const nodes of sizes) {
-    const storers = Math.min(nodes, Math.max(STORERS_LEAST, Math.round(share * nodes)));
-    const run = await runMeasured({ what, nodes, storers, seed, loss });
+    const run = await runMeasured({ what, nodes, storers: storersOf(nodes), seed, loss });
     print(values.json ? JSON.stringify(run) : line(row(run, values.twin)));
     const good =
       run.found >= FOUND_LEAST * run.asked &&

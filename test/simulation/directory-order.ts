@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Order } from "./directory-child.ts";
 import type { Compared } from "./directory-compare.ts";
+import type { MembersRun } from "./directory-members.ts";
 import type { Measured } from "./directory-run.ts";
 
 const CHILD = fileURLToPath(new URL("./directory-child.js", import.meta.url));
@@ -21,3 +22,5 @@ export const runMeasured = (order: Order & { readonly what: "measure" | "twin" }
   run<Measured>(order);
 
 export const runCompared = (order: Order & { readonly what: "compare" }) => run<Compared>(order);
+
+export const runMembers = (order: Order & { readonly what: "members" }) => run<MembersRun>(order);

@@ -40,6 +40,11 @@ export class VirtualTime {
     return this.#time.nowMs;
   }
 
+  /** The same time, for what needs no promises. */
+  get plain(): Time {
+    return this.#time;
+  }
+
   /** `everyMs`: again and again. */
   later(delayMs: number, act: () => void, everyMs: number | null): Handle {
     const handle: Handle = {

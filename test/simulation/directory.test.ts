@@ -1,7 +1,7 @@
 /** directory — the short form of `npm run simulate:directory`, and the twin beside the real one. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { runCompared, runMeasured } from "./directory-order.ts";
+import { runCompared, runMeasured, runMembers } from "./directory-order.ts";
 
 const worst = (values: readonly number[]): number => Math.max(...values);
 const median = (values: readonly number[]): number =>
@@ -35,4 +35,26 @@ test("the twin, a thousand nodes: all are found", async () => {
   const run = await runMeasured(order);
   assert.equal(run.found, run.asked);
   assert.equal(run.putMs.length, 1_000);
+});
+
+test("members that store, two of six lying, a message in fifty lost: all are found", async () => {
+  const order = {
+    ...({ what: "members", nodes: 60, storers: 6, liars: 2 } as const),
+    ...{ seed: 7, loss: 0.02 },
+  };
+  const [run, again] = await Promise.all([runMembers(order), runMembers(order)]);
+  // Each has all but the liars' own records: it is stored by whoever is honest.
+  assert.ok(
+    run.stored.every((members) => members >= 58),
+    `${run.stored}`,
+  );
+  for (const { found, asked } of [run.first, run.oneDead, run.oneBack]) {
+    assert.equal(found, asked, JSON.stringify(run));
+  }
+  assert.ok(median(run.first.ms) < 400, `${median(run.first.ms)} ms`);
+  assert.equal(run.restBytes.member, 0, "who only asks says nothing at rest");
+  assert.ok(run.restBytes.storer < 500, `${run.restBytes.storer} bytes a second`);
+  assert.ok(run.counts.targetWrong! > 0, "there were lies");
+  assert.ok(run.counts.storersSilent! > 0, "one was gone");
+  assert.equal(run.trace, again.trace, "the same seed gives the same run");
 });

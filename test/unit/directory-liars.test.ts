@@ -2,11 +2,9 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { RecordsOptions } from "../../src/directory/records.ts";
-import { type Found, type PutOutcome, Records } from "../../src/directory/records.ts";
 import { nodeTarget } from "../../src/directory/targets.ts";
 import { sameBytes } from "../../src/members/bytes.ts";
-import { decodeRecord } from "../../src/members/record.ts";
-import { encodePair, type Pair } from "../../src/wire/intro.ts";
+import type { Pair } from "../../src/wire/intro.ts";
 import { until } from "../lab/until.ts";
 import {
   Air,
@@ -17,6 +15,7 @@ import {
   pairOf,
   realTimer,
 } from "../simulation/directory-fleet.ts";
+import { Lying } from "../simulation/directory-liar.ts";
 import { DEFINITION, identityOf } from "../simulation/members-fleet.ts";
 
 const OWNER = 200;
@@ -24,30 +23,6 @@ const LIAR = 201;
 const TARGET = nodeTarget(DEFINITION.networkId, identityOf(OWNER).signing.publicKey).target;
 const OLD = pairOf(identityOf(OWNER), { atMs: 0 });
 const NEW = pairOf(identityOf(OWNER), { atMs: 60_000 });
-
-const rankOf = (pair: Pair): Found => {
-  const read = decodeRecord(pair.record);
-  if (!read.ok) throw new Error(read.why);
-  return { bytes: encodePair(pair), sequence: read.value.sequence, notBeforeS: 0 };
-};
-
-/** Says yes to all that it is given, and gives what it likes. */
-class Lying extends Records {
-  readonly #says: Found | null;
-
-  constructor(options: RecordsOptions, says: Pair | null) {
-    super(options);
-    this.#says = says === null ? null : rankOf(says);
-  }
-
-  override put(): PutOutcome {
-    return { ok: true, was: "taken" };
-  }
-
-  override get(): Found | null {
-    return this.#says;
-  }
-}
 
 /** What liars answer, by kind. */
 const lies: Readonly<Record<string, Pair | null>> = {

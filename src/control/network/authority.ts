@@ -19,7 +19,7 @@ import { decodeList, type RevocationList, standingOf } from "../../members/revoc
 import { openSecret } from "../../members/secret.ts";
 import { isNewer, type Root, type Standing } from "../../wire/digests.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
-import { type IndexWhole, PIECE_OF } from "../../wire/index-messages.ts";
+import { type IndexWhole, PIECE_OF, type Standings } from "../../wire/index-messages.ts";
 import { decodeAck, decodePiece, decodeSecret, encodeAck } from "../../wire/network-frames.ts";
 import type { CountName } from "./counts.ts";
 import type { FrameRefusal } from "./gossip.ts";
@@ -91,6 +91,12 @@ export class Authority {
   get defined(): Standing {
     const { sequence } = this.#definition;
     return { chain: newestAuthority(this.#definition), sequence };
+  }
+
+  /** How new all is that we have of the authority. */
+  get standings(): Standings {
+    const { revocations, secrets } = this;
+    return { list: revocations.standing, definition: this.defined, epoch: secrets.epoch };
   }
 
   /** What PIECE_OF names, as others get it in pieces; null: there is none. Borrows. */

@@ -2,7 +2,7 @@
  * certification — certificates that this host gets and gives: its own is renewed, and as an issuer
  * it renews others and takes in new ones.
  *
- *     RENEWED ──▶ renewal       RENEW ──▶ office       KNOCK, OPEN, CHANNEL ──▶ office, as a callee
+ *     RENEWED ──▶ renewal       RENEW ──▶ office
  *
  * Thread: control.
  */
@@ -76,5 +76,9 @@ export class Certification {
   /** RENEWED. Why it is refused; null: taken. Borrows: `body`. */
   renewed(link: Link, body: Uint8Array, nowMs: number): CountName | null {
     return this.#renewal.renewed(link, body, nowMs);
+  }
+
+  stop(): void {
+    this.office?.stop();
   }
 }

@@ -1,11 +1,13 @@
 /**
  * directory — the distributed directory as a member uses it: its own record is published there,
- * and whom nobody here knows is looked for. What it says goes through channels with storers.
+ * and whom nobody here knows is looked for. Who stores for others (flag relay) serves it, too.
  *
  *     own record ──▶ put ──▶ storers: index nodes that answer, members that store
  *     seeker ──▶ get ──▶ verified ──▶ intake, as of a stranger
+ *     guests (storage.ts) ──▶ message ──▶ records
  *
- * The engine comes from the world: dht-rpc, or nothing. Thread: control.
+ * The engine comes from the world: dht-rpc, or nothing. What it says goes through channels
+ * (rendezvous.ts). Thread: control.
  */
 import type { DirectoryCount } from "../../directory/counts.ts";
 import { type Name, nameOf } from "../../directory/names.ts";
@@ -18,14 +20,20 @@ import type { DirectoryEngine, NetworkWorld } from "./world.ts";
 
 /** Tuning: what has changed is published when it has been so for a while. */
 const PUT_MS = 2_000;
+/** Tuning: others store by now: all publish again, spread over so much for each member known. */
+const SPREAD_MS = 10;
 /** Tuning: a record that no storer took is published again after so long. */
 const AGAIN_MS = 30_000;
+/** Tuning: members that are stored; some 2 KB each (bench/RESULTS.md). */
+const STORED_MAX = 16_384;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export interface DirectoryOptions {
   readonly parts: Parts;
   readonly world: NetworkWorld;
-  /** Bytes to a storer that there is a channel with. False: there is none. Borrows: `bytes`. */
+  /** We store for others. */
+  readonly isStorer: boolean;
+  /** Bytes to a storer, or to a guest. False: there is no way to it. Borrows: `bytes`. */
   readonly send: (name: Name, bytes: Uint8Array) => boolean;
   readonly wakeBy: (dueMs: number) => void;
 }
@@ -34,12 +42,14 @@ export class Directory {
   readonly #options: DirectoryOptions;
   readonly #transport: Transport;
   readonly #store: DirectoryEngine | null;
-  #storers = 0;
+  /** What we store. */
+  readonly records: Records;
+  #storers: ReadonlySet<Name> = new Set();
   #stopped = false;
   dueMs = NEVER;
 
   constructor(options: DirectoryOptions) {
-    const { parts, world, send } = options;
+    const { parts, world, isStorer, send } = options;
     this.#options = options;
     const count = (what: DirectoryCount, many = 1): void => world.count(what, many);
     const checker = new PairChecker({
@@ -47,19 +57,27 @@ export class Directory {
       list: () => parts.authority.revocations.list,
       clock: parts.clock,
     });
-    const records = new Records({ checker, count });
+    this.records = new Records({ checker, count, entriesMax: STORED_MAX });
     this.#transport = { send, onMessage: () => undefined };
     const name = nameOf(parts.certificate.nodeKey);
+    const { records } = this;
     this.#store =
       world.openDirectory?.({
-        ...{ name, count, records, transport: this.#transport, isStorer: false },
+        ...{ name, count, records, transport: this.#transport, isStorer },
         onFound: (_, pair) => this.#later(pair),
       }) ?? null;
+    // Others may ask before there is anybody whom we could ask.
+    if (isStorer) this.#store?.setStorers([]);
   }
 
-  /** There is one: somebody may be asked. */
+  /** There is one: somebody may be asked, if only ourselves. */
   get isThere(): boolean {
-    return this.#store !== null && this.#storers > 0;
+    return this.#store !== null && (this.#options.isStorer || this.#storers.size > 0);
+  }
+
+  /** Others that store, as far as is known. */
+  get storers(): number {
+    return this.#storers.size;
   }
 
   /** Something newer came after an answer was taken. */
@@ -67,23 +85,26 @@ export class Directory {
     if (!this.#stopped) this.#options.parts.intake.takeNow(pair, "directory");
   }
 
-  /** Who stores, of those that there is a channel with. */
-  setStorers(nodeKeys: readonly Uint8Array[], nowMs: number): void {
-    const came = nodeKeys.length > this.#storers;
-    this.#storers = nodeKeys.length;
-    this.#store?.setStorers(nodeKeys.map(nameOf));
-    if (came) this.#putBy(nowMs);
+  /** Who stores, but for ourselves: index nodes that answer, and members. */
+  setStorers(names: Iterable<Name>, nowMs: number): void {
+    if (this.#stopped) return;
+    const { world, parts } = this.#options;
+    const before = this.#storers;
+    this.#storers = new Set(names);
+    this.#store?.setStorers(this.#storers);
+    const came = [...this.#storers].some((name) => !before.has(name));
+    if (came) this.#putBy(nowMs + PUT_MS + world.random() * SPREAD_MS * parts.members.size);
   }
 
   /** Our own record has changed. */
   changed(nowMs: number): void {
-    this.#putBy(nowMs);
+    this.#putBy(nowMs + PUT_MS);
   }
 
-  #putBy(nowMs: number): void {
+  #putBy(dueMs: number): void {
     if (this.#store === null) return;
-    this.dueMs = nowMs + PUT_MS;
-    this.#options.wakeBy(this.dueMs);
+    this.dueMs = dueMs;
+    this.#options.wakeBy(dueMs);
   }
 
   tick(nowMs: number): void {
@@ -93,7 +114,9 @@ export class Directory {
     if (statement === null || !this.isThere || this.#store === null) return;
     const pair = { certificate: statement.owner.bytes, record: statement.record };
     void this.#store.put(pair).then((taken) => {
-      if (taken > 0 || this.#stopped) return;
+      if (this.#stopped || this.#storers.size === 0) return;
+      this.#options.world.count(taken > 0 ? "published" : "unpublished", 1);
+      if (taken > 0) return;
       this.dueMs = Math.min(this.dueMs, this.#options.world.bootMs() + AGAIN_MS);
       this.#options.wakeBy(this.dueMs);
     });
@@ -103,9 +126,9 @@ export class Directory {
     return this.#store?.get(target) ?? Promise.resolve(null);
   }
 
-  /** Bytes of the directory from a storer. Borrows. */
-  message(nodeKey: Uint8Array, bytes: Uint8Array): void {
-    this.#transport.onMessage(nameOf(nodeKey), bytes);
+  /** Bytes of the directory from a storer, or a guest. Borrows. */
+  message(name: Name, bytes: Uint8Array): void {
+    this.#transport.onMessage(name, bytes);
   }
 
   stop(): void {

@@ -9,16 +9,13 @@
  * It is trusted with nothing: what it says is verified as from a stranger (indexes.ts). Who it is,
  * is known from the configuration, or from first contact on. Thread: control.
  */
-import { Callee, type CalleeOptions, type CalleeState } from "../../directory/callee.ts";
-import { type ChannelKind, PURPOSE } from "../../wire/channel.ts";
+import type { Callee, CalleeState } from "../../directory/callee.ts";
+import type { ChannelKind } from "../../wire/channel.ts";
 import type { Observed as ObservedMessage } from "../../wire/index-messages.ts";
-import { sameSockaddr } from "../../wire/sockaddr.ts";
-import { addressKey } from "./held-tickets.ts";
+import { Contact, type ContactOptions } from "./contact.ts";
 import { Pull } from "./index-pieces.ts";
-import type { IndexPlace, NetworkWorld } from "./world.ts";
+import type { IndexPlace } from "./world.ts";
 
-/** Tuning: addresses of one name that are called. */
-const ADDRESSES_MAX = 4;
 /**
  * Tuning: how often it is told that we are there. Behind a NAT, or so it seems, within what cheap
  * ones keep (30 s); else within what a firewall that has seen an answer keeps (120 s).
@@ -37,11 +34,9 @@ const CLOSED_MS = 500;
 const CLOSED_MAX_MS = 60_000;
 const CALM_MS = 600_000;
 const NEVER = Number.POSITIVE_INFINITY;
-const ANY_LOCAL = new Uint8Array(0);
 
 export interface IndexNodeOptions
-  extends Pick<CalleeOptions, "networkId" | "us" | "proof" | "payload"> {
-  readonly world: Pick<NetworkWorld, "random" | "randomBytes" | "sendDatagram">;
+  extends Pick<ContactOptions, "world" | "networkId" | "us" | "proof" | "payload"> {
   /** A REPORT; null: not yet. */
   readonly report: (withPair: boolean) => Uint8Array | null;
   readonly onOpen: (node: IndexNode, answer: Uint8Array, nowMs: number) => void;
@@ -60,11 +55,8 @@ export class IndexNode {
   /** As the configuration has it. */
   readonly name: string;
   #place: IndexPlace;
-  #pinned: Uint8Array | null;
-  /** By address: those that are called, and the one that is open. */
-  readonly #callees = new Map<string, Callee>();
-  #open: Callee | null = null;
-  /** The one that is open does not answer. */
+  readonly #contact: Contact;
+  /** Its channel is open, and it does not answer. */
   #silent = false;
   #reportMs = NEVER;
   /** REPORTs since the last OBSERVED. */
@@ -90,8 +82,32 @@ export class IndexNode {
     this.#options = options;
     this.name = place.name;
     this.#place = place;
-    this.#pinned = place.nodeKey ?? pinned;
+    this.#contact = this.#makeContact(place.nodeKey ?? pinned);
     this.pull = new Pull((message) => this.say(message));
+  }
+
+  #makeContact(nodeKey: Uint8Array | null): Contact {
+    const { world, networkId, us, proof, payload } = this.#options;
+    const parts = { world, networkId, us, proof, payload };
+    let isKnown = nodeKey !== null;
+    return new Contact(
+      {
+        ...parts,
+        onOpen: (answer, nowMs) => {
+          this.#opened(answer, !isKnown, nowMs);
+          isKnown = true;
+        },
+        onMessage: (type, plain, nowMs) => {
+          this.#answered(nowMs);
+          this.#options.onMessage(this, type, plain, nowMs);
+        },
+        onOther: (other) => {
+          this.other = other;
+          this.#options.onOther(this);
+        },
+      },
+      nodeKey,
+    );
   }
 
   // -------------------------------------------------------------------------------------------
@@ -103,28 +119,27 @@ export class IndexNode {
 
   /** Who it is, of the configuration or of an earlier contact; null: not known yet. */
   get nodeKey(): Uint8Array | null {
-    return this.#pinned;
+    return this.#contact.nodeKey;
   }
 
   /** It answers. */
   get isOpen(): boolean {
-    return this.#open !== null && !this.#silent;
+    return this.#contact.state === "open" && !this.#silent;
   }
 
   /** "silent": it was open, and does not answer. */
   get state(): CalleeState | "silent" {
-    if (this.#open !== null) return this.#silent ? "silent" : "open";
-    const states = [...this.#callees.values()].map((callee) => callee.state);
-    return states.find((state) => state === "opening") ?? states[0] ?? "idle";
+    const { state } = this.#contact;
+    return state === "open" && this.#silent ? "silent" : state;
   }
 
   /** Where its channel is; null: there is none. */
   get sockaddr(): Uint8Array | null {
-    return this.#open?.sockaddr ?? null;
+    return this.#contact.sockaddr;
   }
 
   get openedMs(): number | null {
-    return this.#open?.openedMs ?? null;
+    return this.#contact.openedMs;
   }
 
   /** When it said something last. */
@@ -136,13 +151,11 @@ export class IndexNode {
   // Time
 
   get dueMs(): number {
-    let dueMs = Math.min(this.#reportMs, this.pull.dueMs, this.#callMs);
-    for (const callee of this.#callees.values()) dueMs = Math.min(dueMs, callee.dueMs);
-    return dueMs;
+    return Math.min(this.#reportMs, this.pull.dueMs, this.#callMs, this.#contact.dueMs);
   }
 
   tick(nowMs: number): void {
-    for (const callee of [...this.#callees.values()]) callee.tick(nowMs);
+    this.#contact.tick(nowMs);
     this.pull.tick(nowMs);
     if (nowMs >= this.#reportMs) this.#report(nowMs);
     if (nowMs >= this.#callMs) this.call(nowMs);
@@ -156,63 +169,15 @@ export class IndexNode {
 
   /** Calls it at all its addresses; those that are called already go on. */
   call(nowMs: number): void {
-    const { sockaddrs } = this.#place;
     this.#callMs = NEVER;
-    for (const [key, callee] of this.#callees) {
-      const isThere = sockaddrs.some((one) => sameSockaddr(one, callee.sockaddr));
-      if (!isThere && callee !== this.#open) this.#drop(key, callee);
-    }
-    for (const sockaddr of sockaddrs.slice(0, ADDRESSES_MAX)) {
-      const key = addressKey(sockaddr);
-      const callee = this.#callees.get(key) ?? this.#calleeAt(sockaddr);
-      this.#callees.set(key, callee);
-      callee.call(nowMs);
-    }
+    this.#contact.call(this.#place.sockaddrs, nowMs);
   }
 
-  #drop(key: string, callee: Callee): void {
-    callee.close();
-    this.#callees.delete(key);
-  }
-
-  #calleeAt(sockaddr: Uint8Array): Callee {
-    const { world, networkId, us, proof, payload } = this.#options;
-    const callee: Callee = new Callee({
-      networkId,
-      sockaddr,
-      nodeKey: this.#pinned,
-      us,
-      purpose: PURPOSE.member,
-      proof,
-      payload,
-      random: world.random,
-      randomBytes: world.randomBytes,
-      send: (datagram, to) => world.sendDatagram(datagram, to, ANY_LOCAL),
-      onOpen: (answer, nowMs) => this.#opened(callee, answer, nowMs),
-      onMessage: (type, plain, nowMs) => {
-        // Of a channel that another one has replaced.
-        if (callee !== this.#open) return;
-        this.#answered(nowMs);
-        this.#options.onMessage(this, type, plain, nowMs);
-      },
-      onOther: (nodeKey) => {
-        this.other = nodeKey;
-        this.#options.onOther(this);
-      },
-    });
-    return callee;
-  }
-
-  #opened(callee: Callee, answer: Uint8Array, nowMs: number): void {
+  #opened(answer: Uint8Array, isNew: boolean, nowMs: number): void {
     const { onPinned, onOpen } = this.#options;
-    this.#open = callee;
     this.other = null;
     this.#owesPair = false;
     this.#unanswered = 0;
-    // Others were called without knowing who it is: they begin anew, when they are wanted.
-    for (const [key, one] of this.#callees) if (one !== callee) this.#drop(key, one);
-    const isNew = this.#pinned === null;
-    this.#pinned = callee.nodeKey;
     this.#answered(nowMs);
     if (isNew) onPinned(this);
     onOpen(this, answer, nowMs);
@@ -278,13 +243,12 @@ export class IndexNode {
 
   /** Whose channel, or opening, a datagram is; undefined: nobody's. */
   taker(kind: ChannelKind, datagram: Uint8Array, from: Uint8Array): Callee | undefined {
-    const callee = this.#callees.get(addressKey(from));
-    return callee?.takes(kind, datagram, from) === true ? callee : undefined;
+    return this.#contact.taker(kind, datagram, from);
   }
 
   /** A message of type 10 unless told otherwise. False: there is no channel. */
   say(message: Uint8Array, type?: number): boolean {
-    return this.#open?.say(message, type) ?? false;
+    return this.#contact.say(message, type);
   }
 
   /** It says that it stops: it may be back in a moment. */
@@ -296,8 +260,7 @@ export class IndexNode {
   }
 
   stop(): void {
-    for (const [key, callee] of this.#callees) this.#drop(key, callee);
-    this.#open = null;
+    this.#contact.close();
     this.#reportMs = NEVER;
     this.#callMs = NEVER;
   }

@@ -9,11 +9,8 @@
  * An index node is trusted with nothing: it may withhold, delay, say what is old, and send us to
  * wrong places. Nothing of it counts that no authority or member signed. Thread: control.
  */
-import type { KnockProof } from "../../directory/card.ts";
 import { type Name, nameOf } from "../../directory/names.ts";
-import { derive } from "../../members/secret.ts";
-import type { ChannelKind } from "../../wire/channel.ts";
-import { DIRECTORY_TYPE, PROOF } from "../../wire/channel.ts";
+import { type ChannelKind, DIRECTORY_TYPE } from "../../wire/channel.ts";
 import { isNewer } from "../../wire/digests.ts";
 import {
   decodeFound,
@@ -24,7 +21,6 @@ import {
   decodeShow,
   decodeWantPiece,
   encodeAsk,
-  encodeReport,
   type IndexPiece,
   MESSAGE,
   type Passed,
@@ -37,6 +33,7 @@ import { Bucket, type Rate } from "../strangers/limiter.ts";
 import type { CountName } from "./counts.ts";
 import type { Directory } from "./directory.ts";
 import { IndexNode, type IndexNodeOptions } from "./index-node.ts";
+import { knockProof, ownReport } from "./own-report.ts";
 import type { Parts } from "./parts.ts";
 import { NOBODY } from "./refusals.ts";
 import { idOfRecord } from "./statement.ts";
@@ -60,7 +57,9 @@ export interface IndexesOptions {
   readonly onFound: (question: number, pair: Pair | null, nowMs: number) => void;
   /** Somebody wants to be called, or says that it does. Null: it is. Borrows. */
   readonly onForwarded: (passed: Passed, nowMs: number) => CountName | null;
-  readonly directory: Pick<Directory, "message" | "setStorers">;
+  readonly directory: Pick<Directory, "message">;
+  /** Others answer by now, or some do not any more. */
+  readonly onOpenChanged: () => void;
   /** TOKENS of this host, which enrols; null: it does not. */
   readonly tokens: () => Uint8Array | null;
   /** What is answered to a JOIN_WAITS; null: nothing. Borrows. */
@@ -104,20 +103,20 @@ export class Indexes {
       world,
       networkId: parts.authority.definition.networkId,
       us: handshakeKey,
-      proof: () => this.#proof(),
+      proof: () => knockProof(parts),
       payload: () => this.#report(true),
       report: (withPair) => this.#report(withPair),
       onOpen: (node, answer, nowMs) => this.#opened(node, answer, nowMs),
       onMessage: (node, type, plain, nowMs) => {
         const isDirectory = type === DIRECTORY_TYPE && node.nodeKey !== null;
-        if (isDirectory) this.#options.directory.message(node.nodeKey!, plain);
+        if (isDirectory) this.#options.directory.message(nameOf(node.nodeKey!), plain);
         const why = isDirectory ? null : this.#message(node, plain, nowMs);
         if (why !== null) parts.count(why, 1);
       },
       onSilent: (node) => {
         parts.count("indexesLost", 1);
         parts.observed.silent(node.name);
-        this.#storersChanged(world.bootMs());
+        this.#options.onOpenChanged();
         this.#askNames();
       },
       onPinned: (node) => {
@@ -140,29 +139,9 @@ export class Indexes {
   // -------------------------------------------------------------------------------------------
   // What we say
 
-  /** With the newest secret: an index node takes any, and a member that stores takes no other. */
-  #proof(): KnockProof {
-    const held = this.#options.parts.authority.secrets.newest;
-    if (held === null) return { proof: PROOF.none, low: 0, key: null };
-    return { proof: PROOF.secret, low: held.epoch & 0xff, key: derive(held.secret, "knock") };
-  }
-
   /** Null: there is no record of ours yet. */
   #report(withPair: boolean): Uint8Array | null {
-    const { authority, ownRecord } = this.#options.parts;
-    const { statement } = ownRecord;
-    if (statement === null) return null;
-    const { certificate, record, sequence } = statement;
-    return encodeReport({
-      others: this.#wantsOthers(),
-      sequence,
-      standings: {
-        list: authority.revocations.standing,
-        definition: authority.defined,
-        epoch: authority.secrets.epoch,
-      },
-      pair: withPair ? { certificate, record } : null,
-    });
+    return ownReport(this.#options.parts, withPair, this.#wantsOthers());
   }
 
   /** Who has sessions hears of others there; who knows fewer than an index node does is parted. */
@@ -185,12 +164,6 @@ export class Indexes {
   /** We are somewhere else: their channels are another address's. */
   callAgain(nowMs: number): void {
     for (const node of this.#nodes) node.call(nowMs);
-  }
-
-  /** Those that answer store; a member that stores is none of them. */
-  #storersChanged(nowMs: number): void {
-    const keys = this.open.flatMap(({ nodeKey }) => nodeKey ?? []);
-    this.#options.directory.setStorers(keys, nowMs);
   }
 
   /** Bytes of the directory to one of them. False: it does not answer. Borrows: `bytes`. */
@@ -263,7 +236,7 @@ export class Indexes {
     if (why !== null) this.#options.parts.count(why, 1);
     const tokens = this.#options.tokens();
     if (tokens !== null) node.say(tokens);
-    this.#storersChanged(nowMs);
+    this.#options.onOpenChanged();
     // Whatever it said: it has to be asked whether it is there.
     if (node.said === null || why !== null) node.reportNow(false, nowMs);
   }

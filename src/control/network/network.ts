@@ -53,6 +53,8 @@ export class Network {
       wakeBy: (dueMs) => this.#wakeBy(dueMs),
       onChanged: () => {
         this.#cache.changed(this.#world.bootMs());
+        // The disk's are taken in before there is anybody to meet.
+        if (this.#begun) this.#rendezvous.storers.stale();
         this.#wakeBy(this.#cache.dueMs);
       },
       onClockHeld: () => {
@@ -99,8 +101,8 @@ export class Network {
     this.#rendezvous = new Rendezvous({
       parts: this.parts,
       world,
-      handshakeKey: options.handshakeKey,
-      callees: this.certification.office,
+      keys: options,
+      enroller: this.certification.office?.enroller ?? null,
       tokens: () => this.certification.office?.tokens() ?? null,
       onJoin: (message) => this.certification.office?.waiting(message) ?? null,
       call: (slot) => this.#call(slot),
@@ -367,6 +369,7 @@ export class Network {
     for (const link of company.links) send(link, FRAME_KINDS.goodbye.type, Uint8Array.of(0));
     this.#cache.write();
     this.#rendezvous.stop();
+    this.certification.stop();
     this.#stopped = true;
     this.#strangers.stop();
     authority.secrets.stop();

@@ -2,7 +2,7 @@
  * office — what a host with an issuer certificate does: it takes in who was invited, and renews
  * members, within what the authority lets it.
  *
- *     issuing (who signs) ── enroller (invitations) ── reception (joiners at our port)
+ *     issuing (who signs) ── enroller (invitations) ── joiners at our port (reception.ts)
  *                         │                         ╰─ waiting(): joiners at index nodes
  *                         ╰─ renew(): RENEW of a member in session
  *
@@ -11,14 +11,12 @@
 import type { IssuerFile } from "../../members/bundle.ts";
 import { type Decoded, sameBytes } from "../../members/bytes.ts";
 import { type Certificate, validity } from "../../members/certificate.ts";
-import type { ChannelKind } from "../../wire/channel.ts";
 import { decodeJoinWaits, encodePassed, encodeTokens, MESSAGE } from "../../wire/index-messages.ts";
 import { decodeRenew, encodeRenewed, type Renewed } from "../../wire/network-frames.ts";
 import { Enroller, type InvitationWish, type Promised } from "./enroller.ts";
 import { Issuing } from "./issuing.ts";
 import type { NetworkOptions } from "./options.ts";
 import type { Parts } from "./parts.ts";
-import { Reception } from "./reception.ts";
 import type { NetworkWorld } from "./world.ts";
 
 /** Tuning: what is renewed has at most this part of its life left. */
@@ -36,7 +34,6 @@ export interface OfficeOptions {
 export class Office {
   readonly #options: OfficeOptions;
   readonly #issuing: Issuing;
-  readonly #reception: Reception;
   readonly enroller: Enroller;
 
   constructor(options: OfficeOptions) {
@@ -49,7 +46,6 @@ export class Office {
       issuing: this.#issuing,
       onChanged: options.onInvitations,
     });
-    this.#reception = new Reception({ world, parts, keys, enroller: this.enroller });
   }
 
   /** Where others may reach this host. */
@@ -62,32 +58,7 @@ export class Office {
     return this.enroller.invite(wish);
   }
 
-  // -------------------------------------------------------------------------------------------
-  // Joiners at our port
-
-  /** False: it is nothing for a callee. Borrows. */
-  datagram(
-    kind: ChannelKind,
-    datagram: Uint8Array,
-    from: Uint8Array,
-    local: Uint8Array,
-    nowMs: number,
-  ): boolean {
-    if (!Reception.takes(kind)) return false;
-    this.#reception.datagram(kind, datagram, from, local, nowMs);
-    return true;
-  }
-
-  get dueMs(): number {
-    return this.#reception.dueMs;
-  }
-
-  tick(nowMs: number): void {
-    this.#reception.tick(nowMs);
-  }
-
   stop(): void {
-    this.#reception.stop();
     this.enroller.stop();
   }
 

@@ -2,43 +2,35 @@
  * rendezvous — how members meet who do not know each other, or not where the other is: index nodes,
  * calls through them, and the search for somebody.
  *
- *     type 10, 14 ──▶ a channel that we called (indexes.ts), or one of those who called us
+ *     type 10, 14 ──▶ a channel that we called (indexes.ts, storers.ts), or that others called
+ *                     us for (reception.ts)
+ *     directory ──▶ guests that were heard of lately ──▶ index nodes ──▶ members that store
  *     SHOWN, FOUND, FORWARDED ──▶ intake, as of a stranger ──▶ members ──▶ company calls them
  *
  * Thread: control.
  */
-import type { KeyPair } from "../../directory/opening.ts";
+import { type Name, nameOf } from "../../directory/names.ts";
 import { sameBytes } from "../../members/bytes.ts";
+import { CERTIFICATE_FLAG } from "../../members/certificate.ts";
 import { channelKind } from "../../wire/channel.ts";
 import type { Pair } from "../../wire/intro.ts";
 import { Directory } from "./directory.ts";
+import type { Enroller } from "./enroller.ts";
 import { Forwards } from "./forwards.ts";
 import { Indexes, type IndexesOptions } from "./indexes.ts";
+import type { NetworkOptions } from "./options.ts";
 import type { Parts } from "./parts.ts";
+import { Reception, type ReceptionOptions } from "./reception.ts";
 import { Seeker } from "./seeker.ts";
+import { Storers } from "./storers.ts";
 import type { NetworkWorld } from "./world.ts";
-
-/** What a member does for those who call it (directory/service.ts), over Callers. */
-export interface Callees {
-  /** A datagram that channelKind() knows and no callee of ours sent. Borrows: all three. */
-  datagram(
-    kind: NonNullable<ReturnType<typeof channelKind>>,
-    datagram: Uint8Array,
-    from: Uint8Array,
-    local: Uint8Array,
-    nowMs: number,
-  ): void;
-  readonly dueMs: number;
-  tick(nowMs: number): void;
-  stop(): void;
-}
 
 export interface RendezvousOptions {
   readonly parts: Parts;
   readonly world: NetworkWorld;
-  readonly handshakeKey: KeyPair;
-  /** Null: we are nobody's callee. */
-  readonly callees: Callees | null;
+  readonly keys: Pick<NetworkOptions, "signingKey" | "handshakeKey">;
+  /** Null: nobody is taken in. */
+  readonly enroller: Enroller | null;
   readonly tokens: IndexesOptions["tokens"];
   readonly onJoin: IndexesOptions["onJoin"];
   /** Sends message 1 to a member. False: it is nowhere known to be. */
@@ -51,17 +43,25 @@ export class Rendezvous {
   readonly indexes: Indexes;
   readonly seeker: Seeker;
   readonly directory: Directory;
+  readonly storers: Storers;
+  /** Null: we are nobody's callee. */
+  readonly reception: Reception | null;
   readonly #forwards: Forwards;
 
   constructor(options: RendezvousOptions) {
-    const { parts, world, handshakeKey } = options;
+    const { parts, world, keys, wakeBy } = options;
+    const { handshakeKey } = keys;
     this.#options = options;
+    const isStorer = (parts.certificate.flags & CERTIFICATE_FLAG.relay) !== 0;
     this.directory = new Directory({
-      parts,
-      world,
-      send: (name, bytes) => this.indexes.sayDirectory(name, bytes),
-      wakeBy: options.wakeBy,
+      ...{ parts, world, isStorer, wakeBy },
+      send: (name, bytes) => this.#sayDirectory(name, bytes),
     });
+    const { records } = this.directory;
+    const onMessage = (name: Name, bytes: Uint8Array): void => this.directory.message(name, bytes);
+    const onChanged = (): void => this.#storersChanged();
+    this.storers = new Storers({ parts, world, handshakeKey, onMessage, onChanged, wakeBy });
+    this.reception = this.#openReception(isStorer ? { records, onMessage } : null);
     this.seeker = new Seeker({
       parts,
       world,
@@ -85,9 +85,35 @@ export class Rendezvous {
       onFound: (question, pair, nowMs) => this.seeker.found(question, pair, nowMs),
       onForwarded: (passed, nowMs) => this.#forwards.forwarded(passed, nowMs),
       directory: this.directory,
+      onOpenChanged: onChanged,
       tokens: options.tokens,
       onJoin: options.onJoin,
     });
+  }
+
+  #openReception(stores: ReceptionOptions["stores"]): Reception | null {
+    const { parts, world, keys, enroller } = this.#options;
+    if (enroller === null && stores === null) return null;
+    return new Reception({ parts, world, keys, enroller, stores });
+  }
+
+  /** Index nodes that answer store, and members whose certificate says so. */
+  #storersChanged(): void {
+    const indexes = this.indexes.open.flatMap(({ nodeKey }) =>
+      nodeKey === null ? [] : nameOf(nodeKey),
+    );
+    const nowMs = this.#options.world.bootMs();
+    this.directory.setStorers([...indexes, ...this.storers.names], nowMs);
+  }
+
+  /** The shortest way first: where a channel stands. */
+  #sayDirectory(name: Name, bytes: Uint8Array): boolean {
+    const nowMs = this.#options.world.bootMs();
+    return (
+      this.reception?.storage?.say(name, bytes, nowMs) ||
+      this.indexes.sayDirectory(name, bytes) ||
+      this.storers.say(name, bytes)
+    );
   }
 
   #isMet(id: number): boolean {
@@ -107,15 +133,9 @@ export class Rendezvous {
   // Time
 
   get #parts(): readonly { readonly dueMs: number; tick(nowMs: number): void }[] {
-    const { callees, parts } = this.#options;
-    return [
-      this.indexes,
-      this.seeker,
-      this.directory,
-      this.#forwards,
-      parts.observed,
-      ...(callees === null ? [] : [callees]),
-    ];
+    const { reception, indexes, storers, seeker, directory } = this;
+    const all = [indexes, storers, seeker, directory, this.#forwards, this.#options.parts.observed];
+    return reception === null ? all : [...all, reception];
   }
 
   get dueMs(): number {
@@ -133,12 +153,14 @@ export class Rendezvous {
 
   /** A datagram of type 10 or 14 that is no CHALLENGE. Borrows: all three. */
   datagram(bytes: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): void {
-    const { callees, world } = this.#options;
+    const { world } = this.#options;
     const kind = channelKind(bytes);
     if (kind === null) world.count("channelInvalid", 1);
     else if (this.indexes.datagram(kind, bytes, from, nowMs)) return;
-    else if (callees !== null) callees.datagram(kind, bytes, from, local, nowMs);
-    else world.count("channelUnexpected", 1);
+    else if (this.storers.datagram(kind, bytes, from, nowMs)) return;
+    else if (this.reception?.datagram(kind, bytes, from, local, nowMs) !== true) {
+      world.count("channelUnexpected", 1);
+    }
   }
 
   /** A message 1 goes to a member with whom there is no session. */
@@ -156,11 +178,13 @@ export class Rendezvous {
   addressesChanged(nowMs: number): void {
     this.#options.parts.observed.forget();
     this.indexes.callAgain(nowMs);
+    this.storers.callAgain();
   }
 
   stop(): void {
     this.directory.stop();
     this.indexes.stop();
-    this.#options.callees?.stop();
+    this.storers.stop();
+    this.reception?.stop();
   }
 }

@@ -6,7 +6,7 @@
  */
 import { CERTIFICATE_FLAG, validity } from "../../members/certificate.ts";
 import { formatNetworkId, formatNodeId, parseNodeId } from "../../members/sign.ts";
-import type { IndexFacts } from "../../schema/answers.ts";
+import type { DirectoryFacts, IndexFacts } from "../../schema/answers.ts";
 import { formatAddress, formatCidr, parseAddress } from "../../wire/cidr.ts";
 import { formatSockaddr } from "../../wire/sockaddr.ts";
 import { SKEW_MS } from "./clock.ts";
@@ -59,6 +59,7 @@ export interface NetworkFacts {
   readonly sessions: number;
   readonly neighbours: readonly string[];
   readonly indexes: readonly IndexFacts[];
+  readonly directory: DirectoryFacts;
   readonly observed: readonly string[];
   readonly waiting: number;
   readonly listSequence: number;
@@ -212,6 +213,7 @@ export class Report {
       sessions: links.size,
       neighbours: [...company.links].map(({ slot }) => nameOf(slot)),
       indexes: this.#indexes(),
+      directory: this.#directory(),
       observed: observed.addresses.flatMap(({ sockaddr }) => formatSockaddr(sockaddr) ?? []),
       waiting: admission.waiting,
       listSequence: list?.sequence ?? 0,
@@ -227,6 +229,17 @@ export class Report {
   #indexes(): IndexFacts[] {
     const nowMs = this.#world.bootMs();
     return this.#rendezvous.indexes.all.map((node) => indexFacts(node, nowMs));
+  }
+
+  #directory(): DirectoryFacts {
+    const { directory, storers, reception } = this.#rendezvous;
+    const { guests } = reception?.storage ?? { guests: null };
+    return {
+      storers: directory.storers,
+      channels: storers.open,
+      guests,
+      stored: guests === null ? null : directory.records.size,
+    };
   }
 
   #ownProblems(): string[] {

@@ -56,8 +56,9 @@ interface Search {
   untilMs: number;
   /** Searches in a row that found nobody. */
   failures: number;
-  /** Was the directory asked; how many index nodes were, how often, and how many knew nobody. */
-  directory: boolean;
+  /** Was the directory asked, and does it know nobody, or is not there? */
+  directory: "not asked" | "asked" | "nobody";
+  /** How many index nodes were asked, how often, and how many knew nobody. */
   indexes: number;
   times: number;
   unknown: number;
@@ -132,7 +133,7 @@ export class Seeker {
       sinceMs: nowMs,
       untilMs: NEVER,
       failures,
-      directory: false,
+      directory: "not asked",
       indexes: 0,
       times: 0,
       unknown: 0,
@@ -152,11 +153,12 @@ export class Seeker {
 
   #askDirectory(search: Search, nowMs: number): void {
     const { world, directory, wakeBy } = this.#options;
-    search.directory = true;
+    search.directory = "asked";
     search.dueMs = nowMs + DIRECTORY_MS;
     wakeBy(search.dueMs);
     void directory.get(this.#target(search)).then((pair) => {
       if (search.state !== "asking" || !this.#byQuestion.has(search.question)) return;
+      if (pair === null) search.directory = "nobody";
       if (pair !== null) this.#take(search, pair, "directory");
       else if (search.times === 0) this.#askIndexes(search, world.bootMs());
     });
@@ -168,7 +170,7 @@ export class Seeker {
     search.unknown = 0;
     const indexes = ask(search.question, this.#target(search));
     search.indexes = Math.max(search.indexes, indexes);
-    if (indexes === 0 && !search.directory) {
+    if (indexes === 0 && search.directory !== "asked") {
       this.#failed(search, nowMs);
       return;
     }
@@ -202,7 +204,9 @@ export class Seeker {
       return;
     }
     search.unknown++;
-    if (search.unknown >= search.indexes && !search.directory) this.#failed(search, nowMs);
+    if (search.unknown >= search.indexes && search.directory !== "asked") {
+      this.#failed(search, nowMs);
+    }
   }
 
   #take(search: Search, pair: Pair, way: Known): void {
@@ -237,13 +241,15 @@ export class Seeker {
     const { state, directory, indexes, unknown, wrong } = search;
     const agoS = Math.round((world.bootMs() - search.sinceMs) / 1_000);
     const nodes = `${indexes} index node${indexes === 1 ? "" : "s"}`;
-    const asked = [...(directory ? ["the directory"] : []), ...(indexes > 0 ? [nodes] : [])];
+    const isAsked = directory !== "not asked";
+    const asked = [...(isAsked ? ["the directory"] : []), ...(indexes > 0 ? [nodes] : [])];
     const whom = asked.length === 0 ? "nobody could be asked" : `asked: ${asked.join(", ")}`;
     const lines = [`A packet to ${text} came ${agoS} s ago, and nobody had it here; ${whom}.`];
     if (wrong > 0) lines.push(`${wrong} answers were not believed: they were not of its member.`);
     if (state === "asking") lines.push("No answer has come yet.");
     if (state === "nobody" && asked.length > 0) {
-      lines.push(unknown > 0 ? "They know nobody who has it." : "None of them answered.");
+      const isAnswered = unknown > 0 || directory === "nobody";
+      lines.push(isAnswered ? "They know nobody who has it." : "None of them answered.");
     }
     if (state !== "nobody") return lines;
     const waitS = Math.max(0, Math.round((search.untilMs - world.bootMs()) / 1_000));

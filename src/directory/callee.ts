@@ -214,13 +214,13 @@ export class Callee {
 
   #carded(datagram: Uint8Array, nowMs: number): boolean {
     if (this.#card !== null && this.#opens <= OPENS_MAX) return true;
-    if (this.#options.mayOpen?.() === false) return true;
     const keys = readCard(datagram, this.#options.networkId);
     if (keys === null) return false;
     if (this.#pinned !== null && !equal(this.#pinned, keys.nodeKey)) {
       this.#options.onOther(keys.nodeKey.slice());
       return false;
     }
+    if (this.#options.mayOpen?.() === false) return true;
     const ticket = field(datagram, CARD.ticket).slice();
     const [nodeKey, handshakeKey] = [keys.nodeKey.slice(), keys.handshakeKey.slice()];
     this.#forgetCard();

@@ -24,7 +24,7 @@ const PUT_MS = 2_000;
 const SPREAD_MS = 10;
 /** Tuning: a record that no storer took is published again after so long. */
 const AGAIN_MS = 30_000;
-/** Tuning: members that are stored; some 2 KB each (bench/RESULTS.md). */
+/** Tuning: members that are stored: 1.5 KB each, of typical ones (bench/RESULTS.md). */
 const STORED_MAX = 16_384;
 const NEVER = Number.POSITIVE_INFINITY;
 

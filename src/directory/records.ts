@@ -76,6 +76,7 @@ export class Records {
   /** By number, as members are called in messages. */
   readonly #byId = new Map<number, Entry>();
   readonly #places = new Map<string, Place>();
+  #changes = 0;
   #walk: Iterator<Entry> | null = null;
   #turn: Iterator<Entry> | null = null;
 
@@ -88,6 +89,11 @@ export class Records {
   /** Members that are stored. */
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Grows when somebody comes, changes, or goes. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Targets that lead to somebody. */
@@ -172,6 +178,7 @@ export class Records {
       targets: targets.map(({ target }) => textOf(target)),
       generation: this.#checker.generation,
     };
+    this.#changes++;
     this.#entries.set(key, entry);
     this.#byId.set(entry.id, entry);
     for (const [i, { kind }] of targets.entries()) this.#point(entry.targets[i]!, kind, entry);
@@ -191,6 +198,7 @@ export class Records {
   }
 
   #remove(entry: Entry): void {
+    this.#changes++;
     this.#entries.delete(entry.key);
     if (this.#byId.get(entry.id) === entry) this.#byId.delete(entry.id);
     for (const target of entry.targets) {

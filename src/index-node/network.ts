@@ -101,7 +101,7 @@ export class IndexNetwork implements CalleeNetwork {
     const pairs = file === null ? [] : decodeRecords(this.networkId, file);
     if (pairs === null) say("the records on the disk are damaged, and left out");
     for (const pair of pairs ?? []) this.records.put(pair, null);
-    this.#writtenAt = this.#changes;
+    this.#writtenAt = this.records.changes;
   }
 
   get name(): string {
@@ -141,16 +141,11 @@ export class IndexNetwork implements CalleeNetwork {
     void this.#storer?.stop();
   }
 
-  /** Changes of the records so far. */
-  get #changes(): number {
-    return (this.counts.get("recordsTaken") ?? 0) + (this.counts.get("recordsDropped") ?? 0);
-  }
-
   /** Writes the records if they changed; `now`: they are on the disk when it returns. */
   write(now: boolean): void {
     const { folder } = this.#options;
-    if (this.#changes === this.#writtenAt) return;
-    this.#writtenAt = this.#changes;
+    if (this.records.changes === this.#writtenAt) return;
+    this.#writtenAt = this.records.changes;
     const bytes = encodeRecords(this.networkId, this.records.pairs());
     if (now) folder.write(this.networkId, "records", bytes);
     else void folder.writeLater(this.networkId, "records", bytes);

@@ -176,6 +176,7 @@ export const runMembers = async (
   const gone = honest[0]!;
   gone.stop(false);
   const oneDead = await look(scene, GETS);
+  gone.wipe();
   gone.start();
   tell(gone, storers);
   const oneBack = await look(scene, GETS);

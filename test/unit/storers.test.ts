@@ -264,6 +264,26 @@ test("whoever is revoked is cut at its next word, and has no channel any more", 
   assert.ok(counted(counts, "knockTag") > 0);
 });
 
+test("what is stored is there after a restart, and what was damaged is not", () => {
+  const { nodes, pass } = scene(4);
+  const [storer, ...asking] = nodes as [Quiet, ...Quiet[]];
+  for (const one of asking) one.speak(storer, ANSWER, 0);
+  pass(500);
+  assert.equal(storer.directory.stored, 3);
+  // Written each ten minutes; then it is gone without a word.
+  pass(10 * MINUTE_MS);
+  storer.stop(false);
+  storer.start();
+  assert.equal(storer.directory.stored, 0);
+  pass(200);
+  assert.equal(storer.directory.stored, 3);
+  storer.stop(true);
+  storer.damage("stored");
+  storer.start();
+  pass(200);
+  assert.equal(storer.directory.stored, 0);
+});
+
 test("a storer that is revoked, or stores no more, is asked no more", () => {
   const { nodes, pass, stage } = scene(3, 2);
   const [kept, gone, asking] = nodes as [Quiet, Quiet, Quiet];

@@ -22,6 +22,7 @@ import type { NetworkOptions } from "./options.ts";
 import type { Parts } from "./parts.ts";
 import { Reception, type ReceptionOptions } from "./reception.ts";
 import { Seeker } from "./seeker.ts";
+import { Stored } from "./stored.ts";
 import { Storers } from "./storers.ts";
 import type { NetworkWorld } from "./world.ts";
 
@@ -47,6 +48,8 @@ export class Rendezvous {
   /** Null: we are nobody's callee. */
   readonly reception: Reception | null;
   readonly #forwards: Forwards;
+  /** Null: we store for nobody. */
+  readonly #stored: Stored | null;
 
   constructor(options: RendezvousOptions) {
     const { parts, world, keys, wakeBy } = options;
@@ -61,6 +64,7 @@ export class Rendezvous {
     const onMessage = (name: Name, bytes: Uint8Array): void => this.directory.message(name, bytes);
     const onChanged = (): void => this.#storersChanged();
     this.storers = new Storers({ parts, world, handshakeKey, onMessage, onChanged, wakeBy });
+    this.#stored = isStorer ? new Stored(parts.disk, records, world.bootMs()) : null;
     this.reception = this.#openReception(isStorer ? { records, onMessage } : null);
     this.seeker = new Seeker({
       parts,
@@ -135,7 +139,7 @@ export class Rendezvous {
   get #parts(): readonly { readonly dueMs: number; tick(nowMs: number): void }[] {
     const { reception, indexes, storers, seeker, directory } = this;
     const all = [indexes, storers, seeker, directory, this.#forwards, this.#options.parts.observed];
-    return reception === null ? all : [...all, reception];
+    return [...all, ...[reception, this.#stored].filter((part) => part !== null)];
   }
 
   get dueMs(): number {
@@ -186,5 +190,6 @@ export class Rendezvous {
     this.indexes.stop();
     this.storers.stop();
     this.reception?.stop();
+    this.#stored?.write();
   }
 }

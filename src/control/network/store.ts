@@ -12,6 +12,7 @@
  *   certificate         our own, renewed                         at once
  *   issued              certificates that we signed, each u16, certificate   at once
  *   invitations         invitations.ts                           at once
+ *   stored              what we store for others (stored.ts), each { u16, pair }
  *
  * A damaged file is as none: that is said, and counted. What is signed is verified again.
  */
@@ -19,6 +20,7 @@ import { Reader, Writer } from "../../members/bytes.ts";
 import { KEY_BYTES } from "../../members/fields.ts";
 import { hashOf } from "../../members/sign.ts";
 import { NO_STANDING, type Standing } from "../../wire/digests.ts";
+import { decodePair, type Pair } from "../../wire/intro.ts";
 import { SOCKADDR_BYTES } from "../../wire/sockaddr.ts";
 import type { Store } from "./world.ts";
 
@@ -36,7 +38,10 @@ export type FileName =
   | "members"
   | "certificate"
   | "issued"
-  | "invitations";
+  | "invitations"
+  | "stored";
+/** They are written beside the event loop: what is lost of them is heard again. */
+const LATER: readonly FileName[] = ["members", "stored"];
 
 /** A member as it is kept. */
 export interface KeptMember {
@@ -81,7 +86,7 @@ export class Disk {
   write(name: FileName, content: Uint8Array): boolean {
     const head = Buffer.concat([MAGIC, content]);
     const bytes = Buffer.concat([head, hashOf(HASH_BYTES, head)]);
-    return this.#store.write(name, bytes, name !== "members");
+    return this.#store.write(name, bytes, !LATER.includes(name));
   }
 
   readOwn(): OwnState {
@@ -122,6 +127,25 @@ export class Disk {
       return [u16(name.length), name, nodeKey];
     });
     return this.write("indexes", Buffer.concat(parts));
+  }
+
+  readStored(): Pair[] {
+    const bytes = this.read("stored");
+    const pairs: Pair[] = [];
+    if (bytes === null) return pairs;
+    const reader = new Reader(bytes);
+    while (reader.why === null && reader.at < bytes.length) {
+      const pair = decodePair(reader.take(reader.u16()));
+      if (reader.why === null && pair !== null) pairs.push(pair);
+    }
+    if (reader.why !== null) this.#onDamaged("stored");
+    return pairs;
+  }
+
+  /** Units: pairs, encoded. */
+  writeStored(pairs: Iterable<Uint8Array>): boolean {
+    const parts = [...pairs].flatMap((pair) => [u16(pair.length), pair]);
+    return this.write("stored", Buffer.concat(parts));
   }
 
   readMembers(): KeptMember[] {

@@ -157,6 +157,16 @@ test("without the newest secret, or with another's certificate: silence, and cou
   assert.ok((await counted(one!, "pairOfAnother")) > 0);
 });
 
+test("a storer that starts anew has what it stored, and nobody else brought", {
+  skip,
+}, async () => {
+  assert.equal((await status(one!)).directory.stored, 5);
+  await mesh.stop(one!);
+  await mesh.start(one!);
+  const all = async (): Promise<boolean> => (await status(one!)).directory.stored === 5;
+  await until("it has five records again", all, 5_000);
+});
+
 test("who is revoked has no channel and no record any more", { skip }, async () => {
   const stale = callerOf(five!);
   const revoke = ["network", "revoke", "--authority", mesh.authority, "--name", five!.name];

@@ -73,6 +73,6 @@ export interface FlagOptions {
 /** `--relay`, `--index`, `--exit`. */
 export const addFlagOptions = (command: Command, what: string): Command =>
   command
-    .option("--relay", `${what} relay for others`)
+    .option("--relay", `${what} relay, and store records, for others`)
     .option("--exit", `${what} be an exit to the internet`)
     .option("--index", `${what} run an index node`);

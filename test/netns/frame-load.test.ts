@@ -30,8 +30,8 @@ const told = ({ megabitsPerSecond, ends }: FrameRun): string =>
   `TCP ${megabitsPerSecond.toFixed(0)} Mbit/s; ${ends
     .map(
       ({ sent, taken, late, latencyMs: { median, p99, most } }) =>
-        `${sent} sent, ${taken} taken, ${late} late, after ${median.toFixed(1)} ms, p99 ${p99.toFixed(1)}, ` +
-        `most ${most.toFixed(1)}`,
+        `${sent} sent, ${taken} taken, ${late} late, after ${median.toFixed(1)} ms, ` +
+        `p99 ${p99.toFixed(1)}, most ${most.toFixed(1)}`,
     )
     .join("; ")}`;
 

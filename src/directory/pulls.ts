@@ -4,8 +4,9 @@
  *     consider() ─▶ WANT_PIECE 0 ─▶ PIECE: how long? ─▶ WANT_PIECE … ─▶ whole ─▶ take()
  *
  * Few at a time, one of each caller, each with an end: a caller that never comes to it, or whose
- * list no authority signed, is not asked again for a while, and others are. Times are boot-clock
- * milliseconds.
+ * list no authority signed, is not asked again for a while, and others are. One of several that
+ * have the same is the first: what the others bring is in vain, and no fault of theirs. Times are
+ * boot-clock milliseconds.
  */
 import { DEFINITION_BYTES_MAX } from "../members/definition.ts";
 import { LIST_BYTES_MAX } from "../members/revocation-list.ts";
@@ -93,6 +94,10 @@ export class Pulls {
   piece(guest: Guest, piece: IndexPiece, nowMs: number): boolean {
     const pull = this.#pulls.get(guest);
     if (pull === undefined || pull.what !== piece.what) return false;
+    if (this.#isInVain(pull)) {
+      this.#pulls.delete(guest);
+      return true;
+    }
     if (pull.assembly === null && !this.#begin(pull, piece)) {
       this.#end(pull, nowMs);
       return true;
@@ -111,6 +116,12 @@ export class Pulls {
     for (let i = 0; i < ahead && pull.next < total; i++) this.#want(pull, pull.next, nowMs);
     if (assembly.isWhole) this.#whole(pull, assembly.bytes, nowMs);
     return true;
+  }
+
+  /** Another has brought what this caller says it has. */
+  #isInVain({ what, guest: { standings } }: Pull): boolean {
+    const said = what === PIECE_OF.definition ? standings.definition : standings.list;
+    return !isNewer(said, this.#options.held(what));
   }
 
   #begin(pull: Pull, piece: IndexPiece): boolean {
@@ -134,7 +145,8 @@ export class Pulls {
 
   tick(nowMs: number): void {
     for (const pull of this.#pulls.values()) {
-      if (nowMs - pull.beganMs >= WHOLE_MS) this.#end(pull, nowMs);
+      if (this.#isInVain(pull)) this.#pulls.delete(pull.guest);
+      else if (nowMs - pull.beganMs >= WHOLE_MS) this.#end(pull, nowMs);
       else if (nowMs - pull.askedMs >= AGAIN_MS) this.#ask(pull, nowMs);
     }
   }

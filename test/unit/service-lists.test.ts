@@ -65,6 +65,26 @@ test("a newer list is fetched, put into effect at once, and all are told", () =>
   assert.equal(index.callers.size, 2);
 });
 
+test("who brings what another has just brought is believed as before", () => {
+  const lab = new Lab();
+  const index = new Index([lab]);
+  const four = lab.list(4, [], 2_900);
+  const clients = [1, 2, 3].map((number) => {
+    const client = Client.of(index, new Member(lab, number), saying(four));
+    return holder(client, PIECE_OF.revocations, four.bytes, 4);
+  });
+  index.run(5_000);
+  assert.equal(index.counted("listTaken"), 1);
+  assert.equal(index.counted("listInvalid"), 0);
+  for (const [i, client] of clients.entries()) {
+    const newer = lab.list(5 + i);
+    holder(client, PIECE_OF.revocations, newer.bytes, newer.sequence);
+    client.callee.say(report(null, saying(newer)));
+    index.run(500);
+    assert.equal(index.lists.get(lab)!.list?.sequence, newer.sequence);
+  }
+});
+
 test("the list is given in pieces, fifty datagrams a second at most", () => {
   const lab = new Lab();
   const index = new Index([lab]);

@@ -21,6 +21,9 @@ import type { Records } from "./records.ts";
 import type { Transport } from "./sockets.ts";
 import type { Timer } from "./store.ts";
 
+/** Tuning: storers that come and go are gathered for so long: dht-rpc is told all of them anew. */
+const GATHER_MS = 200;
+
 export interface StorerOptions {
   /** Ours. */
   readonly nodeKey: Uint8Array;
@@ -34,6 +37,7 @@ export interface StorerOptions {
 export class Storer {
   readonly #options: StorerOptions;
   readonly #names = new GuestNames();
+  #stopGather: (() => void) | null = null;
   readonly #transport: Transport;
   readonly #dht: DhtStore;
 
@@ -60,10 +64,13 @@ export class Storer {
   guest(guest: Guest, here: boolean): void {
     this.#names.guest(guest, here);
     if ((guest.certificate.flags & CERTIFICATE_FLAG.relay) === 0) return;
-    const storers = [...this.#names.all()].filter(
-      ([, { certificate }]) => (certificate.flags & CERTIFICATE_FLAG.relay) !== 0,
-    );
-    this.#dht.setStorers(storers.map(([storer]) => storer));
+    this.#stopGather ??= this.#options.timer.after(GATHER_MS, () => {
+      this.#stopGather = null;
+      const storers = [...this.#names.all()].filter(
+        ([, { certificate }]) => (certificate.flags & CERTIFICATE_FLAG.relay) !== 0,
+      );
+      this.#dht.setStorers(storers.map(([storer]) => storer));
+    });
   }
 
   /** Bytes of the directory from a guest. False: another guest has its name. */
@@ -84,6 +91,7 @@ export class Storer {
   }
 
   stop(): Promise<void> {
+    this.#stopGather?.();
     return this.#dht.stop();
   }
 }

@@ -15,7 +15,7 @@ const PUT_TRIPS = 2;
 const GET_TRIPS = 1;
 
 export interface TwinOptions {
-  readonly records: Records;
+  readonly records: Pick<Records, "put" | "get">;
   readonly timer: Timer;
   readonly count: Count;
   /** Round trip of the next question, in milliseconds. */

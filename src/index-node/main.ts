@@ -7,6 +7,7 @@
 import { randomBytes } from "node:crypto";
 import { networkInterfaces } from "node:os";
 import type { Timer } from "../directory/store.ts";
+import { Storer } from "../directory/storer.ts";
 import type { Log } from "../log.ts";
 import type { Definition } from "../members/definition.ts";
 import { formatNetworkId, formatNodeId } from "../members/sign.ts";
@@ -106,6 +107,7 @@ class Program {
         new IndexNetwork({
           ...{ definition, signer, folder: this.#folder, randomBytes: this.#random },
           unixMs: Date.now,
+          openStorer: (all) => new Storer(all),
           timer: TIMER,
           say: (sentence, facts) => log.info(sentence, { network: definition.name, ...facts }),
         }),

@@ -12,23 +12,37 @@ import { decodeRecords, encodeRecords } from "../directory/records-file.ts";
 import { Service } from "../directory/service.ts";
 import type { ServiceCount } from "../directory/service-counts.ts";
 import type { Timer } from "../directory/store.ts";
-import { Storer } from "../directory/storer.ts";
+import type { Storer, StorerOptions } from "../directory/storer.ts";
 import { type Definition, decodeDefinition, newerDefinition } from "../members/definition.ts";
 import { decodeList, listProblem, type RevocationList } from "../members/revocation-list.ts";
 import { formatNetworkId } from "../members/sign.ts";
 import { BUILT_S } from "../schema/built.ts";
 import type { Signer } from "../schema/identity.ts";
 import { PIECE_OF } from "../wire/index-messages.ts";
+import type { Pair } from "../wire/intro.ts";
 import type { Folder } from "./folder.ts";
+
+/** The directory at an index node: Storer's, or what a simulation has in its place. */
+export type OpenStorer = (
+  options: StorerOptions,
+) => Pick<Storer, "guest" | "directory" | "lookUp" | "stop">;
 
 /** Tuning: a clock that is further behind what the authority signed is wrong. */
 const BEHIND_S = 3_600;
+/**
+ * Tuning: records of the disk that are verified at a time, and the pause between: members are
+ * served meanwhile. Measured: 0.25 ms each.
+ */
+const LOADED_MAX = 16;
+const LOAD_MS = 10;
+const NEVER = Number.POSITIVE_INFINITY;
 
 export interface NetworkOptions {
   /** Of the network file. */
   readonly definition: Definition;
   readonly signer: Signer;
-  readonly folder: Folder;
+  readonly folder: Pick<Folder, "prepare" | "read" | "write" | "writeLater">;
+  readonly openStorer: OpenStorer;
   /** The system's clock. */
   readonly unixMs: () => number;
   readonly randomBytes: (bytes: number) => Uint8Array;
@@ -54,7 +68,10 @@ export class IndexNetwork implements CalleeNetwork {
   readonly records: Records;
   readonly counts = new Map<ServiceCount | DirectoryCount, number>();
   #service: Service | null = null;
-  #storer: Storer | null = null;
+  #storer: ReturnType<OpenStorer> | null = null;
+  /** Of the disk, not verified yet, the next one last. */
+  #kept: Pair[] = [];
+  #loadedMs = Number.NEGATIVE_INFINITY;
   #writtenAt = 0;
 
   /** Reads what the disk has of it. Errors: EngineError FILE_UNWRITABLE. */
@@ -74,7 +91,7 @@ export class IndexNetwork implements CalleeNetwork {
       clock: this.#clock(),
     });
     this.records = new Records({ checker, count: this.#count });
-    this.#load();
+    this.#kept = this.#read().reverse();
   }
 
   readonly #count = (what: ServiceCount | DirectoryCount, amount = 1): void => {
@@ -95,13 +112,32 @@ export class IndexNetwork implements CalleeNetwork {
     };
   }
 
-  #load(): void {
+  /** Records of the disk. */
+  #read(): Pair[] {
     const { folder, say } = this.#options;
     const file = folder.read(this.networkId, "records");
     const pairs = file === null ? [] : decodeRecords(this.networkId, file);
     if (pairs === null) say("the records on the disk are damaged, and left out");
-    for (const pair of pairs ?? []) this.records.put(pair, null);
-    this.#writtenAt = this.records.changes;
+    return pairs ?? [];
+  }
+
+  /** Some more of the disk; of those that were here meanwhile, nothing has to be verified. */
+  #load(nowMs: number): void {
+    this.#loadedMs = nowMs;
+    for (let i = 0; i < LOADED_MAX && this.#kept.length > 0; i++) {
+      this.records.put(this.#kept.pop()!, null);
+    }
+  }
+
+  /** When tick() is to be called next. */
+  dueMs(nowMs: number): number {
+    const loadMs = Math.max(nowMs, this.#loadedMs + LOAD_MS);
+    return Math.min(this.service.dueMs(nowMs), this.#kept.length > 0 ? loadMs : NEVER);
+  }
+
+  tick(nowMs: number): void {
+    if (nowMs >= this.#loadedMs + LOAD_MS) this.#load(nowMs);
+    this.service.tick(nowMs);
   }
 
   get name(): string {
@@ -114,9 +150,9 @@ export class IndexNetwork implements CalleeNetwork {
 
   /** Before anything else. */
   serve(callers: Pick<Callers, "say" | "dismiss">): void {
-    const { folder, randomBytes, say, signer, timer } = this.#options;
+    const { folder, openStorer, randomBytes, say, signer, timer } = this.#options;
     const { records, lists } = this;
-    const storer = new Storer({
+    const storer = openStorer({
       ...{ records, timer, nodeKey: signer.nodeKey, count: this.#count },
       say: (caller, bytes, type) => callers.say(caller, bytes, type),
     });
@@ -144,7 +180,8 @@ export class IndexNetwork implements CalleeNetwork {
   /** Writes the records if they changed; `now`: they are on the disk when it returns. */
   write(now: boolean): void {
     const { folder } = this.#options;
-    if (this.records.changes === this.#writtenAt) return;
+    // What is not verified yet would be lost.
+    if (this.#kept.length > 0 || this.records.changes === this.#writtenAt) return;
     this.#writtenAt = this.records.changes;
     const bytes = encodeRecords(this.networkId, this.records.pairs());
     if (now) folder.write(this.networkId, "records", bytes);
@@ -157,7 +194,7 @@ export class IndexNetwork implements CalleeNetwork {
       id: formatNetworkId(this.networkId),
       name: this.name,
       callers: this.service.guests.size,
-      members: this.records.size,
+      members: this.records.size + this.#kept.length,
       enrollers: this.service.enrollers,
       joinsWaiting: this.service.wishes,
       definition: definition.sequence,

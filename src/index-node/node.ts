@@ -98,11 +98,11 @@ export class IndexNode {
 
   #arm(nowMs: number): void {
     const { networks, wakeBy } = this.#options;
-    for (const { service } of networks) wakeBy(service.dueMs(nowMs));
+    for (const network of networks) wakeBy(network.dueMs(nowMs));
   }
 
   tick(nowMs: number): void {
-    for (const { service } of this.#options.networks) service.tick(nowMs);
+    for (const network of this.#options.networks) network.tick(nowMs);
     if (nowMs - this.#lookMs >= IDLE_LOOK_MS) {
       this.#lookMs = nowMs;
       this.#callers.tick(nowMs);

@@ -38,12 +38,17 @@ export class IndexProcess {
     this.#child.kill(signal);
   }
 
-  /** Its exit code; also of one that ended before. */
-  async stop(): Promise<number | null> {
-    if (this.#child.exitCode !== null) return this.#child.exitCode;
-    this.#child.kill("SIGTERM");
-    await once(this.#child, "exit");
+  /** Its exit code, when it has ended; null: by a signal. */
+  async ended(): Promise<number | null> {
+    const { exitCode, signalCode } = this.#child;
+    if (exitCode === null && signalCode === null) await once(this.#child, "exit");
     return this.#child.exitCode;
+  }
+
+  /** Its exit code; also of one that ended before. */
+  stop(): Promise<number | null> {
+    this.#child.kill("SIGTERM");
+    return this.ended();
   }
 }
 

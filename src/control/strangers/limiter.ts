@@ -81,7 +81,8 @@ export class Limiter {
     this.#family = new Uint8Array(entries);
     this.#high = new Uint32Array(entries);
     this.#low = new Uint32Array(entries);
-    this.#fullAtMs = new Float64Array(entries).fill(Number.NEGATIVE_INFINITY);
+    // Zero was full long ago; pages that nothing is written to take no memory.
+    this.#fullAtMs = new Float64Array(entries);
   }
 
   /**

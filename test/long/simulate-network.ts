@@ -53,13 +53,13 @@ interface Options {
 }
 
 /** Runs seeds until ten have failed. Returns how many did. */
-const each = (options: Options, run: (seed: number) => void): number => {
+const each = async (options: Options, run: (seed: number) => Promise<void>): Promise<number> => {
   const { from, seeds, trace } = options;
   let failures = 0;
   let saidMs = performance.now();
   for (let seed = from; seed < from + seeds && failures < FAILURES_MAX; seed++) {
     try {
-      run(seed);
+      await run(seed);
     } catch (error) {
       if (!(error instanceof StormError) && !(error instanceof Violation)) throw error;
       failures++;
@@ -73,12 +73,12 @@ const each = (options: Options, run: (seed: number) => void): number => {
   return failures;
 };
 
-const storms = (options: Options): number => {
+const storms = async (options: Options): Promise<number> => {
   const runs: Storm[] = [];
   const counts = new Map<string, number>();
   const before = process.cpuUsage();
-  const failures = each(options, (seed) => {
-    const run = storm(seed, options.trace, options.indexes);
+  const failures = await each(options, async (seed) => {
+    const run = await storm(seed, options.trace, options.indexes);
     if (options.trace) print(run.trace.join("\n"));
     runs.push({ ...run, trace: [] });
     for (const [what, many] of run.counts) counts.set(what, (counts.get(what) ?? 0) + many);
@@ -107,16 +107,21 @@ const bytesAMember = (nodes: number): number => {
   return (heapUsed + external) / nodes ** 2;
 };
 
-const calms = (options: Options, nodes: number, restS: number, json: boolean): number => {
+const calms = async (
+  options: Options,
+  nodes: number,
+  restS: number,
+  json: boolean,
+): Promise<number> => {
   const runs: (Calm & { readonly bytesAMember: number })[] = [];
-  const failures = each(options, (seed) => {
+  const failures = await each(options, async (seed) => {
     let bytes = 0;
     const together = (): void => {
       bytes = bytesAMember(nodes);
     };
     const startMs = Math.min(10_000, 1_000 + 10 * nodes);
     const rest = { restMs: restS * 1_000, loss: 0.01, indexes: options.indexes };
-    const run = calm({ nodes, seed, startMs, ...rest, together });
+    const run = await calm({ nodes, seed, startMs, ...rest, together });
     runs.push({ ...run, bytesAMember: bytes });
     if (options.trace)
       print(JSON.stringify({ seed, ...run, counts: Object.fromEntries(run.counts) }));
@@ -191,7 +196,7 @@ const main = async (): Promise<number> => {
   const indexes = whole("indexes", values.indexes, 0, 16);
   const options = { from, seeds, trace: values.trace, indexes };
   const failures =
-    nodes === STORM_NODES ? storms(options) : calms(options, nodes, rest, values.json);
+    nodes === STORM_NODES ? await storms(options) : await calms(options, nodes, rest, values.json);
   return failures === 0 ? 0 : 1;
 };
 

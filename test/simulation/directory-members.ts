@@ -14,6 +14,7 @@ import { Lying } from "./directory-liar.ts";
 import type { VirtualTime } from "./directory-time.ts";
 import type { WorldOptions } from "./directory-world.ts";
 import { Air } from "./members-air.ts";
+import { SharedDirectory } from "./members-directory.ts";
 import { addressOf, certify, identityOf, SharedVerifier } from "./members-fleet.ts";
 import { Ledger } from "./members-ledger.ts";
 import { VirtualNode } from "./members-node.ts";
@@ -83,13 +84,17 @@ interface Scene {
 const openScene = (time: VirtualTime, options: MembersOptions): Scene => {
   const { nodes: count, storers, seed, loss, liars } = options;
   const counts = new Map<string, number>();
+  const add = (what: string, amount: number): void =>
+    void counts.set(what, (counts.get(what) ?? 0) + amount);
   const stage: Stage = {
     time: time.plain,
     air: new Air(time.plain, new Random(seed, 2), { ...WEATHER, loss }),
     ledger: new Ledger(() => time.nowMs),
     verifier: new SharedVerifier(),
     seed,
-    count: (what, amount) => void counts.set(what, (counts.get(what) ?? 0) + amount),
+    // There is no index node: its twin has nothing, and is asked by nobody.
+    directory: new SharedDirectory(time.plain, new Random(seed, 4), add),
+    count: add,
     keeps: false,
     trace: null,
   };
@@ -100,10 +105,10 @@ const openScene = (time: VirtualTime, options: MembersOptions): Scene => {
     stage.ledger.signed(identity, certificate);
     const node = new Quiet(stage, identity, i, { certificate });
     node.openDirectory = (given) => {
-      const { records, count: add } = given;
+      const { records, count: counted } = given;
       const isLiar = i < liars;
       const lying = isLiar
-        ? new Lying({ checker: records.checker, count: add }, lieOf(i))
+        ? new Lying({ checker: records.checker, count: counted }, lieOf(i))
         : records;
       return new DhtStore({ ...given, records: lying, timer: time.timer });
     };

@@ -3,6 +3,7 @@
  * somebody is revoked. What it takes and what it costs.
  */
 import { Air, type Weather } from "./members-air.ts";
+import { SharedDirectory } from "./members-directory.ts";
 import { BORN_S, identityOf, listOf, revocationsFile, SharedVerifier } from "./members-fleet.ts";
 import { openIndexes } from "./members-index.ts";
 import { Ledger, missing, Violation } from "./members-ledger.ts";
@@ -66,13 +67,16 @@ export const openStage = (
   const time = new Time();
   const random = new Random(seed, 1);
   const counts = new Map<string, number>();
+  const count = (what: string, amount: number): void =>
+    void counts.set(what, (counts.get(what) ?? 0) + amount);
   const stage: Stage = {
     time,
     air: new Air(time, random, weather),
     ledger: new Ledger(() => time.nowMs),
     verifier,
+    directory: new SharedDirectory(time, new Random(seed, 4), count),
     seed,
-    count: (what, amount) => void counts.set(what, (counts.get(what) ?? 0) + amount),
+    count,
     keeps,
     trace: null,
   };
@@ -84,7 +88,7 @@ const bytesOf = (nodes: readonly VirtualNode[]): number =>
 
 const verifier = new SharedVerifier();
 
-export const calm = (options: CalmOptions): Calm => {
+export const calm = async (options: CalmOptions): Promise<Calm> => {
   const { nodes: count, seed, startMs, restMs, loss, together } = options;
   verifier.clear();
   const { stage, random, counts } = openStage(seed, { ...WEATHER, loss }, count <= 200, verifier);
@@ -103,14 +107,14 @@ export const calm = (options: CalmOptions): Calm => {
     nodes.push(node);
     time.at(random.between(0, startMs), () => node.start());
   }
-  time.run(startMs + 1);
+  await time.pass(startMs + 1);
   // Who knows all is not looked at again, until the end.
   let at = 0;
   const isTogether = (): boolean => {
     while (at < count && missing(nodes[at]!, nodes) === null) at++;
     return at === count;
   };
-  time.run(startMs + LIMIT_MS, isTogether);
+  await time.pass(startMs + LIMIT_MS, isTogether);
   const togetherMs = time.nowMs - startMs;
   for (const node of nodes) {
     const lacks = missing(node, nodes);
@@ -118,12 +122,12 @@ export const calm = (options: CalmOptions): Calm => {
   }
   together?.(nodes);
   const bytesToJoin = bytesOf(nodes);
-  time.run(time.nowMs + 120_000);
+  await time.pass(time.nowMs + 120_000);
   const before = bytesOf(nodes);
   const fromMs = time.nowMs;
-  time.run(fromMs + restMs);
+  await time.pass(fromMs + restMs);
   const bytesADay = ((bytesOf(nodes) - before) * DAY_MS) / Math.max(1, restMs);
-  const cutMs = revoke(stage, nodes, random);
+  const cutMs = await revoke(stage, nodes, random);
   const degrees = nodes.map((node) => node.network?.parts.company.links.size ?? 0);
   const cpu = process.cpuUsage(cpuBefore);
   return {
@@ -140,7 +144,11 @@ export const calm = (options: CalmOptions): Calm => {
 };
 
 /** Somebody revokes somebody. Returns how long it took until nobody had a session with it. */
-const revoke = (stage: Stage, nodes: readonly VirtualNode[], random: Random): number => {
+const revoke = async (
+  stage: Stage,
+  nodes: readonly VirtualNode[],
+  random: Random,
+): Promise<number> => {
   const { time, ledger } = stage;
   const gone = nodes[random.below(nodes.length)]!;
   const publisher = nodes[(nodes.indexOf(gone) + 1) % nodes.length]!;
@@ -156,9 +164,9 @@ const revoke = (stage: Stage, nodes: readonly VirtualNode[], random: Random): nu
     while (at < others.length && !others[at]!.isPeer(gone.identity)) at++;
     return at === others.length;
   };
-  time.run(fromMs + 10_000, isCut, 1);
+  await time.pass(fromMs + 10_000, isCut, 1);
   const cutMs = time.nowMs - fromMs;
-  time.run(fromMs + 20_000);
+  await time.pass(fromMs + 20_000);
   for (const node of others) {
     if (node.isPeer(gone.identity)) throw new Violation(`${node.name} still has ${gone.name}`);
     if (node.network!.parts.authority.secrets.epoch !== 2) {

@@ -1,9 +1,11 @@
 /**
  * members-index-lies — what an index node may say that is not so: it withholds, says again what is
- * old, damages, claims addresses, asks for what it has, and makes noise.
+ * old, damages, claims addresses and newer lists, asks for what it has, and makes noise.
  */
 import {
+  decodeIndexPiece,
   decodeObserved,
+  encodeIndexPiece,
   encodeObserved,
   encodePassed,
   encodeWantPiece,
@@ -16,19 +18,26 @@ import type { Random } from "./random.ts";
 
 /** Messages that are kept to be said again. */
 const KEPT_MAX = 64;
+/** How new the list is that it claims to have. */
+const CLAIMED = { chain: 0, sequence: 2 ** 40 };
+
+/** Of such a list, where it is asked for one. */
+const forged = (message: Uint8Array): Uint8Array => {
+  const piece = message[0] === MESSAGE.piece ? decodeIndexPiece(message) : null;
+  return piece === null ? message : encodeIndexPiece({ ...piece, standing: CLAIMED });
+};
 
 /** Says that the caller is somewhere else, that there is a newer list, and more members. */
 const misplace = (message: Uint8Array, random: Random): Uint8Array => {
-  const observed = decodeObserved(message);
+  const observed = message[0] === MESSAGE.observed ? decodeObserved(message) : null;
   if (observed === null) return message;
-  const list = { chain: 0, sequence: 2 ** 40 };
   return encodeObserved({
     ...observed,
     address: placeOf(random.below(30)),
     port: 1 + random.below(65_535),
     againS: random.below(3),
     members: 1_000_000,
-    standings: { ...observed.standings, list },
+    standings: { ...observed.standings, list: CLAIMED },
   });
 };
 
@@ -40,7 +49,8 @@ const damaged = (message: Uint8Array, random: Random): Uint8Array => {
 
 export const lieOf = (random: Random): Lie => {
   const kept: Uint8Array[] = [];
-  return (message) => {
+  return (said) => {
+    const message = forged(said);
     if (kept.length < KEPT_MAX) kept.push(message.slice());
     switch (random.below(9)) {
       case 0:

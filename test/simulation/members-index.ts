@@ -1,48 +1,34 @@
 /**
- * members-index — an index node of a simulated network: the real table of callers, and a small
- * service over it that keeps pairs, and may lie.
+ * members-index — an index node of a simulated network: the real network of an index node, with its
+ * service, store and lists (index-node/network.ts), over the real table of callers. Its disk is in
+ * memory, its directory the twin, and what it says may be made a lie of.
  *
- * It verifies nothing, as the worst of index nodes: members have to.
+ *     datagram ─▶ Callers ─▶ Service ─▶ say ─▶ lie ─▶ Callers ─▶ air
+ *                               ╰── lookUp ─▶ records, then the twin
  */
-import { idOfRecord } from "../../src/control/network/statement.ts";
 import type { IndexPlace } from "../../src/control/network/world.ts";
 import { type Caller, Callers } from "../../src/directory/callers.ts";
-import { makeCard } from "../../src/directory/card.ts";
-import { addressTarget, nodeTarget } from "../../src/directory/targets.ts";
-import { decodeCertificate } from "../../src/members/certificate.ts";
-import { decodeList, standingOf } from "../../src/members/revocation-list.ts";
+import { IndexNetwork, type OpenStorer } from "../../src/index-node/network.ts";
 import { channelKind } from "../../src/wire/channel.ts";
-import { isNewer } from "../../src/wire/digests.ts";
-import {
-  decodeAsk,
-  decodeIndexPiece,
-  decodePassed,
-  decodeReport,
-  decodeWantPiece,
-  encodeFound,
-  encodeObserved,
-  encodePassed,
-  encodeShow,
-  encodeWantPiece,
-  MESSAGE,
-  PIECE_OF,
-  pieceOf,
-  type Report,
-  type Standings,
-} from "../../src/wire/index-messages.ts";
-import type { Pair } from "../../src/wire/intro.ts";
-import { sockaddrHost, sockaddrPort } from "../../src/wire/sockaddr.ts";
+import { decodePair } from "../../src/wire/intro.ts";
+import { sockaddrHost } from "../../src/wire/sockaddr.ts";
 import type { Resident } from "./members-air.ts";
-import { DEFINITION, FIRST_LIST, type Identity, identityOf } from "./members-fleet.ts";
+import { BORN_S, DEFINITION, type Identity, identityOf } from "./members-fleet.ts";
 import { mac, sockaddrOf } from "./members-places.ts";
 import type { Stage } from "./members-stage.ts";
 import { Random } from "./random.ts";
 
 const RATE = { perSecond: 10_000, burst: 10_000 };
-const TICK_MS = 10_000;
-/** Members that one is shown at a time. */
-const SHOWN_MAX = 8;
+/** As index-node/node.ts and main.ts have it. */
+const MESSAGES = { perSecond: 100, burst: 200 };
+const IDLE_LOOK_MS = 5_000;
+const WRITE_MS = 60_000;
+const CALLERS_MAX = 32_768;
+const JOINERS_MAX = 1_024;
 const NO_LOCAL = new Uint8Array(0);
+const NEVER = Number.POSITIVE_INFINITY;
+/** What OPENED says when a liar says nothing in it. */
+const NOTHING_SAID = Uint8Array.of(0);
 
 /** What a liar does to what it says. */
 export type Lie = (message: Uint8Array, to: Caller) => readonly Uint8Array[];
@@ -61,11 +47,10 @@ export const openIndexes = (stage: Stage, count: number): VirtualIndex[] =>
 
 const honest: Lie = (message) => [message];
 
-interface Kept {
-  readonly pair: Pair;
-  readonly id: number;
-  /** Of its handshake key. */
-  readonly key: Uint8Array;
+/** What is there while it is up. */
+interface Up {
+  readonly network: IndexNetwork;
+  readonly callers: Callers;
 }
 
 export class VirtualIndex implements Resident {
@@ -75,13 +60,13 @@ export class VirtualIndex implements Resident {
   life = 0;
   bytesIn = 0;
   bytesOut = 0;
-  /** Every message goes through this. */
+  /** Every message of type 10 goes through this. */
   lie: Lie = honest;
   /** Bytes of KNOCKs and OPENs that came, and of what answered them, by where they came from. */
   readonly #strangers = new Map<string, { in: number; out: number }>();
-  #callers: Callers | null = null;
-  readonly #kept = new Map<number, Kept>();
-  #list = FIRST_LIST;
+  readonly #disk = new Map<string, Uint8Array>();
+  #up: Up | null = null;
+  #alarmMs = NEVER;
   readonly #random: Random;
 
   constructor(stage: Stage, number: number, place: number) {
@@ -99,61 +84,142 @@ export class VirtualIndex implements Resident {
   }
 
   get isUp(): boolean {
-    return this.#callers !== null;
+    return this.#up !== null;
   }
 
   get callers(): number {
-    return this.#callers?.size ?? 0;
+    return this.#up?.callers.size ?? 0;
   }
 
   get listSequence(): number {
-    return this.#list.sequence;
-  }
-
-  start(): void {
-    const { signing, handshakeKey } = this.identity;
-    const keys = { nodeKey: signing.publicKey, handshakeKey: handshakeKey.publicKey };
-    const { networkId } = DEFINITION;
-    const card = makeCard(networkId, keys, signing.secretKey);
-    this.life++;
-    this.#stage.air.place(this, sockaddrHost(sockaddrOf(this.place)));
-    this.#callers = new Callers({
-      us: handshakeKey,
-      networks: () => [{ networkId, card }],
-      mayKnock: () => true,
-      mayAnswer: () => true,
-      open: (caller, payload) => this.#report(caller, payload),
-      message: (caller, type, plain) => type === 10 && this.#message(caller, plain),
-      onGone: () => {},
-      mac,
-      randomBytes: (bytes) => this.#random.bytes(bytes),
-      send: (datagram, to) => this.#send(datagram, to),
-      count: (what, amount) => this.#stage.count(what, amount),
-      sources: { take: () => true },
-      rates: { cards: RATE, opens: RATE, source: RATE, messages: RATE },
-      callersMax: 20_000,
-      joinersMax: 100,
-    });
-    this.#tick(this.life);
-  }
-
-  #tick(life: number): void {
-    this.#stage.time.after(TICK_MS, () => {
-      if (this.life !== life || this.#callers === null) return;
-      this.#callers.tick(this.#nowMs);
-      this.#tick(life);
-    });
-  }
-
-  /** It is gone without a word; what it keeps is kept. */
-  stop(): void {
-    this.#callers?.stop();
-    this.#callers = null;
+    return this.#up?.network.lists.list?.sequence ?? 0;
   }
 
   get #nowMs(): number {
     return this.#stage.time.nowMs + 1;
   }
+
+  // -------------------------------------------------------------------------------------------
+  // Life
+
+  start(): void {
+    const { air, directory } = this.#stage;
+    this.life++;
+    air.place(this, sockaddrHost(sockaddrOf(this.place)));
+    const network = this.#openNetwork();
+    const callers = this.#openCallers(network);
+    this.#up = { network, callers };
+    directory.came(this, network.records);
+    network.serve({
+      say: (caller, message) =>
+        this.lie(message, caller)
+          .map((one) => callers.say(caller, one))
+          .some(Boolean),
+      dismiss: (caller) => callers.dismiss(caller),
+    });
+    this.#each(IDLE_LOOK_MS, ({ callers: all }) => all.tick(this.#nowMs));
+    this.#each(WRITE_MS, ({ network: one }) => one.write(true));
+    this.#alarmMs = NEVER;
+    this.#arm();
+  }
+
+  #openNetwork(): IndexNetwork {
+    const { signing, handshakeKey } = this.identity;
+    const { publicKey: nodeKey, secretKey } = signing;
+    const { time } = this.#stage;
+    return new IndexNetwork({
+      definition: DEFINITION,
+      signer: { nodeKey, secretKey, identity: { nodeId: null, seed: null, ...handshakeKey } },
+      folder: {
+        prepare: () => undefined,
+        read: (_, name) => this.#disk.get(name) ?? null,
+        write: (_, name, bytes) => void this.#disk.set(name, bytes),
+        writeLater: async (_, name, bytes) => void this.#disk.set(name, bytes),
+      },
+      openStorer: this.#openStorer,
+      unixMs: () => BORN_S * 1_000 + time.nowMs,
+      randomBytes: (bytes) => this.#random.bytes(bytes),
+      timer: time.timer,
+      say: (sentence) => this.#stage.trace?.(`an index node says: ${sentence}`),
+    });
+  }
+
+  /** The twin in place of dht-rpc: nobody says anything of type 14. */
+  readonly #openStorer: OpenStorer = ({ records }) => {
+    const { directory } = this.#stage;
+    const twin = directory.member();
+    return {
+      guest: () => undefined,
+      directory: () => false,
+      lookUp: (target, answer) => {
+        const found = records.get(target);
+        if (found !== null) answer(decodePair(found.bytes));
+        else if (directory.storers < 2) answer(null);
+        else void twin.get(target).then(answer);
+      },
+      stop: () => twin.stop(),
+    };
+  };
+
+  #openCallers(network: IndexNetwork): Callers {
+    const { networkId, card } = network;
+    return new Callers({
+      us: this.identity.handshakeKey,
+      networks: () => [{ networkId, card }],
+      mayKnock: () => true,
+      mayAnswer: () => true,
+      open: (caller, payload, nowMs) => {
+        const answer = network.service.open(caller, payload, nowMs);
+        return answer && (this.lie(answer, caller)[0] ?? NOTHING_SAID);
+      },
+      message: (caller, type, plain, nowMs) => network.service.message(caller, type, plain, nowMs),
+      onGone: (caller) => network.service.gone(caller),
+      mac,
+      randomBytes: (bytes) => this.#random.bytes(bytes),
+      send: (datagram, to) => this.#send(datagram, to),
+      count: (what, amount) => this.#stage.count(what, amount),
+      sources: { take: () => true },
+      rates: { cards: RATE, opens: RATE, source: RATE, messages: MESSAGES },
+      callersMax: CALLERS_MAX,
+      joinersMax: JOINERS_MAX,
+    });
+  }
+
+  /** Does it again and again, in this life. */
+  #each(ms: number, act: (up: Up) => void): void {
+    const { life } = this;
+    this.#stage.time.after(ms, () => {
+      if (this.life !== life || this.#up === null) return;
+      act(this.#up);
+      this.#each(ms, act);
+    });
+  }
+
+  /** The service has its alarm when it asks for it. */
+  #arm(): void {
+    const dueMs = this.#up?.network.dueMs(this.#nowMs) ?? NEVER;
+    if (dueMs >= this.#alarmMs) return;
+    this.#alarmMs = dueMs;
+    const { life } = this;
+    this.#stage.time.at(dueMs - 1, () => {
+      if (this.life !== life || this.#alarmMs !== dueMs) return;
+      this.#alarmMs = NEVER;
+      this.#up?.network.tick(this.#nowMs);
+      this.#arm();
+    });
+  }
+
+  /** It is gone without a word; what it wrote is on its disk. */
+  stop(): void {
+    const up = this.#up;
+    this.#up = null;
+    this.#stage.directory.left(this);
+    up?.callers.stop();
+    up?.network.stop();
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // Datagrams
 
   #strange(address: Uint8Array): { in: number; out: number } {
     const key = Buffer.from(address).toString("hex");
@@ -179,125 +245,8 @@ export class VirtualIndex implements Resident {
     const kind = channelKind(bytes);
     if (kind === "knock" || kind === "open") this.#strange(from).in += bytes.length;
     if (kind === null) this.#stage.count("indexJunk", 1);
-    else this.#callers?.datagram(kind, bytes, from, NO_LOCAL, this.#nowMs);
-  }
-
-  // -------------------------------------------------------------------------------------------
-  // What it does
-
-  #say(caller: Caller, message: Uint8Array): void {
-    for (const one of this.lie(message, caller)) this.#callers?.say(caller, one);
-  }
-
-  #standings(): Standings {
-    const definition = { chain: 0, sequence: DEFINITION.sequence };
-    return { list: standingOf(this.#list), definition, epoch: this.#list.epoch };
-  }
-
-  /** What OPENED says. */
-  #report(caller: Caller, message: Uint8Array): Uint8Array | null {
-    const report = message[0] === MESSAGE.report ? decodeReport(message) : null;
-    if (report === null) return null;
-    this.#keep(report, caller);
-    this.#stage.time.after(0, () => this.#follow(caller, report));
-    return this.lie(this.#observed(caller), caller)[0] ?? null;
-  }
-
-  #observed(caller: Caller): Uint8Array {
-    const address = sockaddrHost(caller.sockaddr);
-    const port = sockaddrPort(caller.sockaddr);
-    const members = this.#kept.size;
-    return encodeObserved({ address, port, againS: 120, members, standings: this.#standings() });
-  }
-
-  #keep({ pair }: Report, caller: Caller): void {
-    const id = pair === null ? null : idOfRecord(pair.record);
-    if (pair === null || id === null) return;
-    const { certificate, record } = pair;
-    const kept = { certificate: certificate.slice(), record: record.slice() };
-    this.#kept.set(id, { pair: kept, id, key: caller.key.slice() });
-  }
-
-  /** After its answer: others, whom it may want to know, and lists. */
-  #follow(caller: Caller, report: Report): void {
-    const others = [...this.#kept.values()].filter(({ key }) => Buffer.compare(key, caller.key));
-    const from = report.others ? this.#random.below(Math.max(1, others.length)) : 0;
-    const some = [...others.slice(from), ...others.slice(0, from)].slice(0, SHOWN_MAX);
-    if (report.others) {
-      for (const { pair } of some) this.#say(caller, encodeShow(MESSAGE.shown, pair));
-    }
-    if (isNewer(report.standings.list, standingOf(this.#list))) {
-      this.#say(caller, encodeWantPiece({ what: PIECE_OF.revocations, offset: 0 }));
-    }
-  }
-
-  #message(caller: Caller, message: Uint8Array): boolean {
-    switch (message[0]) {
-      case MESSAGE.report: {
-        const report = decodeReport(message);
-        if (report === null) return false;
-        this.#keep(report, caller);
-        this.#say(caller, this.#observed(caller));
-        this.#follow(caller, report);
-        return true;
-      }
-      case MESSAGE.ask: {
-        const ask = decodeAsk(message);
-        if (ask === null) return false;
-        const pair = this.#find(ask.target);
-        this.#say(caller, encodeFound({ question: ask.question, pair }));
-        return true;
-      }
-      case MESSAGE.forward:
-        return this.#forward(caller, message);
-      case MESSAGE.wantPiece: {
-        const want = decodeWantPiece(message);
-        const piece =
-          want && pieceOf(want, { standing: standingOf(this.#list), bytes: this.#list.bytes });
-        if (piece !== null) this.#say(caller, piece);
-        return piece !== null;
-      }
-      case MESSAGE.piece:
-        return this.#piece(message);
-      case MESSAGE.bye:
-        this.#callers?.dismiss(caller);
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  #find(target: Uint8Array): Pair | null {
-    const { networkId } = DEFINITION;
-    for (const { pair } of this.#kept.values()) {
-      const read = decodeCertificate(pair.certificate);
-      if (!read.ok) continue;
-      const { nodeKey, addresses } = read.value;
-      const targets = [nodeTarget(networkId, nodeKey)];
-      targets.push(...addresses.map((address) => addressTarget(networkId, address)));
-      if (targets.some((one) => Buffer.compare(one.target, target) === 0)) return pair;
-    }
-    return null;
-  }
-
-  #forward(caller: Caller, message: Uint8Array): boolean {
-    const passed = decodePassed(message);
-    const from = [...this.#kept.values()].find(({ key }) => !Buffer.compare(key, caller.key));
-    const to = passed && this.#kept.get(passed.id);
-    const callee = to && this.#callers?.byKey(DEFINITION.networkId, to.key);
-    if (passed === null || from === undefined || !callee) return false;
-    const { body } = passed;
-    this.#say(callee, encodePassed(MESSAGE.forwarded, { id: from.id, body }));
-    return true;
-  }
-
-  /** Lists of tests are short: one piece. */
-  #piece(message: Uint8Array): boolean {
-    const piece = decodeIndexPiece(message);
-    if (piece === null || piece.bytes.length !== piece.total) return false;
-    const list = decodeList(piece.bytes.slice());
-    if (list.ok && isNewer(standingOf(list.value), standingOf(this.#list))) this.#list = list.value;
-    return list.ok;
+    else this.#up?.callers.datagram(kind, bytes, from, NO_LOCAL, this.#nowMs);
+    this.#arm();
   }
 
   /** Nobody was told more than it said, before its channel was open. */

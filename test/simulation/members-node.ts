@@ -204,7 +204,7 @@ export class VirtualNode implements NetworkWorld, Resident {
     (this.options.bootstrap ?? []).map((sockaddr) => ({ sockaddr, nodeKey: null }));
   readonly indexes = (): readonly IndexPlace[] => this.options.indexes ?? [];
   readonly askIndexNames = (): void => this.network?.indexesMoved();
-  openDirectory: NetworkWorld["openDirectory"] = null;
+  openDirectory: NetworkWorld["openDirectory"] = () => this.stage.directory.open();
   readonly port = (): number => PORT;
   readonly count = (what: string, amount: number): void => this.stage.count(what, amount);
 

@@ -1,5 +1,6 @@
 /** members-stage — what the nodes of one simulated run share. */
 import type { Air } from "./members-air.ts";
+import type { SharedDirectory } from "./members-directory.ts";
 import type { SharedVerifier } from "./members-fleet.ts";
 import type { Ledger } from "./members-ledger.ts";
 import type { Time } from "./members-time.ts";
@@ -9,6 +10,7 @@ export interface Stage {
   readonly time: Time;
   readonly air: Air;
   readonly ledger: Ledger;
+  readonly directory: SharedDirectory;
   readonly verifier: SharedVerifier;
   readonly seed: number;
   readonly count: (what: string, amount: number) => void;

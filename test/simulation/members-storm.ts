@@ -15,7 +15,6 @@ import {
   SharedVerifier,
 } from "./members-fleet.ts";
 import { openIndexes, type VirtualIndex } from "./members-index.ts";
-import { lieOf } from "./members-index-lies.ts";
 import { CUT_MS, missing, Violation } from "./members-ledger.ts";
 import { checkPeers, tellNode } from "./members-looks.ts";
 import { Liar, throwJunk } from "./members-mischief.ts";
@@ -33,6 +32,7 @@ import {
   TOGETHER_MS,
 } from "./members-outcome.ts";
 import { sockaddrOf } from "./members-places.ts";
+import { sendPackets, trouble } from "./members-trouble.ts";
 import { Random } from "./random.ts";
 
 const verifier = new SharedVerifier();
@@ -73,9 +73,9 @@ class Weather {
     this.servers = openIndexes(this.stage, indexes);
   }
 
-  say(text: string): void {
+  readonly say = (text: string): void => {
     this.trace.push(`${(this.stage.time.nowMs / 1_000).toFixed(3)} ${text}`);
-  }
+  };
 
   count(what: string): void {
     this.stage.count(what, 1);
@@ -148,31 +148,12 @@ class Weather {
     for (let left = 2 + this.random.below(7); left > 0; left--) {
       time.at(this.random.between(FAIR_MS, STORM_MS), this.random.pick(bag));
     }
-    for (const server of this.servers) this.#trouble(server);
+    for (const server of this.servers) trouble(this, server, this.#mischief);
+    if (this.servers.length > 0) sendPackets(this, this.#mischief);
     for (const liar of this.liars) {
       const all = this.nodes.map(({ identity }) => identity);
       for (let atMs = 5_000; atMs < STORM_MS; atMs += 2_000) time.at(atMs, () => liar.act(all));
     }
-  }
-
-  /** An index node lies, from some time on, and is gone for a while; it comes back. */
-  #trouble(server: VirtualIndex): void {
-    const { time } = this.stage;
-    const random = this.#mischief;
-    if (random.chance(0.4)) {
-      time.at(random.between(0, STORM_MS), () => {
-        this.say("an index node lies");
-        this.count("indexLiars");
-        server.lie = lieOf(random);
-      });
-    }
-    const downMs = random.between(FAIR_MS, STORM_MS);
-    time.at(downMs, () => {
-      this.say("an index node is killed");
-      this.count("indexDeaths");
-      server.stop();
-    });
-    time.at(downMs + random.between(1_000, 200_000), () => server.start());
   }
 
   #restart(): void {
@@ -344,10 +325,10 @@ class Weather {
   }
 
   /** The first seconds are fair. Returns how long it took after the last start; null: too long. */
-  begin(): number | null {
+  async begin(): Promise<number | null> {
     const { time } = this.stage;
-    time.run(START_MS);
-    time.run(FAIR_MS, () => this.#isTogether());
+    await time.pass(START_MS);
+    await time.pass(FAIR_MS, () => this.#isTogether());
     return time.nowMs < FAIR_MS ? time.nowMs - START_MS : null;
   }
 
@@ -355,9 +336,9 @@ class Weather {
     return this.nodes.every((node) => missing(node, this.nodes) === null);
   }
 
-  clear(): number {
+  async clear(): Promise<number> {
     const { time, air } = this.stage;
-    while (time.nowMs < this.#overMs) time.run(this.#overMs);
+    while (time.nowMs < this.#overMs) await time.pass(this.#overMs);
     air.side = () => 0;
     Object.assign(air.weather, { loss: 0, duplicates: 0 });
     for (const node of this.nodes) this.start(node);
@@ -365,7 +346,7 @@ class Weather {
     this.say("the sky is clear");
     this.#publishAgain();
     for (const node of this.nodes) this.#tellAgain(node);
-    time.run(fromMs + TOGETHER_MS, () => this.#isTogether(), 250);
+    await time.pass(fromMs + TOGETHER_MS, () => this.#isTogether(), 250);
     const togetherMs = time.nowMs - fromMs;
     for (const node of this.nodes) {
       const lacks = missing(node, this.nodes);
@@ -373,21 +354,21 @@ class Weather {
       if (lacks !== null) throw new Violation(`${lacks.who.name} ${lacks.why} at ${node.name}`);
       checkPeers(this, node);
     }
-    time.run(time.nowMs + 10_000);
+    await time.pass(time.nowMs + 10_000);
     return togetherMs;
   }
 }
 
 /** One run. Errors: StormError. */
-export const storm = (seed: number, tracing = false, indexes = 0): Storm => {
+export const storm = async (seed: number, tracing = false, indexes = 0): Promise<Storm> => {
   const weather = new Weather(seed, tracing, indexes);
   const { stage, counts } = weather;
   try {
     weather.people();
     weather.plan();
-    const startMs = weather.begin();
-    stage.time.run(STORM_MS);
-    const togetherMs = weather.clear();
+    const startMs = await weather.begin();
+    await stage.time.pass(STORM_MS);
+    const togetherMs = await weather.clear();
     if (!weather.servers.every((server) => server.isModest)) {
       throw new Violation("an index node told a stranger more than that said");
     }

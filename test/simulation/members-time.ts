@@ -3,6 +3,8 @@
  * said first for one happens first.
  */
 
+import type { Timer } from "../../src/directory/store.ts";
+
 type Act = () => void;
 
 export class Time {
@@ -10,6 +12,24 @@ export class Time {
   readonly #acts = new Map<number, Act[]>();
   /** Milliseconds at which something happens, each once: a binary heap. */
   readonly #heap: number[] = [];
+  /** A promise may have come to its end at this moment. */
+  #owes = false;
+
+  /** For who makes promises. */
+  readonly timer: Timer = {
+    bootMs: () => this.#nowMs + 1,
+    after: (delayMs, act) => {
+      let isOff = false;
+      this.after(delayMs, () => {
+        if (isOff) return;
+        this.#owes = true;
+        act();
+      });
+      return () => {
+        isOff = true;
+      };
+    },
+  };
 
   get nowMs(): number {
     return this.#nowMs;
@@ -35,7 +55,22 @@ export class Time {
   }
 
   /** Goes on until then, or until `done` says so, which is asked `eachMs`. */
-  run(untilMs: number, done: () => boolean = () => false, eachMs = 50): void {
+  run(untilMs: number, done?: () => boolean, eachMs?: number): void {
+    const steps = this.#steps(untilMs, done, eachMs);
+    while (steps.next().done !== true);
+  }
+
+  /** The same; what follows from a promise of `timer` follows at once, before anything else. */
+  async pass(untilMs: number, done?: () => boolean, eachMs?: number): Promise<void> {
+    for (const _ of this.#steps(untilMs, done, eachMs)) {
+      if (!this.#owes) continue;
+      this.#owes = false;
+      await new Promise(setImmediate);
+    }
+  }
+
+  /** One for each moment at which something happened. */
+  *#steps(untilMs: number, done = (): boolean => false, eachMs = 50): Generator<undefined, void> {
     let askMs = this.#nowMs;
     while (this.#heap.length > 0 && this.#heap[0]! <= untilMs) {
       const ms = this.#heap[0]!;
@@ -49,6 +84,7 @@ export class Time {
       for (let i = 0; i < acts.length; i++) acts[i]!();
       this.#acts.delete(ms);
       this.#pop();
+      yield;
     }
     this.#nowMs = Math.max(this.#nowMs, untilMs);
   }

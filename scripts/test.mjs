@@ -39,7 +39,7 @@ const ALONE = {
   "netns/fuzz": "200,000 datagrams as fast as they go, none of a tunnel's lost; memory",
   "netns/handshakes": "hundreds of handshakes in seconds, none late",
   "netns/howto-network": "what three members show three seconds after they started",
-  "netns/index-crowd": "1,500 channels in seconds, and all of them once more after a restart",
+  "netns/index-crowd": "hundreds of channels in seconds, and all of them once more after a restart",
   "netns/index-flood": "a newcomer has seconds under a flood that takes a processor",
   "netns/index-members": "eight engines find each other within seconds",
   "netns/lan": "members find each other within seconds",

@@ -87,7 +87,7 @@ export class Hosting {
   /** The certificate of a pair that is the caller's own, stored if it is newer; null: counted. */
   #believed(caller: Caller, pair: Pair): Certificate | null {
     const { records, count } = this.#options;
-    const checked = records.checker.check(pair, null);
+    const checked = records.verify(pair);
     if (!checked.ok) {
       count(checked.reason);
       return null;

@@ -15,7 +15,7 @@ import { CERTIFICATE_FLAG, validity } from "../members/certificate.ts";
 import { memberId } from "../members/member-id.ts";
 import { decodePair, encodePair, type Pair, pairLength } from "../wire/intro.ts";
 import type { Count } from "./counts.ts";
-import type { Rank, Verified } from "./pairs.ts";
+import type { Rank, Verdict, Verified } from "./pairs.ts";
 import { type NotTaken, notTaken, outranks, type PairChecker } from "./pairs.ts";
 
 /** Tuning: members of a network (control/network/members.ts has the same bound). */
@@ -110,7 +110,20 @@ export class Records {
     return this.#counted(this.#put(pair, target));
   }
 
-  /** One that this store's checker has just verified. */
+  /** All of a pair; what is stored as it came here was verified then. Borrows: `pair`. */
+  verify(pair: Pair): Verdict<Verified> {
+    const read = this.#checker.readRecord(pair.record);
+    if (!read.ok) return read;
+    const view = read.value;
+    const held = this.#entries.get(textOf(view.nodeKey));
+    const isHeld =
+      held !== undefined && sameBytes(held.bytes, encodePair(pair)) && this.#counts(held);
+    if (!isHeld) return this.#checker.checkRead(view, pair.certificate, null);
+    const certificate = this.#checker.stillCounts(pair.certificate, held.generation)!;
+    return { ok: true, value: { certificate, view } };
+  }
+
+  /** One that this store has just verified. */
   keep(verified: Verified): PutOutcome {
     const { certificate, view } = verified;
     const held = this.#entries.get(textOf(view.nodeKey));

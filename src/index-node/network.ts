@@ -92,6 +92,7 @@ export class IndexNetwork implements CalleeNetwork {
     });
     this.records = new Records({ checker, count: this.#count });
     this.#kept = this.#read().reverse();
+    this.#load(this.#loadedMs);
   }
 
   readonly #count = (what: ServiceCount | DirectoryCount, amount = 1): void => {
@@ -194,7 +195,7 @@ export class IndexNetwork implements CalleeNetwork {
       id: formatNetworkId(this.networkId),
       name: this.name,
       callers: this.service.guests.size,
-      members: this.records.size + this.#kept.length,
+      members: this.records.size,
       enrollers: this.service.enrollers,
       joinsWaiting: this.service.wishes,
       definition: definition.sequence,

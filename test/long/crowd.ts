@@ -1,9 +1,10 @@
 /**
  * crowd — one index node and ten thousand members: what does it take, and are all served?
  *
- *   npm run crowd -- [--members 10000] [--start 10] [--rest 60] [--json]
+ *   npm run crowd -- [--members 10000] [--start 10] [--curious 30] [--rest 60] [--kill] [--json]
  *
- * All call within --start seconds. Each has a socket on an address of its own, below 127.0.0.0/8.
+ * All call within --start seconds, and want to be told of others for --curious seconds. With --kill
+ * the index node is killed, too. Each member has a socket on an address of its own in 127.0.0.0/8.
  * Exit code 1 when one is not served.
  */
 import { parseArgs } from "node:util";
@@ -13,8 +14,6 @@ import { runMain } from "../lab/main.ts";
 import { type Cost, type Crowding, runCrowding } from "./crowding.ts";
 
 const MEMBERS_MOST = 16_000;
-/** What a network of that many takes to tell all of all, by npm run simulate:network. */
-const CURIOUS_MS = 30_000;
 const ASKERS = 20;
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -52,23 +51,29 @@ const main = async (): Promise<number> => {
     options: {
       members: { type: "string", default: "10000" },
       start: { type: "string", default: "10" },
+      // What a network of a thousand takes to tell all of all, by npm run simulate:network.
+      curious: { type: "string", default: "30" },
       rest: { type: "string", default: "60" },
+      kill: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     },
   });
-  const [members, startS, restS] = [values.members, values.start, values.rest].map(Number);
+  const { members: many, start, curious, rest } = values;
+  const [members, startS, curiousS, restS] = [many, start, curious, rest].map(Number);
   if (!(Number.isInteger(members) && members! >= 100 && members! <= MEMBERS_MOST)) {
     throw new LabError(`--members is a whole number from 100 to ${MEMBERS_MOST}.`);
   }
-  if (!(startS! >= 0 && restS! >= 1)) throw new LabError("--start and --rest are seconds.");
+  if (!(startS! >= 0 && curiousS! >= 0 && restS! >= 1)) {
+    throw new LabError("--start, --curious and --rest are seconds.");
+  }
   const run = await runCrowding(
     {
       members: members!,
       startMs: 1_000 * startS!,
-      curiousMs: CURIOUS_MS,
+      curiousMs: 1_000 * curiousS!,
       restMs: 1_000 * restS!,
       askers: ASKERS,
-      kill: true,
+      kill: values.kill,
     },
     values.json ? () => undefined : print,
   );

@@ -19,6 +19,7 @@ import { Crowd } from "./crowd-members.ts";
 const ADDRESS = "127.0.0.1";
 const OPEN_MS = 600_000;
 const SPREAD_MS = 60_000;
+const STORED_S = 60;
 /** Members of which a new list says that they are revoked. */
 const REVOKED = 10;
 
@@ -74,7 +75,6 @@ export interface Crowding {
 interface Status {
   readonly counts: Readonly<Record<string, number>>;
   readonly networks: readonly {
-    readonly members: number;
     readonly counts: Readonly<Record<string, number>>;
   }[];
 }
@@ -155,6 +155,17 @@ class Run {
     );
   }
 
+  /** How many it has in its store, when it has read all of its disk. */
+  async stored(): Promise<number> {
+    const { node } = this.crowd.members[0]!;
+    const least = this.#options.members - REVOKED;
+    for (let i = 0; i < STORED_S && (node.said?.members ?? 0) < least; i++) {
+      node.reportNow(false, performance.now());
+      await sleep(1_000);
+    }
+    return node.said?.members ?? 0;
+  }
+
   status(): Status {
     return JSON.parse(readFileSync(join(this.folder, "data", "status.json"), "utf8")) as Status;
   }
@@ -206,11 +217,12 @@ export const runCrowding = async (
     const stopped = await restart(run, "SIGTERM");
     say(`all are back after ${stopped.back.tookS.toFixed(1)} s`);
     const killed = options.kill ? await restart(run, "SIGKILL") : null;
+    const members = await run.stored();
     await run.index.stop();
     const { counts, networks } = run.status();
     return {
       ...{ opening, curious, restNat, restOpen, answers, spread, stopped, killed },
-      members: networks[0]!.members,
+      members,
       counts: { ...counts, ...networks[0]!.counts },
     };
   } finally {

@@ -116,6 +116,25 @@ test("what is wrong is refused, by reason", () => {
   );
 });
 
+test("what is stored is believed as it came, while it counts; what differs is not", () => {
+  const { law, records, put } = storer();
+  const pair = pairOf(identityOf(1));
+  const verdict = (one: Pair): string => {
+    const verified = records.verify(one);
+    return verified.ok ? verified.value.certificate.name : verified.reason;
+  };
+  const last = pair.record.length - 1;
+  const forged = { ...pair, record: pair.record.map((byte, i) => (i === last ? ~byte : byte)) };
+  assert.deepEqual([verdict(pair), verdict(forged)], ["node-1", "pairInvalid"]);
+  assert.equal(put(1), "taken");
+  assert.deepEqual([verdict(pair), verdict(forged)], ["node-1", "pairInvalid"]);
+  law.currentList = listOf(2, [{ identity: identityOf(1), beforeS: BORN_S }], BORN_S);
+  assert.equal(verdict(pair), "certificateRevoked");
+  law.currentList = listOf(3, [], BORN_S);
+  assert.equal(records.size, 0);
+  assert.equal(verdict(pair), "node-1");
+});
+
 test("who expires or is revoked is not given out from that moment, and its room is free", () => {
   const { law, records, put, setMs } = storer();
   put(1, { expiresS: BORN_S + 100 });

@@ -23,7 +23,7 @@ export const oursMet = (options: OursOptions): Rival => {
     start: async (field) => {
       if (cipher === null) throw new LabError("Members seal what they send.");
       const { a, b, s, folder } = field;
-      const network = await LabNetwork.make(field);
+      const network = new LabNetwork(field);
       const settings = { index: [`${s.under4}:${INDEX_PORT}`], cipher };
       const index = await network.startIndex(s, options.node.path, GIVES_WAY);
       const files = [await network.enroll(a, settings), await network.enroll(b, settings)] as const;

@@ -7,7 +7,7 @@
  *
  * Each has one form only: what could be written otherwise is refused.
  */
-import type { Cidr } from "../wire/cidr.ts";
+import { type Cidr, parseCidr } from "../wire/cidr.ts";
 import { compareBytes, type Reader, sameBytes, type Writer } from "./bytes.ts";
 
 /** Protocol. */
@@ -148,3 +148,8 @@ export const hostPrefix = (bytes: Uint8Array): Cidr => ({
 /** Is the prefix inside one of these? */
 export const someHolds = (outers: readonly Cidr[], inner: Cidr): boolean =>
   outers.some((outer) => prefixHolds(outer, inner));
+
+/** What belongs to nobody on the internet. Source: RFC 1918, 6598, 4193. */
+export const PRIVATE: readonly Cidr[] = [
+  ...["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"],
+].map((text) => parseCidr(text)!);

@@ -9,6 +9,7 @@ import { appendFileSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { ask, askPeers, type ClientOptions } from "../../src/client.ts";
 import type { ToolResult } from "../../src/demo/tools.ts";
 import { formatWireguardKey, makeIdentity, writeSecret } from "../../src/schema/identity.ts";
 import type { FloodOptions } from "./flood.ts";
@@ -175,16 +176,26 @@ export const cliWords = (words: readonly string[], node = process.execPath): str
 export const cli = (lab: Lab, host: Host, ...words: string[]): Promise<ToolResult> =>
   lab.run(host, ["env", `P2PVPN_RUN_DIR=${lab.runFolder}`, ...cliWords(words)]);
 
-/** The same with --json, parsed. Errors: LabError when it fails. */
-export const cliJson = async <Value>(
-  lab: Lab,
-  host: Host,
-  command: "status" | "peers" | "stats",
-): Promise<Value> => {
-  const result = await cli(lab, host, command, "-i", interfaceOf(host), "--json");
-  if (result.code !== 0) throw new LabError(`${command} failed: ${result.errors.trim()}`);
-  return JSON.parse(result.output) as Value;
-};
+const QUESTIONS = {
+  status: (name: string, options: ClientOptions) => ask(name, { type: "status.get" }, options),
+  peers: askPeers,
+  stats: (name: string, options: ClientOptions) => ask(name, { type: "stats.get" }, options),
+} as const;
+export type Question = keyof typeof QUESTIONS;
+
+/**
+ * What the command prints with --json, asked of the engine itself: a command takes half a second,
+ * and tests ask again and again. Errors: EngineError.
+ */
+export const askJson = async <Value>(
+  folder: string,
+  interfaceName: string,
+  what: Question,
+): Promise<Value> => JSON.parse(JSON.stringify(await QUESTIONS[what](interfaceName, { folder })));
+
+/** The same of an engine on a host of a lab. */
+export const hostJson = <Value>(lab: Lab, host: Host, what: Question): Promise<Value> =>
+  askJson(lab.runFolder, interfaceOf(host), what);
 
 /** Starts ours as a user does, and waits until it is up. Errors: LabError. */
 export const runCli = async (

@@ -5,62 +5,57 @@
  *     p2pvpn-bench-<pid>-m1  under 192.0.2.101/24, 2001:db8::101/64 · tunnel 10.66.0.1
  *     p2pvpn-bench-<pid>-m2  under 192.0.2.102/24, …                · tunnel 10.66.0.2
  *
- * Network, certificates and engines are made by the commands that people type. The laboratory's
- * clean-up is that of lab.ts.
+ * Networks and certificates are made by papers.ts; engines and all else, by the commands that
+ * people type. The laboratory's clean-up is that of lab.ts.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inside, runTool, type ToolResult } from "../../src/demo/tools.ts";
-import { cliWords, PORT } from "./engines.ts";
+import { askJson, cliWords, type Question } from "./engines.ts";
 import {
   cleanUpAtExit,
   isAlive,
   LabError,
   must,
   namespaceOf,
+  type Place,
   PREFIX,
   type Program,
   removeOf,
   spawnInside,
 } from "./lab.ts";
+import { type MemberFiles, type MemberPlan, writeMemberFile } from "./member-file.ts";
+import { INDEX_PORT } from "./network.ts";
+import { type Grant, Papers } from "./papers.ts";
 
 const UP_MS = 30_000;
-export const INDEX_PORT = 4_740;
 const LINES_TOLD = 8;
 const PING_S = "0.05";
 const SWITCH = "switch";
 const NETWORK = "lab";
+const RANGES = ["10.66.0.0/16"];
 
 /** One member: its host and its files. */
-export interface Member {
+export interface Member extends MemberFiles {
   readonly number: number;
-  readonly name: string;
   readonly namespace: string;
   readonly under4: string;
   readonly under6: string;
   readonly inner4: string;
-  readonly interfaceName: string;
-  readonly key: string;
-  readonly certificate: string;
-  readonly config: string;
-  readonly stateDir: string;
   program: Program | null;
 }
 
-/** What a member's configuration says. */
-export interface MemberPlan {
-  readonly bootstrap?: readonly string[];
-  readonly index?: readonly string[];
-  readonly announce?: readonly string[];
-  readonly acceptRoutes?: readonly string[];
-  readonly lan?: boolean;
-  /** File of an issuer certificate. */
-  readonly issuer?: string;
-  readonly neighbours?: number;
-  readonly ioThreads?: number;
-  /** Text that follows, as [[peer]]. */
-  readonly rest?: string;
+/** How an index node is started. */
+export interface IndexPlan {
+  /** Its own address and the usual port where left out. */
+  readonly listen?: string;
+  /** Network files; the mesh's own where left out. */
+  readonly networks?: readonly string[];
+  /** Other options of the command. */
+  readonly words?: readonly string[];
+  /** Modules that it loads first. */
+  readonly imports?: readonly string[];
 }
 
 /** Pings that go on until somebody asks what was lost. */
@@ -90,18 +85,31 @@ export class Pings {
   }
 }
 
+/** Pings all the while, and counts what is lost. Errors: LabError, when nobody answers. */
+export const keepPinging = async (from: Place, to: string): Promise<Pings> => {
+  const program = spawnInside(from.namespace, ["ping", "-n", "-i", PING_S, to], {});
+  await program.says("icmp_seq=2 ");
+  return new Pings(program);
+};
+
 /** Up to 99 members and their switch. One at a time in a process. */
 export class Mesh {
   readonly members: readonly Member[];
   readonly folder: string;
+  /** Of the network that its members are in. */
+  readonly papers: Papers;
 
-  private constructor(folder: string, members: readonly Member[]) {
+  private constructor(folder: string, members: readonly Member[], signedS: number | undefined) {
     this.folder = folder;
     this.members = members;
+    this.papers = this.found(NETWORK, signedS);
   }
 
-  /** Makes hosts and network; nobody is a member yet. Errors: LabError. */
-  static async make(count: number): Promise<Mesh> {
+  /**
+   * Makes hosts and network; nobody is a member yet. `signedS`: when its authority signs, in place
+   * of now; Unix seconds. Errors: LabError.
+   */
+  static async make(count: number, signedS?: number): Promise<Mesh> {
     if (process.geteuid?.() !== 0) throw new LabError("This needs root; run it with sudo.");
     removeOf((pid) => !isAlive(pid));
     cleanUpAtExit();
@@ -112,11 +120,13 @@ export class Mesh {
     await must(["ip", "netns", "add", hub]);
     await must(["ip", "-netns", hub, "link", "add", SWITCH, "type", "bridge"]);
     await must(["ip", "-netns", hub, "link", "set", SWITCH, "up"]);
-    for (const member of members) await plug(member, hub);
-    const mesh = new Mesh(folder, members);
-    const create = ["--cidr", "10.66.0.0/16", "--out", mesh.file(NETWORK), "--no-passphrase"];
-    await mesh.must("network", "create", "--name", NETWORK, ...create);
-    return mesh;
+    await Promise.all(members.map((member) => plug(member, hub)));
+    return new Mesh(folder, members, signedS);
+  }
+
+  /** One more network, in which the same addresses are others'. */
+  found(name: string, signedS?: number): Papers {
+    return Papers.found(this.folder, name, RANGES, signedS === undefined ? {} : { signedS });
   }
 
   file(name: string): string {
@@ -124,11 +134,11 @@ export class Mesh {
   }
 
   get authority(): string {
-    return this.file(`${NETWORK}.authority`);
+    return this.papers.authority;
   }
 
   get networkFile(): string {
-    return this.file(`${NETWORK}.network`);
+    return this.papers.networkFile;
   }
 
   /** A command, on no member's host. */
@@ -150,66 +160,27 @@ export class Mesh {
     return runTool(inside(member.namespace, all));
   }
 
-  /** The same with --json, parsed. Errors: LabError. */
-  async json<Value>(member: Member, ...words: readonly string[]): Promise<Value> {
-    const { code, output, errors } = await this.on(member, ...words, "--json");
-    if (code !== 0) throw new LabError(`${words.join(" ")} failed: ${errors.trim()}`);
-    return JSON.parse(output) as Value;
+  /** What a member's engine answers, as the command prints it with --json. Errors: EngineError. */
+  json<Value>(member: Member, what: Question): Promise<Value> {
+    return askJson(this.file("run"), member.interfaceName, what);
   }
 
-  /** Key, request and certificate of a member. `more`: for `network sign`. */
-  async enroll(member: Member, ...more: readonly string[]): Promise<void> {
-    await this.#request(member);
-    await this.#sign(member, more);
+  /**
+   * Key and certificate of a member, in place of what it has; returns its WireGuard public key.
+   * Errors: LabError.
+   */
+  enroll(member: Member, grant: Partial<Grant> = {}, papers = this.papers): Promise<string> {
+    return papers.enroll(member, { ips: [member.inner4], ...grant });
   }
 
-  /** Of all of them; signed one by one, as the authority's book is written. */
+  /** Of all of them. */
   async enrollAll(): Promise<void> {
-    await Promise.all(this.members.map((member) => this.#request(member)));
-    for (const member of this.members) await this.#sign(member);
-  }
-
-  async #request({ key, name }: Member): Promise<void> {
-    rmSync(key, { force: true });
-    await this.must("keygen", "--out", key);
-    const request = this.file(`${name}.request`);
-    rmSync(request, { force: true });
-    await this.must("request", "--key", key, "--name", name, "--out", request);
-  }
-
-  async #sign(member: Member, more: readonly string[] = []): Promise<void> {
-    const { name, certificate, inner4 } = member;
-    const request = this.file(`${name}.request`);
-    rmSync(certificate, { force: true });
-    const sign = ["--authority", this.authority, "--request", request, "--ip", inner4];
-    await this.must("network", "sign", ...sign, ...more, "--out", certificate);
+    for (const member of this.members) await this.enroll(member);
   }
 
   /** Writes the member's configuration. */
-  configure(member: Member, plan: MemberPlan = {}): void {
-    const { bootstrap = [], announce = [], acceptRoutes = [], lan = false, neighbours } = plan;
-    const lines = [
-      "[interface]",
-      `name = "${member.interfaceName}"`,
-      `private_key_file = "${member.key}"`,
-      `listen_port = ${PORT}`,
-      `state_dir = "${member.stateDir}"`,
-      "[network]",
-      `network_file = "${this.networkFile}"`,
-      `certificate = "${member.certificate}"`,
-      `bootstrap = ${JSON.stringify(bootstrap)}`,
-      `index = ${JSON.stringify(plan.index ?? [])}`,
-      `announce = ${JSON.stringify(announce)}`,
-      `accept_routes = ${JSON.stringify(acceptRoutes)}`,
-      `lan = ${lan}`,
-      ...(plan.issuer === undefined ? [] : [`issuer = "${plan.issuer}"`]),
-      ...(neighbours === undefined ? [] : [`neighbours = ${neighbours}`]),
-      "[engine]",
-      "threads = 0",
-      `io_threads = ${plan.ioThreads ?? 1}`,
-      ...(plan.rest === undefined ? [] : [plan.rest]),
-    ];
-    writeFileSync(member.config, `${lines.join("\n")}\n`, { mode: 0o600 });
+  configure(member: Member, plan: MemberPlan = {}, papers = this.papers): void {
+    writeMemberFile(member, papers.networkFile, { threads: 0, ioThreads: 1, ...plan });
   }
 
   /**
@@ -217,23 +188,29 @@ export class Mesh {
    * Errors: LabError.
    */
   async start(member: Member, imports: readonly string[] = []): Promise<void> {
-    const env = { P2PVPN_RUN_DIR: this.file("run") };
-    const [node = "", ...line] = cliWords(["start", "-c", member.config]);
-    const words = [node, ...imports.flatMap((path) => ["--import", path]), ...line];
-    member.program = spawnInside(member.namespace, words, env);
+    member.program = this.#spawn(member, ["start", "-c", member.config], imports);
     await member.program.says(" is up", UP_MS);
   }
 
   /** Starts an index node on a member's host, which is no member then. Errors: LabError. */
-  async startIndex(host: Member, listen = `${host.under4}:${INDEX_PORT}`): Promise<Program> {
-    const files = ["--network", this.networkFile, "--data", this.file(`${host.name}.index`)];
-    const program = spawnInside(
-      host.namespace,
-      cliWords(["index", "--listen", listen, ...files]),
-      {},
-    );
+  async startIndex(host: Member, plan: IndexPlan = {}): Promise<Program> {
+    const { listen = `${host.under4}:${INDEX_PORT}`, words = [], imports = [] } = plan;
+    const networks = (plan.networks ?? [this.networkFile]).flatMap((file) => ["--network", file]);
+    const files = ["--listen", listen, ...networks, "--data", this.indexFolder(host)];
+    const program = this.#spawn(host, ["index", ...files, ...words], imports);
     await program.says(" is up at ", UP_MS);
     return program;
+  }
+
+  /** Where an index node of this host keeps what it knows. */
+  indexFolder({ name }: Member): string {
+    return this.file(`${name}.index`);
+  }
+
+  #spawn(host: Member, line: readonly string[], imports: readonly string[]): Program {
+    const [node = "", ...rest] = cliWords(line);
+    const words = [node, ...imports.flatMap((path) => ["--import", path]), ...rest];
+    return spawnInside(host.namespace, words, { P2PVPN_RUN_DIR: this.file("run") });
   }
 
   /** Errors: LabError when it has to be killed. */
@@ -249,10 +226,8 @@ export class Mesh {
   }
 
   /** Pings all the while, and counts what is lost. Errors: LabError, when nobody answers. */
-  async keepPinging(from: Member, to: string): Promise<Pings> {
-    const program = spawnInside(from.namespace, ["ping", "-n", "-i", PING_S, to], {});
-    await program.says("icmp_seq=2 ");
-    return new Pings(program);
+  keepPinging(from: Member, to: string): Promise<Pings> {
+    return keepPinging(from, to);
   }
 
   /** Waits until everybody of these pings everybody; returns milliseconds. Errors: LabError. */
@@ -290,7 +265,8 @@ export class Mesh {
   }
 }
 
-const memberOf = (number: number, folder: string): Member => {
+/** One of a number, whose files are in a folder. */
+export const memberOf = (number: number, folder: string): Member => {
   const name = `m${number}`;
   return {
     number,
@@ -309,7 +285,10 @@ const memberOf = (number: number, folder: string): Member => {
 };
 
 /** The member's host, with a cable to the switch. */
-const plug = async ({ namespace, name, under4, under6 }: Member, hub: string): Promise<void> => {
+export const plug = async (
+  { namespace, name, under4, under6 }: Member,
+  hub: string,
+): Promise<void> => {
   await must(["ip", "netns", "add", namespace]);
   const cable = ["type", "veth", "peer", "name", name, "netns", hub];
   await must(["ip", "link", "add", "under", "netns", namespace, ...cable]);

@@ -1,84 +1,45 @@
 /**
- * network — makes a network for hosts of a lab, by the commands that people type: an authority, and
- * for each host a key and a certificate; and runs index nodes.
+ * network — members of a network among the hosts of a lab, and index nodes.
  */
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runTool } from "../../src/demo/tools.ts";
-import { cliWords, interfaceOf, PORT } from "./engines.ts";
-import { type Host, type Lab, LabError, type Program } from "./lab.ts";
+import { cliWords, interfaceOf } from "./engines.ts";
+import type { Host, Lab, Program } from "./lab.ts";
+import { type MemberPlan, writeMemberFile } from "./member-file.ts";
+import { Papers } from "./papers.ts";
 
 export const INDEX_PORT = 4_740;
-const NAME = "lab";
+const RANGES = ["10.66.0.0/16", "fd66::/64"];
 const UP_MS = 30_000;
-
-const must = async (...words: readonly string[]): Promise<void> => {
-  const { code, output, errors } = await runTool(cliWords(words));
-  if (code === 0) return;
-  throw new LabError(`\`${words.join(" ")}\` failed: ${errors.trim() || output.trim()}`);
-};
-
-/** What a host's configuration says besides its files. */
-export interface MemberSettings {
-  /** Index nodes, as in the configuration. */
-  readonly index: readonly string[];
-  readonly cipher?: "aes256gcm" | "chacha20poly1305";
-}
 
 /** Files of a network in the folder of a lab. */
 export class LabNetwork {
   readonly #lab: Lab;
+  readonly papers: Papers;
 
-  private constructor(lab: Lab) {
+  /** Makes the authority. */
+  constructor(lab: Lab) {
     this.#lab = lab;
+    this.papers = Papers.found(lab.folder, "lab", RANGES);
   }
 
   #file(name: string): string {
     return join(this.#lab.folder, name);
   }
 
-  /** Makes the authority. Errors: LabError. */
-  static async make(lab: Lab): Promise<LabNetwork> {
-    const network = new LabNetwork(lab);
-    const ranges = ["--cidr", "10.66.0.0/16", "--cidr", "fd66::/64"];
-    const out = ["--out", network.#file(NAME), "--no-passphrase"];
-    await must("network", "create", "--name", NAME, ...ranges, ...out);
-    return network;
-  }
-
   get file(): string {
-    return this.#file(`${NAME}.network`);
+    return this.papers.networkFile;
   }
 
   /** Key, certificate and configuration of a host; returns the configuration. Errors: LabError. */
-  async enroll(host: Host, { index, cipher }: MemberSettings): Promise<string> {
+  async enroll(host: Host, plan: MemberPlan): Promise<string> {
     const { name, inner4, inner6 } = host;
-    const [key, request, certificate] = ["key", "request", "cert"].map((ending) =>
+    const [key, certificate, config, stateDir] = ["key", "cert", "toml", "state"].map((ending) =>
       this.#file(`${name}.${ending}`),
-    ) as [string, string, string];
-    await must("keygen", "--out", key);
-    await must("request", "--key", key, "--name", name, "--out", request);
-    const signed = ["--authority", this.#file(`${NAME}.authority`), "--request", request];
-    const ips = ["--ip", inner4, "--ip", inner6, "--out", certificate];
-    await must("network", "sign", ...signed, ...ips);
-    const lines = [
-      "[interface]",
-      `name = "${interfaceOf(host)}"`,
-      `private_key_file = "${key}"`,
-      `listen_port = ${PORT}`,
-      `state_dir = "${this.#file(`${name}.state`)}"`,
-      ...(cipher === undefined ? [] : [`cipher = "${cipher}"`]),
-      "[network]",
-      `network_file = "${this.file}"`,
-      `certificate = "${certificate}"`,
-      `index = ${JSON.stringify(index)}`,
-      "lan = false",
-      "[engine]",
-      'log_level = "error"',
-    ];
-    const file = this.#file(`${name}.toml`);
-    writeFileSync(file, `${lines.join("\n")}\n`, { mode: 0o600 });
-    return file;
+    ) as [string, string, string, string];
+    const files = { name, key, certificate, config, stateDir, interfaceName: interfaceOf(host) };
+    await this.papers.enroll(files, { ips: [inner4, inner6] });
+    writeMemberFile(files, this.file, { logLevel: "error", ...plan });
+    return config;
   }
 
   /** Starts an index node on a host, and waits until it is up. Errors: LabError. */

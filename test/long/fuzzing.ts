@@ -17,8 +17,7 @@ import { publicKeyOf } from "../../src/noise/transcript.ts";
 import type { StatusValue } from "../../src/schema/requests.ts";
 import { Chance } from "../lab/chance.ts";
 import {
-  cli,
-  cliJson,
+  hostJson,
   makeKeys,
   type NodeEngine,
   ours,
@@ -29,6 +28,7 @@ import {
 import { type Host, type Lab, LabError, type Program } from "../lab/lab.ts";
 import { firstPing, flow, type Pings, ping } from "../lab/measure.ts";
 import type { NodeOptions } from "../lab/node.ts";
+import { type Holder, Papers } from "../lab/papers.ts";
 import { type UdpTotals, udpQueues, udpTotals } from "../lab/udp-queues.ts";
 import type { FuzzerOptions, FuzzerOrder, FuzzerReport } from "./fuzzer.ts";
 import { type Look, lookAt } from "./soaking.ts";
@@ -165,29 +165,25 @@ const startEngines = async (lab: Lab, options: FuzzOptions) => {
 
 /** A network that b is a member of, and its members that are the fuzzer alone. */
 const makeNetwork = async (lab: Lab, key: string) => {
-  const at = (name: string): string => join(lab.folder, name);
-  const must = async (...words: string[]): Promise<void> => {
-    const { code, errors } = await cli(lab, lab.b, ...words);
-    if (code !== 0) throw new LabError(`\`${words.join(" ")}\` failed: ${errors.trim()}`);
+  const papers = Papers.found(lab.folder, "fuzz", ["10.99.0.0/16"]);
+  const holder = (name: string): Holder => ({
+    name,
+    key: join(lab.folder, `${name}.key`),
+    certificate: join(lab.folder, `${name}.cert`),
+  });
+  const [own, insider, other] = [{ ...holder("b"), key }, holder("insider"), holder("other")];
+  await papers.certify(own, { ips: ["10.99.0.1"] });
+  await papers.enroll(insider, { ips: ["10.99.0.2"] });
+  await papers.enroll(other, { ips: ["10.99.0.3"] });
+  const lines = [
+    `network_file = "${papers.networkFile}"`,
+    `certificate = "${own.certificate}"`,
+    "lan = false",
+  ];
+  return {
+    section: `[network]\n${lines.join("\n")}\n`,
+    insider: { ...insider, other: other.certificate },
   };
-  const create = ["--cidr", "10.99.0.0/16", "--out", at("fuzz"), "--no-passphrase"];
-  await must("network", "create", "--name", "fuzz", ...create);
-  const enroll = async (name: string, keyFile: string): Promise<string> => {
-    const [request, certificate] = [at(`${name}.request`), at(`${name}.cert`)];
-    await must("request", "--key", keyFile, "--name", name, "--out", request);
-    const sign = ["--authority", at("fuzz.authority"), "--request", request];
-    await must("network", "sign", ...sign, "--out", certificate);
-    return certificate;
-  };
-  for (const name of ["insider", "other"]) await must("keygen", "--out", at(`${name}.key`));
-  const own = await enroll("b", key);
-  const insider = {
-    key: at("insider.key"),
-    certificate: await enroll("insider", at("insider.key")),
-    other: await enroll("other", at("other.key")),
-  };
-  const lines = [`network_file = "${at("fuzz.network")}"`, `certificate = "${own}"`, "lan = false"];
-  return { section: `[network]\n${lines.join("\n")}\n`, insider };
 };
 
 const UNDER = "under";
@@ -322,7 +318,7 @@ const quiet = async (lab: Lab, engine: NodeEngine): Promise<Moment> => {
     const udp = udpTotals(pid);
     const still = before.received === udp.received && udpQueues(pid, PORT).bytes === 0;
     if (!still) continue;
-    const { membership } = await cliJson<StatusValue>(lab, lab.b, "status");
+    const { membership } = await hostJson<StatusValue>(lab, lab.b, "status");
     if (membership === null) throw new LabError("The engine is no member of the network.");
     return { look, udp, network: membership.counts };
   }

@@ -7,8 +7,8 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import type { PeerValue } from "../../src/schema/requests.ts";
-import { cli, cliJson, makeKeys, PORT, runCli, writeConfig } from "../lab/engines.ts";
-import { cannotRun, Lab } from "../lab/lab.ts";
+import { cli, hostJson, makeKeys, PORT, runCli, writeConfig } from "../lab/engines.ts";
+import { cannotRun, Lab, writeEtc } from "../lab/lab.ts";
 import { firstPing } from "../lab/measure.ts";
 import { until } from "../lab/until.ts";
 import { measured } from "./scene.ts";
@@ -73,7 +73,7 @@ test("names that DNS never answers hold nobody up", {
     let peers: PeerValue[] = [];
     let problems: PeerValue[] = [];
     await until("every dead name is said", async () => {
-      peers = await cliJson<PeerValue[]>(lab, a, "peers");
+      peers = await hostJson<PeerValue[]>(lab, a, "peers");
       problems = peers.filter(({ endpointProblem }) => endpointProblem !== null);
       return problems.length === DEAD;
     });

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import type { StatusValue } from "../../src/schema/requests.ts";
 import {
-  cliJson,
+  hostJson,
   type Keys,
   makeKeys,
   PORT,
@@ -63,7 +63,7 @@ test("ours with ours: a handshake completes, and status says what is going on", 
 }, async (context) => {
   const configB = writeConfig(lab, lab.b, keysB, keysA.publicKey, { knowsEndpoint: false });
   started(await runCli(lab, lab.b, configB));
-  const calm = await cliJson<StatusValue>(lab, lab.b, "status");
+  const calm = await hostJson<StatusValue>(lab, lab.b, "status");
   assert.deepEqual(calm.defence, { state: "calm", rung: 0 });
   await flood();
   const configA = writeConfig(lab, lab.a, keysA, keysB.publicKey);
@@ -74,7 +74,7 @@ test("ours with ours: a handshake completes, and status says what is going on", 
   measured(context, `first answer after ${seconds.toFixed(1)} s`);
   const { lost } = await ping(lab, lab.a, lab.b.inner4, 20, 10);
   assert.equal(lost, 0, "data was lost");
-  const status = await cliJson<StatusValue>(lab, lab.b, "status");
+  const status = await hostJson<StatusValue>(lab, lab.b, "status");
   assert.deepEqual(status.defence, { state: "under load", rung: 4 });
   assert.ok(status.drops.cookieAsked! > 1_000, `${status.drops.cookieAsked} cookie replies`);
   assert.ok(status.counters.handshakesVerified! >= 1);

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PeerValue } from "../../src/schema/requests.ts";
-import { cliJson, makeKeys, type NodeEngine, runNode, writeConfig } from "../lab/engines.ts";
+import { hostJson, makeKeys, type NodeEngine, runNode, writeConfig } from "../lab/engines.ts";
 import type { Host } from "../lab/lab.ts";
 import { flow, ping, pingWhole } from "../lab/measure.ts";
 import { until } from "../lab/until.ts";
@@ -23,7 +23,7 @@ const LINK_BYTES = 1_380;
 const INNER_BYTES = Math.floor((LINK_BYTES - 60) / 16) * 16;
 
 const peerOf = async (host: Host): Promise<PeerValue> =>
-  (await cliJson<PeerValue[]>(scene.lab, host, "peers"))[0]!;
+  (await hostJson<PeerValue[]>(scene.lab, host, "peers"))[0]!;
 
 const NEWEST = WIREGUARDS.filter(({ skip }) => skip === false).slice(-1);
 

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { controlFile, type StatusValue } from "../../src/schema/requests.ts";
 import { Chance } from "../lab/chance.ts";
 import {
-  cliJson,
+  hostJson,
   interfaceOf,
   makeKeys,
   type NodeEngine,
@@ -134,7 +134,7 @@ test("damaged frames at the control socket: answered or closed, others are serve
   for (let i = 0; i < STREAMS / 8; i++) {
     await round();
     if (i % 15 !== 0) continue;
-    const status = await cliJson<StatusValue>(lab, lab.b, "status");
+    const status = await hostJson<StatusValue>(lab, lab.b, "status");
     assert.equal(status.interface, interfaceOf(lab.b));
     served++;
   }

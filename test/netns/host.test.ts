@@ -7,7 +7,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { StatusValue } from "../../src/schema/requests.ts";
-import { cli, cliJson, cliWords, runCli } from "../lab/engines.ts";
+import { cli, cliWords, hostJson, runCli } from "../lab/engines.ts";
 import type { Lab, Program } from "../lab/lab.ts";
 import { firstPing } from "../lab/measure.ts";
 import { until } from "../lab/until.ts";
@@ -46,7 +46,7 @@ const assertAsWritten = async (wanted: readonly string[]): Promise<void> => {
   for (const prefix of PREFIXES.slice(1)) assert.ok(there.includes(prefix), there);
 };
 
-const up = async (): Promise<boolean> => (await cliJson<StatusValue>(lab, lab.a, "status")).up;
+const up = async (): Promise<boolean> => (await hostJson<StatusValue>(lab, lab.a, "status")).up;
 
 const withEngine = async (body: (file: string, engine: Program) => Promise<void>) => {
   const plan = { addresses: FIRST, allowedIps: PREFIXES };
@@ -99,7 +99,7 @@ test("addresses, routes and MTU are what the file says", { skip }, async () => {
     await scene.ip("link", "set", name, "mtu", "1000");
     await until(
       "it is seen",
-      async () => (await cliJson<StatusValue>(lab, lab.a, "status")).mtu === 1_000,
+      async () => (await hostJson<StatusValue>(lab, lab.a, "status")).mtu === 1_000,
     );
     await scene.ask("config", "set", "interface.mtu", "1400");
     await assertAsWritten(FIRST);

@@ -4,7 +4,8 @@
  */
 import { after, before, test } from "node:test";
 import { cannotRun, must, type Program } from "../lab/lab.ts";
-import { INDEX_PORT, type Member, Mesh } from "../lab/mesh.ts";
+import { type Member, Mesh } from "../lab/mesh.ts";
+import { INDEX_PORT } from "../lab/network.ts";
 
 const skip = cannotRun([]);
 const MEMBERS = 3;
@@ -30,7 +31,7 @@ test("nobody has IPv4 outside of the tunnel: all reach all", { skip }, async (t)
   const members = mesh.members.slice(0, MEMBERS);
   const host = mesh.members[MEMBERS] as Member;
   const place = `[${host.under6}]:${INDEX_PORT}`;
-  index = await mesh.startIndex(host, place);
+  index = await mesh.startIndex(host, { listen: place });
   for (const member of members) mesh.configure(member, { index: [place] });
   for (const member of members) await mesh.start(member);
   const ms = await mesh.allReach(members, MEET_MS);

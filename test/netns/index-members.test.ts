@@ -7,7 +7,8 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PeerValue } from "../../src/schema/requests.ts";
 import { cannotRun, type Program } from "../lab/lab.ts";
-import { INDEX_PORT, type Member, Mesh } from "../lab/mesh.ts";
+import { type Member, Mesh } from "../lab/mesh.ts";
+import { INDEX_PORT } from "../lab/network.ts";
 import { until } from "../lab/until.ts";
 
 const skip = cannotRun([]);

@@ -12,7 +12,8 @@ import { after, before, test } from "node:test";
 import { inside } from "../../src/demo/tools.ts";
 import { cliWords } from "../lab/engines.ts";
 import { cannotRun, must } from "../lab/lab.ts";
-import { INDEX_PORT, type Member, Mesh } from "../lab/mesh.ts";
+import { type Member, Mesh } from "../lab/mesh.ts";
+import { INDEX_PORT } from "../lab/network.ts";
 import { until } from "../lab/until.ts";
 
 const skip = cannotRun([]);
@@ -25,7 +26,7 @@ before(async () => {
   if (skip !== false) return;
   mesh = await Mesh.make(4);
   [m1, m2, m3, m4] = [...mesh.members];
-  await mesh.enroll(m1!, "--enrol");
+  await mesh.enroll(m1!, { flags: ["enrol"] });
   const issuer = mesh.file("m1.issuer");
   const as = ["--authority", mesh.authority, "--name", "m1", "--enrol", "--group", "ops"];
   await mesh.must("network", "issuer", ...as, "--out", issuer);

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { StatusValue } from "../../src/schema/requests.ts";
-import { cliJson, interfaceOf, runCli } from "../lab/engines.ts";
+import { hostJson, interfaceOf, runCli } from "../lab/engines.ts";
 import type { Program } from "../lab/lab.ts";
 import { firstPing, ping } from "../lab/measure.ts";
 import { calledBy, measured, Scene, SHORT } from "./scene.ts";
@@ -52,7 +52,7 @@ for (const { wireguard, caller } of rowsOf(ROWS, (row) => row.caller === "ours" 
       const config = scene.configureOurs(plans.ours);
       const engine = await startTwice(config, () => firstPing(lab, from, to));
       try {
-        const status = await cliJson<StatusValue>(lab, lab.a, "status");
+        const status = await hostJson<StatusValue>(lab, lab.a, "status");
         assert.equal(status.interface, interfaceOf(lab.a));
         const seconds = await firstPing(lab, from, to, CALLEE_SECONDS);
         measured(context, `first answer ${seconds.toFixed(1)} s after it was up again`);

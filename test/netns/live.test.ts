@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { PeerValue, StatusValue } from "../../src/schema/requests.ts";
-import { cliJson, PORT, runCli } from "../lab/engines.ts";
+import { hostJson, PORT, runCli } from "../lab/engines.ts";
 import type { Lab, Program } from "../lab/lab.ts";
 import { firstPing, ping, pingWhole } from "../lab/measure.ts";
 import { type OwnScene, setScene } from "./own-scene.ts";
@@ -64,7 +64,7 @@ const steadily = async (work: () => Promise<void>, portMoves = false): Promise<v
 test("peers and routes come and go beside a tunnel that carries on", { skip }, async () => {
   await steadily(async () => {
     await scene.ask("peer", "add", STRANGER, "--name", "stranger", "--allowed-ips", "10.77.0.0/24");
-    const peers = await cliJson<PeerValue[]>(lab, lab.a, "peers");
+    const peers = await hostJson<PeerValue[]>(lab, lab.a, "peers");
     assert.deepEqual(
       peers.map(({ name }) => name),
       [null, "stranger"],
@@ -95,15 +95,15 @@ test("rekey, log level, MTU and port change under pings", { skip }, async () => 
   await steadily(async () => {
     await scene.ask("config", "set", "interface.listen_port", String(PORT_AFTER));
   }, true);
-  const [peer] = await cliJson<PeerValue[]>(lab, lab.b, "peers");
+  const [peer] = await hostJson<PeerValue[]>(lab, lab.b, "peers");
   assert.equal(peer?.endpoint, `${lab.a.under4}:${PORT_AFTER}`);
-  const { listenPort } = await cliJson<StatusValue>(lab, lab.a, "status");
+  const { listenPort } = await hostJson<StatusValue>(lab, lab.a, "status");
   assert.equal(listenPort, PORT_AFTER);
 });
 
 test("reload makes the engine what its file says, and tells what", { skip }, async () => {
   const before = readFileSync(configA, "utf8");
-  const sessions = async () => (await cliJson<StatusValue>(lab, lab.a, "status")).counters;
+  const sessions = async () => (await hostJson<StatusValue>(lab, lab.a, "status")).counters;
   const { sessionsMade } = await sessions();
   writeFileSync(
     configA,
@@ -124,18 +124,18 @@ allowed_ips = ["10.79.0.0/16"]
     assert.match(told, /interface\.listen_port/);
     assert.match(told, /peer stranger: added/);
   }, true);
-  assert.equal((await cliJson<PeerValue[]>(lab, lab.a, "peers")).length, 2);
+  assert.equal((await hostJson<PeerValue[]>(lab, lab.a, "peers")).length, 2);
   assert.equal((await sessions()).sessionsMade, sessionsMade, "the session was not kept");
   writeFileSync(configA, `${before}\n[[peer]]\npublic_key = "${scene.a.publicKey}"\n`);
   await refused(2, /has this host's own public key/, "reload");
   writeFileSync(configA, before.replace("[interface]", "[interface]\nmtuu = 3"));
   await refused(2, /unknown key mtuu .*did you mean mtu\?/, "reload");
-  assert.equal((await cliJson<StatusValue>(lab, lab.a, "status")).mtu, 1_380);
+  assert.equal((await hostJson<StatusValue>(lab, lab.a, "status")).mtu, 1_380);
   writeFileSync(configA, before);
   await steadily(async () => {
     assert.match(await scene.ask("reload"), /peer stranger: removed/);
   });
-  assert.equal((await cliJson<PeerValue[]>(lab, lab.a, "peers")).length, 1);
+  assert.equal((await hostJson<PeerValue[]>(lab, lab.a, "peers")).length, 1);
 });
 
 test("wg sees the handshake key of an identity, and may set no other", { skip }, async () => {
@@ -150,7 +150,7 @@ test("wg sees the handshake key of an identity, and may set no other", { skip },
   const same = join(lab.folder, "same.key");
   writeFileSync(same, shown.output, { mode: 0o600 });
   assert.equal((await wg("set", name, "private-key", same)).code, 0);
-  const { wireguardPublicKey } = await cliJson<StatusValue>(lab, lab.a, "status");
+  const { wireguardPublicKey } = await hostJson<StatusValue>(lab, lab.a, "status");
   assert.equal(wireguardPublicKey, scene.a.publicKey);
   await assertCarries();
 });
@@ -161,7 +161,7 @@ test("mistakes in commands are refused", { skip }, async () => {
   await refused(2, itself, "peer", "add", scene.a.publicKey);
   const nobody = Buffer.alloc(32).toString("base64");
   await refused(2, /nobody's|WireGuard public key/, "peer", "add", nobody);
-  assert.equal((await cliJson<PeerValue[]>(lab, lab.a, "peers")).length, 1);
+  assert.equal((await hostJson<PeerValue[]>(lab, lab.a, "peers")).length, 1);
   await assertCarries();
 });
 
@@ -184,7 +184,7 @@ test("a port that is taken is refused, and the tunnel keeps its own", { skip }, 
     const set = await wg("set", scene.name, "listen-port", String(PORT_AFTER));
     assert.notEqual(set.code, 0);
     assert.match(set.errors, /Address already in use/);
-    assert.equal((await cliJson<StatusValue>(lab, lab.a, "status")).listenPort, PORT);
+    assert.equal((await hostJson<StatusValue>(lab, lab.a, "status")).listenPort, PORT);
     await assertCarries();
   } finally {
     await holder.stop();

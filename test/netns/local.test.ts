@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { PeerValue, StatusValue } from "../../src/schema/requests.ts";
-import { cliJson, PORT } from "../lab/engines.ts";
+import { hostJson, PORT } from "../lab/engines.ts";
 import { cannotRun, type Host, Lab } from "../lab/lab.ts";
 import { firstPing, flow, ping } from "../lab/measure.ts";
 import { withTunnel } from "./tunnels.ts";
@@ -24,7 +24,7 @@ before(async () => {
 });
 after(() => lab?.remove());
 
-const statusOf = (host: Host): Promise<StatusValue> => cliJson<StatusValue>(lab, host, "status");
+const statusOf = (host: Host): Promise<StatusValue> => hostJson<StatusValue>(lab, host, "status");
 
 for (const [outer, endpoint] of [
   [4, `${SECOND4}:${PORT}`],
@@ -37,7 +37,7 @@ for (const [outer, endpoint] of [
       assert.equal(lost, 0);
       const tcp = await flow(lab, lab.a, lab.b.inner4, { seconds: 1, reverse: true });
       assert.ok(tcp.megabitsPerSecond > SLOWEST_MEGABITS);
-      const [peer] = await cliJson<PeerValue[]>(lab, lab.a, "peers");
+      const [peer] = await hostJson<PeerValue[]>(lab, lab.a, "peers");
       assert.equal(peer?.endpoint, endpoint);
       assert.equal((await statusOf(lab.a)).counters.roamed, 0, "the peer seemed to move");
       assert.equal((await statusOf(lab.b)).counters.localRefused, 0);
@@ -56,7 +56,7 @@ test("an address that goes away is not sent from any more", { skip }, async () =
       await firstPing(lab, lab.b, lab.a.inner4, 2);
       const { lost } = await ping(lab, lab.b, lab.a.inner4, 10, 10);
       assert.equal(lost, 0);
-      const [peer] = await cliJson<PeerValue[]>(lab, lab.a, "peers");
+      const [peer] = await hostJson<PeerValue[]>(lab, lab.a, "peers");
       assert.equal(peer?.endpoint, `${lab.b.under4}:${PORT}`);
     } finally {
       await lab.must(lab.b, ["ip", "addr", "add", `${SECOND4}/24`, "dev", LINK]);

@@ -6,8 +6,8 @@ import { after, before, test } from "node:test";
 import type { PeerValue, StatusValue } from "../../src/schema/requests.ts";
 import {
   cli,
-  cliJson,
   cliWords,
+  hostJson,
   interfaceOf,
   makeKeys,
   runCli,
@@ -42,11 +42,11 @@ test("start, session, change and stop in the file; a warning at once and in stat
   const other = await runCli(lab, b, writeConfig(lab, b, keysB, keysA.publicKey));
   try {
     await firstPing(lab, a, b.inner4);
-    const { warnings, drops } = await cliJson<StatusValue>(lab, a, "status");
+    const { warnings, drops } = await hostJson<StatusValue>(lab, a, "status");
     assert.match(warnings[0]!.text, /^wg cannot reach this engine/);
     assert.equal(drops.noRoute, 0, "the kernel's own multicast is no drop to look at");
     assert.ok(drops.linkOnly! > 0);
-    const [peer] = await cliJson<PeerValue[]>(lab, a, "peers");
+    const [peer] = await hostJson<PeerValue[]>(lab, a, "peers");
     assert.equal(peer!.state, "connected");
     const set = await cli(lab, a, "config", "set", "interface.mtu", "1400", "-i", one);
     assert.equal(set.code, 0, set.errors);

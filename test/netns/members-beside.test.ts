@@ -54,8 +54,7 @@ before(async () => {
   mesh = await Mesh.make(4);
   [m1, m2, m3, m4] = [...mesh.members];
   for (const member of mesh.members) {
-    await mesh.enroll(member);
-    keys.set(member, (await mesh.must("pubkey", member.key)).trim());
+    keys.set(member, await mesh.enroll(member));
   }
   const bootstrap = [at(m1!)];
   mesh.configure(m1!, { rest: staticOfM4() });

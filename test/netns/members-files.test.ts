@@ -31,8 +31,9 @@ before(async () => {
   if (skip !== false) return;
   mesh = await Mesh.make(5);
   [m1, m2, m3, m4, m5] = [...mesh.members];
-  const routes = ["--route", INSIDE, "--route", OUTSIDE];
-  for (const member of mesh.members) await mesh.enroll(member, ...(member === m3 ? routes : []));
+  for (const member of mesh.members) {
+    await mesh.enroll(member, { routes: member === m3 ? [INSIDE, OUTSIDE] : [] });
+  }
   first = readFileSync(m2!.certificate);
   const bootstrap = [at(m1!)];
   mesh.configure(m1!, { acceptRoutes: [OUTSIDE] });

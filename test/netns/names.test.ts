@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PeerValue } from "../../src/schema/requests.ts";
-import { cliJson, type NodeEngine, type Plan, PORT, runNode } from "../lab/engines.ts";
-import { LINK } from "../lab/lab.ts";
+import { hostJson, type NodeEngine, type Plan, PORT, runNode } from "../lab/engines.ts";
+import { LINK, writeEtc } from "../lab/lab.ts";
 import { firstPing, ping } from "../lab/measure.ts";
 import { measured, Scene, SHORT } from "./scene.ts";
 import { WIREGUARDS } from "./versions.ts";
@@ -44,7 +44,7 @@ const startOurs = (): Promise<NodeEngine> =>
   });
 
 const endpointKnown = async (): Promise<string | null> => {
-  const [peer] = await cliJson<PeerValue[]>(scene.lab, scene.lab.a, "peers");
+  const [peer] = await hostJson<PeerValue[]>(scene.lab, scene.lab.a, "peers");
   return peer?.endpoint ?? null;
 };
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { OFFLOADS, type OffloadName } from "../../src/offloads.ts";
 import type { StatusValue } from "../../src/schema/requests.ts";
-import { cli, cliJson, interfaceOf, makeKeys, runCli, writeConfig } from "../lab/engines.ts";
+import { cli, hostJson, interfaceOf, makeKeys, runCli, writeConfig } from "../lab/engines.ts";
 import { cannotRun, type Host, Lab } from "../lab/lab.ts";
 import { firstPing, flow, ping } from "../lab/measure.ts";
 
@@ -36,7 +36,7 @@ const withTunnel = async (
       assert.ok(tcp.megabitsPerSecond > SLOWEST_MEGABITS, `${tcp.megabitsPerSecond} Mbit/s`);
     }
     assert.equal((await ping(lab, lab.a, lab.b.inner6, 5, 10)).lost, 0);
-    const status = (host: Host) => cliJson<StatusValue>(lab, host, "status");
+    const status = (host: Host) => hostJson<StatusValue>(lab, host, "status");
     await look(await status(lab.a), await status(lab.b));
     for (const program of programs) assert.equal(program.errors, "");
   } finally {

@@ -84,8 +84,7 @@ before(async () => {
   mesh = await Mesh.make(3);
   [m1, m2, m3] = [...mesh.members];
   for (const member of mesh.members) {
-    await mesh.enroll(member);
-    keys.set(member, (await mesh.must("pubkey", member.key)).trim());
+    keys.set(member, await mesh.enroll(member));
   }
   mesh.configure(m1!, { rest: section("older", m3!, OLDER_INNER, false) });
   mesh.configure(m2!, {

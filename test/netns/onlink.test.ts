@@ -8,7 +8,7 @@ import { appendFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { StatusValue } from "../../src/schema/requests.ts";
-import { cliJson, makeKeys, PORT, runCli, writeConfig } from "../lab/engines.ts";
+import { hostJson, makeKeys, PORT, runCli, writeConfig } from "../lab/engines.ts";
 import { Field } from "../lab/field.ts";
 import { FLOOD_CLASSES, startFlood } from "../lab/floods.ts";
 import { cannotRun, type Host, LINK, type Program } from "../lab/lab.ts";
@@ -108,7 +108,7 @@ const flooded = async (
     await sleep(500);
   }
   const now = server.output.split(" sec ").length - 1;
-  const status = await cliJson<StatusValue>(field, b, "status");
+  const status = await hostJson<StatusValue>(field, b, "status");
   assert.equal(flooder.child.exitCode, null, "the flood ended before");
   const [calm, under] = [
     meanBetween(server.output, 1, CALM_SECONDS),

@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { mustRun } from "../../src/demo/tools.ts";
 import type { PeerValue } from "../../src/schema/requests.ts";
-import { cliJson } from "../lab/engines.ts";
+import { hostJson } from "../lab/engines.ts";
 import { type Lab, namespaceOf, type Place, wireguardName } from "../lab/lab.ts";
 import { until } from "../lab/until.ts";
 import { calledBy, measured, type Pair, Scene } from "./scene.ts";
@@ -81,7 +81,7 @@ test("senders are told, and what may be cut is cut", { skip }, async () => {
   await withPair(async ({ engine }) => {
     const { a, b } = scene.lab;
     await engine.setPathMtu(PATH_MTU);
-    const [peer] = await cliJson<PeerValue[]>(scene.lab, a, "peers");
+    const [peer] = await hostJson<PeerValue[]>(scene.lab, a, "peers");
     assert.equal(peer?.mtu, FITS);
     // Both ways: what wireguard-go sends back is whole.
     assert.equal((await pingOf(home, b.inner4, 1_420, "dont")).code, 0);

@@ -30,8 +30,8 @@ before(async () => {
   [m1, m2] = [...mesh.members];
   ahead = mesh.file("ahead.mjs");
   writeFileSync(ahead, AHEAD);
-  await mesh.enroll(m1!, "--enrol");
-  await mesh.enroll(m2!, "--days", "1");
+  await mesh.enroll(m1!, { flags: ["enrol"] });
+  await mesh.enroll(m2!, { days: 1 });
   const issuer = mesh.file("m1.issuer");
   const as = ["--authority", mesh.authority, "--name", "m1", "--out", issuer];
   await mesh.must("network", "issuer", ...as);

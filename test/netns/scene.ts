@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { after, before, type TestContext } from "node:test";
 import type { PeerValue } from "../../src/schema/requests.ts";
 import {
-  cliJson,
+  hostJson,
   interfaceOf,
   type Keys,
   makeKeys,
@@ -72,7 +72,7 @@ export class Pair {
 
   /** Where ours thinks that wireguard-go is. */
   async endpointKnown(): Promise<string | null> {
-    const [peer] = await cliJson<PeerValue[]>(this.lab, this.lab.a, "peers");
+    const [peer] = await hostJson<PeerValue[]>(this.lab, this.lab.a, "peers");
     return peer?.endpoint ?? null;
   }
 

@@ -7,7 +7,7 @@ import { appendFileSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PeerValue } from "../../src/schema/requests.ts";
-import { cliJson, cliWords, interfaceOf, runCli } from "../lab/engines.ts";
+import { cliWords, hostJson, interfaceOf, runCli } from "../lab/engines.ts";
 import { type Lab, missingTools, wireguardName } from "../lab/lab.ts";
 import { ping } from "../lab/measure.ts";
 import { until } from "../lab/until.ts";
@@ -25,7 +25,8 @@ const skip = setScene({
 
 const addPeer = (file: string): void =>
   appendFileSync(file, `[[peer]]\npublic_key = "${Buffer.alloc(32, 9).toString("base64")}"\n`);
-const peers = async (): Promise<number> => (await cliJson<PeerValue[]>(lab, lab.a, "peers")).length;
+const peers = async (): Promise<number> =>
+  (await hostJson<PeerValue[]>(lab, lab.a, "peers")).length;
 
 /** TCP sockets that listen on a process's network; state 0A. Source: proc(5), /proc/net/tcp. */
 const listeners = (pid: number): string[] =>

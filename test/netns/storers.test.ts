@@ -18,7 +18,8 @@ import { loadSigner } from "../../src/schema/identity.ts";
 import { ours, PORT } from "../lab/engines.ts";
 import type { CallerFile } from "../lab/index-caller.ts";
 import { cannotRun, LabError, type Program } from "../lab/lab.ts";
-import { INDEX_PORT, type Member, Mesh } from "../lab/mesh.ts";
+import { type Member, Mesh } from "../lab/mesh.ts";
+import { INDEX_PORT } from "../lab/network.ts";
 import { until } from "../lab/until.ts";
 import { report } from "../unit/service-parts.ts";
 
@@ -90,7 +91,7 @@ const open = async (from: Member, to: Member, caller: CallerFile): Promise<numbe
 
 test("two members store, beside an index node: each has everybody's record", { skip }, async () => {
   for (const member of mesh.members.slice(0, 5)) {
-    await mesh.enroll(member, ...(member === one || member === two ? ["--relay"] : []));
+    await mesh.enroll(member, { flags: member === one || member === two ? ["relay"] : [] });
   }
   index = await mesh.startIndex(host!);
   for (const member of engines()) {

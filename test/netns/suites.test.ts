@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { EngineConfig } from "../../src/schema/config.ts";
 import type { PeerValue, StatusValue } from "../../src/schema/requests.ts";
-import { cliJson, PORT, runCli, writeConfig } from "../lab/engines.ts";
+import { hostJson, PORT, runCli, writeConfig } from "../lab/engines.ts";
 import type { Host, Lab } from "../lab/lab.ts";
 import { firstPing, ping } from "../lab/measure.ts";
 import { until } from "../lab/until.ts";
@@ -51,13 +51,13 @@ const countTypes = async (
 };
 
 const cipherOf = async (lab: Lab, host: Host): Promise<string | null> => {
-  const [peer] = await cliJson<PeerValue[]>(lab, host, "peers");
+  const [peer] = await hostJson<PeerValue[]>(lab, host, "peers");
   return peer?.cipher ?? null;
 };
 
 /** Packets that a busy machine left in the device's queue for too long, which has a counter. */
 const late = async (lab: Lab): Promise<number> => {
-  const all = [lab.a, lab.b].map((host) => cliJson<StatusValue>(lab, host, "status"));
+  const all = [lab.a, lab.b].map((host) => hostJson<StatusValue>(lab, host, "status"));
   return (await Promise.all(all)).reduce((sum, { drops }) => sum + (drops.standingQueue ?? 0), 0);
 };
 
@@ -78,7 +78,7 @@ describe("two engines of ours", () => {
     const asked = ping(lab, lab.a, lab.b.inner4, 100, 10);
     await until("the sessions are AES-256-GCM", async () => (await aes(lab.a)) && aes(lab.b));
     // When it was made, not when both had answered who asked.
-    const [peer] = await cliJson<PeerValue[]>(lab, lab.a, "peers");
+    const [peer] = await hostJson<PeerValue[]>(lab, lab.a, "peers");
     const tookMs = performance.now() - beganMs - peer!.lastHandshakeMs!;
     const { lost } = await asked;
     assert.ok(
@@ -102,7 +102,7 @@ describe("two engines of ours", () => {
       };
       const programs = await Promise.all([start(lab.a, a), start(lab.b, b)]);
       try {
-        const { features, cipher } = await cliJson<StatusValue>(lab, lab.a, "status");
+        const { features, cipher } = await hostJson<StatusValue>(lab, lab.a, "status");
         assert.equal(cipher, a);
         if (!features.aes256gcm) return context.skip("AES-256-GCM is not faster here");
         const counts = await countTypes(lab, async () => {

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import type { PeerValue, StatsValue, StatusValue } from "../../src/schema/requests.ts";
 import {
   cli,
-  cliJson,
+  hostJson,
   interfaceOf,
   type Keys,
   makeKeys,
@@ -87,7 +87,7 @@ const assertPings = async (address: string): Promise<void> => {
 };
 
 const assertHealthy = async (host: Host): Promise<StatusValue> => {
-  const status = await cliJson<StatusValue>(lab, host, "status");
+  const status = await hostJson<StatusValue>(lab, host, "status");
   const drops = Object.entries(status.drops).filter(([name, n]) => n > 0 && !HARMLESS.has(name));
   assert.deepEqual(Object.fromEntries(drops), {}, `drops on ${host.name}`);
   return status;
@@ -110,7 +110,7 @@ const assertStatus = async (host: Host, keys: Keys): Promise<void> => {
 
 const assertPeers = async (host: Host, peerKeys: Keys, outer: 4 | 6): Promise<void> => {
   const other = lab.peerOf(host);
-  const [peer, ...more] = await cliJson<PeerValue[]>(lab, host, "peers");
+  const [peer, ...more] = await hostJson<PeerValue[]>(lab, host, "peers");
   assert.equal(more.length, 0);
   const endpoint = outer === 4 ? `${other.under4}:${PORT}` : `[${other.under6}]:${PORT}`;
   assert.deepEqual(peer, {
@@ -138,7 +138,7 @@ const assertPeers = async (host: Host, peerKeys: Keys, outer: 4 | 6): Promise<vo
 };
 
 const assertStats = async (host: Host, workers: number): Promise<void> => {
-  const stats = await cliJson<StatsValue>(lab, host, "stats");
+  const stats = await hostJson<StatsValue>(lab, host, "stats");
   assert.deepEqual(
     stats.threads.map((thread) => thread.name),
     ["io 0", "control"],
@@ -209,7 +209,7 @@ test("a preshared key that both have works; one that only one has does not", { s
   await withTunnel(bad, async () => {
     const { times } = await ping(lab, lab.a, lab.b.inner4, 3, 200);
     assert.equal(times.length, 0);
-    const drops = (await cliJson<StatusValue>(lab, lab.a, "status")).drops;
+    const drops = (await hostJson<StatusValue>(lab, lab.a, "status")).drops;
     assert.ok(drops.handshakeInvalid! > 0, JSON.stringify(drops));
   });
 });
@@ -224,7 +224,7 @@ test("a source outside the peer's allowed IPs is dropped and counted", { skip },
       ...["ping", "-n", "-c", "4", "-i", "0.05", "-W", "1", "-I", stray, lab.b.inner4],
     ]);
     assert.equal(code, 1, "the stray address had an answer");
-    const before = await cliJson<StatusValue>(lab, lab.b, "status");
+    const before = await hostJson<StatusValue>(lab, lab.b, "status");
     assert.equal(before.drops.innerSource, 4);
     const { lost } = await ping(lab, lab.a, lab.b.inner4, 5, 10);
     assert.equal(lost, 0);

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PeerValue, RouteValue, StatusValue } from "../../src/schema/requests.ts";
-import { cli, cliJson, interfaceOf, PORT, runCli } from "../lab/engines.ts";
+import { cli, hostJson, interfaceOf, PORT, runCli } from "../lab/engines.ts";
 import { type Lab, LINK, type Program } from "../lab/lab.ts";
 import { firstPing, ping } from "../lab/measure.ts";
 import { type OwnScene, setScene } from "./own-scene.ts";
@@ -49,7 +49,7 @@ const skip = setScene({
   },
 });
 
-const status = (): Promise<StatusValue> => cliJson(lab, lab.a, "status");
+const status = (): Promise<StatusValue> => hostJson(lab, lab.a, "status");
 
 const routes = async (): Promise<Map<string, RouteValue>> => {
   const all = JSON.parse((await scene.tell("routes", "--json")).output) as RouteValue[];
@@ -57,7 +57,7 @@ const routes = async (): Promise<Map<string, RouteValue>> => {
 };
 
 const endpoint = async (): Promise<string | null> =>
-  (await cliJson<PeerValue[]>(lab, lab.a, "peers"))[0]!.endpoint;
+  (await hostJson<PeerValue[]>(lab, lab.a, "peers"))[0]!.endpoint;
 
 /** a's peer is there from now on; what b sent before it heard of that may move it back. */
 const reachAt = async (host: string): Promise<void> => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { StatusValue } from "../../src/schema/requests.ts";
-import { cliJson, PORT } from "../lab/engines.ts";
+import { hostJson, PORT } from "../lab/engines.ts";
 import { cannotRun, type Host, Lab } from "../lab/lab.ts";
 import { firstPing, flow, ping } from "../lab/measure.ts";
 import { withTunnel } from "./tunnels.ts";
@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => lab?.remove());
 
-const statusOf = (host: Host): Promise<StatusValue> => cliJson<StatusValue>(lab, host, "status");
+const statusOf = (host: Host): Promise<StatusValue> => hostJson<StatusValue>(lab, host, "status");
 
 /** Largest packets: MTU less what the headers of the tunnel and below it take. */
 for (const mtu of [9_000, 34_000, 65_455]) {

@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { PeerValue } from "../../src/schema/requests.ts";
-import { cli, cliJson, interfaceOf, PORT, runCli, runWireguardGo } from "../lab/engines.ts";
+import { cli, hostJson, interfaceOf, PORT, runCli, runWireguardGo } from "../lab/engines.ts";
 import { type Host, type Lab, LINK, type Program, wireguardName } from "../lab/lab.ts";
 import { firstPing } from "../lab/measure.ts";
 import { dropInFile, untilGone } from "./drop-in.ts";
@@ -99,7 +99,7 @@ test("every way in and out of an engine", { skip }, async () => {
   const name = interfaceOf(a);
   const config = scene.configure("a", { endpoint: ENDPOINT });
   const engine = await runCli(lab, a, config);
-  const known = async (): Promise<PeerValue> => (await cliJson<PeerValue[]>(lab, a, "peers"))[0]!;
+  const known = async (): Promise<PeerValue> => (await hostJson<PeerValue[]>(lab, a, "peers"))[0]!;
   try {
     await firstPing(lab, a, b.inner4);
     assert.equal((await known()).endpoint, ENDPOINT);

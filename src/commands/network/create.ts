@@ -5,11 +5,9 @@ import { randomBytes } from "node:crypto";
 import { unlinkSync } from "node:fs";
 import type { Command } from "commander";
 import { type Book, wipe } from "../../members/book.ts";
-import { decodeDefinition, encodeDefinition, firstChain } from "../../members/definition.ts";
-import { prefixHolds } from "../../members/fields.ts";
-import { signList } from "../../members/publication.ts";
-import { secretCheck } from "../../members/secret.ts";
-import { formatNetworkId, networkIdOf, signingPair } from "../../members/sign.ts";
+import { PRIVATE, prefixHolds, someHolds } from "../../members/fields.ts";
+import { foundNetwork } from "../../members/founding.ts";
+import { formatNetworkId } from "../../members/sign.ts";
 import { EngineError } from "../../schema/errors.ts";
 import { writeNewFile } from "../../schema/new-file.ts";
 import { type Cidr, formatCidr, parseCidr } from "../../wire/cidr.ts";
@@ -40,10 +38,6 @@ const BITS_LEFT = 2;
 const NOWHERE = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"]
   .concat(["::/128", "::1/128", "::ffff:0:0/96", "fe80::/10", "ff00::/8"])
   .map(prefix);
-/** What belongs to nobody on the internet. Source: RFC 1918, 6598, 4193. */
-const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"].map(
-  prefix,
-);
 
 /** Errors: EngineError USAGE. */
 const checkRanges = (cidrs: readonly Cidr[]): void => {
@@ -60,7 +54,7 @@ const checkRanges = (cidrs: readonly Cidr[]): void => {
     }
     const twin = cidrs.slice(0, i).find((two) => prefixHolds(two, one) || prefixHolds(one, two));
     if (twin !== undefined) refuse(`${text} and ${formatCidr(twin)} overlap.`);
-    if (!PRIVATE.some((other) => prefixHolds(other, one))) {
+    if (!someHolds(PRIVATE, one)) {
       warn(`${text} is public: members will not reach its owners on the internet.`);
     }
   }
@@ -68,23 +62,10 @@ const checkRanges = (cidrs: readonly Cidr[]): void => {
 
 /** A new network's book. */
 const newBook = (name: string, cidrs: readonly Cidr[]): Book => {
-  const seed = randomBytes(32);
-  const secret = randomBytes(32);
-  const issuedS = unixS();
-  const { publicKey, secretKey } = signingPair(seed);
-  const fields = { name, cidrs, sequence: 1, issuedS };
-  const decoded = decodeDefinition(encodeDefinition(fields, firstChain(publicKey), secretKey));
-  secretKey.fill(0);
-  if (!decoded.ok) throw new EngineError("USAGE", { reason: `${decoded.why}.` });
-  const list = signList(
-    { sequence: 1, issuedS, epoch: 1, secretCheck: secretCheck(1, secret), authority: 0 },
-    [],
-    networkIdOf(publicKey),
-    seed,
-  );
-  const secrets = [{ epoch: 1, secret }];
-  const empty = { members: [], issuers: [], revoked: [] };
-  return { seed, secrets, definition: decoded.value, list, serial: 1, ...empty };
+  const keys = { seed: randomBytes(32), secret: randomBytes(32) };
+  const book = foundNetwork({ name, cidrs, ...keys, issuedS: unixS() });
+  if (!book.ok) throw new EngineError("USAGE", { reason: `${book.why}.` });
+  return book.value;
 };
 
 const create = async (options: Options): Promise<void> => {

@@ -41,6 +41,7 @@ const ALONE = {
   "netns/howto-network": "what three members show three seconds after they started",
   "netns/index-crowd": "hundreds of channels in seconds, and all of them once more after a restart",
   "netns/index-flood": "a newcomer has seconds under a flood that takes a processor",
+  "netns/index-flood-tunnels": "pings that are lost under a flood that takes a processor",
   "netns/index-members": "eight engines find each other within seconds",
   "netns/lan": "members find each other within seconds",
   "netns/members": "eight engines find each other within seconds",
@@ -59,7 +60,8 @@ const ALONE = {
  */
 // biome-ignore format: a list
 const NETNS_BESIDE = [
-  "members-later", "members-clone", "index-node", "join", "renewal", "index-ipv6",
+  "members-later", "members-clone", "index-clocks", "index-node", "join", "renewal",
+  "index-moves", "index-liar", "index-nat", "index-ipv6",
   "wireguard", "package",
   "underlay", "uapi", "killed", "members-beside",
   "members-files", "addresses", "wg-quick", "key-log", "nat", "host", "mtu", "suites",

@@ -73,8 +73,10 @@ export class NodeNames {
   /** What it led to before counts still. */
   #failed(at: number, why: string): void {
     const { say, setting } = this.#options;
-    this.#places[at] = { ...this.#places[at]!, problem: why };
-    const endpoint = this.#places[at]!.name;
-    say("warn", `a name of ${setting} does not resolve`, { endpoint, why });
+    const before = this.#places[at]!;
+    this.#places[at] = { ...before, problem: why };
+    // It is asked for again and again, and said once until it resolves.
+    if (before.problem !== null) return;
+    say("warn", `a name of ${setting} does not resolve`, { endpoint: before.name, why });
   }
 }

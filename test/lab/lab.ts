@@ -157,7 +157,7 @@ export const removeOf = (gone: (pid: number) => boolean): void => {
     }
   };
   sweep(entriesOf(NETNS_NAMES), new RegExp(`^${PREFIX}(\\d+)-([abcrswx]|m\\d+)$`), removeNamespace);
-  sweep(entriesOf(NETNS_ETC), new RegExp(`^${PREFIX}(\\d+)-[abs]$`), (name) =>
+  sweep(entriesOf(NETNS_ETC), new RegExp(`^${PREFIX}(\\d+)-([abs]|m\\d+)$`), (name) =>
     removeOwned(join(NETNS_ETC, name)),
   );
   if (entriesOf(NETNS_ETC).join() === basename(MADE)) runNow("sh", "-c", REMOVE_ETC);
@@ -167,6 +167,18 @@ export const removeOf = (gone: (pid: number) => boolean): void => {
   sweep(entriesOf(WIREGUARD_SOCKETS), /^(?:pb|p2p)(\d+)([abcsx]|m\d+)\.sock$/, (name) =>
     removeOwned(join(WIREGUARD_SOCKETS, name)),
   );
+};
+
+/**
+ * Writes a file of /etc as programs on a host see it that start from now on; those that run see new
+ * contents of a file that was there when they started.
+ */
+export const writeEtc = (host: Place, name: string, text: string): void => {
+  const folder = join(NETNS_ETC, host.namespace);
+  const made = mkdirSync(folder, { recursive: true, mode: 0o755 });
+  if (made === NETNS_ETC) writeFileSync(MADE, "");
+  // In place: the file itself is mounted over /etc's.
+  writeFileSync(join(folder, name), text, { mode: 0o644 });
 };
 
 /** Two hosts and a cable. One at a time in a process. */
@@ -239,18 +251,6 @@ export class Lab {
       LOG_LEVEL: "error",
     };
     return spawnInside(host.namespace, words, env, options.ipc);
-  }
-
-  /**
-   * Writes a file of /etc as programs on a host see it that start from now on; those that run see
-   * new contents of a file that was there when they started.
-   */
-  writeEtc(host: Place, name: string, text: string): void {
-    const folder = join(NETNS_ETC, host.namespace);
-    const made = mkdirSync(folder, { recursive: true, mode: 0o755 });
-    if (made === NETNS_ETC) writeFileSync(MADE, "");
-    // In place: the file itself is mounted over /etc's.
-    writeFileSync(join(folder, name), text, { mode: 0o644 });
   }
 
   /** Where the control sockets of our engines lie. */

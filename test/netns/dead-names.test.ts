@@ -56,9 +56,9 @@ test("names that DNS never answers hold nobody up", {
   const lab = await Lab.make();
   const { a, b } = lab;
   try {
-    lab.writeEtc(a, "nsswitch.conf", "hosts: files dns\n");
-    lab.writeEtc(a, "resolv.conf", "nameserver 127.0.0.1\n");
-    lab.writeEtc(a, "hosts", `127.0.0.1 localhost\n${b.under4} ${GOOD}\n`);
+    writeEtc(a, "nsswitch.conf", "hosts: files dns\n");
+    writeEtc(a, "resolv.conf", "nameserver 127.0.0.1\n");
+    writeEtc(a, "hosts", `127.0.0.1 localhost\n${b.under4} ${GOOD}\n`);
     const server = lab.start(a, [process.execPath, "-e", SILENT]);
     await server.says("silent");
     const [ours, theirs] = [makeKeys(lab, a, "identity"), makeKeys(lab, b, "identity")];

@@ -20,12 +20,12 @@ const ASK_EVERY_MS = 2_000;
 
 const scene = new Scene([], async (lab) => {
   // No name server can be reached from here; the file alone is asked.
-  lab.writeEtc(lab.a, "nsswitch.conf", "hosts: files\n");
-  lab.writeEtc(lab.a, "resolv.conf", "");
+  writeEtc(lab.a, "nsswitch.conf", "hosts: files\n");
+  writeEtc(lab.a, "resolv.conf", "");
 });
 
 const isAt = (address: string | null): void =>
-  scene.lab.writeEtc(
+  writeEtc(
     scene.lab.a,
     "hosts",
     `127.0.0.1 localhost\n${address === null ? "" : `${address} ${NAME}\n`}`,

@@ -115,6 +115,20 @@ test("a name that leads elsewhere is followed when the old address is silent", (
   assert.equal(facts(node!).state, "open");
 });
 
+test("a name that leads elsewhere long after the old address fell silent is followed", () => {
+  const { nodes, pass, servers } = scene(2);
+  for (const node of nodes) node.start();
+  pass(2_000);
+  servers[0]!.stop();
+  pass(200_000);
+  assert.equal(facts(nodes[0]!).state, "silent");
+  servers[0]!.place = INDEX_PLACE + 9;
+  servers[0]!.start();
+  for (const node of nodes) node.options = { ...node.options, indexes: [servers[0]!.at(false)] };
+  pass(61_000);
+  for (const node of nodes) assert.equal(facts(node).state, "open");
+});
+
 test("of several addresses the one that answers is used", () => {
   const { nodes, pass, places } = scene(1);
   const sockaddrs = [sockaddrOf(INDEX_PLACE + 7), ...places[0]!.sockaddrs];

@@ -46,8 +46,10 @@ const MESSAGES: Rate = { perSecond: 200, burst: 400 };
 const SHOWN: Rate = { perSecond: 50, burst: 200 };
 /** Tuning: pieces that one index node is given. */
 const PIECES: Rate = { perSecond: 100, burst: 100 };
-/** Tuning: names of index nodes are asked for again so often, while one is silent. */
-const NAMES_MS = 15_000;
+/** Tuning: names are asked for again while one does not answer: doubled each time, at most. */
+const NAMES_MS = 2_000;
+const NAMES_MAX_MS = 60_000;
+const NEVER = Number.POSITIVE_INFINITY;
 
 export interface IndexesOptions {
   readonly parts: Parts;
@@ -79,7 +81,9 @@ export class Indexes {
   readonly #budgets = new Map<IndexNode, Budgets>();
   readonly #answers = new Bucket(ANSWERS);
   readonly #pins: Map<string, Uint8Array>;
-  #namesMs = Number.NEGATIVE_INFINITY;
+  /** When names are asked for again, and how often they were since one fell silent. */
+  #namesMs: number;
+  #namesAsked = 0;
 
   constructor(options: IndexesOptions) {
     const { parts, world } = options;
@@ -94,7 +98,9 @@ export class Indexes {
       });
       return node;
     });
-    for (const node of this.#nodes) node.call(world.bootMs());
+    const nowMs = world.bootMs();
+    for (const node of this.#nodes) node.call(nowMs);
+    this.#namesMs = nowMs + NAMES_MS;
   }
 
   #nodeOptions(): IndexNodeOptions {
@@ -117,7 +123,8 @@ export class Indexes {
         parts.count("indexesLost", 1);
         parts.observed.silent(node.name);
         this.#options.onOpenChanged();
-        this.#askNames();
+        this.#namesAsked = 0;
+        this.#askNames(world.bootMs());
       },
       onPinned: (node) => {
         this.#pins.set(node.name, node.nodeKey!);
@@ -187,13 +194,14 @@ export class Indexes {
   // Time, names
 
   get dueMs(): number {
-    let dueMs = Number.POSITIVE_INFINITY;
+    let dueMs = this.#namesMs;
     for (const node of this.#nodes) dueMs = Math.min(dueMs, node.dueMs);
     return dueMs;
   }
 
   tick(nowMs: number): void {
     for (const node of this.#nodes) node.tick(nowMs);
+    if (nowMs >= this.#namesMs) this.#askNames(nowMs);
   }
 
   /** Names lead somewhere, or elsewhere. */
@@ -203,12 +211,12 @@ export class Indexes {
     }
   }
 
-  #askNames(): void {
-    const { world } = this.#options;
-    const nowMs = world.bootMs();
-    if (nowMs - this.#namesMs < NAMES_MS) return;
-    this.#namesMs = nowMs;
-    world.askIndexNames();
+  /** One that moves is somewhere else only after it fell silent: so they are asked for again. */
+  #askNames(nowMs: number): void {
+    const allAnswer = this.open.length === this.#nodes.length;
+    const pauseMs = Math.min(NAMES_MAX_MS, NAMES_MS * 2 ** this.#namesAsked++);
+    this.#namesMs = allAnswer ? NEVER : nowMs + pauseMs;
+    if (!allAnswer) this.#options.world.askIndexNames();
   }
 
   // -------------------------------------------------------------------------------------------

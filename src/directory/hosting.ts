@@ -87,17 +87,15 @@ export class Hosting {
   /** The certificate of a pair that is the caller's own, stored if it is newer; null: counted. */
   #believed(caller: Caller, pair: Pair): Certificate | null {
     const { records, count } = this.#options;
-    const checked = records.verify(pair);
-    if (!checked.ok) {
-      count(checked.reason);
-      return null;
-    }
-    const { certificate } = checked.value;
+    const record = records.verify(pair);
+    if (!record.ok) count(record.reason);
+    const certificate = records.checker.ownerOf(pair, record);
+    if (certificate === null) return null;
     if (!sameBytes(certificate.handshakeKey, caller.key)) {
       count("pairOfAnother");
       return null;
     }
-    records.keep(checked.value);
+    if (record.ok) records.keep(record.value);
     return certificate;
   }
 
@@ -110,6 +108,7 @@ export class Hosting {
       againS: AGAIN_S,
       members: records.size,
       standings: standings(),
+      clockMs: records.checker.toldMs,
     });
   }
 

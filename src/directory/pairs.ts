@@ -128,6 +128,12 @@ export class PairChecker {
     return this.#law.clock;
   }
 
+  /** Which time it is, to be told to others; 0: it is not known. Units: Unix milliseconds. */
+  get toldMs(): number {
+    const { clock } = this.#law;
+    return clock.trusted ? Math.floor(clock.nowMs()) : 0;
+  }
+
   /** A record, before its certificate and its signature are looked at. */
   readRecord(record: Uint8Array): Verdict<RecordView> {
     const decoded = decodeRecord(record);
@@ -148,6 +154,17 @@ export class PairChecker {
     return read.ok ? this.checkRead(read.value, pair.certificate, target) : read;
   }
 
+  /**
+   * Whose a pair is that its own node shows; null: its certificate does not count. Where a clock is
+   * wrong, there or here, `verdict` is that its record does not, and its certificate may.
+   */
+  ownerOf(pair: Pair, verdict: Verdict<Verified>): Certificate | null {
+    if (verdict.ok) return verdict.value.certificate;
+    const isOfTime = verdict.reason === "recordAhead" || verdict.reason === "recordExpired";
+    const owner = isOfTime ? this.#counts(this.#certificate(pair.certificate)) : verdict;
+    return owner.ok ? owner.value : null;
+  }
+
   /** The rest, for who has read the record already. */
   checkRead(view: RecordView, bytes: Uint8Array, target: Uint8Array | null): Verdict<Verified> {
     const known = this.#certificate(bytes);
@@ -162,13 +179,23 @@ export class PairChecker {
     if (target !== null && !known.targets.some((one) => sameBytes(one.target, target))) {
       return notTaken("targetWrong", "its certificate does not give it that target");
     }
-    const void_ = this.voidBecause(certificate);
-    if (void_ !== null) return void_;
-    known.problem ??= certificateProblem(certificate, this.definition);
-    if (known.problem !== null) return notTaken("pairInvalid", `a certificate: ${known.problem}`);
+    const counts = this.#counts(known);
+    if (!counts.ok) return counts;
     return recordSigned(view, this.definition.networkId)
       ? { ok: true, value: { certificate, view } }
       : notTaken("pairInvalid", "a record: its node did not sign it");
+  }
+
+  /** A certificate that counts now, and that somebody signed who may. */
+  #counts(known: Known): Verdict<Certificate> {
+    if (!known.decoded.ok) return notTaken("pairInvalid", `a certificate: ${known.decoded.why}`);
+    const certificate = known.decoded.value;
+    const void_ = this.voidBecause(certificate);
+    if (void_ !== null) return void_;
+    known.problem ??= certificateProblem(certificate, this.definition);
+    return known.problem === null
+      ? { ok: true, value: certificate }
+      : notTaken("pairInvalid", `a certificate: ${known.problem}`);
   }
 
   /** Why a certificate does not count now, or not any more; its signature is not looked at. */

@@ -31,7 +31,7 @@ export interface IndexFacts {
   readonly observed: string | null;
   /** Members that it knows of, as it says. */
   readonly members: number | null;
-  /** A sentence: why it is of no use now; null: it is. */
+  /** A sentence: why it is of no use now, or that its clock is another; null: neither. */
   readonly problem: string | null;
 }
 

@@ -114,7 +114,9 @@ export const decodeReport = (message: Uint8Array): Report | null => {
   return { others: (flags & SHOW_OTHERS) !== 0, sequence, standings, pair };
 };
 
-const OBSERVED_BYTES = 27 + STANDINGS_BYTES;
+/** Where the clock stands: earlier versions neither write nor read it. */
+const CLOCK_AT = 27 + STANDINGS_BYTES;
+const OBSERVED_BYTES = CLOCK_AT + 8;
 
 export interface Observed {
   /** 4 or 16 bytes: where the caller's datagrams come from. */
@@ -125,6 +127,8 @@ export interface Observed {
   /** Members that the callee knows of. */
   readonly members: number;
   readonly standings: Standings;
+  /** Which time it is there; 0: it does not say. Units: Unix milliseconds. */
+  readonly clockMs: number;
 }
 
 export const encodeObserved = (observed: Observed): Uint8Array => {
@@ -138,6 +142,7 @@ export const encodeObserved = (observed: Observed): Uint8Array => {
   view.setUint16(21, observed.againS, true);
   view.setUint32(23, observed.members, true);
   putStandings(message, 27, observed.standings);
+  setU64(view, CLOCK_AT, observed.clockMs);
   return message;
 };
 
@@ -146,12 +151,14 @@ export const decodeObserved = (message: Uint8Array): Observed | null => {
   const family = message[2];
   if (standings === null || (family !== 4 && family !== 6)) return null;
   const view = viewOf(message);
+  const clockMs = message.length < OBSERVED_BYTES ? 0 : getU64(view, CLOCK_AT);
   return {
     address: message.slice(5, family === 4 ? 9 : 21),
     port: view.getUint16(3, true),
     againS: view.getUint16(21, true),
     members: view.getUint32(23, true),
     standings,
+    clockMs: isSafe(clockMs) ? clockMs : 0,
   };
 };
 

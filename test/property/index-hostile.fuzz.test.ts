@@ -10,6 +10,7 @@ import { makeKnock } from "../../src/directory/card.ts";
 import { identityFromSeed } from "../../src/schema/identity.ts";
 import { CHANNEL_KIND, makeDatagram, PROOF, PURPOSE } from "../../src/wire/channel.ts";
 import {
+  decodeObserved,
   encodeAsk,
   encodeJoin,
   encodePassed,
@@ -170,18 +171,48 @@ test("two networks on one index do not see each other", () => {
   assert.equal(index.counted("recordsTaken"), 2);
 });
 
+test("whose record is of another time has a channel, and no record of it is kept or shown", () => {
+  for (const [reason, issuedS] of [
+    ["recordExpired", NOW_S - 3 * 86_400],
+    ["recordAhead", NOW_S + 4_000],
+  ] as const) {
+    const index = new Index([lab]);
+    const [honest, wrong] = [new Member(lab, 1), new Member(lab, 2)];
+    const payload = report(wrong.pair(1, wrong.certificate(), issuedS), { others: true });
+    const client = new Client(index, lab, wrong.identity, payload).call();
+    const other = Client.of(index, honest, { others: true });
+    index.run(1_000);
+    assert.ok(index.counted(reason) > 0, reason);
+    assert.deepEqual([client.callee.state, other.callee.state], ["open", "open"]);
+    assert.equal(index.records.get(lab)!.size, 1);
+    assert.ok(!other.kinds.includes(MESSAGE.shown), reason);
+    client.callee.say(payload);
+    index.run(1_000);
+    assert.ok(client.kinds.includes(MESSAGE.shown), "it hears of others");
+    const observed = decodeObserved(client.last(MESSAGE.observed)!)!;
+    assert.ok(Math.abs(observed.clockMs - NOW_S * 1_000) < 60_000, `${observed.clockMs}`);
+  }
+  // What it shows is no other's, and its certificate has to count.
+  const index = new Index([lab]);
+  const [honest, liar] = [new Member(lab, 1), new Member(lab, 2)];
+  const early = NOW_S - 3 * 86_400;
+  const ended = liar.certificate(NOW_S - 10);
+  new Client(index, lab, liar.identity, report(honest.pair(1, undefined, early))).call();
+  new Client(index, lab, liar.identity, report(liar.pair(1, ended, early))).call();
+  index.run(1_000);
+  assert.ok(index.counted("pairOfAnother") > 0 && index.counted("openRefused") > 1);
+  assert.equal(index.callers.size + index.records.get(lab)!.size, 0);
+});
+
 test("who lies in OPEN has no channel, and is counted by what was wrong", () => {
   const elsewhere = new Lab();
   const [honest, liar] = [new Member(lab, 1), new Member(lab, 2)];
   const good = liar.pair();
-  const early = NOW_S - 3 * 86_400;
   const cases = [
     ["pairOfAnother", report(honest.pair())],
     ["pairInvalid", report({ certificate: honest.certificate(), record: good.record })],
     ["pairInvalid", report(liar.pair(1, liar.certificate(undefined, elsewhere.pair)))],
     ["certificateTime", report(liar.pair(1, liar.certificate(NOW_S - 10)))],
-    ["recordExpired", report(liar.pair(1, liar.certificate(), early))],
-    ["recordAhead", report(liar.pair(1, liar.certificate(), NOW_S + 4_000))],
     ["openInvalid", report(null)],
     ["openInvalid", encodeJoin({ hash: random(16), body: random(9) })],
     ["openInvalid", new Uint8Array(0)],

@@ -42,7 +42,7 @@ const passedOf = (kind: number) => (value: never) => m.encodePassed(kind, value)
 // biome-ignore format: a table
 const CASES: readonly Case[] = [
   { name: "REPORT", value: fc.record({ others: fc.boolean(), sequence: u64, standings, pair: maybePair }), encode: m.encodeReport as never, decode: m.decodeReport },
-  { name: "OBSERVED", value: fc.record({ address: fc.oneof(bytes(4), bytes(16)), port: fc.nat(0xffff), againS: fc.nat(0xffff), members: u32, standings }), encode: m.encodeObserved as never, decode: m.decodeObserved },
+  { name: "OBSERVED", value: fc.record({ address: fc.oneof(bytes(4), bytes(16)), port: fc.nat(0xffff), againS: fc.nat(0xffff), members: u32, standings, clockMs: u64 }), encode: m.encodeObserved as never, decode: m.decodeObserved },
   { name: "NOTIFY", value: standings, encode: m.encodeNotify as never, decode: m.decodeNotify },
   { name: "SHOW", value: pair, encode: showOf(m.MESSAGE.show), decode: m.decodeShow },
   { name: "SHOWN", value: pair, encode: showOf(m.MESSAGE.shown), decode: m.decodeShow },

@@ -185,7 +185,8 @@ test("two index nodes have to agree where we are; one of two that lies tells nob
       epoch: 1,
     };
     const address = Uint8Array.of(203, 0, 113, last);
-    return [encodeObserved({ address, port: 40_000, againS: 60, members: 1, standings })];
+    const rest = { standings, clockMs: 0 };
+    return [encodeObserved({ address, port: 40_000, againS: 60, members: 1, ...rest })];
   };
   servers[0]!.lie = says(1);
   servers[1]!.lie = says(1);

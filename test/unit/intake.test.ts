@@ -1,11 +1,11 @@
 /** intake, refusals, reach — verified a slice at a time; kept by name; where somebody may be. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { formatAge } from "../../src/control/network/ages.ts";
 import { Intake, type Outcome } from "../../src/control/network/intake.ts";
 import { Members } from "../../src/control/network/members.ts";
 import { Reach } from "../../src/control/network/reach.ts";
 import { NOBODY, Refusals } from "../../src/control/network/refusals.ts";
-import { formatAge } from "../../src/control/network/report.ts";
 import { Revocations } from "../../src/control/network/revocations.ts";
 import { RealVerifier, type Verifier } from "../../src/control/network/statement.ts";
 import type { Handle } from "../../src/control/network/world.ts";

@@ -56,6 +56,7 @@ const OBSERVED = encodeObserved({
   againS: 60,
   members: 1,
   standings: { list: NOTHING, definition: NOTHING, epoch: 1 },
+  clockMs: 0,
 });
 
 /** What an index may say instead of the truth. */

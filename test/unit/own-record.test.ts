@@ -78,7 +78,7 @@ const make = (sequence = 0, announce: readonly Announced[] = []) => {
     }
   };
   own.tick(world.nowMs);
-  return { own, world, pass };
+  return { own, world, pass, clock };
 };
 
 test("issued at the start, when something changed, and every twelve hours", () => {
@@ -107,6 +107,17 @@ test("issued at the start, when something changed, and every twelve hours", () =
 test("a clock that was set back: over the sequence of the disk", () => {
   const { world } = make(BORN_S * 1_000 + 60_000);
   assert.equal(world.issued[0]!.sequence, BORN_S * 1_000 + 60_001);
+});
+
+test("a clock that is far behind what was signed: no record that has expired already", () => {
+  const { own, world, pass, clock } = make();
+  const signedS = BORN_S + 3 * 86_400;
+  clock.raise(signedS);
+  own.changed(world.nowMs);
+  pass(2_000);
+  const { issuedS, expiresS, sequence } = world.issued[1]!;
+  assert.deepEqual([issuedS, expiresS], [signedS, signedS + 86_400]);
+  assert.ok(sequence >= signedS * 1_000);
 });
 
 test("a sequence that lies in the future is nobody's: the clock was wrong", () => {

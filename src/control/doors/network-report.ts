@@ -10,8 +10,9 @@ import type { Certificate } from "../../members/certificate.ts";
 import type { ExplainValue, NetworkStatus } from "../../schema/answers.ts";
 import { type Cidr, formatCidr, parseAddress } from "../../wire/cidr.ts";
 import type { Control } from "../control.ts";
+import { formatAge } from "../network/ages.ts";
 import type { Network } from "../network/network.ts";
-import { formatAge } from "../network/report.ts";
+
 import type { Origin, Peer } from "../peers/peer.ts";
 import { endpointText } from "../reach/endpoint-text.ts";
 import { cipherOf, presenceAt } from "../sessions/news.ts";

@@ -73,6 +73,8 @@ export class IndexNode {
   #closedMs = Number.NEGATIVE_INFINITY;
   /** Somebody else who answered there. */
   other: Uint8Array | null = null;
+  /** How far its clock is ahead of ours; null: it, or we, do not know the time. */
+  clockAheadMs: number | null = null;
   /** What it said last; null: nothing. */
   said: ObservedMessage | null = null;
   readonly pull: Pull;

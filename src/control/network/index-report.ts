@@ -5,15 +5,25 @@
 import { formatNodeId } from "../../members/sign.ts";
 import type { IndexFacts } from "../../schema/answers.ts";
 import { formatSockaddr, makeSockaddr } from "../../wire/sockaddr.ts";
+import { formatAge } from "./ages.ts";
+import { SKEW_MS } from "./clock.ts";
 import type { IndexNode } from "./index-node.ts";
 
 const seconds = (sinceMs: number | null, nowMs: number): number | null =>
   sinceMs === null ? null : (nowMs - sinceMs) / 1_000;
 
-/** Why it is of no use, as a sentence; null: it is. */
+/** Its clock and ours differ by more than records may: what one of the two says is refused. */
+const clockProblem = ({ name, clockAheadMs }: IndexNode): string | null => {
+  if (clockAheadMs === null || Math.abs(clockAheadMs) <= SKEW_MS) return null;
+  const by = formatAge(Math.abs(clockAheadMs) / 1_000);
+  const how = clockAheadMs > 0 ? `ahead of this host's` : `behind this host's`;
+  return `The clock of the index node ${name} is ${by} ${how}: set the one that is wrong.`;
+};
+
+/** What is wrong with it, as a sentence; null: nothing. */
 const problemOf = (node: IndexNode): string | null => {
   const { name, isOpen, other, place, nodeKey } = node;
-  if (isOpen) return null;
+  if (isOpen) return clockProblem(node);
   if (other !== null && nodeKey !== null) {
     const [there, named] = [formatNodeId(other), formatNodeId(nodeKey)];
     return `Another index node answers at ${name}, ${there}, and not ${named}: name the right one.`;
@@ -23,9 +33,10 @@ const problemOf = (node: IndexNode): string | null => {
       ? `The name of the index node ${name} has not resolved yet.`
       : `The name of the index node ${name} does not resolve: ${place.problem}.`;
   }
-  return node.state === "silent"
-    ? `The index node ${name} does not answer any more.`
-    : `No index node answers at ${name} yet.`;
+  if (node.state === "silent") return `The index node ${name} does not answer any more.`;
+  if (node.state !== "opening") return `No index node answers at ${name} yet.`;
+  const why = "it has too many callers, or this host's certificate does not count there";
+  return `The index node ${name} answers, and does not let this host in: ${why}.`;
 };
 
 export const indexFacts = (node: IndexNode, nowMs: number): IndexFacts => {

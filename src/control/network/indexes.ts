@@ -295,10 +295,11 @@ export class Indexes {
   }
 
   #observed(node: IndexNode, message: Uint8Array, nowMs: number): CountName | null {
-    const { observed } = this.#options.parts;
+    const { observed, clock } = this.#options.parts;
     const said = decodeObserved(message);
     if (said === null) return "indexInvalid";
-    const { address, port, standings } = said;
+    const { address, port, standings, clockMs } = said;
+    node.clockAheadMs = clockMs > 0 && clock.trusted ? clockMs - clock.nowMs() : null;
     const right = observed.heard(node.name, address, port, nowMs);
     const own = observed.isOwnAt(address, port);
     const { links, members } = this.#options.parts;

@@ -17,6 +17,7 @@ import { memberId } from "../../members/member-id.ts";
 import { decodeRecord, recordSigned } from "../../members/record.ts";
 import type { Shown } from "../../wire/network-frames.ts";
 import type { Admission } from "./admission.ts";
+import { formatAge } from "./ages.ts";
 import { type Clock, SKEW_MS } from "./clock.ts";
 import type { CountName } from "./counts.ts";
 import type { Link } from "./links.ts";
@@ -309,8 +310,8 @@ export class Intake {
     if (void_ !== null) return void_;
     const aheadMs = Math.max(statement.sequence, statement.issuedS * 1_000) - clock.nowMs();
     if (clock.trusted && aheadMs > SKEW_MS) {
-      const minutes = Math.round(aheadMs / 60_000);
-      const why = `its record is ${minutes} min ahead: its clock is wrong, or ours`;
+      const ahead = formatAge(aheadMs / 1_000);
+      const why = `its record is ${ahead} ahead: its clock is wrong, or ours`;
       return new Refuse(owner.name, "recordAhead", why);
     }
     const expired = statement.expiresS <= clock.nowMs() / 1_000;

@@ -200,14 +200,14 @@ export class OwnRecord {
   // Issuing
 
   #issue(nowMs: number): void {
-    const { world, clock, secret, certificate, writeSequence, onIssued } = this.#options;
+    const { world, secret, certificate, writeSequence, onIssued } = this.#options;
     const held = secret();
     this.#dueMs = held === null ? NEVER : nowMs + AGAIN_MS * (0.9 + 0.1 * world.random());
     if (held === null) return;
     const sequence = this.#nextSequence();
     writeSequence(sequence);
     this.#sequence = sequence;
-    const issuedS = Math.floor(clock.nowMs() / 1_000);
+    const issuedS = Math.floor(this.#unixMs() / 1_000);
     if (this.#begunS === 0) this.#begunS = issuedS;
     const owner = certificate();
     const head = {
@@ -230,13 +230,19 @@ export class OwnRecord {
     onIssued(this.#statement);
   }
 
+  /** The time; where none is known, what was signed is a bound: else it would have expired. */
+  #unixMs(): number {
+    const { clock } = this.#options;
+    return clock.trusted ? clock.nowMs() : 1_000 * clock.certificateS();
+  }
+
   /**
    * Over the last one, unless that lies in the future: nobody takes such a one, and nobody has
    * taken it.
    */
   #nextSequence(): number {
     const { clock } = this.#options;
-    const nowMs = Math.floor(clock.nowMs());
+    const nowMs = Math.floor(this.#unixMs());
     const inReach = !clock.trusted || this.#sequence <= nowMs + SKEW_MS;
     return inReach ? Math.max(nowMs, this.#sequence + 1) : nowMs;
   }

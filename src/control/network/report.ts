@@ -9,6 +9,7 @@ import { formatNetworkId, formatNodeId, parseNodeId } from "../../members/sign.t
 import type { DirectoryFacts, IndexFacts } from "../../schema/answers.ts";
 import { formatAddress, formatCidr, parseAddress } from "../../wire/cidr.ts";
 import { formatSockaddr } from "../../wire/sockaddr.ts";
+import { formatAge } from "./ages.ts";
 import { SKEW_MS } from "./clock.ts";
 import { indexFacts } from "./index-report.ts";
 import type { Known } from "./members.ts";
@@ -80,14 +81,6 @@ const WORDS: Readonly<Record<Known, string>> = {
   here: "it answered when its address was asked",
   index: "shown by an index node",
   directory: "found in the directory",
-};
-
-/** "3 d", "5 h", "7 min", "12 s". */
-export const formatAge = (seconds: number): string => {
-  const s = Math.max(0, Math.round(seconds));
-  if (s >= 2 * DAY_S) return `${Math.round(s / DAY_S)} d`;
-  if (s >= 7_200) return `${Math.round(s / 3_600)} h`;
-  return s >= 120 ? `${Math.round(s / 60)} min` : `${s} s`;
 };
 
 const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}.`;

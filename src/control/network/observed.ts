@@ -1,12 +1,14 @@
 /**
  * observed — where index nodes see us: the addresses of a NAT, which no interface of ours has.
  *
- * Two have to say the same, where two say anything: so one that lies sends nobody to a victim. The
- * word of one alone counts too, since nobody behind a NAT would be found without; the harm that it
- * could do is that of a member that claims an address: a few INTROs, since a place is a hint. A NAT
- * that shows each index another port has no address that is worth telling. Pure.
+ * Two have to say the same, where two say anything: so one that lies sends nobody to a victim. Who
+ * sees us at an address of our own says that no NAT is between; of a private one it says nothing,
+ * since it may be behind our NAT itself. The word of one alone counts too, since nobody behind a
+ * NAT would be found without; the harm that it could do is that of a member that claims an address:
+ * a few INTROs, since a place is a hint. A NAT that shows each index another port has no address
+ * that is worth telling. Pure.
  */
-import { hostPrefix, someHolds } from "../../members/fields.ts";
+import { hostPrefix, PRIVATE, someHolds } from "../../members/fields.ts";
 import type { Cidr } from "../../wire/cidr.ts";
 import { makeSockaddr, sameSockaddr, sockaddrFamily, sockaddrHost } from "../../wire/sockaddr.ts";
 import { isNowhere } from "./reach.ts";
@@ -15,8 +17,8 @@ import type { OwnAddress } from "./world.ts";
 /** Tuning: how many have to agree, where there are so many. */
 const AGREEING = 2;
 /**
- * Tuning: how often what is told changes at most: at first, doubled each time, at most. All members
- * are told of each change, and an index could say another address each time.
+ * Tuning: how often something new is told at most: at first, doubled each time, at most. All
+ * members are told of each change, and an index could say another address each time.
  */
 const CHANGE_MS = 15_000;
 const CHANGE_MAX_MS = 3_600_000;
@@ -103,12 +105,11 @@ export class Observed {
 
   #consider(nowMs: number): void {
     const agreed = [4, 16].flatMap((bytes) => this.#agreed(bytes) ?? []);
-    const same =
-      agreed.length === this.#told.length &&
-      agreed.every((one, i) => sameSockaddr(one, this.#told[i]!));
-    if (same) return;
+    // What is told no more is taken back at once: one that lied may have been the first to answer.
+    const isNew = !agreed.every((one) => this.#told.some((other) => sameSockaddr(one, other)));
+    if (!isNew && agreed.length === this.#told.length) return;
     const pauseMs = Math.min(CHANGE_MAX_MS, CHANGE_MS * 2 ** (this.#changes - 1));
-    const mayMs = this.#changes === 0 ? nowMs : this.#changedMs + pauseMs;
+    const mayMs = this.#changes === 0 || !isNew ? nowMs : this.#changedMs + pauseMs;
     if (nowMs < mayMs) {
       this.dueMs = mayMs;
       this.#options.wakeBy(mayMs);
@@ -123,12 +124,17 @@ export class Observed {
   /** Of one family; null: nothing that is worth telling. */
   #agreed(bytes: number): Uint8Array | null {
     const words = [...this.#words.values()].filter(
-      ({ sockaddr }) => sockaddrHost(sockaddr).length === bytes && !this.#isOwn(sockaddr),
+      ({ sockaddr }) => sockaddrHost(sockaddr).length === bytes && this.#saysSomething(sockaddr),
     );
     const live = words.filter((word) => word.live);
     const said = (live.length > 0 ? live : words).map(({ sockaddr }) => sockaddr);
     const votes = (one: Uint8Array): number =>
       said.filter((other) => sameSockaddr(one, other)).length;
-    return said.find((one) => votes(one) >= Math.min(AGREEING, said.length)) ?? null;
+    const enough = Math.min(AGREEING, said.length);
+    return said.find((one) => !this.#isOwn(one) && votes(one) >= enough) ?? null;
+  }
+
+  #saysSomething(sockaddr: Uint8Array): boolean {
+    return !this.#isOwn(sockaddr) || !someHolds(PRIVATE, hostPrefix(sockaddrHost(sockaddr)));
   }
 }

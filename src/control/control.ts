@@ -244,6 +244,8 @@ export class Control {
     this.#inbox.give(NETWORK_TYPES, (datagram, from, local) =>
       network.datagram(datagram, from, local),
     );
+    // The first packet to one of its addresses may come at once.
+    this.#looks.settle(this.#world.bootMs(), true);
   }
 
   /** The network's last words, while there are sessions. */

@@ -22,6 +22,8 @@ export const NETWORK_TYPES = [9, 10, 14] as const;
 
 /** Tuning: a packet that went to nobody waits no longer for who has its address. */
 const SOUGHT_MS = 4_000;
+/** Tuning: news of a packet to nobody is no older than this. */
+const LATE_MS = 100;
 
 /** What of the host the network needs, besides control's own world. */
 export type MembershipWorld = Pick<
@@ -78,8 +80,15 @@ export class Membership {
 
   /** A packet goes to nobody. Units: 4 or 16 bytes. */
   unknown(address: Uint8Array): void {
-    this.#unknownMs = this.#options.world.bootMs();
+    const { rooms, world, ringBy } = this.#options;
+    const nowMs = world.bootMs();
+    this.#unknownMs = nowMs;
     this.#network.seek(address);
+    // The I/O thread may have had the routes of before: no other change would let the packet go.
+    const isLate = !rooms.roster.published || nowMs - rooms.roster.publishedMs <= LATE_MS;
+    if (!isLate) return;
+    this.#releases = true;
+    ringBy(nowMs);
   }
 
   /** I/O threads have all routes: what waited for somebody may be on its way. */

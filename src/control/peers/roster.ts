@@ -361,6 +361,11 @@ export class Roster {
     return !this.#changed;
   }
 
+  /** When they last got others, on the boot clock. */
+  get publishedMs(): number {
+    return this.#publishedMs;
+  }
+
   /**
    * Shows I/O threads what has changed, and frees what none of them can hold any more.
    * `atOnce`: otherwise routes are published once in GATHER_MS at most. False: some of it has to

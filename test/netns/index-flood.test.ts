@@ -4,23 +4,15 @@
  * opens within ten seconds.
  */
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { inside } from "../../src/demo/tools.ts";
-import { makeKnock } from "../../src/directory/card.ts";
 import { armor } from "../../src/members/armor.ts";
-import {
-  CHANNEL_BYTES_MAX,
-  CHANNEL_KIND,
-  makeDatagram,
-  OPEN,
-  PROOF,
-} from "../../src/wire/channel.ts";
 import { Field } from "../lab/field.ts";
-import { type FloodClass, startFlood, type Tunnel } from "../lab/floods.ts";
+import { startFlood, type Tunnel } from "../lab/floods.ts";
+import { floodOf, INDEX_FLOODS } from "../lab/index-floods.ts";
 import { type IndexProcess, startIndex } from "../lab/index-process.ts";
 import { cannotRun } from "../lab/lab.ts";
 import { callerFile, Lab, Member } from "../unit/service-parts.ts";
@@ -31,57 +23,9 @@ const JOIN_MS = 10_000;
 const FLOOD_SECONDS = 16;
 const CALLER = fileURLToPath(new URL("../lab/index-caller.js", import.meta.url));
 const PORT = 4_740;
-const DIFFERENT = 512;
-const some = (make: () => Uint8Array) => async () => Array.from({ length: DIFFERENT }, make);
 
 const lab = new Lab(Math.floor(Date.now() / 1_000));
-const knock = (networkId: Uint8Array): Uint8Array =>
-  makeKnock(networkId, randomBytes(16), { proof: PROOF.none, low: 0, key: null });
-const openJunk = (): Uint8Array => {
-  const open = makeDatagram(CHANNEL_KIND.open, CHANNEL_BYTES_MAX);
-  open.set(randomBytes(16), OPEN.ticket.at);
-  open.set(randomBytes(CHANNEL_BYTES_MAX - 32), 32);
-  return open;
-};
-
-const source = "random" as const;
-const KINDS: readonly (FloodClass & { readonly counted: string })[] = [
-  {
-    id: "knock",
-    title: "KNOCKs of the network",
-    source,
-    payloads: some(() => knock(lab.networkId)),
-    counted: "sent",
-  },
-  {
-    id: "stray",
-    title: "KNOCKs of another network",
-    source,
-    payloads: some(() => knock(randomBytes(16))),
-    counted: "knockUnknown",
-  },
-  {
-    id: "open",
-    title: "OPENs without a ticket",
-    source,
-    payloads: some(openJunk),
-    counted: "openTicket",
-  },
-  {
-    id: "junk",
-    title: "junk, 1,200 bytes",
-    source,
-    payloads: some(() => randomBytes(1_200)),
-    counted: "notOurs",
-  },
-  {
-    id: "small",
-    title: "junk, 64 bytes",
-    source,
-    payloads: some(() => randomBytes(64)),
-    counted: "notOurs",
-  },
-];
+const KINDS = INDEX_FLOODS.map((row) => floodOf(row, lab.networkId));
 
 let field: Field;
 let index: IndexProcess;

@@ -192,6 +192,11 @@ export class Mesh {
     await member.program.says(" is up", UP_MS);
   }
 
+  /** Starts several at once, and waits until the last one is up. Errors: LabError. */
+  async startAll(members: readonly Member[], imports: readonly string[] = []): Promise<void> {
+    await Promise.all(members.map((member) => this.start(member, imports)));
+  }
+
   /** Starts an index node on a member's host, which is no member then. Errors: LabError. */
   async startIndex(host: Member, plan: IndexPlan = {}): Promise<Program> {
     const { listen = `${host.under4}:${INDEX_PORT}`, words = [], imports = [] } = plan;

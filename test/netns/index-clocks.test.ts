@@ -59,7 +59,7 @@ const begin = async ({ aheadS, host, pair }: Wrong): Promise<void> => {
     rmSync(member.stateDir, { recursive: true, force: true });
     mesh.configure(member, { index: [`${host().under4}:${INDEX_PORT}`] });
   }
-  await Promise.all(pair().map((member) => mesh.start(member)));
+  await mesh.startAll(pair());
 };
 
 before(async () => {

@@ -68,7 +68,7 @@ const allSee = (what: string, holds: (facts: Awaited<ReturnType<typeof seen>>) =
   until(what, async () => (await Promise.all(members().map(seen))).every(holds), FOUND_MS);
 
 test("members that know it by name find each other", { skip }, async () => {
-  for (const member of members()) await mesh.start(member);
+  await mesh.startAll(members());
   await mesh.allReach(members(), MEET_MS);
   await allSee("all have its channel", ({ state }) => state === "open");
   for (const member of members()) assert.equal((await seen(member)).nodeId, nodeId);

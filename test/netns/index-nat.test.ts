@@ -102,7 +102,7 @@ const network = async (member: Member) =>
 
 test("members on both sides find each other by its public address", { skip }, async (t) => {
   const members = [m1!, m2!, m3!, m4!];
-  await Promise.all(members.map((member) => mesh.start(member)));
+  await mesh.startAll(members);
   const ms = await mesh.allReach(members, MEET_MS);
   t.diagnostic(`measured: everyone reached everyone in ${ms.toFixed(0)} ms after the last start`);
   for (const member of members) {

@@ -59,7 +59,7 @@ before(async () => {
   const bootstrap = [at(m1!)];
   mesh.configure(m1!, { rest: staticOfM4() });
   for (const member of [m2!, m3!]) mesh.configure(member, { bootstrap });
-  for (const member of [m1!, m2!, m3!]) await mesh.start(member);
+  await mesh.startAll([m1!, m2!, m3!]);
   await startStatic(m4!);
   await mesh.allReach([m1!, m2!, m3!], MEET_MS);
   assert.ok(await mesh.pings(m1!, STATIC_INNER, 5), mesh.said().join("\n"));

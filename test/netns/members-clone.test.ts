@@ -32,7 +32,7 @@ before(async () => {
   copyFileSync(m3!.certificate, m4!.certificate);
   const bootstrap = [`${m1!.under4}:${PORT}`];
   for (const member of mesh.members) mesh.configure(member, { bootstrap });
-  for (const member of own) await mesh.start(member);
+  await mesh.startAll(own);
   await mesh.allReach(own, MEET_MS);
 });
 after(() => {

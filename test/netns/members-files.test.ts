@@ -39,7 +39,7 @@ before(async () => {
   mesh.configure(m1!, { acceptRoutes: [OUTSIDE] });
   mesh.configure(m2!, { bootstrap });
   mesh.configure(m3!, { bootstrap, announce: [INSIDE, OUTSIDE] });
-  for (const member of [m1!, m2!, m3!]) await mesh.start(member);
+  await mesh.startAll([m1!, m2!, m3!]);
   await mesh.allReach([m1!, m2!, m3!], MEET_MS);
 });
 after(() => {
@@ -139,7 +139,7 @@ test("members find and reach each other over IPv6 alone", { skip }, async () => 
   }
   const bootstrap = [`[${m1!.under6}]:${PORT}`];
   for (const member of [m4!, m5!]) mesh.configure(member, { bootstrap });
-  for (const member of [m4!, m5!]) await mesh.start(member);
+  await mesh.startAll([m4!, m5!]);
   await mesh.allReach([m1!, m4!, m5!], MEET_MS);
   const peer = await peerAt(m4!, "m5");
   assert.equal(peer?.endpoint, `[${m5!.under6}]:${PORT}`);

@@ -67,7 +67,7 @@ before(async () => {
   const words = ["under", PORT, 1_000, RECORDED_S, file].map(String);
   const recorder = spawnInside(m1!.namespace, [compile(mesh, "recorder"), ...words], {});
   await recorder.says("recording");
-  await Promise.all([m2!, m3!, m4!].map((member) => mesh.start(member)));
+  await mesh.startAll([m2!, m3!, m4!]);
   await mesh.start(m5!, [swapIn("../../src/schema/membership", "./unchecked")]);
   await mesh.allReach([m1!, m2!, m5!], MEET_MS);
   assert.equal(await recorder.ended, 0, recorder.errors);

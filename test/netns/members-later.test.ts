@@ -117,7 +117,7 @@ test("unknown, not critical: kept, passed on, and its member is one like all oth
     assert.ok(view.ok && decodeCertificate(certificate).ok);
     assert.equal(Buffer.from(view.value.extensions[0]!.value).toString(), KEPT.text);
   }
-  for (const member of [m1!, m2!]) await mesh.start(member);
+  await mesh.startAll([m1!, m2!]);
   await mesh.start(m3!, [later]);
   await mesh.allReach([m1!, m2!, m3!], MEET_MS);
 });

@@ -91,7 +91,7 @@ before(async () => {
     bootstrap: [at(m1!)],
     rest: section("older", m3!, OLDER_INNER, true),
   });
-  for (const member of [m1!, m2!]) await mesh.start(member);
+  await mesh.startAll([m1!, m2!]);
   await startOlder(m3!);
 });
 after(() => {

@@ -37,7 +37,7 @@ before(async () => {
   await mesh.must("network", "issuer", ...as);
   mesh.configure(m1!, { issuer });
   mesh.configure(m2!, { bootstrap: [`${m1!.under4}:${PORT}`] });
-  for (const member of [m1!, m2!]) await mesh.start(member, [ahead]);
+  await mesh.startAll([m1!, m2!], [ahead]);
   await mesh.allReach([m1!, m2!], MEET_MS);
 });
 after(() => {

@@ -120,10 +120,14 @@ export class Callee {
     return this.#tries;
   }
 
-  /** Opens a channel, or a new one in place of an old one; soon, if it was about to wait. */
-  call(nowMs: number): void {
+  /**
+   * Opens a channel, or a new one in place of an old one; soon, if it was about to wait.
+   * `elsewhere`: our address is another, so what was sent before says nothing, and no ticket fits.
+   */
+  call(nowMs: number, elsewhere = false): void {
     if (!this.#calling) this.#begin();
-    this.#tries = Math.min(this.#tries, SOON_TIMES);
+    if (elsewhere) this.#forgetCard();
+    this.#tries = elsewhere ? 0 : Math.min(this.#tries, SOON_TIMES);
     this.dueMs = Math.min(this.dueMs, nowMs);
   }
 

@@ -53,6 +53,16 @@ test("a member comes at once, its routes with the first that are gathered", asyn
   assert.equal(leadsTo(end, "10.0.0.12/32"), second.entry);
 });
 
+test("where there are few, who was met a moment after another has its routes at once", async () => {
+  const { pair, end } = await room();
+  pair.run(GATHER_MS);
+  assert(end.control.admit(member(1, "10.0.0.11/32")) !== null);
+  pair.run(1);
+  const second = end.control.admit(member(2, "10.0.0.12/32"));
+  assert(second !== null);
+  assert.equal(leadsTo(end, "10.0.0.12/32"), second.entry, "its first packet may be on its way");
+});
+
 test("routes one after the other: the kernel is looked at for a tenth of the time", async () => {
   const { pair, end } = await room();
   let looks = 0;

@@ -138,6 +138,22 @@ test("a ticket that does not hold any more is replaced while its OPEN is sent ag
   assert.deepEqual(heard, ["open 1", "opened 14 1"]);
 });
 
+test("who is somewhere else begins anew", () => {
+  const { callee, run, sent, now } = world(() => true);
+  callee.call(now());
+  run(120_000);
+  const knocksIn = (ms: number): number => {
+    const before = sent.length;
+    run(ms);
+    return sent.length - before;
+  };
+  assert.ok(knocksIn(2_000) <= 1, "it has become patient");
+  callee.call(now());
+  assert.equal(knocksIn(1_000), 1, "asked for, it tries once");
+  callee.call(now(), true);
+  assert.ok(knocksIn(2_000) > 15, "another network may let it through");
+});
+
 test("at a callee that is flooded each one that arrives counts", () => {
   const times: number[] = [];
   for (let seed = 1; seed <= 100; seed++) {

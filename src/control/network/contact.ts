@@ -67,8 +67,11 @@ export class Contact {
     for (const callee of [...this.#callees.values()]) callee.tick(nowMs);
   }
 
-  /** Calls it at these addresses, and at no others; those that are called already go on. */
-  call(sockaddrs: readonly Uint8Array[], nowMs: number): void {
+  /**
+   * Calls it at these addresses, and at no others; those that are called already go on.
+   * `elsewhere`: our own address is another.
+   */
+  call(sockaddrs: readonly Uint8Array[], nowMs: number, elsewhere = false): void {
     for (const [key, callee] of this.#callees) {
       const isThere = sockaddrs.some((one) => sameSockaddr(one, callee.sockaddr));
       if (!isThere && callee !== this.#open) this.#drop(key, callee);
@@ -77,7 +80,7 @@ export class Contact {
       const key = addressKey(sockaddr);
       const callee = this.#callees.get(key) ?? this.#calleeAt(sockaddr);
       this.#callees.set(key, callee);
-      callee.call(nowMs);
+      callee.call(nowMs, elsewhere);
     }
   }
 

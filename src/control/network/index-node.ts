@@ -169,10 +169,10 @@ export class IndexNode {
     if (!this.isOpen) this.call(nowMs);
   }
 
-  /** Calls it at all its addresses; those that are called already go on. */
-  call(nowMs: number): void {
+  /** Calls it at all its addresses; those that are called already go on. See Contact. */
+  call(nowMs: number, elsewhere = false): void {
     this.#callMs = NEVER;
-    this.#contact.call(this.#place.sockaddrs, nowMs);
+    this.#contact.call(this.#place.sockaddrs, nowMs, elsewhere);
   }
 
   #opened(answer: Uint8Array, isNew: boolean, nowMs: number): void {

@@ -170,7 +170,7 @@ export class Indexes {
 
   /** We are somewhere else: their channels are another address's. */
   callAgain(nowMs: number): void {
-    for (const node of this.#nodes) node.call(nowMs);
+    for (const node of this.#nodes) node.call(nowMs, true);
   }
 
   /** Bytes of the directory to one of them. False: it does not answer. Borrows: `bytes`. */

@@ -23,7 +23,7 @@ export interface Rival extends Omit<SchemeFacts, "version"> {
  * Words in front of a program on s that carries no packet: its host would have processors of its
  * own, so here it gives way to those that carry, as the flooder comes before all.
  */
-export const GIVES_WAY = ["nice", "-n", "19"];
+export const GIVES_WAY = ["chrt", "--idle", "0"];
 
 /** First match of a pattern in what a program says to some words; null: it is not there. */
 export const versionOf = (words: readonly string[], pattern: RegExp): string | null => {

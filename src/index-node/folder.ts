@@ -7,6 +7,7 @@
  *     DIR/<network id>/list           at once
  *     DIR/<network id>/records        each minute and at the end, when it changed
  *     DIR/status.json                 each minute and at the end
+ *     DIR/process                     of which process it all is
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -15,9 +16,11 @@ import { makeFolder, readOwnFile, replaceFile, stageFile } from "../schema/atomi
 import { EngineError } from "../schema/errors.ts";
 import { loadSigner, makeIdentity, type Signer, writeSecret } from "../schema/identity.ts";
 import { errnoText } from "../schema/new-file.ts";
+import { takeLock } from "../schema/pid-lock.ts";
 
 const IDENTITY = "index.key";
 const STATUS = "status.json";
+const PROCESS = "process";
 /** Tuning: 65,536 members with the longest pairs. */
 const FILE_BYTES_MAX = 64 * 1_048_576;
 
@@ -29,11 +32,28 @@ export class Folder {
   /** Files that are written beside the event loop now. */
   readonly #under = new Set<string>();
 
-  /** Makes it. Errors: EngineError FILE_UNWRITABLE. */
+  /** Makes it, and takes it. Errors: EngineError FILE_UNWRITABLE, INDEX_RUNNING. */
   constructor(path: string, onFailed: (file: string, reason: string) => void) {
     this.#path = path;
     this.#onFailed = onFailed;
     this.#make(path);
+    this.#take();
+  }
+
+  /** Until this process ends. */
+  #take(): void {
+    const file = join(this.#path, PROCESS);
+    try {
+      const lock = takeLock(file);
+      if ("release" in lock) {
+        process.once("exit", lock.release);
+        return;
+      }
+      throw new EngineError("INDEX_RUNNING", { folder: this.#path, pid: lock.heldBy });
+    } catch (cause) {
+      if (cause instanceof EngineError) throw cause;
+      throw new EngineError("FILE_UNWRITABLE", { file, reason: errnoText(cause), cause });
+    }
   }
 
   #make(path: string): void {

@@ -199,7 +199,8 @@ class Program {
 
 /**
  * Starts an index node. Thread: main.
- * Errors: EngineError LISTEN_FAILED, FILE_UNWRITABLE, KEY_INVALID, KEY_EXPOSED, KEY_UNREADABLE.
+ * Errors: EngineError LISTEN_FAILED, FILE_UNWRITABLE, INDEX_RUNNING, KEY_INVALID, KEY_EXPOSED,
+ * KEY_UNREADABLE.
  */
 export const runIndex = async (options: IndexOptions): Promise<RunningIndex> => {
   const program = new Program(options);

@@ -33,6 +33,7 @@ export const ERRORS = {
   ADDRESS_FAILED: { exit: 1, text: "The address {address} cannot be set on {name}: {reason}." },
   ROUTE_FAILED: { exit: 1, text: "The route {prefix} cannot be set on {name}: {reason}." },
   PORT_TAKEN: { exit: 1, text: "UDP port {port} is in use; stop what uses it or set another listen_port." },
+  INDEX_RUNNING: { exit: 1, text: "An index node that has the folder {folder} runs already (process {pid}); stop it, or give another --data DIR." },
   LISTEN_FAILED: { exit: 1, text: "Nothing can be received at {place} ({reason}); give another --listen ADDR:PORT." },
   SOCKET_FAILED: { exit: 1, text: "The UDP socket cannot be opened ({reason}); look at listen_port, listen_address and bind_device." },
   PORT_HELD: { exit: 1, text: "UDP port {port} is in use by the engine on {name} (process {pid}); stop it with `p2pvpn-engine stop -i {name}` or set another listen_port." },

@@ -113,15 +113,26 @@ test("no signal opens an inspector, and what is no message of ours is left", asy
   assert.equal(await index.stop(), 0);
 });
 
+test("one that was killed holds its folder no longer", async () => {
+  const killed = await start("--listen", "127.0.0.1:0");
+  killed.kill("SIGKILL");
+  await killed.ended();
+  const index = await start("--listen", "127.0.0.1:0");
+  assert.equal(index.ready.node, killed.ready.node);
+  assert.equal(await index.stop(), 0);
+});
+
 test("mistakes are one sentence, and exit code 1 or 2", async () => {
   const index = await start("--listen", "127.0.0.1:0");
   const port = String(index.ports[0]);
+  const elsewhere = join(folder, "elsewhere");
   const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
     [["--data", data], 2, /needs --network FILE/],
     [["--network", join(folder, "none")], 2, /there is no such file/],
     [[...words, "--listen", "here"], 2, /must begin with an address of this host/],
     [[...words, "--listen", "127.0.0.1:70000"], 2, /must be ADDR:PORT/],
-    [[...words, "--listen", `127.0.0.1:${port}`], 1, /the port is in use/],
+    [[...words, "--listen", "127.0.0.1:0"], 1, /runs already \(process \d+\); stop it/],
+    [[...words, "--data", elsewhere, "--listen", `127.0.0.1:${port}`], 1, /the port is in use/],
     [[...words, "--public-address", "a b"], 2, /an address or a name/],
   ];
   for (const [given, code, sentence] of cases) {

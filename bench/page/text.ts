@@ -56,8 +56,9 @@ export const METHOD = `## Method and its pitfalls
   says that the veth's offloads are off.
 - **Shaped links** have 1 Gbit/s and a queue of 20 ms. A full queue is latency: 20 ms of it belong
   to the link.
-- **The index** is not part of this version. In \`paper\` its host is flooded and nothing runs on
-  it: our rows show that no packet passes it.
+- **The index node**, by which our members found each other, is what is flooded in \`paper\`; none
+  of their packets passes it. It and n2n's supernode give way to those that carry, as if their host
+  had processors of its own.
 - **The limit** is the same load between the same hosts without a VPN. A tunnel beyond it would be
   a fault of the method.
 - **Processor time** is the whole machine's, the flood's included, for each gigabyte of payload.

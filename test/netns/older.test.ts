@@ -119,13 +119,16 @@ test("each has heard the other's hello: round trip, path and suite are known at 
   skip,
 }, async (t) => {
   for (const member of [m1!, m2!]) {
+    let ends: readonly PeerValue[] = [];
+    // Suite and path MTU are changed after the hellos, at one end before the other.
     await until(`${member.name} and the older one know each other`, async () => {
       await mesh.pings(member, OLDER_INNER);
-      return (await bothEnds(member)).every(({ rttMs }) => rttMs !== null);
+      ends = await bothEnds(member);
+      const [{ cipher, mtu }] = ends as [PeerValue, PeerValue];
+      return ends.every((end) => end.rttMs !== null && end.cipher === cipher && end.mtu === mtu);
     });
-    const [here, there] = await bothEnds(member);
-    assert.deepEqual([here!.origin, there!.cipher], ["file", here!.cipher]);
-    assert.equal(here!.mtu, there!.mtu);
+    const [here] = ends;
+    assert.equal(here!.origin, "file");
     t.diagnostic(`measured: ${member.name} and the older one use ${here!.cipher}`);
   }
 });

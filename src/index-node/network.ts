@@ -5,7 +5,6 @@
 import type { CalleeNetwork, Caller, Callers } from "../directory/callers.ts";
 import { makeCard } from "../directory/card.ts";
 import type { DirectoryCount } from "../directory/counts.ts";
-import { Kept } from "../directory/kept.ts";
 import { Lists } from "../directory/lists.ts";
 import { type DirectoryClock, PairChecker } from "../directory/pairs.ts";
 import { Records } from "../directory/records.ts";
@@ -70,8 +69,10 @@ export class IndexNetwork implements CalleeNetwork {
   readonly counts = new Map<ServiceCount | DirectoryCount, number>();
   #service: Service | null = null;
   #storer: ReturnType<OpenStorer> | null = null;
-  readonly #kept: Kept;
+  /** Of the disk, not verified yet, the next one last. */
+  #kept: Pair[] = [];
   #loadedMs = Number.NEGATIVE_INFINITY;
+  #writtenAt = 0;
 
   /** Reads what the disk has of it. Errors: EngineError FILE_UNWRITABLE. */
   constructor(options: NetworkOptions) {
@@ -90,7 +91,7 @@ export class IndexNetwork implements CalleeNetwork {
       clock: this.#clock(),
     });
     this.records = new Records({ checker, count: this.#count });
-    this.#kept = new Kept(this.records, this.#read());
+    this.#kept = this.#read().reverse();
     this.#load(this.#loadedMs);
   }
 
@@ -124,13 +125,15 @@ export class IndexNetwork implements CalleeNetwork {
   /** Some more of the disk; of those that were here meanwhile, nothing has to be verified. */
   #load(nowMs: number): void {
     this.#loadedMs = nowMs;
-    this.#kept.read(LOADED_MAX);
+    for (let i = 0; i < LOADED_MAX && this.#kept.length > 0; i++) {
+      this.records.put(this.#kept.pop()!, null);
+    }
   }
 
   /** When tick() is to be called next. */
   dueMs(nowMs: number): number {
     const loadMs = Math.max(nowMs, this.#loadedMs + LOAD_MS);
-    return Math.min(this.service.dueMs(nowMs), this.#kept.isRead ? NEVER : loadMs);
+    return Math.min(this.service.dueMs(nowMs), this.#kept.length > 0 ? loadMs : NEVER);
   }
 
   tick(nowMs: number): void {
@@ -178,7 +181,9 @@ export class IndexNetwork implements CalleeNetwork {
   /** Writes the records if they changed; `now`: they are on the disk when it returns. */
   write(now: boolean): void {
     const { folder } = this.#options;
-    if (!this.#kept.takeChanges()) return;
+    // What is not verified yet would be lost.
+    if (this.#kept.length > 0 || this.records.changes === this.#writtenAt) return;
+    this.#writtenAt = this.records.changes;
     const bytes = encodeRecords(this.networkId, this.records.pairs());
     if (now) folder.write(this.networkId, "records", bytes);
     else void folder.writeLater(this.networkId, "records", bytes);

@@ -1,10 +1,11 @@
 /**
  * stored — what a member stores for others, on its disk: after a start it is verified anew, some at
  * a time; it is written each ten minutes when it changed, and at the end.
- * See directory/kept.ts. Thread: control.
+ *
+ * What comes while it is read counts as always: of one member, the newest. Thread: control.
  */
-import { Kept } from "../../directory/kept.ts";
 import type { Records } from "../../directory/records.ts";
+import type { Pair } from "../../wire/intro.ts";
 import type { Disk } from "./store.ts";
 
 /** Tuning: pairs of the disk that are verified at a time, and how often: a twentieth of time. */
@@ -16,28 +17,38 @@ const WRITE_MS = 600_000;
 export class Stored {
   readonly #disk: Disk;
   readonly #records: Records;
-  readonly #kept: Kept;
+  /** Of the disk, and how many of them were verified. */
+  #kept: readonly Pair[];
+  #loaded = 0;
+  #writtenAt: number;
   dueMs: number;
 
   constructor(disk: Disk, records: Records, nowMs: number) {
     this.#disk = disk;
     this.#records = records;
-    this.#kept = new Kept(records, disk.readStored());
+    this.#kept = disk.readStored();
+    this.#writtenAt = records.changes;
     this.dueMs = nowMs + EACH_MS;
   }
 
   tick(nowMs: number): void {
-    if (this.#kept.isRead) {
+    if (this.#kept.length === 0) {
       this.write();
       this.dueMs = nowMs + WRITE_MS;
       return;
     }
-    this.#kept.read(EACH_MAX);
+    const some = this.#kept.slice(this.#loaded, this.#loaded + EACH_MAX);
+    for (const pair of some) this.#records.put(pair, null);
+    this.#loaded += EACH_MAX;
+    if (this.#loaded >= this.#kept.length) this.#kept = [];
     this.dueMs = nowMs + EACH_MS;
   }
 
-  /** If it changed. */
+  /** If it changed; what is not verified yet would be lost. */
   write(): void {
-    if (this.#kept.takeChanges()) this.#disk.writeStored(this.#records.pairs());
+    const { changes } = this.#records;
+    if (this.#kept.length > 0 || changes === this.#writtenAt) return;
+    this.#writtenAt = changes;
+    this.#disk.writeStored(this.#records.pairs());
   }
 }

@@ -3,7 +3,7 @@
  *
  *     KNOCK ── known network, tag ── budget ─▶ CARD, as long as the KNOCK
  *     OPEN  ── ticket ── its source's budget, all's ── not seen yet ─▶ Noise ─▶ open() ─▶ OPENED
- *     CHANNEL, DIRECTORY ── number, address ── seal ── caller's budget ─▶ message()
+ *     CHANNEL, DIRECTORY ── number, address ── seal ── caller's budget ─▶ message(); BYE: it goes
  *
  * Nothing that a stranger sends is answered by more than it sent, or remembered; refusals are
  * silent and counted. A caller that moved opens anew. Everything has a bound. Pure: clock,
@@ -17,6 +17,7 @@ import { TICKET_FOR, Tickets } from "../control/strangers/tickets.ts";
 import type { Mac } from "../noise/mac.ts";
 import { type ChannelKind, KNOCK, OPEN, PURPOSE, receiverOf } from "../wire/channel.ts";
 import { field } from "../wire/handshake.ts";
+import { MESSAGE } from "../wire/index-messages.ts";
 import { INDEX_TYPE } from "../wire/intro.ts";
 import { sameSockaddr } from "../wire/sockaddr.ts";
 import { viewOf } from "../wire/u64.ts";
@@ -31,6 +32,7 @@ const SEEN_MAX = 4_096;
 /** Numbers of channels: the place in the table, and random bits above. */
 const PLACE_BITS = 16;
 const KEY_BYTES = 32;
+const BYE = Uint8Array.of(MESSAGE.bye);
 
 /** Tuning: budgets of a callee. An index node has larger ones than a member. */
 export interface CallerRates {
@@ -318,7 +320,12 @@ export class Callers {
     entry.heardMs = nowMs;
     entry.answer = null;
     if (!entry.budget.take(nowMs)) return "channelRate";
-    return this.#options.message(entry, datagram[0]!, plain, nowMs) ? null : "channelInvalid";
+    const type = datagram[0]!;
+    if (type === INDEX_TYPE && plain[0] === MESSAGE.bye) {
+      this.#forget(entry);
+      return null;
+    }
+    return this.#options.message(entry, type, plain, nowMs) ? null : "channelInvalid";
   }
 
   /** A message of type 10 unless told otherwise. False: it is gone, or sending was refused. */
@@ -329,7 +336,7 @@ export class Callers {
     return this.#options.send(datagram, entry.sockaddr, entry.local);
   }
 
-  /** It is not welcome any more, or says that it goes. */
+  /** It is not welcome any more. */
   dismiss(caller: Caller): void {
     const entry = this.#entryFor(caller);
     if (entry !== undefined) this.#forget(entry);
@@ -351,9 +358,12 @@ export class Callers {
     }
   }
 
-  /** Zeroes all keys. */
+  /** Callers are told, so that they turn to another one at once; keys are zeroed. */
   stop(): void {
-    for (const entry of [...this.#entries.values()]) this.#forget(entry);
+    for (const entry of [...this.#entries.values()]) {
+      this.say(entry, BYE);
+      this.#forget(entry);
+    }
     this.#tickets.wipe();
   }
 }

@@ -160,14 +160,10 @@ export class Service {
   /** Callers' `message`. False: it means nothing. */
   message(caller: Caller, type: number, plain: Uint8Array, nowMs: number): boolean {
     const guest = this.guests.of(caller);
-    const { dismiss, directory, count } = this.#options;
+    const { directory, count } = this.#options;
     if (type === DIRECTORY_TYPE) {
       const taken = guest !== undefined && directory(guest, plain, nowMs);
       if (!taken) count("directoryRefused");
-      return true;
-    }
-    if (plain[0] === MESSAGE.bye) {
-      dismiss(caller);
       return true;
     }
     if (guest === undefined) return this.#joiner(caller, plain, nowMs);

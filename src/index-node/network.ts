@@ -5,6 +5,7 @@
 import type { CalleeNetwork, Caller, Callers } from "../directory/callers.ts";
 import { makeCard } from "../directory/card.ts";
 import type { DirectoryCount } from "../directory/counts.ts";
+import { Kept } from "../directory/kept.ts";
 import { Lists } from "../directory/lists.ts";
 import { type DirectoryClock, PairChecker } from "../directory/pairs.ts";
 import { Records } from "../directory/records.ts";
@@ -69,10 +70,8 @@ export class IndexNetwork implements CalleeNetwork {
   readonly counts = new Map<ServiceCount | DirectoryCount, number>();
   #service: Service | null = null;
   #storer: ReturnType<OpenStorer> | null = null;
-  /** Of the disk, not verified yet, the next one last. */
-  #kept: Pair[] = [];
+  readonly #kept: Kept;
   #loadedMs = Number.NEGATIVE_INFINITY;
-  #writtenAt = 0;
 
   /** Reads what the disk has of it. Errors: EngineError FILE_UNWRITABLE. */
   constructor(options: NetworkOptions) {
@@ -91,7 +90,7 @@ export class IndexNetwork implements CalleeNetwork {
       clock: this.#clock(),
     });
     this.records = new Records({ checker, count: this.#count });
-    this.#kept = this.#read().reverse();
+    this.#kept = new Kept(this.records, this.#read());
     this.#load(this.#loadedMs);
   }
 
@@ -125,15 +124,13 @@ export class IndexNetwork implements CalleeNetwork {
   /** Some more of the disk; of those that were here meanwhile, nothing has to be verified. */
   #load(nowMs: number): void {
     this.#loadedMs = nowMs;
-    for (let i = 0; i < LOADED_MAX && this.#kept.length > 0; i++) {
-      this.records.put(this.#kept.pop()!, null);
-    }
+    this.#kept.read(LOADED_MAX);
   }
 
   /** When tick() is to be called next. */
   dueMs(nowMs: number): number {
     const loadMs = Math.max(nowMs, this.#loadedMs + LOAD_MS);
-    return Math.min(this.service.dueMs(nowMs), this.#kept.length > 0 ? loadMs : NEVER);
+    return Math.min(this.service.dueMs(nowMs), this.#kept.isRead ? NEVER : loadMs);
   }
 
   tick(nowMs: number): void {
@@ -181,9 +178,7 @@ export class IndexNetwork implements CalleeNetwork {
   /** Writes the records if they changed; `now`: they are on the disk when it returns. */
   write(now: boolean): void {
     const { folder } = this.#options;
-    // What is not verified yet would be lost.
-    if (this.#kept.length > 0 || this.records.changes === this.#writtenAt) return;
-    this.#writtenAt = this.records.changes;
+    if (!this.#kept.takeChanges()) return;
     const bytes = encodeRecords(this.networkId, this.records.pairs());
     if (now) folder.write(this.networkId, "records", bytes);
     else void folder.writeLater(this.networkId, "records", bytes);

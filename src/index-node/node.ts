@@ -10,7 +10,6 @@ import { sameBytes } from "../members/bytes.ts";
 import type { Signer } from "../schema/identity.ts";
 import type { ChannelKind } from "../wire/channel.ts";
 import type { Cidr } from "../wire/cidr.ts";
-import { MESSAGE } from "../wire/index-messages.ts";
 import { mac, makeSourceHash } from "./hashes.ts";
 import { Knocks } from "./knocks.ts";
 import type { IndexNetwork } from "./network.ts";
@@ -112,9 +111,6 @@ export class IndexNode {
 
   /** Callers are told, so that they turn to another one at once; keys are zeroed. */
   stop(): void {
-    for (const caller of [...this.#callers.all()]) {
-      this.#callers.say(caller, Uint8Array.of(MESSAGE.bye));
-    }
     this.#callers.stop();
     for (const network of this.#options.networks) network.stop();
   }

@@ -12,7 +12,6 @@ import { type Cidr, formatCidr, parseAddress } from "../../wire/cidr.ts";
 import type { Control } from "../control.ts";
 import { formatAge } from "../network/ages.ts";
 import type { Network } from "../network/network.ts";
-
 import type { Origin, Peer } from "../peers/peer.ts";
 import { endpointText } from "../reach/endpoint-text.ts";
 import { cipherOf, presenceAt } from "../sessions/news.ts";

@@ -6,11 +6,14 @@
 import { Callee, type CalleeOptions, type CalleeState } from "../../directory/callee.ts";
 import { type ChannelKind, PURPOSE } from "../../wire/channel.ts";
 import { sameSockaddr } from "../../wire/sockaddr.ts";
+import { Bucket, type Rate } from "../strangers/limiter.ts";
 import { addressKey } from "./held-tickets.ts";
 import type { NetworkWorld } from "./world.ts";
 
 /** Tuning: addresses that are called. */
 const ADDRESSES_MAX = 4;
+/** Tuning: cards and answers to OPEN that are looked into: each costs curve arithmetic. */
+const ANSWERS: Rate = { perSecond: 50, burst: 100 };
 const NEVER = Number.POSITIVE_INFINITY;
 const ANY_LOCAL = new Uint8Array(0);
 
@@ -145,5 +148,22 @@ export class Contact {
   close(): void {
     for (const [key, callee] of this.#callees) this.#drop(key, callee);
     this.#open = null;
+  }
+}
+
+/** What comes of those that are called, before it is theirs: all of them have one budget. */
+export class Answers {
+  readonly #budget = new Bucket(ANSWERS);
+  readonly #count: NetworkWorld["count"];
+
+  constructor(count: NetworkWorld["count"]) {
+    this.#count = count;
+  }
+
+  /** A datagram that `callee` takes; counted when it is refused. Borrows. */
+  give(callee: Callee, kind: ChannelKind, datagram: Uint8Array, nowMs: number): void {
+    const isAnswer = kind === "card" || kind === "opened";
+    if (isAnswer && !this.#budget.take(nowMs)) this.#count("channelRate", 1);
+    else if (!callee.datagram(kind, datagram, nowMs)) this.#count("channelForged", 1);
   }
 }

@@ -30,6 +30,7 @@ import {
 } from "../../wire/index-messages.ts";
 import type { Pair } from "../../wire/intro.ts";
 import { Bucket, type Rate } from "../strangers/limiter.ts";
+import { Answers } from "./contact.ts";
 import type { CountName } from "./counts.ts";
 import type { Directory } from "./directory.ts";
 import { IndexNode, type IndexNodeOptions } from "./index-node.ts";
@@ -39,8 +40,6 @@ import { NOBODY } from "./refusals.ts";
 import { idOfRecord } from "./statement.ts";
 import type { NetworkWorld } from "./world.ts";
 
-/** Tuning: cards and answers to OPEN that are looked into: each costs curve arithmetic. */
-const ANSWERS: Rate = { perSecond: 50, burst: 100 };
 /** Tuning: messages of one index node, and pairs that it shows unasked. */
 const MESSAGES: Rate = { perSecond: 200, burst: 400 };
 const SHOWN: Rate = { perSecond: 50, burst: 200 };
@@ -79,7 +78,7 @@ export class Indexes {
   readonly #options: IndexesOptions;
   readonly #nodes: readonly IndexNode[];
   readonly #budgets = new Map<IndexNode, Budgets>();
-  readonly #answers = new Bucket(ANSWERS);
+  readonly #answers: Answers;
   readonly #pins: Map<string, Uint8Array>;
   /** When names are asked for again, and how often they were since one fell silent. */
   #namesMs: number;
@@ -88,6 +87,7 @@ export class Indexes {
   constructor(options: IndexesOptions) {
     const { parts, world } = options;
     this.#options = options;
+    this.#answers = new Answers((what, amount) => world.count(what, amount));
     this.#pins = parts.disk.readIndexes();
     this.#nodes = world.indexes().map((place) => {
       const node = new IndexNode(this.#nodeOptions(), place, this.#pins.get(place.name) ?? null);
@@ -227,13 +227,10 @@ export class Indexes {
    */
   datagram(kind: ChannelKind, datagram: Uint8Array, from: Uint8Array, nowMs: number): boolean {
     if (kind === "knock" || kind === "open") return false;
-    const { world } = this.#options;
     for (const node of this.#nodes) {
       const callee = node.taker(kind, datagram, from);
       if (callee === undefined) continue;
-      const isAnswer = kind === "card" || kind === "opened";
-      if (isAnswer && !this.#answers.take(nowMs)) world.count("channelRate", 1);
-      else if (!callee.datagram(kind, datagram, nowMs)) world.count("channelForged", 1);
+      this.#answers.give(callee, kind, datagram, nowMs);
       return true;
     }
     return false;

@@ -136,10 +136,6 @@ export class Reception {
   }
 
   #message(caller: Caller, type: number, plain: Uint8Array, nowMs: number): boolean {
-    if (type === INDEX_TYPE && plain[0] === MESSAGE.bye) {
-      this.#callers.dismiss(caller);
-      return true;
-    }
     if (caller.purpose === PURPOSE.member) {
       return this.storage?.message(caller, type, plain, nowMs) ?? false;
     }
@@ -178,8 +174,6 @@ export class Reception {
 
   /** Callers are told, so that they turn to another one at once; keys are zeroed. */
   stop(): void {
-    const bye = Uint8Array.of(MESSAGE.bye);
-    for (const caller of [...this.#callers.all()]) this.#callers.say(caller, bye);
     this.#callers.stop();
   }
 }

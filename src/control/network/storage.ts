@@ -3,7 +3,7 @@
  * gives them channels at its data port, and serves the directory in these.
  *
  *     KNOCK tagged by the newest secret ─▶ CARD ─▶ OPEN with a REPORT ─▶ guest, OBSERVED
- *     14 ─▶ dht-rpc (directory.ts) ─▶ records       REPORT, SHOW ─▶ its newer record       BYE
+ *     14 ─▶ dht-rpc (directory.ts) ─▶ records       REPORT, SHOW ─▶ its newer record
  *
  * What else an index node serves is not served: members have it of each other. Lists, definitions
  * and members come by gossip, in sessions; who has a target is asked of the directory itself, so

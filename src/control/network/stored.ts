@@ -1,11 +1,10 @@
 /**
  * stored — what a member stores for others, on its disk: after a start it is verified anew, some at
  * a time; it is written each ten minutes when it changed, and at the end.
- *
- * What comes while it is read counts as always: of one member, the newest. Thread: control.
+ * See directory/kept.ts. Thread: control.
  */
+import { Kept } from "../../directory/kept.ts";
 import type { Records } from "../../directory/records.ts";
-import type { Pair } from "../../wire/intro.ts";
 import type { Disk } from "./store.ts";
 
 /** Tuning: pairs of the disk that are verified at a time, and how often: a twentieth of time. */
@@ -17,38 +16,28 @@ const WRITE_MS = 600_000;
 export class Stored {
   readonly #disk: Disk;
   readonly #records: Records;
-  /** Of the disk, and how many of them were verified. */
-  #kept: readonly Pair[];
-  #loaded = 0;
-  #writtenAt: number;
+  readonly #kept: Kept;
   dueMs: number;
 
   constructor(disk: Disk, records: Records, nowMs: number) {
     this.#disk = disk;
     this.#records = records;
-    this.#kept = disk.readStored();
-    this.#writtenAt = records.changes;
+    this.#kept = new Kept(records, disk.readStored());
     this.dueMs = nowMs + EACH_MS;
   }
 
   tick(nowMs: number): void {
-    if (this.#kept.length === 0) {
+    if (this.#kept.isRead) {
       this.write();
       this.dueMs = nowMs + WRITE_MS;
       return;
     }
-    const some = this.#kept.slice(this.#loaded, this.#loaded + EACH_MAX);
-    for (const pair of some) this.#records.put(pair, null);
-    this.#loaded += EACH_MAX;
-    if (this.#loaded >= this.#kept.length) this.#kept = [];
+    this.#kept.read(EACH_MAX);
     this.dueMs = nowMs + EACH_MS;
   }
 
-  /** If it changed; what is not verified yet would be lost. */
+  /** If it changed. */
   write(): void {
-    const { changes } = this.#records;
-    if (this.#kept.length > 0 || changes === this.#writtenAt) return;
-    this.#writtenAt = changes;
-    this.#disk.writeStored(this.#records.pairs());
+    if (this.#kept.takeChanges()) this.#disk.writeStored(this.#records.pairs());
   }
 }

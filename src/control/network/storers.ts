@@ -9,7 +9,6 @@
  * A storer is a member, and trusted with nothing: bytes of the directory are taken of it, which are
  * verified as of anybody, and nothing else. Thread: control.
  */
-import type { Callee } from "../../directory/callee.ts";
 import { isRequest } from "../../directory/gate.ts";
 import { type Name, nameOf } from "../../directory/names.ts";
 import type { KeyPair } from "../../directory/opening.ts";
@@ -17,7 +16,7 @@ import { CERTIFICATE_FLAG } from "../../members/certificate.ts";
 import { type ChannelKind, DIRECTORY_TYPE } from "../../wire/channel.ts";
 import { MESSAGE } from "../../wire/index-messages.ts";
 import { Bucket, type Rate } from "../strangers/limiter.ts";
-import { Contact } from "./contact.ts";
+import { Answers, Contact } from "./contact.ts";
 import { knockProof, ownReport } from "./own-report.ts";
 import type { Parts } from "./parts.ts";
 import type { NetworkWorld } from "./world.ts";
@@ -38,8 +37,7 @@ const SILENT_MAX_MS = 600_000;
 const ANSWER_MS = 2_000;
 /** Tuning: a channel that nobody uses is closed: before its callee forgets it. */
 const IDLE_MS = 120_000;
-/** Tuning: cards and answers to OPEN that are looked into; messages of one storer. */
-const ANSWERS: Rate = { perSecond: 50, burst: 100 };
+/** Tuning: messages of one storer. */
 const MESSAGES: Rate = { perSecond: 200, burst: 400 };
 /** Tuning: members are looked through for storers so often at most. */
 const LOOK_MS = 1_000;
@@ -89,13 +87,15 @@ export class Storers {
   /** Those that we have a channel with, or open one; the longest unused first. */
   readonly #used = new Set<Storer>();
   readonly #openings = new Bucket(OPENINGS);
-  readonly #answers = new Bucket(ANSWERS);
+  readonly #answers: Answers;
   #lookMs: number;
   #lookedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: StorersOptions) {
     this.#options = options;
-    this.#lookMs = options.world.bootMs();
+    const { world } = options;
+    this.#answers = new Answers((what, amount) => world.count(what, amount));
+    this.#lookMs = world.bootMs();
   }
 
   /** Names of all that store. */
@@ -286,17 +286,10 @@ export class Storers {
     for (const { contact } of this.#used) {
       const callee = contact?.taker(kind, datagram, from);
       if (callee === undefined) continue;
-      this.#given(callee, kind, datagram, nowMs);
+      this.#answers.give(callee, kind, datagram, nowMs);
       return true;
     }
     return false;
-  }
-
-  #given(callee: Callee, kind: ChannelKind, datagram: Uint8Array, nowMs: number): void {
-    const { world } = this.#options;
-    const isAnswer = kind === "card" || kind === "opened";
-    if (isAnswer && !this.#answers.take(nowMs)) world.count("channelRate", 1);
-    else if (!callee.datagram(kind, datagram, nowMs)) world.count("channelForged", 1);
   }
 
   // -------------------------------------------------------------------------------------------

@@ -31,6 +31,9 @@ class Quiet extends VirtualNode {
   readonly heard: { readonly from: Name; readonly bytes: Buffer }[] = [];
   isStorer = false;
   storers: readonly Name[] = [];
+  /** How many take what it publishes: from first to last, which is for all that come. */
+  takers = [0];
+  readonly puts: number[] = [];
   #transport: DhtOptions["transport"] | null = null;
 
   /** What its engine says. */
@@ -45,7 +48,10 @@ class Quiet extends VirtualNode {
     options.transport.onMessage = (from, bytes) =>
       void this.heard.push({ from, bytes: Buffer.from(bytes) });
     return {
-      put: () => Promise.resolve(0),
+      put: () => {
+        this.puts.push(this.bootMs());
+        return Promise.resolve(this.takers.length > 1 ? this.takers.shift()! : this.takers[0]!);
+      },
       get: () => Promise.resolve(null),
       setStorers: (names) => {
         this.storers = [...names];
@@ -282,6 +288,26 @@ test("what is stored is there after a restart, and what was damaged is not", () 
   storer.start();
   pass(200);
   assert.equal(storer.directory.stored, 0);
+});
+
+test("who missed our record is offered it again, less and less often", async () => {
+  const { nodes, pass } = scene(3, 2);
+  const asking = nodes[2]!;
+  const offered = async (takers: number[], ms: number): Promise<number[]> => {
+    [asking.takers, asking.puts.length] = [takers, 0];
+    asking.network!.addressesChanged();
+    for (let i = 0; i < ms; i += 100) {
+      pass(100);
+      await new Promise(setImmediate);
+    }
+    return asking.puts.slice(1).map((at, i) => Math.round((at - asking.puts[i]!) / 1_000));
+  };
+  // What the start has to say, first.
+  await offered([2], MINUTE_MS);
+  assert.deepEqual(await offered([2], 5 * MINUTE_MS), []);
+  assert.deepEqual(await offered([1, 1, 2], 5 * MINUTE_MS), [5, 10]);
+  assert.deepEqual(await offered([1], 3 * MINUTE_MS), [5, 10, 20, 40, 80]);
+  assert.deepEqual(await offered([0, 0, 0, 0, 2], 5 * MINUTE_MS), [5, 10, 20, 30]);
 });
 
 test("a storer that is revoked, or stores no more, is asked no more", () => {

@@ -14,6 +14,7 @@ import { type Name, nameOf } from "../../directory/names.ts";
 import { PairChecker } from "../../directory/pairs.ts";
 import { Records } from "../../directory/records.ts";
 import type { Transport } from "../../directory/sockets.ts";
+import { REPLICAS } from "../../directory/store.ts";
 import type { Pair } from "../../wire/intro.ts";
 import type { Parts } from "./parts.ts";
 import type { DirectoryEngine, NetworkWorld } from "./world.ts";
@@ -22,8 +23,12 @@ import type { DirectoryEngine, NetworkWorld } from "./world.ts";
 const PUT_MS = 2_000;
 /** Tuning: others store by now: all publish again, spread over so much for each member known. */
 const SPREAD_MS = 10;
-/** Tuning: a record that no storer took is published again after so long. */
-const AGAIN_MS = 30_000;
+/**
+ * Tuning: a record that not all took who should is offered again after so long, doubled each time:
+ * some 15 times in the day that it counts. One that nobody took, after so long at most.
+ */
+const AGAIN_MS = 5_000;
+const NOBODY_MS = 30_000;
 /** Tuning: members that are stored: 1.5 KB each, of typical ones (bench/RESULTS.md). */
 const STORED_MAX = 16_384;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -46,6 +51,7 @@ export class Directory {
   readonly records: Records;
   #storers: ReadonlySet<Name> = new Set();
   #stopped = false;
+  #againMs = AGAIN_MS;
   dueMs = NEVER;
 
   constructor(options: DirectoryOptions) {
@@ -88,17 +94,26 @@ export class Directory {
   /** Who stores, but for ourselves: index nodes that answer, and members. */
   setStorers(names: Iterable<Name>, nowMs: number): void {
     if (this.#stopped) return;
-    const { world, parts } = this.#options;
     const before = this.#storers;
     this.#storers = new Set(names);
     this.#store?.setStorers(this.#storers);
     const came = [...this.#storers].some((name) => !before.has(name));
-    if (came) this.#putBy(nowMs + PUT_MS + world.random() * SPREAD_MS * parts.members.size);
+    if (came) this.#changed(nowMs + PUT_MS + this.#spreadMs());
   }
 
   /** Our own record has changed. */
   changed(nowMs: number): void {
-    this.#putBy(nowMs + PUT_MS);
+    this.#changed(nowMs + PUT_MS);
+  }
+
+  #changed(dueMs: number): void {
+    this.#againMs = AGAIN_MS;
+    this.#putBy(dueMs);
+  }
+
+  #spreadMs(): number {
+    const { world, parts } = this.#options;
+    return world.random() * SPREAD_MS * parts.members.size;
   }
 
   #putBy(dueMs: number): void {
@@ -113,13 +128,18 @@ export class Directory {
     const { statement } = this.#options.parts.ownRecord;
     if (statement === null || !this.isThere || this.#store === null) return;
     const pair = { certificate: statement.owner.bytes, record: statement.record };
-    void this.#store.put(pair).then((taken) => {
-      if (this.#stopped || this.#storers.size === 0) return;
-      this.#options.world.count(taken > 0 ? "published" : "unpublished", 1);
-      if (taken > 0) return;
-      this.dueMs = Math.min(this.dueMs, this.#options.world.bootMs() + AGAIN_MS);
-      this.#options.wakeBy(this.dueMs);
-    });
+    void this.#store.put(pair).then((taken) => this.#published(taken));
+  }
+
+  /** Who was not there, or has no room, may be back, or have it, later. */
+  #published(taken: number): void {
+    const { world } = this.#options;
+    if (this.#stopped || this.#storers.size === 0) return;
+    world.count(taken > 0 ? "published" : "unpublished", 1);
+    if (taken >= Math.min(REPLICAS, this.#storers.size)) return;
+    const delayMs = taken > 0 ? this.#againMs : Math.min(this.#againMs, NOBODY_MS);
+    this.#againMs *= 2;
+    this.#putBy(Math.min(this.dueMs, world.bootMs() + delayMs + this.#spreadMs()));
   }
 
   get(target: Uint8Array): Promise<Pair | null> {

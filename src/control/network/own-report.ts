@@ -3,7 +3,6 @@
  * and a REPORT. Thread: control.
  */
 import type { KnockProof } from "../../directory/card.ts";
-import { derive } from "../../members/secret.ts";
 import { PROOF } from "../../wire/channel.ts";
 import { encodeReport } from "../../wire/index-messages.ts";
 import type { Parts } from "./parts.ts";
@@ -12,7 +11,7 @@ import type { Parts } from "./parts.ts";
 export const knockProof = ({ authority }: Pick<Parts, "authority">): KnockProof => {
   const held = authority.secrets.newest;
   if (held === null) return { proof: PROOF.none, low: 0, key: null };
-  return { proof: PROOF.secret, low: held.epoch & 0xff, key: derive(held.secret, "knock") };
+  return { proof: PROOF.secret, low: held.epoch & 0xff, key: held.knockKey };
 };
 
 /** `others`: show us some members. Null: there is no record of ours yet. */

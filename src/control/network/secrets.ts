@@ -16,6 +16,8 @@ export interface HeldSecret {
   readonly secret: Uint8Array;
   /** Of records. */
   readonly recordKey: Uint8Array;
+  /** Of a KNOCK's tag. */
+  readonly knockKey: Uint8Array;
 }
 
 const FILE_BYTES_MAX = 1 + EPOCHS_HELD * (4 + SECRET_BYTES);
@@ -47,7 +49,10 @@ export class Secrets {
   /** Of the certificate's file or our own disk: nobody else could have written it. */
   load(epoch: number, secret: Uint8Array): void {
     if (this.recordKey(epoch) !== null || secret.length !== SECRET_BYTES) return;
-    const one = { epoch, secret: Uint8Array.from(secret), recordKey: derive(secret, "record") };
+    const one = {
+      ...{ epoch, secret: Uint8Array.from(secret) },
+      ...{ recordKey: derive(secret, "record"), knockKey: derive(secret, "knock") },
+    };
     const all = [...this.#held, one].sort((a, b) => b.epoch - a.epoch);
     for (const gone of all.slice(EPOCHS_HELD)) wipe(gone);
     this.#held = all.slice(0, EPOCHS_HELD);
@@ -87,7 +92,6 @@ export class Secrets {
   }
 }
 
-const wipe = ({ secret, recordKey }: HeldSecret): void => {
-  secret.fill(0);
-  recordKey.fill(0);
+const wipe = ({ secret, recordKey, knockKey }: HeldSecret): void => {
+  for (const key of [secret, recordKey, knockKey]) key.fill(0);
 };

@@ -4,16 +4,24 @@
  *
  *   npm run simulate:network -- --nodes 8 --seeds 10000 [--from 1] [--trace]
  *   npm run simulate:network -- --nodes 100 --seeds 20 [--rest 86400] [--json]
- *   either with --indexes 2: members know index nodes and nobody else
+ *   npm run simulate:network -- --nodes 5000 --seeds 1 --meet
+ *   each with --indexes 2: members know index nodes and nobody else
  *
  * Eight nodes go through a storm: restarts, partitions, moves, wrong clocks, revocations, liars,
  * clones. Any other number starts, comes together, rests, and revokes one of its own, under fair
- * weather. Exit code 1 when a promise was broken; it says how to see that run again.
+ * weather; with --meet it comes together, and no more. Exit code 1 when a promise was broken; it
+ * says how to see that run again.
  */
 import { parseArgs } from "node:util";
 import { LabError } from "../lab/lab.ts";
 import { runMain } from "../lab/main.ts";
-import { type Calm, calm } from "../simulation/members-calm.ts";
+import {
+  type Calm,
+  type CalmOptions,
+  calm,
+  type Meeting,
+  meet,
+} from "../simulation/members-calm.ts";
 import { Violation } from "../simulation/members-ledger.ts";
 import { type Storm, StormError } from "../simulation/members-outcome.ts";
 import { storm } from "../simulation/members-storm.ts";
@@ -50,6 +58,7 @@ interface Options {
   readonly seeds: number;
   readonly trace: boolean;
   readonly indexes: number;
+  readonly json: boolean;
 }
 
 /** Runs seeds until ten have failed. Returns how many did. */
@@ -107,74 +116,68 @@ const bytesAMember = (nodes: number): number => {
   return (heapUsed + external) / nodes ** 2;
 };
 
-const calms = async (
+/** Says now and then how far a run is. */
+const sayProgress = (nodes: number): NonNullable<CalmOptions["progress"]> => {
+  let saidMs = performance.now();
+  return (know, nowMs) => {
+    if (performance.now() - saidMs < PROGRESS_MS) return;
+    saidMs = performance.now();
+    print(`  after ${seconds(nowMs)}: ${know} of ${nodes} know all, if not more`);
+  };
+};
+
+const mapsToo = (_: string, value: unknown): unknown =>
+  value instanceof Map ? Object.fromEntries(value) : value;
+
+/** Runs seeds under fair weather, and says what all runs have; `more` says the rest. */
+const fair = async <Run extends Meeting>(
   options: Options,
-  nodes: number,
-  restS: number,
-  json: boolean,
+  { nodes, restMs }: Pick<CalmOptions, "nodes" | "restMs">,
+  run: (options: CalmOptions) => Promise<Run>,
+  more: (say: Say<Run>) => void,
 ): Promise<number> => {
-  const runs: (Calm & { readonly bytesAMember: number })[] = [];
+  const runs: Run[] = [];
+  const bytes: number[] = [];
+  const startMs = Math.min(10_000, 1_000 + 10 * nodes);
+  const rest = { nodes, startMs, restMs, loss: 0.01, indexes: options.indexes };
   const failures = await each(options, async (seed) => {
-    let bytes = 0;
-    const together = (): void => {
-      bytes = bytesAMember(nodes);
-    };
-    const startMs = Math.min(10_000, 1_000 + 10 * nodes);
-    const rest = { restMs: restS * 1_000, loss: 0.01, indexes: options.indexes };
-    const run = await calm({ nodes, seed, startMs, ...rest, together });
-    runs.push({ ...run, bytesAMember: bytes });
-    if (options.trace)
-      print(JSON.stringify({ seed, ...run, counts: Object.fromEntries(run.counts) }));
+    const together = (): void => void bytes.push(bytesAMember(nodes));
+    const done = await run({ ...rest, seed, together, progress: sayProgress(nodes) });
+    runs.push(done);
+    if (options.trace) print(JSON.stringify({ seed, ...done }, mapsToo));
   });
-  const of = (value: (run: (typeof runs)[number]) => number): number[] => runs.map(value);
-  const cpu = of((run) => run.cpuMs / nodes);
-  if (json)
-    print(JSON.stringify({ nodes, runs: runs.map((run) => ({ ...run, counts: undefined })) }));
+  if (options.json) print(JSON.stringify({ nodes, runs }, mapsToo));
   print(`${runs.length} runs of ${nodes} nodes, ${failures} failed`);
-  print(
-    `together after the last start: ${between(
-      of((run) => run.togetherMs),
-      seconds,
-    )}`,
+  const say: Say<Run> = (what, value, write) =>
+    print(`${what}: ${between(runs.map(value), write)}`);
+  say("together after the last start", (one) => one.togetherMs, seconds);
+  say("bytes to come together", (one) => one.bytesToJoin, megabytes);
+  print(`memory a member, of each node: ${between(bytes, (b) => `${b.toFixed(0)} bytes`)}`);
+  more(say);
+  say(
+    "processor time a node",
+    (one) => one.cpuMs / nodes,
+    (ms) => `${ms.toFixed(1)} ms`,
   );
-  print(
-    `a revoked member is cut: ${between(
-      of((run) => run.cutMs),
-      seconds,
-    )}`,
-  );
-  print(
-    `bytes to come together: ${between(
-      of((run) => run.bytesToJoin),
-      megabytes,
-    )}`,
-  );
-  print(
-    `bytes a day and node at rest: ${between(
-      of((run) => run.bytesADay),
-      megabytes,
-    )}`,
-  );
-  print(
-    `neighbours: ${between(
-      of((run) => run.neighbours),
-      (value) => value.toFixed(1),
-    )}`,
-  );
-  print(
-    `  most: ${between(
-      of((run) => run.neighboursMost),
-      String,
-    )}`,
-  );
-  print(
-    `memory a member, of each node: ${between(
-      of((run) => run.bytesAMember),
-      (b) => `${b.toFixed(0)} bytes`,
-    )}`,
-  );
-  print(`processor time a node: ${between(cpu, (ms) => `${ms.toFixed(1)} ms`)}`);
   return failures;
+};
+
+/** One figure of all runs. */
+type Say<Run> = (
+  what: string,
+  value: (run: Run) => number,
+  write: (value: number) => string,
+) => void;
+
+const sayCalm = (say: Say<Calm>): void => {
+  say("a revoked member is cut", (run) => run.cutMs, seconds);
+  say("bytes a day and node at rest", (run) => run.bytesADay, megabytes);
+  say(
+    "neighbours",
+    (run) => run.neighbours,
+    (value) => value.toFixed(1),
+  );
+  say("  most", (run) => run.neighboursMost, String);
 };
 
 const main = async (): Promise<number> => {
@@ -187,16 +190,20 @@ const main = async (): Promise<number> => {
       trace: { type: "boolean", default: false },
       indexes: { type: "string", default: "0" },
       json: { type: "boolean", default: false },
+      meet: { type: "boolean", default: false },
     },
   });
   const nodes = whole("nodes", values.nodes, 2, 10_000);
   const seeds = whole("seeds", values.seeds, 1, 1e9);
   const from = whole("from", values.from, 0, Number.MAX_SAFE_INTEGER - seeds);
-  const rest = whole("rest", values.rest, 1, 1e6);
+  const restS = whole("rest", values.rest, 1, 1e6);
   const indexes = whole("indexes", values.indexes, 0, 16);
-  const options = { from, seeds, trace: values.trace, indexes };
-  const failures =
-    nodes === STORM_NODES ? await storms(options) : await calms(options, nodes, rest, values.json);
+  const options = { from, seeds, trace: values.trace, indexes, json: values.json };
+  const sizes = { nodes, restMs: restS * 1_000 };
+  let failures: number;
+  if (values.meet) failures = await fair(options, sizes, meet, () => {});
+  else if (nodes === STORM_NODES) failures = await storms(options);
+  else failures = await fair(options, sizes, calm, sayCalm);
   return failures === 0 ? 0 : 1;
 };
 

@@ -26,23 +26,29 @@ export interface CalmOptions {
   readonly indexes?: number;
   /** Called when all are together. */
   readonly together?: (nodes: readonly VirtualNode[]) => void;
+  /** Called each 50 ms of virtual time until then: how many know all, and virtual time. */
+  readonly progress?: (know: number, nowMs: number) => void;
 }
 
-export interface Calm {
+/** What coming together took. */
+export interface Meeting {
   /** From the last start until everybody knows everybody. */
   readonly togetherMs: number;
+  /** Bytes in and out of a node until all were together. */
+  readonly bytesToJoin: number;
+  /** Of this process, so far. */
+  readonly cpuMs: number;
+}
+
+export interface Calm extends Meeting {
   /** From publication until the last one has cut the revoked. */
   readonly cutMs: number;
   /** Bytes in and out of a node, in a day at rest. */
   readonly bytesADay: number;
-  /** Bytes in and out of a node until all were together. */
-  readonly bytesToJoin: number;
   readonly neighbours: number;
   readonly neighboursMost: number;
   /** No answer to who had no channel was longer than what it answered. */
   readonly isModest: boolean;
-  /** Of this process. */
-  readonly cpuMs: number;
   readonly counts: ReadonlyMap<string, number>;
 }
 
@@ -88,10 +94,12 @@ const bytesOf = (nodes: readonly VirtualNode[]): number =>
 
 const verifier = new SharedVerifier();
 
-export const calm = async (options: CalmOptions): Promise<Calm> => {
-  const { nodes: count, seed, startMs, restMs, loss, together } = options;
+/** All start, and come together. */
+const gather = async (options: CalmOptions) => {
+  const { nodes: count, seed, startMs, loss, together, progress } = options;
   verifier.clear();
-  const { stage, random, counts } = openStage(seed, { ...WEATHER, loss }, count <= 200, verifier);
+  const opened = openStage(seed, { ...WEATHER, loss }, count <= 200, verifier);
+  const { stage, random } = opened;
   const { time, ledger } = stage;
   const cpuBefore = process.cpuUsage();
   const nodes: VirtualNode[] = [];
@@ -112,6 +120,7 @@ export const calm = async (options: CalmOptions): Promise<Calm> => {
   let at = 0;
   const isTogether = (): boolean => {
     while (at < count && missing(nodes[at]!, nodes) === null) at++;
+    progress?.(at, time.nowMs);
     return at === count;
   };
   await time.pass(startMs + LIMIT_MS, isTogether);
@@ -121,24 +130,39 @@ export const calm = async (options: CalmOptions): Promise<Calm> => {
     if (lacks !== null) throw new Violation(`${lacks.who.name} ${lacks.why} at ${node.name}`);
   }
   together?.(nodes);
-  const bytesToJoin = bytesOf(nodes);
+  const cpuMs = (): number => {
+    const { user, system } = process.cpuUsage(cpuBefore);
+    return (user + system) / 1_000;
+  };
+  return { ...opened, nodes, servers, togetherMs, bytesToJoin: bytesOf(nodes), cpuMs };
+};
+
+/** A network that comes together, and no more. */
+export const meet = async (options: CalmOptions): Promise<Meeting> => {
+  const { togetherMs, bytesToJoin, cpuMs } = await gather(options);
+  return { togetherMs, bytesToJoin, cpuMs: cpuMs() };
+};
+
+export const calm = async (options: CalmOptions): Promise<Calm> => {
+  const gathered = await gather(options);
+  const { stage, random, counts, nodes, servers, togetherMs, bytesToJoin, cpuMs } = gathered;
+  const { time } = stage;
   await time.pass(time.nowMs + 120_000);
   const before = bytesOf(nodes);
   const fromMs = time.nowMs;
-  await time.pass(fromMs + restMs);
-  const bytesADay = ((bytesOf(nodes) - before) * DAY_MS) / Math.max(1, restMs);
+  await time.pass(fromMs + options.restMs);
+  const bytesADay = ((bytesOf(nodes) - before) * DAY_MS) / Math.max(1, options.restMs);
   const cutMs = await revoke(stage, nodes, random);
   const degrees = nodes.map((node) => node.network?.parts.company.links.size ?? 0);
-  const cpu = process.cpuUsage(cpuBefore);
   return {
     togetherMs,
     cutMs,
     bytesADay,
     bytesToJoin,
-    neighbours: degrees.reduce((a, b) => a + b, 0) / count,
+    neighbours: degrees.reduce((a, b) => a + b, 0) / nodes.length,
     neighboursMost: Math.max(...degrees),
     isModest: servers.every((server) => server.isModest),
-    cpuMs: (cpu.user + cpu.system) / 1_000,
+    cpuMs: cpuMs(),
     counts,
   };
 };

@@ -29,12 +29,12 @@ import {
   removeOf,
   WIRE,
 } from "./lab.ts";
+import { makeSwitch, plugIn } from "./switch.ts";
 
 /** Sources of floods that are nobody's. Source: RFC 2544 names it for benchmarks (RFC 6890). */
 export const ATTACKER_PREFIX = "198.18.0.0/15";
 /** The hosts' own network. Source: RFC 3849. */
 export const LINK_PREFIX6 = "2001:db8::/64";
-const SWITCH = "switch";
 /** Peers send super-packets; those larger than the burst are cut before they are counted. */
 const PEER_BURST = "32k";
 /**
@@ -127,7 +127,7 @@ const layLink = async (host: Host, w: Place, shaped: boolean): Promise<void> => 
       ...shaper(burst),
     ]);
   }
-  await ip(w, "link", "set", port, "master", SWITCH, "up");
+  await plugIn(w, port);
   await ip(host, "link", "set", "lo", "up");
   await ip(host, "address", "add", `${host.under4}/24`, "dev", LINK);
   await ip(host, "address", "add", `${host.under6}/64`, "dev", LINK, "nodad");
@@ -145,12 +145,6 @@ const tellNeighbours = async (host: Host, hosts: readonly Host[]): Promise<void>
     // x forwards nothing: what comes back to these addresses ends there in silence.
     if (other.name === "x") await ip("route", "add", ATTACKER_PREFIX, "via", other.under4);
   }
-};
-
-const makeSwitch = async (w: Place): Promise<void> => {
-  const ip = (...words: string[]) => must(["ip", "-netns", w.namespace, ...words]);
-  await ip("link", "add", "name", SWITCH, "type", "bridge", "mcast_snooping", "0");
-  await ip("link", "set", SWITCH, "up");
 };
 
 /** Four hosts and a switch. A Lab too, whose a and b are the peers. One at a time in a process. */

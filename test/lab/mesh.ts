@@ -28,11 +28,11 @@ import {
 import { type MemberFiles, type MemberPlan, writeMemberFile } from "./member-file.ts";
 import { INDEX_PORT } from "./network.ts";
 import { type Grant, Papers } from "./papers.ts";
+import { makeSwitch, plugIn } from "./switch.ts";
 
 const UP_MS = 30_000;
 const LINES_TOLD = 8;
 const PING_S = "0.05";
-const SWITCH = "switch";
 const NETWORK = "lab";
 const RANGES = ["10.66.0.0/16"];
 
@@ -116,11 +116,10 @@ export class Mesh {
     const folder = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
     mkdirSync(join(folder, "run"), { mode: 0o700 });
     const members = Array.from({ length: count }, (_, i) => memberOf(i + 1, folder));
-    const hub = namespaceOf("w");
-    await must(["ip", "netns", "add", hub]);
-    await must(["ip", "-netns", hub, "link", "add", SWITCH, "type", "bridge"]);
-    await must(["ip", "-netns", hub, "link", "set", SWITCH, "up"]);
-    await Promise.all(members.map((member) => plug(member, hub)));
+    const w: Place = { namespace: namespaceOf("w") };
+    await must(["ip", "netns", "add", w.namespace]);
+    await makeSwitch(w);
+    await Promise.all(members.map((member) => plug(member, w)));
     return new Mesh(folder, members, signedS);
   }
 
@@ -292,12 +291,12 @@ export const memberOf = (number: number, folder: string): Member => {
 /** The member's host, with a cable to the switch. */
 export const plug = async (
   { namespace, name, under4, under6 }: Member,
-  hub: string,
+  w: Place,
 ): Promise<void> => {
   await must(["ip", "netns", "add", namespace]);
-  const cable = ["type", "veth", "peer", "name", name, "netns", hub];
+  const cable = ["type", "veth", "peer", "name", name, "netns", w.namespace];
   await must(["ip", "link", "add", "under", "netns", namespace, ...cable]);
-  await must(["ip", "-netns", hub, "link", "set", name, "master", SWITCH, "up"]);
+  await plugIn(w, name);
   const ip = (...words: string[]) => must(["ip", "-netns", namespace, ...words]);
   await ip("link", "set", "lo", "up");
   await ip("address", "add", `${under4}/24`, "dev", "under");

@@ -43,7 +43,7 @@ before(async () => {
   for (const host of [field.a, field.b])
     await runCli(field, host, await network.enroll(host, plan));
   await firstPing(field, field.a, field.b.inner4);
-  await plug(memberOf(FIRST_NUMBER, field.folder), field.w.namespace);
+  await plug(memberOf(FIRST_NUMBER, field.folder), field.w);
 });
 after(async () => {
   await index?.stop();

@@ -42,6 +42,16 @@ declare module "sodium-native" {
     /** `secretKey` is seed and public key, 64 bytes. */
     crypto_sign_detached(signature: Bytes, message: Bytes, secretKey: Bytes): void;
     crypto_sign_verify_detached(signature: Bytes, message: Bytes, publicKey: Bytes): boolean;
+    /** Throws for the neutral point. */
+    crypto_scalarmult_ed25519_base_noclamp(point: Bytes, scalar: Bytes): void;
+    /** False: not on the curve, not canonical, or not of the order of the base point. */
+    crypto_core_ed25519_is_valid_point(point: Bytes): boolean;
+    /** Modulo the base point's order. Units: `wide` of 64 bytes. */
+    crypto_core_ed25519_scalar_reduce(out: Bytes, wide: Bytes): void;
+    crypto_core_ed25519_scalar_negate(out: Bytes, scalar: Bytes): void;
+    /** All three may be one place. */
+    crypto_core_ed25519_scalar_add(out: Bytes, a: Bytes, b: Bytes): void;
+    crypto_hash_sha512(out: Bytes, input: Bytes): void;
     /** Throws for a point of small order. */
     crypto_box_seal(sealed: Bytes, plain: Bytes, publicKey: Bytes): void;
     crypto_box_seal_open(plain: Bytes, sealed: Bytes, publicKey: Bytes, secretKey: Bytes): boolean;

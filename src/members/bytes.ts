@@ -112,10 +112,10 @@ export class Reader {
     return 0;
   }
 
-  /** A version byte: 1, or it is refused. */
-  version(): void {
+  /** A version byte: the one that is known, or it is refused. */
+  version(known = 1): void {
     const version = this.u8();
-    if (version !== 1) this.fail(`it is of version ${version}, which is not known here`);
+    if (version !== known) this.fail(`it is of version ${version}, which is not known here`);
   }
 
   /** Nothing may follow. */

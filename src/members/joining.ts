@@ -15,7 +15,6 @@
 import sodium from "sodium-native";
 import { type Decoded, Reader, refused, Writer } from "./bytes.ts";
 import { type Certificate, decodeCertificate } from "./certificate.ts";
-import { decodeRequest, type Request } from "./request.ts";
 import { SEALED_SECRET_BYTES } from "./secret.ts";
 import { hashOf } from "./sign.ts";
 import type { TokenKeys } from "./token.ts";
@@ -75,28 +74,28 @@ const answerData = ({ networkId, keys }: Invited, request: Uint8Array): Uint8Arr
 export const sealRequest = (invited: Invited, request: Uint8Array, nonce: Uint8Array): Uint8Array =>
   seal(invited.keys.request, nonce, requestData(invited), request);
 
-/** Reads one; refused: whoever sealed it does not have the token, or the request is none. */
-export const openRequest = (invited: Invited, body: Uint8Array): Decoded<Request> => {
-  const bytes = open(invited.keys.request, body, requestData(invited));
-  return bytes === null ? refused("it was not sealed by the token") : decodeRequest(bytes);
-};
+/** Bytes of one, whatever they are; null: whoever sealed it does not have the token. */
+export const openRequest = (invited: Invited, body: Uint8Array): Uint8Array | null =>
+  open(invited.keys.request, body, requestData(invited));
 
 /** What an enroller says. */
 export type JoinVerdict =
   | {
       readonly signed: true;
+      /** The request's: some key, since it was decoded. */
+      readonly handshakeKey: Uint8Array;
       readonly certificate: Uint8Array;
-      /** The network's secret, sealed to the request's handshake key. */
+      /** The network's secret, sealed to that key. */
       readonly sealed: Uint8Array;
     }
   | { readonly signed: false; readonly why: string };
 
-const verdictBytes = (verdict: JoinVerdict, handshakeKey: Uint8Array): Uint8Array => {
+const verdictBytes = (verdict: JoinVerdict): Uint8Array => {
   if (!verdict.signed) {
     const why = verdict.why.replace(/[^ -~]/g, "?").slice(0, WHY_LENGTH_MAX);
     return Buffer.concat([Uint8Array.of(REFUSED), Buffer.from(why, "latin1")]);
   }
-  const { certificate, sealed } = verdict;
+  const { certificate, sealed, handshakeKey } = verdict;
   const inner = new Writer(ANSWER_BYTES_MAX)
     .u16(certificate.length)
     .put(certificate)
@@ -108,16 +107,14 @@ const verdictBytes = (verdict: JoinVerdict, handshakeKey: Uint8Array): Uint8Arra
   return out;
 };
 
-/** Body of a JOINED. `request`: it was decoded, so its handshake key is some key. */
+/** Body of a JOINED. `request`: the bytes that are answered. */
 export const sealAnswer = (
   invited: Invited,
-  request: Request,
+  request: Uint8Array,
   verdict: JoinVerdict,
   nonce: Uint8Array,
-): Uint8Array => {
-  const plain = verdictBytes(verdict, request.handshakeKey);
-  return seal(invited.keys.answer, nonce, answerData(invited, request.bytes), plain);
-};
+): Uint8Array =>
+  seal(invited.keys.answer, nonce, answerData(invited, request), verdictBytes(verdict));
 
 /** What a joiner got. */
 export type JoinAnswer =

@@ -18,6 +18,9 @@ export type SignKind =
   | "succession"
   | "card";
 
+/** What a handshake key says (xeddsa.ts); nothing of a node or an authority is of that kind. */
+type ProofKind = "handshake-proof";
+
 /** Protocol. */
 export const SIGNATURE_BYTES = 64;
 export const NETWORK_ID_BYTES = 16;
@@ -28,8 +31,8 @@ const NETWORK_LABEL = Buffer.from("p2pvpn/1/network\0");
 /** Stands where a request has no network yet. */
 export const NO_NETWORK = new Uint8Array(NETWORK_ID_BYTES);
 
-const prefixOf = (kind: SignKind): Uint8Array => Buffer.from(`p2pvpn/1/${kind}\0`);
-const PREFIXES: Readonly<Record<SignKind, Uint8Array>> = {
+const prefixOf = (kind: SignKind | ProofKind): Uint8Array => Buffer.from(`p2pvpn/1/${kind}\0`);
+const PREFIXES: Readonly<Record<SignKind | ProofKind, Uint8Array>> = {
   certificate: prefixOf("certificate"),
   issuer: prefixOf("issuer"),
   request: prefixOf("request"),
@@ -38,9 +41,15 @@ const PREFIXES: Readonly<Record<SignKind, Uint8Array>> = {
   definition: prefixOf("definition"),
   succession: prefixOf("succession"),
   card: prefixOf("card"),
+  "handshake-proof": prefixOf("handshake-proof"),
 };
 
-const messageOf = (kind: SignKind, networkId: Uint8Array, bytes: Uint8Array): Uint8Array => {
+/** What is signed, whole. Units: `networkId` of 16 bytes. */
+export const messageOf = (
+  kind: SignKind | ProofKind,
+  networkId: Uint8Array,
+  bytes: Uint8Array,
+): Uint8Array => {
   const prefix = PREFIXES[kind];
   const message = new Uint8Array(prefix.length + NETWORK_ID_BYTES + bytes.length);
   message.set(prefix, 0);

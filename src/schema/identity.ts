@@ -6,8 +6,9 @@
  *
  * The ed25519 pair of the seed signs, and its public key is the node id. The X25519 secret of the
  * handshake is derived one-way (keyed BLAKE2b), so that revealing it cannot be turned into a
- * signature (security.md 4). A plain WireGuard private key (44 characters of base64) is taken too;
- * such a host has no node id.
+ * signature of the node (security.md 4): it signs the proof of itself in a request, and nothing
+ * else. A plain WireGuard private key (44 characters of base64) is taken too; such a host has no
+ * node id.
  *
  * Files are read only when nobody else may read them, and written new, 0600, whole or not at all.
  */

@@ -101,7 +101,7 @@ const OBJECTS: readonly (readonly [name: keyof MembersVectors, take: (bytes: Uin
   ["certificate", certificate, true], ["certificateWithExtension", certificate, true], ["certificateByIssuer", certificate, true],
   ["issuer", issuer, true], ["revocations", list, false], ["revocationsEmpty", list, false],
   ["record", record, false], ["recordWithExtensions", record, false], ["definition", definition, true],
-  ["definitionAfterRotation", definition, true], ["request", request, true],
+  ["definitionAfterRotation", definition, true], ["request", request, true], ["requestWithExtension", request, true],
 ];
 
 for (const [name, take, flags] of OBJECTS) {

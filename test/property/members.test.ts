@@ -19,6 +19,7 @@ import {
 import { derive, secretCheck } from "../../src/members/secret.ts";
 import * as oracle from "../unit/members-oracle.ts";
 import { DEFINITION, must, pairOf, seedOf } from "../unit/members-parts.ts";
+import { publicKeyOf } from "../unit/xeddsa-oracle.ts";
 import { runs } from "./fuzzing.ts";
 import {
   certificates,
@@ -36,6 +37,7 @@ import {
   prefixes,
   time,
   u16,
+  wide,
 } from "./members.ts";
 
 const [AUTHORITY, NODE] = [pairOf(1), pairOf(2)];
@@ -166,21 +168,21 @@ test("revocation lists, and who is found in them", () => {
 });
 
 test("requests", () => {
-  const requests = fc.record({ nodeKey: key, handshakeKey: key, issuedS: time, name, extensions });
+  const requests = fc.record({ issuedS: time, name, extensions });
+  const random = wide.map(bytes);
   fc.assert(
-    fc.property(requests, (given) => {
-      const own = { ...given, nodeKey: [...NODE.publicKey] };
-      const written = encodeRequest(
-        {
-          ...own,
-          nodeKey: NODE.publicKey,
-          handshakeKey: bytes(own.handshakeKey),
-          extensions: oursExtensions(own.extensions),
-        },
-        NODE.secretKey,
-      );
-      assert.deepEqual(written, bytes(oracle.request(own, seedOf(2))));
+    fc.property(requests, key.map(bytes), key.map(bytes), random, (given, secret, other, wild) => {
+      const [own, others] = [publicKeyOf(secret), publicKeyOf(other)];
+      const { secretKey, publicKey: nodeKey } = NODE;
+      const secrets = { secretKey, privateKey: secret, random: wild };
+      const fields = { ...given, nodeKey, extensions: oursExtensions(given.extensions) };
+      const written = encodeRequest({ ...fields, handshakeKey: own }, secrets);
+      const theirs = { ...given, nodeKey: [...nodeKey], handshakeKey: [...own] };
+      const theirSecrets = [seedOf(2), secret, [...wild]] as const;
+      assert.deepEqual(written, bytes(oracle.request(theirs, theirSecrets)));
       assert.equal(must(decodeRequest(written)).name, given.name);
+      const taken = decodeRequest(encodeRequest({ ...fields, handshakeKey: others }, secrets));
+      assert.equal(taken.ok, Buffer.compare(own, others) === 0);
     }),
     runs(60),
   );

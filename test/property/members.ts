@@ -13,6 +13,7 @@ const bytes = (length: number): fc.Arbitrary<number[]> =>
   fc.array(fc.nat(255), { minLength: length, maxLength: length });
 export const address: fc.Arbitrary<number[]> = fc.oneof(bytes(4), bytes(16));
 export const key = bytes(32);
+export const wide = bytes(64);
 export const u16 = fc.nat(0xffff);
 export const time = fc.integer({ min: 0, max: 2 ** 34 });
 

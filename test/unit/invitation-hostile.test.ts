@@ -15,6 +15,7 @@ import {
   openRequest,
   sealRequest,
 } from "../../src/members/joining.ts";
+import { encodeRequest } from "../../src/members/request.ts";
 import { signingPair } from "../../src/members/sign.ts";
 import { type Token, tokenKeys } from "../../src/members/token.ts";
 import { identityFromSeed } from "../../src/schema/identity.ts";
@@ -38,12 +39,25 @@ import {
   joinAt,
   joinerOf,
   LIST,
+  NOW_S,
   OFFICE_AT,
   openOffice,
   type TestOffice,
 } from "./invitation-parts.ts";
-import { DEFINITION, makeDefinition, must, pairOf, seedOf, whyOf } from "./members-parts.ts";
+import {
+  DEFINITION,
+  HANDSHAKE,
+  makeDefinition,
+  must,
+  pairOf,
+  secretsOf,
+  seedOf,
+  whyOf,
+} from "./members-parts.ts";
+import type { MembersVectors } from "./members-vectors.ts";
+import { bytesOf, ownVectors } from "./vectors.ts";
 
+const VECTORS = ownVectors<MembersVectors>("members.json");
 const NO_LOCAL = new Uint8Array(0);
 const JOINER_AT = makeSockaddr(Uint8Array.of(192, 0, 2, 9), 40_000);
 const STRANGER_AT = makeSockaddr(Uint8Array.of(192, 0, 2, 66), 40_000);
@@ -246,7 +260,7 @@ test("a request that is repeated, by whomever, is answered to its own identity a
   const again = join(wishes[0]!);
   assert.ok(again !== null);
   const invited = { networkId: DEFINITION.networkId, keys: tokenKeys(token.secret) };
-  const request = must(openRequest(invited, wishes[0]!.body)).bytes;
+  const request = openRequest(invited, wishes[0]!.body)!;
   // Also who has the token cannot open what is sealed to another.
   const other = identityFromSeed(seedOf(21));
   assert.match(whyOf(openAnswer(invited, request, other, again)), /sealed to somebody else/);
@@ -264,11 +278,52 @@ test("a JOIN whose secret is another's, or that is changed anywhere, is dropped 
   const request = new Uint8Array(200);
   const nonce = new Uint8Array(randomBytes(JOINING_NONCE_BYTES));
   const bodies = [sealRequest({ networkId, keys: { ...keys, hash } }, request, nonce)];
-  // Sealed by the right secret, and no request at all.
-  bodies.push(sealRequest({ networkId, keys: tokenKeys(token.secret) }, request, nonce));
   for (let i = 0; i < 50; i++) bodies.push(new Uint8Array(randomBytes(1 + 19 * i)));
   for (const body of bodies) assert.equal(enroller.join({ hash, body }), null);
   assert.equal(enroller.join({ hash: new Uint8Array(16), body: bodies[9]! }), null);
   assert.equal(office.counts.get("joinInvalid"), bodies.length);
   assert.equal(office.counts.get("joinUnknown"), 1);
+});
+
+/** What an enroller answers to whoever has the token, whatever it asks with. */
+const askedBy = (office: TestOffice, token: Token, request: Uint8Array) => {
+  const invited = { networkId: DEFINITION.networkId, keys: tokenKeys(token.secret) };
+  const nonce = new Uint8Array(randomBytes(JOINING_NONCE_BYTES));
+  const body = sealRequest(invited, request, nonce);
+  const answer = office.office!.enroller.join({ hash: invited.keys.hash, body });
+  assert.ok(answer !== null);
+  return must(openAnswer(invited, request, identityFromSeed(seedOf(20)), answer));
+};
+
+test("nobody with a token is signed for another's handshake key; it is said and logged", () => {
+  const office = openOffice({});
+  const { token } = inviteBy(office);
+  // The office's own key: it would be barred.
+  const fields = { nodeKey: pairOf(20).publicKey, handshakeKey: HANDSHAKE.publicKey };
+  const taken = encodeRequest({ ...fields, issuedS: NOW_S, name: "taken" }, secretsOf(20));
+  const answer = askedBy(office, token, taken);
+  assert.ok(!answer.signed);
+  assert.match(answer.why, /^its request cannot be used: it does not prove its handshake key/);
+  assert.match(office.said.at(-1)!, /^an invitation was refused .*does not prove/);
+  assert.equal(office.counts.get("joinsRefused"), 1);
+  assert.equal(office.counts.get("joinsSigned"), undefined);
+  // The invitation is as it was.
+  assert.equal(joinAt(office, token, 20).is, "joined");
+});
+
+test("a joiner of an older version hears what to do, and what is no request is called so", () => {
+  const office = openOffice({});
+  const { token } = inviteBy(office);
+  const older = askedBy(office, token, bytesOf(VECTORS.requestOfVersion1));
+  assert.ok(!older.signed);
+  assert.match(
+    older.why,
+    /it is of version 1, .* make it anew with an engine as new as the signer/,
+  );
+  const none = askedBy(office, token, new Uint8Array(200));
+  assert.deepEqual(none, {
+    signed: false,
+    why: "its request cannot be used: it is of version 0, which is not known here",
+  });
+  assert.equal(office.counts.get("joinsRefused"), 2);
 });

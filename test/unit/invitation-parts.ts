@@ -13,7 +13,6 @@ import { encodeIssuer, ISSUER_FLAG, type IssuerFields } from "../../src/members/
 import { encodeRequest } from "../../src/members/request.ts";
 import { decodeList, encodeList } from "../../src/members/revocation-list.ts";
 import { sealSecret, secretCheck } from "../../src/members/secret.ts";
-import { signingPair } from "../../src/members/sign.ts";
 import { formatToken, parseToken, type Token } from "../../src/members/token.ts";
 import { identityFromSeed } from "../../src/schema/identity.ts";
 import { makeSockaddr } from "../../src/wire/sockaddr.ts";
@@ -27,7 +26,9 @@ import {
   HANDSHAKE,
   must,
   NODE,
+  pairOf,
   prefix,
+  secretsOf,
   seedOf,
 } from "./members-parts.ts";
 
@@ -190,13 +191,12 @@ export const joinerOf = (
   pinned: Uint8Array | null = NODE.publicKey,
 ): Joiner => {
   const { publicKey, privateKey } = identityFromSeed(seedOf(number));
-  const signing = signingPair(seedOf(number));
-  const nodeKey = signing.publicKey;
+  const nodeKey = pairOf(number).publicKey;
   const fields = { nodeKey, handshakeKey: publicKey, issuedS: NOW_S, name };
   return new Joiner({
     token,
     places: [{ sockaddr: OFFICE_AT, nodeKey: pinned }],
-    request: encodeRequest(fields, signing.secretKey),
+    request: encodeRequest(fields, secretsOf(number)),
     nodeKey,
     identity: { publicKey, privateKey },
     random: () => 0.5,

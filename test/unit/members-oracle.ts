@@ -6,6 +6,7 @@ import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { hsalsa, secretbox } from "@noble/ciphers/salsa.js";
 import { ed25519, x25519 } from "@noble/curves/ed25519.js";
 import { blake2b } from "@noble/hashes/blake2.js";
+import { xeddsa } from "./xeddsa-oracle.ts";
 
 export type Bytes = readonly number[];
 
@@ -32,8 +33,14 @@ export const publicKey = (seed: Uint8Array): Uint8Array => ed25519.getPublicKey(
 export const networkId = (first: Uint8Array): Uint8Array =>
   hash(16, [...ascii("p2pvpn/1/network"), 0], [...first]);
 
+const said = (kind: string, network: Uint8Array, bytes: Bytes): Bytes => [
+  ...ascii(`p2pvpn/1/${kind}`),
+  0,
+  ...network,
+  ...bytes,
+];
 const sign = (kind: string, network: Uint8Array, bytes: Bytes, seed: Uint8Array): Bytes => [
-  ...ed25519.sign(Uint8Array.from([...ascii(`p2pvpn/1/${kind}`), 0, ...network, ...bytes]), seed),
+  ...ed25519.sign(Uint8Array.from(said(kind, network, bytes)), seed),
 ];
 
 export interface Prefix {
@@ -234,17 +241,18 @@ export interface Request {
   readonly extensions: readonly Extension[];
 }
 
-export const request = (given: Request, seed: Uint8Array): Bytes => {
-  const body = [
-    ...u8(1),
-    ...u8(0),
-    ...given.nodeKey,
-    ...given.handshakeKey,
-    ...u64(given.issuedS),
-    ...text(given.name),
-    ...extensions(given.extensions),
-  ];
-  return [...body, ...sign("request", new Uint8Array(16), body, seed)];
+/** Seed of the node; secret of the handshake key and 64 random bytes, else it is of version 1. */
+export type RequestSecrets = readonly [seed: Uint8Array, handshake?: Uint8Array, random?: Bytes];
+
+export const request = (given: Request, secrets: RequestSecrets): Bytes => {
+  const [seed, handshake, random = []] = secrets;
+  const keys = [...given.nodeKey, ...given.handshakeKey];
+  const rest = [...u64(given.issuedS), ...text(given.name), ...extensions(given.extensions)];
+  const body = [...u8(handshake === undefined ? 1 : 2), ...u8(0), ...keys, ...rest];
+  const none = new Uint8Array(16);
+  if (handshake === undefined) return [...body, ...sign("request", none, body, seed)];
+  const proved = [...body, ...xeddsa(said("handshake-proof", none, body), handshake, random)];
+  return [...proved, ...sign("request", none, proved, seed)];
 };
 
 export interface Content {
@@ -375,12 +383,13 @@ export const boxSeal = (plain: Bytes, receiver: Uint8Array, ephemeral: Uint8Arra
   return [...own, ...secretbox(new Uint8Array(key.buffer), nonce).seal(Uint8Array.from(plain))];
 };
 
+const HANDSHAKE_LABEL = Uint8Array.from(ascii("p2pvpn/1/handshake-key"));
+
 /** The handshake pair of a seed. */
 export const handshakePair = (
   seed: Uint8Array,
-  label: Uint8Array,
 ): { readonly privateKey: Uint8Array; readonly publicKey: Uint8Array } => {
-  const privateKey = blake2b(label, { key: seed, dkLen: 32 });
+  const privateKey = blake2b(HANDSHAKE_LABEL, { key: seed, dkLen: 32 });
   privateKey[0]! &= 248;
   privateKey[31] = (privateKey[31]! & 127) | 64;
   return { privateKey, publicKey: x25519.getPublicKey(privateKey) };

@@ -7,6 +7,7 @@ import {
   encodeDefinition,
   firstChain,
 } from "../../src/members/definition.ts";
+import type { RequestSecrets } from "../../src/members/request.ts";
 import { type SigningPair, signingPair } from "../../src/members/sign.ts";
 import { identityFromSeed } from "../../src/schema/identity.ts";
 import { parseAddress, parseCidr } from "../../src/wire/cidr.ts";
@@ -16,6 +17,12 @@ export const DAY_S = 86_400;
 
 export const seedOf = (number: number): Uint8Array => new Uint8Array(32).fill(number);
 export const pairOf = (number: number): SigningPair => signingPair(seedOf(number));
+/** What a node signs its request with. */
+export const secretsOf = (number: number): RequestSecrets => ({
+  secretKey: pairOf(number).secretKey,
+  privateKey: identityFromSeed(seedOf(number)).privateKey,
+  random: new Uint8Array(64).fill(number),
+});
 export const prefix = (text: string) => parseCidr(text)!;
 export const address = (text: string) => parseAddress(text)!;
 

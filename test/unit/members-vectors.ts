@@ -6,6 +6,7 @@
  */
 import { fileURLToPath } from "node:url";
 import * as oracle from "./members-oracle.ts";
+import { edwards, xeddsa } from "./xeddsa-oracle.ts";
 
 const hex = (bytes: oracle.Bytes | Uint8Array): string => Buffer.from([...bytes]).toString("hex");
 const filled = (byte: number, count = 32): number[] => new Array<number>(count).fill(byte);
@@ -24,8 +25,8 @@ const ISSUER = seed(3);
 const NEXT = seed(4);
 const SECRET = filled(5);
 const EPHEMERAL = seed(6);
-/** The X25519 secret of node 02, derived as docs/PROTOCOL.md says under "Keys". */
-const LABEL = new TextEncoder().encode("p2pvpn/1/handshake-key");
+/** What a proof's nonce is made of, beside the secret and what is proved. */
+const RANDOM = filled(13, 64);
 
 const key = (of: Uint8Array): number[] => [...oracle.publicKey(of)];
 
@@ -34,7 +35,7 @@ const LATER = [{ type: 7, critical: false, value: [1, 2, 3] }];
 const CRITICAL = [{ type: 2, critical: true, value: [] }];
 
 const NETWORK = oracle.networkId(oracle.publicKey(AUTHORITY));
-const HANDSHAKE = oracle.handshakePair(NODE, LABEL);
+const HANDSHAKE = oracle.handshakePair(NODE);
 const CIDRS = [
   { address: four("10.66.0.0"), bits: 16 },
   { address: six("fd000066", 0), bits: 48 },
@@ -85,6 +86,10 @@ const REQUEST = {
   name: "laptop",
   extensions: [],
 };
+const SECRETS: oracle.RequestSecrets = [NODE, HANDSHAKE.privateKey, RANDOM];
+/** Node 03's own request, but for whose handshake key it names. */
+const TAKEN = { ...REQUEST, nodeKey: key(ISSUER), name: "taken" };
+const TAKER = oracle.handshakePair(ISSUER).privateKey;
 const HEAD = {
   epoch: 2,
   nodeKey: key(NODE),
@@ -129,6 +134,16 @@ const list = (revoked: oracle.List["revoked"]): string => {
   return hex(oracle.list({ ...times, ...rest, revoked }, NETWORK, AUTHORITY));
 };
 
+/** The message is the seed's first byte, as often as that says. */
+const signedByHandshakeKey = (of: number) => {
+  const { privateKey, publicKey } = oracle.handshakePair(seed(of));
+  const message = filled(of, of);
+  const signature = hex(xeddsa(message, privateKey, RANDOM));
+  const edwardsKey = hex(edwards(publicKey)!);
+  const keys = { privateKey: hex(privateKey), publicKey: hex(publicKey), edwardsKey };
+  return { ...keys, message: hex(message), random: hex(RANDOM), signature };
+};
+
 const record = (head: Partial<oracle.Head>, content: Partial<oracle.Content>): string =>
   hex(oracle.record({ ...HEAD, ...head }, { ...CONTENT, ...content }, KEYS));
 
@@ -161,7 +176,11 @@ export const makeMembersVectors = () => ({
     ]),
   ),
   sealedSecret: hex(oracle.boxSeal(SECRET, HANDSHAKE.publicKey, EPHEMERAL)),
-  request: hex(oracle.request(REQUEST, NODE)),
+  byHandshakeKeys: [2, 3, 4, 5, 6, 7].map(signedByHandshakeKey),
+  request: hex(oracle.request(REQUEST, SECRETS)),
+  requestWithExtension: hex(oracle.request({ ...REQUEST, extensions: LATER }, SECRETS)),
+  requestForAnothersKey: hex(oracle.request(TAKEN, [ISSUER, TAKER, RANDOM])),
+  requestOfVersion1: hex(oracle.request(REQUEST, [NODE])),
   record: record({}, {}),
   recordWithExtensions: record({ extensions: LATER }, { extensions: LATER }),
   recordWithCriticalExtension: record({ extensions: CRITICAL }, {}),

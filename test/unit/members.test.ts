@@ -53,6 +53,7 @@ import {
   NODE,
   pairOf,
   prefix,
+  secretsOf,
   seedOf,
   whyOf,
 } from "./members-parts.ts";
@@ -304,14 +305,16 @@ test("a record lives a day at most, and holds what fits", () => {
 
 test("a request is its sender's own", () => {
   const fields = { nodeKey: NODE.publicKey, handshakeKey: HANDSHAKE.publicKey };
-  const bytes = encodeRequest({ ...fields, issuedS: BORN_S, name: "laptop" }, NODE.secretKey);
+  const bytes = encodeRequest({ ...fields, issuedS: BORN_S, name: "laptop" }, secretsOf(2));
   const request = must(decodeRequest(bytes));
   assert.equal(request.name, "laptop");
   assert.deepEqual(request.handshakeKey, HANDSHAKE.publicKey);
-  for (let at = 0; at < bytes.length; at++) {
+  for (let bit = 0; bit < 8 * bytes.length; bit++) {
     const other = Uint8Array.from(bytes);
-    other[at]! ^= 1;
-    assert.equal(decodeRequest(other).ok, false, `${at}`);
+    other[bit >> 3]! ^= 1 << (bit & 7);
+    assert.equal(decodeRequest(other).ok, false, `${bit}`);
+  }
+  for (let at = 0; at < bytes.length; at++) {
     assert.equal(decodeRequest(bytes.subarray(0, at)).ok, false, `${at}`);
   }
 });

@@ -10,8 +10,10 @@ import { isSecret, openSecret } from "../../src/members/secret.ts";
 import { formatNetworkId } from "../../src/members/sign.ts";
 import { loadIdentity } from "../../src/schema/identity.ts";
 import { formatAddress, formatCidr } from "../../src/wire/cidr.ts";
-import { pairOf } from "./members-parts.ts";
+import { pairOf, secretsOf } from "./members-parts.ts";
+import type { MembersVectors } from "./members-vectors.ts";
 import { makePlace } from "./network-parts.ts";
+import { bytesOf, ownVectors } from "./vectors.ts";
 
 const place = makePlace("network-sign");
 const { good, refused, json, at, read, has, member, network, decode, ask } = place;
@@ -103,15 +105,21 @@ test("what is not signed, each in one sentence; the authority stays as it was", 
   for (const [words, sentence] of REFUSED) {
     await refused(`${sign} --request laptop.request ${words} --out not.cert`, sentence);
   }
-  // Somebody else's handshake key under a node key of one's own.
+  // Somebody else's handshake key under a node key of one's own: without its secret, and with it.
   const { handshakeKey } = decode("request", "office.request", decodeRequest);
-  const { publicKey, secretKey } = pairOf(77);
-  const fields = { nodeKey: publicKey, handshakeKey, issuedS: 1, name: "twin" };
-  writeFileSync(at("twin.request"), armor("request", encodeRequest(fields, secretKey)));
-  await refused(
-    `${sign} --request twin.request --out not.cert`,
-    /its handshake key is office's, under another node key; make a new identity/,
-  );
+  const { privateKey } = loadIdentity(at("office.key"));
+  const fields = { nodeKey: pairOf(77).publicKey, handshakeKey, issuedS: 1, name: "twin" };
+  const twins = [
+    [secretsOf(77), /twin\.request cannot be used: it does not prove its handshake key, which may/],
+    [
+      { ...secretsOf(77), privateKey },
+      /its handshake key is office's, under another node key; make/,
+    ],
+  ] as const;
+  for (const [secrets, sentence] of twins) {
+    writeFileSync(at("twin.request"), armor("request", encodeRequest(fields, secrets)));
+    await refused(`${sign} --request twin.request --out not.cert`, sentence);
+  }
   assert.equal(read("lab.authority"), before);
   assert.equal(has("not.cert"), false);
 });
@@ -171,6 +179,21 @@ test("damaged files are refused, and an authority that others can read", async (
   chmodSync(at("lab.authority"), 0o644);
   await refused("network show lab.authority", /can be read by others; run `chmod 600 lab\.auth/, 2);
   chmodSync(at("lab.authority"), 0o600);
+});
+
+test("a request of version 1 is to be made anew; of this one both keys are proved", async () => {
+  const { requestOfVersion1 } = ownVectors<MembersVectors>("members.json");
+  writeFileSync(at("older.request"), armor("request", bytesOf(requestOfVersion1)));
+  const anew =
+    /older\.request cannot be used: it is of version 1, .*; make it anew with an engine as/;
+  await refused(`${sign} --request older.request`, anew);
+  await refused("network show older.request", anew);
+  assert.match(
+    await good("network show laptop.request"),
+    /^proved: +both keys; whoever made this/m,
+  );
+  const { proved } = await json("network show laptop.request");
+  assert.deepEqual(proved, ["nodeId", "wireguardPublicKey"]);
 });
 
 test("two commands at once: both sign, and give two addresses", async () => {

@@ -35,10 +35,12 @@ import {
 } from "../../src/members/secret.ts";
 import { formatNetworkId, networkIdOf } from "../../src/members/sign.ts";
 import { definitionDoubt, formatToken, parseToken, tokenKeys } from "../../src/members/token.ts";
+import { edwardsOf, xeddsaSign, xeddsaVerify } from "../../src/members/xeddsa.ts";
 import { identityFromSeed } from "../../src/schema/identity.ts";
 import { must, pairOf, seedOf, whyOf } from "./members-parts.ts";
 import { type MembersVectors, makeMembersVectors } from "./members-vectors.ts";
 import { bytesOf, ownVectors } from "./vectors.ts";
+import { signBit } from "./xeddsa-oracle.ts";
 
 const VECTORS = ownVectors<MembersVectors>("members.json");
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
@@ -117,8 +119,31 @@ test("revocations, empty and not", () => {
 });
 
 test("request", () => {
-  const request = must(decodeRequest(bytesOf(VECTORS.request)));
-  assert.equal(hex(encodeRequest(request, NODE.secretKey)), VECTORS.request);
+  const { privateKey } = identityFromSeed(seedOf(2));
+  const secrets = { secretKey: NODE.secretKey, privateKey, random: new Uint8Array(64).fill(13) };
+  for (const text of [VECTORS.request, VECTORS.requestWithExtension]) {
+    const request = must(decodeRequest(bytesOf(text)));
+    assert.equal(hex(encodeRequest(request, secrets)), text);
+  }
+  const another = decodeRequest(bytesOf(VECTORS.requestForAnothersKey));
+  assert.match(
+    whyOf(another),
+    /^it does not prove its handshake key, which may be somebody else's$/,
+  );
+  const older = decodeRequest(bytesOf(VECTORS.requestOfVersion1));
+  assert.match(whyOf(older), /^it is of version 1, which .* make it anew with an engine as new as/);
+});
+
+test("what handshake keys sign", () => {
+  for (const one of VECTORS.byHandshakeKeys) {
+    const [message, publicKey] = [bytesOf(one.message), bytesOf(one.publicKey)];
+    const signed = xeddsaSign(message, bytesOf(one.privateKey), bytesOf(one.random));
+    assert.equal(hex(signed), one.signature);
+    assert.equal(hex(edwardsOf(publicKey)!), one.edwardsKey);
+    assert.equal(xeddsaVerify(message, signed, publicKey), true);
+  }
+  const bits = VECTORS.byHandshakeKeys.map(({ privateKey }) => signBit(bytesOf(privateKey)));
+  assert.deepEqual([...new Set(bits)].sort(), [0, 1]);
 });
 
 test("record, its clear part and its content", () => {

@@ -6,6 +6,7 @@
  * the same certificate. An invitation on the command line is seen by everybody who runs `ps`; so
  * `join -` reads it from standard input.
  */
+import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join as joinPath, relative, resolve } from "node:path";
@@ -18,6 +19,7 @@ import { formatDay } from "../../members/grant.ts";
 import { encodeRequest } from "../../members/request.ts";
 import { formatNodeId } from "../../members/sign.ts";
 import { parseToken, type Token } from "../../members/token.ts";
+import { XEDDSA_RANDOM_BYTES } from "../../members/xeddsa.ts";
 import { makeFolder } from "../../schema/atomic-file.ts";
 import { EngineError } from "../../schema/errors.ts";
 import { loadSigner, makeIdentity, type Signer, writeSecret } from "../../schema/identity.ts";
@@ -171,8 +173,9 @@ const join = async (word: string, options: Options): Promise<void> => {
   const name = token.name ?? options.name ?? ownName();
   const { publicKey, privateKey } = identity;
   const fields = { nodeKey, handshakeKey: publicKey, issuedS: unixS(), name };
-  const request = encodeRequest(fields, secretKey);
-  secretKey.fill(0);
+  const random = randomBytes(XEDDSA_RANDOM_BYTES);
+  const request = encodeRequest(fields, { secretKey, privateKey, random });
+  for (const secret of [secretKey, random]) secret.fill(0);
   const pair = { publicKey, privateKey };
   const outcome = await askToJoin({ token, request, nodeKey, identity: pair }, progress);
   privateKey.fill(0);

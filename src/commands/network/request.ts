@@ -1,9 +1,11 @@
 /**
  * request — a host asks to be a member: a file for whoever holds the authority.
  */
+import { randomBytes } from "node:crypto";
 import type { Command } from "commander";
 import { encodeRequest } from "../../members/request.ts";
 import { formatNodeId } from "../../members/sign.ts";
+import { XEDDSA_RANDOM_BYTES } from "../../members/xeddsa.ts";
 import { formatWireguardKey, loadSigner } from "../../schema/identity.ts";
 import { formatTable, printJson, printText } from "../print.ts";
 import { addExamples, addJsonOption } from "../shared.ts";
@@ -21,12 +23,13 @@ interface Options {
 const request = ({ key, name, out = `${name}.request`, json }: Options): void => {
   refuseExisting([out]);
   const { identity, nodeKey, secretKey } = loadSigner(key);
-  identity.privateKey.fill(0);
-  const fields = { nodeKey, handshakeKey: identity.publicKey, issuedS: unixS(), name };
-  const bytes = encodeRequest(fields, secretKey);
-  secretKey.fill(0);
+  const { publicKey, privateKey } = identity;
+  const fields = { nodeKey, handshakeKey: publicKey, issuedS: unixS(), name };
+  const random = randomBytes(XEDDSA_RANDOM_BYTES);
+  const bytes = encodeRequest(fields, { secretKey, privateKey, random });
+  for (const secret of [secretKey, privateKey, random]) secret.fill(0);
   const nodeId = formatNodeId(nodeKey);
-  const wireguardPublicKey = formatWireguardKey(identity.publicKey);
+  const wireguardPublicKey = formatWireguardKey(publicKey);
   writeFileOf("request", out, bytes, [`${name} asks to be a member: ${nodeId}`]);
   if (json) {
     printJson({ name, nodeId, wireguardPublicKey, file: out });

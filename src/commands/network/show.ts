@@ -116,11 +116,19 @@ const showRequest = (file: ReturnType<typeof decodeRequest> & { ok: true }): Sho
   const nodeId = formatNodeId(nodeKey);
   const wireguardPublicKey = formatWireguardKey(handshakeKey);
   return {
-    value: { kind: "request", name, nodeId, wireguardPublicKey, issued: isoTime(issuedS) },
+    value: {
+      kind: "request",
+      name,
+      nodeId,
+      wireguardPublicKey,
+      proved: ["nodeId", "wireguardPublicKey"],
+      issued: isoTime(issuedS),
+    },
     text: formatTable([
       ["asks to be called:", name],
       ["node id:", `${nodeId}; have it read out to you`],
       ["WireGuard public key:", wireguardPublicKey],
+      ["proved:", "both keys; whoever made this has the secrets of both"],
       ["of:", formatMoment(issuedS)],
     ]),
   };

@@ -19,7 +19,7 @@ import {
   openRequest,
   sealAnswer,
 } from "../../members/joining.ts";
-import type { Request } from "../../members/request.ts";
+import { decodeRequest, type Request } from "../../members/request.ts";
 import { formatNodeId, signingPair } from "../../members/sign.ts";
 import type { TokenFields } from "../../members/token.ts";
 import { formatCidr } from "../../wire/cidr.ts";
@@ -169,12 +169,20 @@ export class Enroller {
     if (one === null) return this.#drop("joinUnknown");
     const { networkId } = parts.authority.definition;
     const invited: Invited = { networkId, keys: one.keys };
-    const request = openRequest(invited, body);
-    if (!request.ok) return this.#drop("joinInvalid");
-    const verdict = this.#verdict(one, request.value);
+    const bytes = openRequest(invited, body);
+    if (bytes === null) return this.#drop("joinInvalid");
+    const request = decodeRequest(bytes);
+    const verdict = request.ok ? this.#verdict(one, request.value) : this.#unfit(request.why);
     world.count(verdict.signed ? "joinsSigned" : "joinsRefused", 1);
     const nonce = world.randomBytes(JOINING_NONCE_BYTES);
-    return sealAnswer(invited, request.value, verdict, nonce);
+    return sealAnswer(invited, bytes, verdict, nonce);
+  }
+
+  /** Of another version, or somebody who has the token asks with a key that is not its own. */
+  #unfit(clause: string): JoinVerdict {
+    const why = `its request cannot be used: ${clause}`;
+    this.#options.world.say("warn", "an invitation was refused", { why });
+    return { signed: false, why };
   }
 
   #drop(reason: CountName): null {
@@ -236,8 +244,9 @@ export class Enroller {
   }
 
   #given(one: Invitation, request: Request, certificate: Uint8Array): JoinVerdict {
-    const sealed = this.#options.issuing.sealedTo(request.handshakeKey);
-    if (sealed !== null) return { signed: true, certificate, sealed };
+    const { handshakeKey } = request;
+    const sealed = this.#options.issuing.sealedTo(handshakeKey);
+    if (sealed !== null) return { signed: true, handshakeKey, certificate, sealed };
     return this.#refuse(request, `the secret for ${one.name ?? request.name} cannot be sealed`);
   }
 

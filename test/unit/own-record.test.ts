@@ -23,11 +23,11 @@ const secretsOf = (...epochs: readonly number[]): Secrets => {
   return secrets;
 };
 
-const make = (sequence = 0, announce: readonly Announced[] = []) => {
+const make = (sequence = 0, announce: readonly Announced[] = [], unixMs = BORN_S * 1_000) => {
   const random = new Random(1, 1);
   const world = {
     nowMs: 1_000,
-    unixMs: BORN_S * 1_000,
+    unixMs,
     held: secretsOf(1).newest as HeldSecret | null,
     addresses: [] as OwnAddress[],
     observed: [] as OwnAddress[],
@@ -203,4 +203,21 @@ test("another process that goes on issuing is a clone: told once, then ever more
   assert.ok(world.issued.length < 20, `${world.issued.length} records in five hours`);
   pass(25 * HOUR_MS);
   assert.equal(own.cloneSeenMs(world.nowMs), null, "a day without it");
+});
+
+test("without a time a member moves our numbers to no place behind which there is none", () => {
+  const untimed = make(0, [], 0);
+  for (const sequence of [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1, 8e15]) {
+    untimed.own.echoed(sequence, untimed.world.nowMs);
+    untimed.pass(3_600_000);
+    assert.ok(untimed.world.issued.at(-1)!.sequence < 1_000 * identity.certificate.notAfterS);
+  }
+  // What a former version took in is on the disk.
+  const kept = make(Number.MAX_SAFE_INTEGER, [], 0);
+  assert.ok(kept.world.issued.at(-1)!.sequence < 1_000 * identity.certificate.notAfterS);
+  // One that may be is gone over.
+  const likely = BORN_S * 1_000 + 5_000_000;
+  untimed.own.echoed(likely, untimed.world.nowMs + 86_400_000);
+  untimed.pass(86_500_000);
+  assert.ok(untimed.world.issued.at(-1)!.sequence > likely);
 });

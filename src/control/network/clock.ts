@@ -24,6 +24,8 @@ const SAID_MS = 600_000;
 const SAID_MAX = 16;
 /** Members that have to agree. */
 const CONFIRMING = 2;
+/** The last moment that a clock of Linux shows: 2^63 ns. Source: ktime_t, linux/ktime.h. */
+export const LATEST_MS = 2 ** 63 / 1e6;
 
 export interface ClockOptions {
   readonly bootMs: () => number;
@@ -96,6 +98,7 @@ export class Clock {
 
   /** A member that trusts its clock says that it is so late. */
   heard(member: number, unixMs: number): void {
+    if (unixMs > LATEST_MS) return;
     const bootMs = this.#options.bootMs();
     this.#said.delete(member);
     if (this.#said.size >= SAID_MAX) this.#said.delete(this.#said.keys().next().value!);

@@ -24,7 +24,7 @@ import {
   START_ID_BYTES,
 } from "../../members/record.ts";
 import { sockaddrHost, sockaddrPort } from "../../wire/sockaddr.ts";
-import { type Clock, SKEW_MS } from "./clock.ts";
+import { type Clock, LATEST_MS, SKEW_MS } from "./clock.ts";
 import type { HeldSecret } from "./secrets.ts";
 import { Statement } from "./statement.ts";
 import type { NetworkWorld, OwnAddress } from "./world.ts";
@@ -155,9 +155,15 @@ export class OwnRecord {
 
   /** Is it higher than ours, and none of the future? */
   #isOver(sequence: number): boolean {
-    const { clock } = this.#options;
     if (this.#statement === null || sequence <= this.#statement.sequence) return false;
-    return !clock.trusted || sequence <= clock.nowMs() + SKEW_MS;
+    return sequence <= this.#latest();
+  }
+
+  /** The highest that somebody may have taken; without a time, our certificate's end is a bound. */
+  #latest(): number {
+    const { clock, certificate } = this.#options;
+    if (clock.trusted) return clock.nowMs() + SKEW_MS;
+    return Math.min(1_000 * certificate().notAfterS, LATEST_MS);
   }
 
   #goOver(sequence: number, nowMs: number): void {
@@ -241,10 +247,8 @@ export class OwnRecord {
    * taken it.
    */
   #nextSequence(): number {
-    const { clock } = this.#options;
     const nowMs = Math.floor(this.#unixMs());
-    const inReach = !clock.trusted || this.#sequence <= nowMs + SKEW_MS;
-    return inReach ? Math.max(nowMs, this.#sequence + 1) : nowMs;
+    return this.#sequence <= this.#latest() ? Math.max(nowMs, this.#sequence + 1) : nowMs;
   }
 
   /**

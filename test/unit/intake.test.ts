@@ -1,6 +1,8 @@
 /** intake, refusals, reach — verified a slice at a time; kept by name; where somebody may be. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { formatAge } from "../../src/control/network/ages.ts";
 import { Intake, type Outcome } from "../../src/control/network/intake.ts";
 import { Members } from "../../src/control/network/members.ts";
@@ -218,4 +220,24 @@ test("ages that people read", () => {
     "24 h",
     "2 d",
   ]);
+});
+
+test("a queue that is never empty keeps nothing of what was looked at", () => {
+  const { intake, time } = make(0);
+  const shown = shownOf(identityOf(1));
+  setFlagsFromString("--expose_gc");
+  const collect = runInNewContext("gc") as () => void;
+  collect();
+  const before = process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+  for (let i = 0; i < 600; i++) {
+    for (let each = 0; each < 64 || intake.waiting < 100; each++) {
+      intake.take(shown, 1, "disk", null);
+    }
+    time.nowMs = Math.max(time.nowMs, intake.dueMs);
+    intake.tick(time.nowMs);
+  }
+  assert.ok(intake.waiting > 0);
+  collect();
+  const after = process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+  assert.ok(after - before < 8_000_000, `${after - before}`);
 });

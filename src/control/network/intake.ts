@@ -20,6 +20,7 @@ import type { Admission } from "./admission.ts";
 import { formatAge } from "./ages.ts";
 import { type Clock, SKEW_MS } from "./clock.ts";
 import type { CountName } from "./counts.ts";
+import { Fifo } from "./fifo.ts";
 import type { Link } from "./links.ts";
 import { type Known, MEMBERS_MAX, type Members } from "./members.ts";
 import { NOBODY, type Refusals } from "./refusals.ts";
@@ -93,9 +94,7 @@ class Refuse {
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #ownId: number;
-  readonly #queue: Item[] = [];
-  /** First of the queue that was not verified yet. */
-  #at = 0;
+  readonly #queue = new Fifo<Item>();
   /** When the slice began, less what it took; what is left of it. */
   #sliceMs = Number.NEGATIVE_INFINITY;
   #sliceLeft = SLICE_MAX;
@@ -111,7 +110,7 @@ export class Intake {
 
   /** Records that wait. */
   get waiting(): number {
-    return this.#queue.length - this.#at;
+    return this.#queue.length;
   }
 
   get hasRoom(): boolean {
@@ -166,14 +165,10 @@ export class Intake {
   tick(nowMs: number): void {
     if (nowMs < this.dueMs) return;
     for (let atMs = nowMs; this.waiting > 0 && this.#mayGoOn(atMs); ) {
-      const { shown, way, link, id } = this.#queue[this.#at++]!;
+      const { shown, way, link, id } = this.#queue.shift()!;
       this.#one(shown, id, way, link);
       this.#spent(atMs);
       atMs = this.#options.bootMs();
-    }
-    if (this.waiting === 0) {
-      this.#queue.length = 0;
-      this.#at = 0;
     }
     this.dueMs = this.waiting === 0 ? Number.POSITIVE_INFINITY : this.#sliceMs + PAUSE_MS;
   }

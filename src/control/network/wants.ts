@@ -9,6 +9,7 @@
  */
 import { encodeWants, WANTS_MAX, type Want } from "../../wire/network-frames.ts";
 import type { CountName } from "./counts.ts";
+import { Fifo } from "./fifo.ts";
 import type { Outcome } from "./intake.ts";
 import type { Link, Wanted } from "./links.ts";
 
@@ -50,9 +51,8 @@ export class Wants {
   readonly #keyOf: (id: number) => number;
   /** By `keyOf` their id: two ids with one key are not wanted at a time. */
   readonly #wanted = new Map<number, Wanted>();
-  /** Asked, oldest first, from `#first` on; those that came meanwhile are passed over. */
-  readonly #waiting: { readonly one: Wanted; readonly askedMs: number }[] = [];
-  #first = 0;
+  /** Asked, oldest first; those that came meanwhile are passed over. */
+  readonly #waiting = new Fifo<{ readonly one: Wanted; readonly askedMs: number }>();
   /** Links with a queue that could not be asked at once. */
   readonly #later = new Set<Link>();
   #laterMs = Number.POSITIVE_INFINITY;
@@ -73,12 +73,11 @@ export class Wants {
   /** When the first that was asked should have come. */
   #timeoutMs(): number {
     const waiting = this.#waiting;
-    for (; this.#first < waiting.length; this.#first++) {
-      const { one, askedMs } = waiting[this.#first]!;
+    for (let next = waiting.first; next !== undefined; next = waiting.first) {
+      const { one, askedMs } = next;
       if (one.asked !== null && one.askedMs === askedMs) return askedMs + TIMEOUT_MS;
+      waiting.shift();
     }
-    waiting.length = 0;
-    this.#first = 0;
     return Number.POSITIVE_INFINITY;
   }
 
@@ -194,7 +193,7 @@ export class Wants {
   /** Who was asked and did not answer: others are. */
   tick(nowMs: number): void {
     while (this.#timeoutMs() <= nowMs) {
-      const { one } = this.#waiting[this.#first++]!;
+      const { one } = this.#waiting.shift()!;
       this.#again(one, one.asked!, nowMs);
     }
     if (nowMs < this.#laterMs) return;

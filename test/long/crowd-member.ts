@@ -119,6 +119,7 @@ export class CrowdMember {
       world: {
         random: Math.random,
         randomBytes: (bytes) => new Uint8Array(randomBytes(bytes)),
+        count: () => undefined,
         sendDatagram: (datagram) => {
           traffic.datagramsOut++;
           traffic.bytesOut += datagram.length + HEADER_BYTES;
@@ -161,9 +162,7 @@ export class CrowdMember {
     traffic.datagramsIn++;
     traffic.bytesIn += bytes.length + HEADER_BYTES;
     const kind = channelKind(bytes);
-    const callee = kind === null ? undefined : this.node.taker(kind, bytes, this.#sockaddr);
-    if (kind === null || callee === undefined) return;
-    callee.datagram(kind, bytes, nowMs);
+    if (kind === null || !this.node.datagram(kind, bytes, this.#sockaddr, nowMs)) return;
     this.tick(nowMs);
   }
 

@@ -34,6 +34,7 @@ const scene = (loses: (kind: number, place: number) => boolean = () => false) =>
       world: {
         random: Math.random,
         randomBytes: random,
+        count: () => undefined,
         sendDatagram: (datagram, to) => {
           const place = PLACES.findIndex((one) => sameSockaddr(one, to));
           return carry(datagram, place, () => index.bring(datagram, SEEN[place]!));
@@ -45,9 +46,7 @@ const scene = (loses: (kind: number, place: number) => boolean = () => false) =>
   const answers = (datagram: Uint8Array, to: Uint8Array): void => {
     const place = SEEN.findIndex((one) => sameSockaddr(one, to));
     const kind = channelKind(datagram)!;
-    carry(datagram, place, () =>
-      contact.taker(kind, datagram, PLACES[place]!)?.datagram(kind, datagram, index.nowMs),
-    );
+    carry(datagram, place, () => contact.datagram(kind, datagram, PLACES[place]!, index.nowMs));
   };
   const clients = SEEN.map((sockaddr) => ({
     sockaddr,

@@ -17,6 +17,7 @@ import {
   revocationsFile,
 } from "../simulation/members-fleet.ts";
 import { VirtualNode } from "../simulation/members-node.ts";
+import { sockaddrOf } from "../simulation/members-places.ts";
 import type { Stage } from "../simulation/members-stage.ts";
 import { openScene } from "./network-room.ts";
 
@@ -320,4 +321,48 @@ test("a storer that is revoked, or stores no more, is asked no more", () => {
   assert.deepEqual(asking.storers, [nameOfNode(kept)]);
   assert.equal(asking.speak(gone, REQUEST, 1), false);
   assert.equal(asking.directory.channels, 0);
+});
+
+test("one that is gone is left alone, however often it is asked meanwhile", () => {
+  const { nodes, pass, counts } = scene(2);
+  const [storer, asking] = nodes as [Quiet, Quiet];
+  asking.speak(storer, REQUEST, 0);
+  pass(500);
+  storer.stop(false);
+  for (let ms = 0; ms < 10_000; ms += 500) {
+    asking.speak(storer, REQUEST, 1);
+    pass(500);
+  }
+  assert.equal(counted(counts, "storersSilent"), 1);
+  assert.equal(asking.speak(storer, REQUEST, 1), false);
+});
+
+/** A member with many interfaces, of which others reach the last alone. */
+class Wide extends Quiet {
+  override readonly addresses = () =>
+    [81, 82, 83, 84, 85, this.place].map((place) => ({
+      kind: "local" as const,
+      sockaddr: sockaddrOf(place),
+    }));
+}
+
+test("of many addresses that a storer names, all are called in turn, and it is found again", () => {
+  const { nodes, pass, stage, counts } = scene(1, 0);
+  const [asking] = nodes as [Quiet];
+  const certificate = certify(identityOf(7), { flags: CERTIFICATE_FLAG.relay });
+  stage.ledger.signed(identityOf(7), certificate);
+  const storer = new Wide(stage, identityOf(7), 7, { certificate });
+  storer.start();
+  tell(asking, [storer]);
+  pass(1_100);
+  for (let ms = 0; ms < 45_000; ms += 1_000) {
+    asking.speak(storer, ANSWER, 1);
+    pass(1_000);
+  }
+  assert.equal(counted(counts, "storersOpened"), 1);
+  pass(3 * MINUTE_MS);
+  assert.equal(asking.directory.channels, 0);
+  asking.speak(storer, ANSWER, 1);
+  pass(1_000);
+  assert.equal(counted(counts, "storersOpened"), 2);
 });

@@ -10,19 +10,26 @@ import { Bucket, type Rate } from "../strangers/limiter.ts";
 import { addressKey } from "./held-tickets.ts";
 import type { NetworkWorld } from "./world.ts";
 
-/** Tuning: addresses that are called. */
+/** Tuning: addresses that are called at a time. */
 const ADDRESSES_MAX = 4;
 /** Tuning: cards and answers to OPEN that are looked into: each costs curve arithmetic. */
-const ANSWERS: Rate = { perSecond: 50, burst: 100 };
+const ANSWERS: Rate = { perSecond: 10, burst: 20 };
 const NEVER = Number.POSITIVE_INFINITY;
 const ANY_LOCAL = new Uint8Array(0);
+
+/** As many as are called at a time; of more, others at each turn. */
+export const someOf = (sockaddrs: readonly Uint8Array[], turn: number): readonly Uint8Array[] => {
+  if (sockaddrs.length <= ADDRESSES_MAX) return sockaddrs;
+  const from = (turn * ADDRESSES_MAX) % sockaddrs.length;
+  return [...sockaddrs, ...sockaddrs].slice(from, from + ADDRESSES_MAX);
+};
 
 export interface ContactOptions
   extends Pick<
     CalleeOptions,
     "networkId" | "us" | "proof" | "payload" | "onOpen" | "onMessage" | "onOther"
   > {
-  readonly world: Pick<NetworkWorld, "random" | "randomBytes" | "sendDatagram">;
+  readonly world: Pick<NetworkWorld, "random" | "randomBytes" | "sendDatagram" | "count">;
 }
 
 export class Contact {
@@ -33,6 +40,8 @@ export class Contact {
   #open: Callee | null = null;
   /** Whose OPEN went last. */
   #last: Callee | null = null;
+  /** Of this callee alone: what one sends keeps nobody from another. */
+  readonly #answers = new Bucket(ANSWERS);
 
   /** `nodeKey`: nobody else is believed to be it; null: whoever is there, at first contact. */
   constructor(options: ContactOptions, nodeKey: Uint8Array | null) {
@@ -131,12 +140,16 @@ export class Contact {
     this.#options.onOpen(answer, nowMs);
   }
 
-  /** Whose channel, or opening, a datagram is; undefined: nobody's. */
-  taker(kind: ChannelKind, datagram: Uint8Array, from: Uint8Array): Callee | undefined {
-    for (const callee of this.#callees.values()) {
-      if (callee.takes(kind, datagram, from)) return callee;
-    }
-    return undefined;
+  /** A datagram of its channel, or for an opening. False: it is neither. Borrows. */
+  datagram(kind: ChannelKind, datagram: Uint8Array, from: Uint8Array, nowMs: number): boolean {
+    const { world } = this.#options;
+    const all = [...this.#callees.values()];
+    const callee = all.find((one) => one.takes(kind, datagram, from));
+    if (callee === undefined) return false;
+    const isAnswer = kind === "card" || kind === "opened";
+    if (isAnswer && !this.#answers.take(nowMs)) world.count("channelRate", 1);
+    else if (!callee.datagram(kind, datagram, nowMs)) world.count("channelForged", 1);
+    return true;
   }
 
   /** A message of type 10 unless told otherwise. False: there is no channel. */
@@ -148,22 +161,5 @@ export class Contact {
   close(): void {
     for (const [key, callee] of this.#callees) this.#drop(key, callee);
     this.#open = null;
-  }
-}
-
-/** What comes of those that are called, before it is theirs: all of them have one budget. */
-export class Answers {
-  readonly #budget = new Bucket(ANSWERS);
-  readonly #count: NetworkWorld["count"];
-
-  constructor(count: NetworkWorld["count"]) {
-    this.#count = count;
-  }
-
-  /** A datagram that `callee` takes; counted when it is refused. Borrows. */
-  give(callee: Callee, kind: ChannelKind, datagram: Uint8Array, nowMs: number): void {
-    const isAnswer = kind === "card" || kind === "opened";
-    if (isAnswer && !this.#budget.take(nowMs)) this.#count("channelRate", 1);
-    else if (!callee.datagram(kind, datagram, nowMs)) this.#count("channelForged", 1);
   }
 }

@@ -28,7 +28,7 @@ const WANTED_MAX = 1_024;
 const CALLED_MAX = 1_024;
 /** Protocol: one of a pair counts in two seconds. */
 const PAIR_MS = 2_000;
-/** Tuning: those that are looked into, each with two signatures to verify. */
+/** Tuning: those that are looked into of one index node, each with two signatures to verify. */
 const TAKEN: Rate = { perSecond: 20, burst: 40 };
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -58,7 +58,8 @@ export class Forwards {
   readonly #wanted = new Map<number, Wanted>();
   /** When members were called that asked for it, by id; oldest first. */
   readonly #called = new Map<number, number>();
-  readonly #taken = new Bucket(TAKEN);
+  /** By index node: those of the configuration, so that there are few. */
+  readonly #taken = new Map<string, Bucket>();
 
   constructor(options: ForwardsOptions) {
     this.#options = options;
@@ -100,15 +101,21 @@ export class Forwards {
     count("forwardsSent", say(encodePassed(MESSAGE.forward, { id, body })));
   }
 
+  #mayTake(by: string, nowMs: number): boolean {
+    const bucket = this.#taken.get(by) ?? new Bucket(TAKEN);
+    this.#taken.set(by, bucket);
+    return bucket.take(nowMs);
+  }
+
   /** Somebody asks, or so an index node says. Why it is refused; null: it is called. Borrows. */
-  forwarded({ id, body }: Passed, nowMs: number): CountName | null {
+  forwarded(by: string, { id, body }: Passed, nowMs: number): CountName | null {
     const pair = body[0] === CALL_ME ? decodePair(body.subarray(1)) : null;
     if (pair === null || idOfRecord(pair.record) !== id) return "forwardRefused";
     // It comes through each index node that both know.
     if (nowMs - (this.#called.get(id) ?? Number.NEGATIVE_INFINITY) < PAIR_MS) return null;
     // Who began anew shows another record: its former session is none.
     if (this.#options.isMetAs(id, pair.record)) return null;
-    if (!this.#taken.take(nowMs) || !this.#options.call(pair)) return "forwardRefused";
+    if (!this.#mayTake(by, nowMs) || !this.#options.call(pair)) return "forwardRefused";
     this.#called.delete(id);
     if (this.#called.size >= CALLED_MAX) this.#called.delete(this.#called.keys().next().value!);
     this.#called.set(id, nowMs);

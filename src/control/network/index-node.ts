@@ -9,10 +9,10 @@
  * It is trusted with nothing: what it says is verified as from a stranger (indexes.ts). Who it is,
  * is known from the configuration, or from first contact on. Thread: control.
  */
-import type { Callee, CalleeState } from "../../directory/callee.ts";
+import type { CalleeState } from "../../directory/callee.ts";
 import type { ChannelKind } from "../../wire/channel.ts";
 import type { Observed as ObservedMessage } from "../../wire/index-messages.ts";
-import { Contact, type ContactOptions } from "./contact.ts";
+import { Contact, type ContactOptions, someOf } from "./contact.ts";
 import { Pull } from "./index-pieces.ts";
 import type { IndexPlace } from "./world.ts";
 
@@ -56,6 +56,8 @@ export class IndexNode {
   readonly name: string;
   #place: IndexPlace;
   readonly #contact: Contact;
+  /** Which of its addresses are called, where it has many. */
+  #turn = 0;
   /** Its channel is open, and it does not answer. */
   #silent = false;
   #reportMs = NEVER;
@@ -172,7 +174,15 @@ export class IndexNode {
   /** Calls it at all its addresses; those that are called already go on. See Contact. */
   call(nowMs: number, elsewhere = false): void {
     this.#callMs = NEVER;
-    this.#contact.call(this.#place.sockaddrs, nowMs, elsewhere);
+    this.#contact.call(someOf(this.#place.sockaddrs, this.#turn), nowMs, elsewhere);
+  }
+
+  /** It does not answer: where it has more addresses than are called at a time, others are. */
+  callOthers(nowMs: number): void {
+    const { sockaddrs } = this.#place;
+    if (this.isOpen || someOf(sockaddrs, 0).length === sockaddrs.length) return;
+    this.#turn++;
+    this.call(nowMs);
   }
 
   #opened(answer: Uint8Array, isNew: boolean, nowMs: number): void {
@@ -243,9 +253,9 @@ export class IndexNode {
   // -------------------------------------------------------------------------------------------
   // What comes and goes
 
-  /** Whose channel, or opening, a datagram is; undefined: nobody's. */
-  taker(kind: ChannelKind, datagram: Uint8Array, from: Uint8Array): Callee | undefined {
-    return this.#contact.taker(kind, datagram, from);
+  /** A datagram of its channel, or for an opening. False: it is neither. Borrows. */
+  datagram(kind: ChannelKind, datagram: Uint8Array, from: Uint8Array, nowMs: number): boolean {
+    return this.#contact.datagram(kind, datagram, from, nowMs);
   }
 
   /** A message of type 10 unless told otherwise. False: there is no channel. */

@@ -30,7 +30,6 @@ import {
 } from "../../wire/index-messages.ts";
 import type { Pair } from "../../wire/intro.ts";
 import { Bucket, type Rate } from "../strangers/limiter.ts";
-import { Answers } from "./contact.ts";
 import type { CountName } from "./counts.ts";
 import type { Directory } from "./directory.ts";
 import { IndexNode, type IndexNodeOptions } from "./index-node.ts";
@@ -54,10 +53,10 @@ export interface IndexesOptions {
   readonly parts: Parts;
   readonly world: NetworkWorld;
   readonly handshakeKey: IndexNodeOptions["us"];
-  /** An answer to ask(); null: it knows none. Borrows: the pair. */
-  readonly onFound: (question: number, pair: Pair | null, nowMs: number) => void;
-  /** Somebody wants to be called, or says that it does. Null: it is. Borrows. */
-  readonly onForwarded: (passed: Passed, nowMs: number) => CountName | null;
+  /** An answer to ask(), and whose; null: it knows none. Borrows: the pair. */
+  readonly onFound: (by: string, question: number, pair: Pair | null, nowMs: number) => void;
+  /** Somebody wants to be called, or this index node says so. Null: it is. Borrows. */
+  readonly onForwarded: (by: string, passed: Passed, nowMs: number) => CountName | null;
   readonly directory: Pick<Directory, "message">;
   /** Others answer by now, or some do not any more. */
   readonly onOpenChanged: () => void;
@@ -78,7 +77,6 @@ export class Indexes {
   readonly #options: IndexesOptions;
   readonly #nodes: readonly IndexNode[];
   readonly #budgets = new Map<IndexNode, Budgets>();
-  readonly #answers: Answers;
   readonly #pins: Map<string, Uint8Array>;
   /** When names are asked for again, and how often they were since one fell silent. */
   #namesMs: number;
@@ -87,7 +85,6 @@ export class Indexes {
   constructor(options: IndexesOptions) {
     const { parts, world } = options;
     this.#options = options;
-    this.#answers = new Answers((what, amount) => world.count(what, amount));
     this.#pins = parts.disk.readIndexes();
     this.#nodes = world.indexes().map((place) => {
       const node = new IndexNode(this.#nodeOptions(), place, this.#pins.get(place.name) ?? null);
@@ -216,6 +213,7 @@ export class Indexes {
     const allAnswer = this.open.length === this.#nodes.length;
     const pauseMs = Math.min(NAMES_MAX_MS, NAMES_MS * 2 ** this.#namesAsked++);
     this.#namesMs = allAnswer ? NEVER : nowMs + pauseMs;
+    for (const node of this.#nodes) node.callOthers(nowMs);
     if (!allAnswer) this.#options.world.askIndexNames();
   }
 
@@ -227,13 +225,7 @@ export class Indexes {
    */
   datagram(kind: ChannelKind, datagram: Uint8Array, from: Uint8Array, nowMs: number): boolean {
     if (kind === "knock" || kind === "open") return false;
-    for (const node of this.#nodes) {
-      const callee = node.taker(kind, datagram, from);
-      if (callee === undefined) continue;
-      this.#answers.give(callee, kind, datagram, nowMs);
-      return true;
-    }
-    return false;
+    return this.#nodes.some((node) => node.datagram(kind, datagram, from, nowMs));
   }
 
   #opened(node: IndexNode, answer: Uint8Array, nowMs: number): void {
@@ -265,12 +257,12 @@ export class Indexes {
       case MESSAGE.found: {
         const found = decodeFound(message);
         if (found === null) return "indexInvalid";
-        onFound(found.question, found.pair, nowMs);
+        onFound(node.name, found.question, found.pair, nowMs);
         return null;
       }
       case MESSAGE.forwarded: {
         const passed = decodePassed(message);
-        return passed === null ? "indexInvalid" : onForwarded(passed, nowMs);
+        return passed === null ? "indexInvalid" : onForwarded(node.name, passed, nowMs);
       }
       case MESSAGE.piece: {
         const piece = decodeIndexPiece(message);

@@ -58,10 +58,10 @@ interface Search {
   failures: number;
   /** Was the directory asked, and does it know nobody, or is not there? */
   directory: "not asked" | "asked" | "nobody";
-  /** How many index nodes were asked, how often, and how many knew nobody. */
+  /** How many index nodes were asked, how often, and which of them knew nobody. */
   indexes: number;
   times: number;
-  unknown: number;
+  readonly unknown: Set<string>;
   /** What came and was not believed. */
   wrong: number;
 }
@@ -136,7 +136,7 @@ export class Seeker {
       directory: "not asked",
       indexes: 0,
       times: 0,
-      unknown: 0,
+      unknown: new Set(),
       wrong: 0,
     };
     this.#searches.set(key, search);
@@ -167,7 +167,7 @@ export class Seeker {
   #askIndexes(search: Search, nowMs: number): void {
     const { ask, wakeBy } = this.#options;
     search.times++;
-    search.unknown = 0;
+    search.unknown.clear();
     const indexes = ask(search.question, this.#target(search));
     search.indexes = Math.max(search.indexes, indexes);
     if (indexes === 0 && search.directory !== "asked") {
@@ -194,8 +194,8 @@ export class Seeker {
     this.#count("seeksFailed");
   }
 
-  /** An index node answers. Borrows: the pair. */
-  found(question: number, pair: Pair | null, nowMs: number): void {
+  /** An index node answers: whoever says twice that it knows nobody is one. Borrows: the pair. */
+  found(by: string, question: number, pair: Pair | null, nowMs: number): void {
     const search = this.#byQuestion.get(question);
     // Others have answered already, or nobody asked.
     if (search === undefined) return;
@@ -203,8 +203,8 @@ export class Seeker {
       this.#take(search, pair, "index");
       return;
     }
-    search.unknown++;
-    if (search.unknown >= search.indexes && search.directory !== "asked") {
+    search.unknown.add(by);
+    if (search.unknown.size >= search.indexes && search.directory !== "asked") {
       this.#failed(search, nowMs);
     }
   }
@@ -248,7 +248,7 @@ export class Seeker {
     if (wrong > 0) lines.push(`${wrong} answers were not believed: they were not of its member.`);
     if (state === "asking") lines.push("No answer has come yet.");
     if (state === "nobody" && asked.length > 0) {
-      const isAnswered = unknown > 0 || directory === "nobody";
+      const isAnswered = unknown.size > 0 || directory === "nobody";
       lines.push(isAnswered ? "They know nobody who has it." : "None of them answered.");
     }
     if (state !== "nobody") return lines;

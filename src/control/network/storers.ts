@@ -16,7 +16,7 @@ import { CERTIFICATE_FLAG } from "../../members/certificate.ts";
 import { type ChannelKind, DIRECTORY_TYPE } from "../../wire/channel.ts";
 import { MESSAGE } from "../../wire/index-messages.ts";
 import { Bucket, type Rate } from "../strangers/limiter.ts";
-import { Answers, Contact } from "./contact.ts";
+import { Contact, someOf } from "./contact.ts";
 import { knockProof, ownReport } from "./own-report.ts";
 import type { Parts } from "./parts.ts";
 import type { NetworkWorld } from "./world.ts";
@@ -87,15 +87,12 @@ export class Storers {
   /** Those that we have a channel with, or open one; the longest unused first. */
   readonly #used = new Set<Storer>();
   readonly #openings = new Bucket(OPENINGS);
-  readonly #answers: Answers;
   #lookMs: number;
   #lookedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: StorersOptions) {
     this.#options = options;
-    const { world } = options;
-    this.#answers = new Answers((what, amount) => world.count(what, amount));
-    this.#lookMs = world.bootMs();
+    this.#lookMs = options.world.bootMs();
   }
 
   /** Names of all that store. */
@@ -213,7 +210,7 @@ export class Storers {
     }
     storer.contact = this.#contactOf(storer);
     storer.openByMs = nowMs + OPEN_MS;
-    storer.contact.call(places, nowMs);
+    storer.contact.call(someOf(places, storer.failures), nowMs);
     wakeBy(nowMs);
     return storer.contact;
   }
@@ -245,7 +242,10 @@ export class Storers {
   }
 
   #opened(storer: Storer, contact: Contact, nowMs: number): void {
-    this.#options.parts.count("storersOpened", 1);
+    const { parts } = this.#options;
+    parts.count("storersOpened", 1);
+    // Of all the places that it names, it is there.
+    if (contact.sockaddr !== null) parts.reach.seen(storer.id, contact.sockaddr);
     storer.openByMs = NEVER;
     storer.owesMs = NEVER;
     storer.failures = 0;
@@ -284,10 +284,7 @@ export class Storers {
   datagram(kind: ChannelKind, datagram: Uint8Array, from: Uint8Array, nowMs: number): boolean {
     if (kind === "knock" || kind === "open") return false;
     for (const { contact } of this.#used) {
-      const callee = contact?.taker(kind, datagram, from);
-      if (callee === undefined) continue;
-      this.#answers.give(callee, kind, datagram, nowMs);
-      return true;
+      if (contact?.datagram(kind, datagram, from, nowMs)) return true;
     }
     return false;
   }
@@ -318,8 +315,9 @@ export class Storers {
     if (nowMs >= storer.openByMs) this.#silent(storer, nowMs);
     else if (nowMs >= storer.usedMs + IDLE_MS) this.#close(storer);
     else if (nowMs >= storer.owesMs + ANSWER_MS) {
-      // It has begun anew, or one of us is somewhere else.
-      [storer.owesMs, storer.openByMs] = [NEVER, nowMs + OPEN_MS];
+      // It has begun anew, or one of us is somewhere else. Who asks on gives it no more time.
+      storer.owesMs = NEVER;
+      storer.openByMs = Math.min(storer.openByMs, nowMs + OPEN_MS);
       storer.contact?.call(this.#places(storer), nowMs);
     }
   }

@@ -24,6 +24,8 @@ const DAY_S = 86_400;
 class Peers {
   readonly now = new Map<string, { readonly handle: Handle; ips: readonly string[] }>();
   readonly sessions = new Set<Handle>();
+  /** Names of those that a file has named. */
+  readonly statics = new Set<string>();
   room: number;
   nowMs = 1_000_000;
 
@@ -46,9 +48,13 @@ class Peers {
       return true;
     },
     dismiss: (handle: Handle): void => {
-      for (const [name, peer] of this.now) if (peer.handle === handle) this.now.delete(name);
+      for (const [name, peer] of this.now) {
+        if (peer.handle === handle && !this.statics.has(name)) this.now.delete(name);
+      }
       this.sessions.delete(handle);
     },
+    isStatic: (handle: Handle): boolean =>
+      [...this.statics].some((name) => this.now.get(name)?.handle === handle),
     hasSession: (handle: Handle): boolean => this.sessions.has(handle),
     lastUsedMs: () => 0,
   };
@@ -222,4 +228,34 @@ test("barred: no peer, and its addresses are nobody else's; then it is one again
   members.bar(slot, false);
   admission.update(slot, false);
   assert.deepEqual(peers.ips("node-1"), ["10.64.0.1/32"]);
+});
+
+test("an address that its holder is signed without is theirs who lost it", () => {
+  const { peers, take } = make();
+  const [first, second] = [addressOf(1), addressOf(9)];
+  const laterS = BORN_S - DAY_S;
+  const signed = (addresses: readonly Uint8Array[], notBeforeS: number) =>
+    certify(identityOf(1), { addresses, notBeforeS });
+  take(statementOf(identityOf(1), { certificate: signed([first, second], laterS) }));
+  const loser = certify(identityOf(2), {
+    addresses: [addressOf(2), first],
+    notBeforeS: laterS - 9,
+  });
+  take(statementOf(identityOf(2), { certificate: loser }));
+  assert.deepEqual(peers.ips("node-1"), ["10.64.0.1/32", "10.64.0.9/32"]);
+  assert.deepEqual(peers.ips("node-2"), ["10.64.0.2/32"]);
+  const sequence = BORN_S * 1_000 + 5;
+  take(statementOf(identityOf(1), { certificate: signed([second], laterS + 9), sequence }));
+  assert.deepEqual(peers.ips("node-1"), ["10.64.0.9/32"]);
+  assert.deepEqual(peers.ips("node-2"), ["10.64.0.2/32", "10.64.0.1/32"]);
+});
+
+test("whom a file has named makes no room: another idle one does", () => {
+  const { peers, take, admission, members } = make(2);
+  for (const number of [1, 2, 3]) take(statementOf(identityOf(number)));
+  peers.statics.add("node-2");
+  const slot = members.byNodeKey(identityOf(3).signing.publicKey);
+  assert.equal(members.handle(slot), null);
+  assert.notEqual(admission.admitNow(slot), null);
+  assert.deepEqual([...peers.now.keys()].sort(), ["node-2", "node-3"]);
 });

@@ -15,6 +15,7 @@ const CONTESTED_MAX = 1_024;
 const NOBODY: ReadonlySet<number> = new Set();
 
 const textOf = (address: Uint8Array): string => Buffer.from(address).toString("latin1");
+const addressOf = (text: string): Uint8Array => Buffer.from(text, "latin1");
 
 /** Does `a` have it rather than `b`? */
 const beats = (a: Statement, b: Statement): boolean => {
@@ -58,8 +59,21 @@ export class Addresses {
       affected ??= new Set();
       this.#contest(address, [slot, ...(has < 0 ? [] : [has]), ...(losers ?? [])], affected);
     }
+    affected = this.#inherit(affected);
     affected?.delete(slot);
     return affected ?? NOBODY;
+  }
+
+  /** What a former certificate held, and this one does not, is theirs who lost it. */
+  #inherit(affected: Set<number> | null): Set<number> | null {
+    let all = affected;
+    for (const [text, losers] of [...this.#losers]) {
+      const address = addressOf(text);
+      if (this.#members.byAddress(address) >= 0) continue;
+      all ??= new Set();
+      this.#contest(address, [...losers], all);
+    }
+    return all;
   }
 
   /** A member goes. Returns whose addresses have changed. */

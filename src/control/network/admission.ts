@@ -215,7 +215,9 @@ export class Admission {
     for (let left = Math.min(LOOKED_AT_MAX, members.end); left > 0; left--) {
       this.#hand = (this.#hand + 1) % members.end;
       const handle = members.handle(this.#hand);
-      if (handle === null || needed(this.#hand) || world.hasSession(handle)) continue;
+      // One that a file or a person has named leaves no room when it goes.
+      if (handle === null || needed(this.#hand) || world.isStatic(handle)) continue;
+      if (world.hasSession(handle)) continue;
       if (nowMs - world.lastUsedMs(handle) < IDLE_MS) continue;
       this.#dismiss(this.#hand);
       this.#waiting.add(this.#hand);

@@ -7,11 +7,22 @@ import sodium from "sodium-native";
 import { Network } from "../../src/control/network/network.ts";
 import type { NetworkWorld, Store } from "../../src/control/network/world.ts";
 import { Joiner, type JoinState } from "../../src/directory/joiner.ts";
-import { decodeIssuerFile, encodeIssuerFile, type IssuerFile } from "../../src/members/bundle.ts";
+import {
+  decodeIssuerFile,
+  encodeIssuerFile,
+  encodeRevocationsFile,
+  type IssuerFile,
+} from "../../src/members/bundle.ts";
 import { decodeCertificate } from "../../src/members/certificate.ts";
 import { encodeIssuer, ISSUER_FLAG, type IssuerFields } from "../../src/members/issuer.ts";
 import { encodeRequest } from "../../src/members/request.ts";
-import { decodeList, encodeList } from "../../src/members/revocation-list.ts";
+import {
+  decodeList,
+  encodeList,
+  type Revocation,
+  type RevocationList,
+  revokedId,
+} from "../../src/members/revocation-list.ts";
 import { sealSecret, secretCheck } from "../../src/members/secret.ts";
 import { formatToken, parseToken, type Token } from "../../src/members/token.ts";
 import { identityFromSeed } from "../../src/schema/identity.ts";
@@ -38,23 +49,25 @@ const JOINER_AT = makeSockaddr(Uint8Array.of(192, 0, 2, 9), 40_000);
 const NO_LOCAL = new Uint8Array(0);
 export const NOW_S = BORN_S + 1_000;
 
-export const LIST = must(
-  decodeList(
-    encodeList(
-      {
-        sequence: 1,
-        issuedS: BORN_S,
-        nextUpdateS: BORN_S + DAY_S,
-        epoch: 1,
-        secretCheck: secretCheck(1, SECRET),
-        authority: 0,
-      },
-      [],
-      DEFINITION.networkId,
-      AUTHORITY.secretKey,
-    ),
-  ),
-);
+const listOf = (sequence: number, revocations: readonly Revocation[]): RevocationList => {
+  const fields = {
+    sequence,
+    issuedS: BORN_S,
+    nextUpdateS: BORN_S + DAY_S,
+    epoch: 1,
+    secretCheck: secretCheck(1, SECRET),
+    authority: 0,
+  };
+  const { networkId } = DEFINITION;
+  return must(decodeList(encodeList(fields, revocations, networkId, AUTHORITY.secretKey)));
+};
+export const LIST = listOf(1, []);
+
+/** A file that revokes a node. */
+export const revoking = (nodeKey: Uint8Array, issuedBeforeS: number): Uint8Array => {
+  const { bytes: list } = listOf(2, [{ id: revokedId(nodeKey), issuedBeforeS }]);
+  return encodeRevocationsFile({ definition: DEFINITION.bytes, list, members: [] });
+};
 
 const mac = (key: Uint8Array, data: Uint8Array): Uint8Array => {
   const out = new Uint8Array(16);

@@ -7,8 +7,17 @@ import { openSecret } from "../../src/members/secret.ts";
 import { identityFromSeed } from "../../src/schema/identity.ts";
 import { channelKind } from "../../src/wire/channel.ts";
 import { formatAddress } from "../../src/wire/cidr.ts";
-import { inviteBy, issuerOf, joinAt, memoryStore, openOffice, SECRET } from "./invitation-parts.ts";
-import { DEFINITION, must, seedOf, whyOf } from "./members-parts.ts";
+import {
+  inviteBy,
+  issuerOf,
+  joinAt,
+  memoryStore,
+  NOW_S,
+  openOffice,
+  revoking,
+  SECRET,
+} from "./invitation-parts.ts";
+import { DEFINITION, must, pairOf, seedOf, whyOf } from "./members-parts.ts";
 
 test("somebody joins: certificate, secret, definition and list, all of them verified", () => {
   const office = openOffice({});
@@ -124,4 +133,27 @@ test("joins through loss: each third datagram is lost, both ways", () => {
   let number = 0;
   const state = joinAt(office, token, 20, { lose: () => number++ % 3 === 0, ms: 10_000 });
   assert.equal(state.is, "joined");
+});
+
+test("whose certificate has ended gets no secret for the invitation of then", () => {
+  const office = openOffice({ file: issuerOf({ lifeS: 3_600 }) });
+  const { token } = inviteBy(office);
+  assert.equal(joinAt(office, token, 20).is, "joined");
+  office.pass(7_200);
+  const again = joinAt(office, token, 20);
+  assert.ok(again.is === "refused");
+  assert.match(again.why, /^its certificate ended on .*; ask for another$/);
+  assert.equal(office.counts.get("joinsSigned"), 1);
+});
+
+test("who is revoked gets no secret for another invitation to the same address", () => {
+  const office = openOffice({});
+  const first = inviteBy(office, { ip: "10.66.0.40" });
+  assert.equal(joinAt(office, first.token, 20).is, "joined");
+  assert.ok(office.network.publish(revoking(pairOf(20).publicKey, NOW_S + 10)).ok);
+  const second = inviteBy(office, { ip: "10.66.0.40" });
+  const again = joinAt(office, second.token, 20);
+  assert.ok(again.is === "refused");
+  assert.match(again.why, /make a new one with keygen/);
+  assert.equal(office.counts.get("joinsSigned"), 1);
 });

@@ -9,7 +9,7 @@
  * What is refused is told to whoever has the token, and to nobody else. Thread: control.
  */
 import { type Decoded, refused, sameBytes } from "../../members/bytes.ts";
-import type { Certificate } from "../../members/certificate.ts";
+import { type Certificate, validity } from "../../members/certificate.ts";
 import { newestAuthority } from "../../members/definition.ts";
 import { formatDay, freeAddress, rangesOf } from "../../members/grant.ts";
 import {
@@ -206,7 +206,9 @@ export class Enroller {
       return this.#refuse(request, "the issuer may not take in new members any more");
     }
     const given = this.#options.issuing.given(request.nodeKey);
-    if (given !== null && isOf(one, given, request)) return this.#finish(one, request, given);
+    if (given !== null && isOf(one, given, request) && this.#problemOfGiven(given) === null) {
+      return this.#finish(one, request, given);
+    }
     const held = this.#options.issuing.newestOf(request.nodeKey);
     if (held !== null) {
       const why = `this identity is known as ${held.name}; make a new one with keygen`;
@@ -252,7 +254,6 @@ export class Enroller {
 
   /** It was taken: the same identity may have missed the answer; nobody else gets one. */
   #again(one: Invitation, request: Request): JoinVerdict {
-    const { parts, issuing } = this.#options;
     const { nodeKey, handshakeKey, bytes } = one.taken!;
     const same =
       sameBytes(nodeKey, request.nodeKey) && sameBytes(handshakeKey, request.handshakeKey);
@@ -261,10 +262,19 @@ export class Enroller {
       const why = `it was used on ${day} by ${one.taken!.name}, another identity`;
       return this.#refuse(request, `${why}; ask for another`, "warn");
     }
-    const problem = parts.authority.revocations.problem(one.taken!) ?? issuing.problem();
+    const problem = this.#problemOfGiven(one.taken!);
     return problem === null
       ? this.#given(one, request, bytes)
       : this.#refuse(request, problem, "warn");
+  }
+
+  /** Why a certificate, and the newest secret with it, is given no more; a clause; null: it is. */
+  #problemOfGiven(given: Certificate): string | null {
+    const { parts, issuing } = this.#options;
+    const { definition, revocations } = parts.authority;
+    const { toS } = validity(given, definition);
+    if (this.#nowS > toS) return `its certificate ended on ${formatDay(toS)}; ask for another`;
+    return revocations.problem(given) ?? issuing.problem();
   }
 
   /** Zeroes all secrets. */

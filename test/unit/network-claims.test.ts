@@ -307,3 +307,23 @@ test("who keeps us and who chose a place beside us are never all that we have", 
     "the salt has a say",
   );
 });
+
+test("where a name of bootstrap led once nobody is asked any more", () => {
+  const { add, pass } = openScene();
+  const [node, other] = [add(1, 9), add(2, 9, { bootstrap: [] })];
+  node.start();
+  other.start();
+  const lead = (place: number): void => {
+    node.options = { ...node.options, bootstrap: [sockaddrOf(place)] };
+    node.network!.ask();
+    pass(100);
+  };
+  for (let place = 1_000; place < 1_300; place++) lead(place);
+  pass(60_000);
+  const before = node.bytesOut;
+  pass(60_000);
+  assert.ok(node.bytesOut - before <= 5 * 1_300, `${node.bytesOut - before}`);
+  lead(2);
+  pass(1_000);
+  assert.ok(knows(node, other.identity));
+});

@@ -6,6 +6,7 @@
  *
  * Thread: control.
  */
+import { sameSockaddr } from "../../wire/sockaddr.ts";
 import { Beacon } from "./beacon.ts";
 import { Intro, type IntroOptions } from "./intro.ts";
 import type { Parts } from "./parts.ts";
@@ -25,7 +26,8 @@ export class Strangers {
   readonly #options: StrangersOptions;
   readonly intro: Intro<Handle>;
   readonly beacon: Beacon;
-  /** When addresses of bootstrap began to be asked last. */
+  /** Addresses of bootstrap that are asked, and when they began to be asked last. */
+  #asked: readonly Uint8Array[] = [];
   #askedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: StrangersOptions) {
@@ -59,7 +61,13 @@ export class Strangers {
   ask(nowMs: number): void {
     const { world, wakeBy } = this.#options;
     this.#askedMs = nowMs;
-    for (const { sockaddr } of world.bootstrap()) this.intro.ask(sockaddr, nowMs);
+    const now = world.bootstrap().map(({ sockaddr }) => sockaddr);
+    // A name may lead elsewhere each day: nobody is at its former addresses.
+    for (const one of this.#asked) {
+      if (!now.some((other) => sameSockaddr(one, other))) this.intro.unask(one);
+    }
+    for (const sockaddr of now) this.intro.ask(sockaddr, nowMs);
+    this.#asked = now;
     wakeBy(this.intro.dueMs);
   }
 

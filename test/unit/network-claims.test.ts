@@ -33,6 +33,7 @@ import { sockaddrOf } from "../simulation/members-places.ts";
 import { must } from "./members-parts.ts";
 
 import { knows, openScene } from "./network-hostile-parts.ts";
+import { shownOf } from "./network-room.ts";
 
 /** A record that announces prefixes, as a statement. */
 const announcing = (
@@ -308,6 +309,26 @@ test("who keeps us and who chose a place beside us are never all that we have", 
   );
 });
 
+test("whoever is barred for a twin is a peer again when that one's certificate has ended", () => {
+  const { stage, add, pass } = openScene();
+  const node = add(1, 9);
+  node.start();
+  const [owner, twin] = [identityOf(5), identityOf(6)];
+  stage.ledger.signed(owner, owner.certificate);
+  const { intake, members } = node.network!.parts;
+  const { handshakeKey } = owner;
+  const short = certify({ ...twin, handshakeKey }, { notAfterS: BORN_S + 3_600 });
+  assert.ok(intake.takeNow(shownOf(owner), "intro") >= 0);
+  assert.equal(intake.takeNow(shownOf(twin, { certificate: short }), "intro"), -1);
+  const slot = members.byNodeKey(owner.signing.publicKey);
+  assert.ok(members.isBarred(slot));
+  pass(3_500_000);
+  assert.ok(members.isBarred(slot));
+  pass(800_000);
+  assert.ok(!members.isBarred(slot));
+  assert.ok(node.isPeer(owner));
+});
+
 test("where a name of bootstrap led once nobody is asked any more", () => {
   const { add, pass } = openScene();
   const [node, other] = [add(1, 9), add(2, 9, { bootstrap: [] })];
@@ -326,4 +347,21 @@ test("where a name of bootstrap led once nobody is asked any more", () => {
   lead(2);
   pass(1_000);
   assert.ok(knows(node, other.identity));
+});
+
+test("what had ended before the time was known goes when it is", () => {
+  const { stage, add, pass } = openScene();
+  const node = add(1, 2);
+  node.clockMs = -BORN_S * 1_000;
+  node.start();
+  const gone = identityOf(7);
+  const certificate = certify(gone, { notAfterS: BORN_S - 86_400 });
+  stage.ledger.signed(gone, certificate);
+  const times = { issuedS: BORN_S - 172_800, expiresS: BORN_S - 86_400 };
+  const shown = shownOf(gone, { certificate, sequence: (BORN_S - 172_800) * 1_000, ...times });
+  assert.ok(node.network!.parts.intake.takeNow(shown, "intro") >= 0);
+  for (const number of [2, 3]) add(number, 2).start();
+  pass(60_000);
+  assert.ok(node.network!.parts.clock.trusted);
+  assert.ok(!knows(node, gone));
 });

@@ -2,11 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeIssuerFile, encodeIssuerFile, type IssuerFile } from "../../src/members/bundle.ts";
-import { CERTIFICATE_FLAG, validity } from "../../src/members/certificate.ts";
+import {
+  CERTIFICATE_FLAG,
+  type CertificateFields,
+  encodeCertificate,
+  validity,
+} from "../../src/members/certificate.ts";
 import { encodeIssuer, ISSUER_FLAG, type IssuerFields } from "../../src/members/issuer.ts";
 import { sealSecret } from "../../src/members/secret.ts";
 import { FRAME_KINDS } from "../../src/wire/frames.ts";
-import { decodeRenewed } from "../../src/wire/network-frames.ts";
+import { decodeRenewed, encodeRenewed } from "../../src/wire/network-frames.ts";
 import {
   AUTHORITY,
   BORN_S,
@@ -69,6 +74,15 @@ const openPair = (leftDays: number, fields: Partial<IssuerFields> = {}, groups =
   office.start();
   laptop.start();
   return { ...scene, office, laptop, heard };
+};
+
+/** The laptop's certificate, as the office signs it. */
+const issuedBy = ({ issuer }: IssuerFile, fields: Partial<CertificateFields>): Uint8Array => {
+  const held = identityOf(1).certificate;
+  const times = { notBeforeS: BORN_S, notAfterS: BORN_S + 100 * DAY_S };
+  const all = { ...held, groups: ["ops"], ...times, ...fields, signer: { by: "issuer", issuer } };
+  const { secretKey } = OFFICE.signing;
+  return encodeCertificate(all as CertificateFields, DEFINITION.networkId, secretKey);
 };
 
 const endOf = ({ network }: VirtualNode): number =>
@@ -192,4 +206,35 @@ test("nobody renews: warned once at 30, 10 and 3 days", () => {
   pass(7 * 24 * HOUR_MS);
   assert.equal(warned(), 3);
   assert.match(laptop.network!.report.network().problems.join(" "), /certificate .* ends in/);
+});
+
+test("a certificate that begins later is none yet: it is not taken", () => {
+  const { office, laptop, pass } = openPair(29);
+  const signed = issuedBy(issuerOf(), { notBeforeS: BORN_S + 20 * DAY_S });
+  const answer = () => encodeRenewed({ certificate: signed });
+  Object.assign(office.network!.certification.office!, { answer });
+  pass(MINUTE_MS);
+  assert.equal(signerOf(laptop), "authority");
+  const { network } = laptop;
+  assert.match(network!.parts.disk.read("certificate") === null ? "none" : "kept", /none/);
+});
+
+test("an issuer that is revoked takes nobody with it whose own file counts still", () => {
+  const { office, laptop, said, pass } = openPair(29);
+  pass(MINUTE_MS);
+  assert.equal(signerOf(laptop), "issuer");
+  const list = listOf(2, [{ identity: OFFICE, beforeS: BORN_S + 10 }], BORN_S + 60);
+  assert.ok(laptop.network!.publish(revocationsFile(list, LAPTOP)).ok);
+  assert.equal(signerOf(laptop), "authority");
+  pass(MINUTE_MS);
+  assert.equal(laptop.network!.parts.ownRecord.statement!.owner.signer.by, "authority");
+  laptop.stop(true);
+  laptop.start();
+  assert.equal(signerOf(laptop), "authority");
+  assert.ok(said.some((one) => one.includes("this host's certificate file counts")));
+  // Who is revoked itself has nothing left.
+  const own = listOf(3, [{ identity: LAPTOP, beforeS: BORN_S + 90 }], BORN_S + 90);
+  assert.ok(laptop.network!.publish(revocationsFile(own, LAPTOP)).ok);
+  assert.ok(said.some((one) => one.includes("this host is revoked")));
+  assert.ok(office.isUp);
 });

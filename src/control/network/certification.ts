@@ -6,7 +6,7 @@
  *
  * Thread: control.
  */
-import type { Certificate } from "../../members/certificate.ts";
+import { type Certificate, validity } from "../../members/certificate.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { encodeRenewed } from "../../wire/network-frames.ts";
 import type { CountName } from "./counts.ts";
@@ -34,6 +34,9 @@ export class Certification {
   readonly #world: NetworkWorld;
   readonly #parts: Parts;
   readonly #renewal: Renewal;
+  readonly #renew: CertificationHooks["renew"];
+  /** As a file has it, and nobody renewed it since. */
+  readonly #ofFile: Certificate;
   /** What this host does as an issuer; null: it is none. */
   readonly office: Office | null;
 
@@ -43,9 +46,13 @@ export class Certification {
     options: NetworkOptions,
     { onInvitations = () => {}, ...hooks }: CertificationHooks,
   ) {
-    const { issuer: file } = options;
+    const { issuer: file, certificate } = options;
     this.#world = world;
     this.#parts = parts;
+    this.#renew = hooks.renew;
+    this.#ofFile = certificate;
+    const isVoid = parts.authority.revocations.problem(parts.certificate) !== null;
+    if (isVoid && this.#ofFileCounts) parts.certificate = certificate;
     this.office =
       file === undefined ? null : new Office({ world, parts, keys: options, file, onInvitations });
     const office = () => this.office;
@@ -58,6 +65,11 @@ export class Certification {
 
   tick(nowMs: number): void {
     this.#renewal.tick(nowMs);
+  }
+
+  /** It is another time. */
+  look(nowMs: number): void {
+    this.#renewal.look(nowMs);
   }
 
   /** A session with a member began. */
@@ -76,6 +88,24 @@ export class Certification {
   /** RENEWED. Why it is refused; null: taken. Borrows: `body`. */
   renewed(link: Link, body: Uint8Array, nowMs: number): CountName | null {
     return this.#renewal.renewed(link, body, nowMs);
+  }
+
+  get #ofFileCounts(): boolean {
+    const { authority, clock } = this.#parts;
+    const { toS } = validity(this.#ofFile, authority.definition);
+    return authority.revocations.problem(this.#ofFile) === null && clock.certificateS() <= toS;
+  }
+
+  /**
+   * A list voids our certificate. What an issuer renewed goes with its issuer, and what it renewed
+   * may count still: else whoever is revoked takes with it all that it ever renewed.
+   */
+  revoked(why: string): void {
+    const { say } = this.#world;
+    if (this.#ofFile !== this.#parts.certificate && this.#ofFileCounts) {
+      say("warn", "what an issuer renewed is void: this host's certificate file counts", { why });
+      this.#renew(this.#ofFile);
+    } else say("error", "this host is revoked: have its request signed anew", { why });
   }
 
   stop(): void {

@@ -359,12 +359,13 @@ export class Intake {
     return new Refuse(owner.name, "keyConflict", why);
   }
 
-  /** Lists or time have changed: whose twin counts no more is welcome again. */
+  /** List, definition or time have changed: whose twin counts no more is welcome again. */
   reconsiderTwins(): void {
-    const { members, revocations, admission } = this.#options;
+    const { members, revocations, admission, verifier } = this.#options;
     for (const [id, owner] of this.#twins) {
       const slot = members.byId(id);
-      if (slot >= 0 && this.#void(owner, revocations.problem(owner)) === null) continue;
+      const isSigned = verifier.certificate(owner.bytes).ok;
+      if (slot >= 0 && isSigned && this.#void(owner, revocations.problem(owner)) === null) continue;
       this.#twins.delete(id);
       if (slot < 0) continue;
       members.bar(slot, false);

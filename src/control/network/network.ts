@@ -63,7 +63,7 @@ export class Network {
       },
       // What was said with another time is worth nothing. At the start nothing was.
       onClockSet: () => {
-        if (this.#begun) this.#anew();
+        if (this.#begun) this.#timeSet();
       },
       onSecrets: () => this.#strangers.renew(),
       onHas: (link) => this.#publications.has(link),
@@ -78,6 +78,7 @@ export class Network {
         this.#rendezvous.indexes.report(true, this.#world.bootMs());
         this.#rendezvous.directory.changed(this.#world.bootMs());
       },
+      onRevoked: (why) => this.certification.revoked(why),
       call: (slot) => this.#call(slot),
     });
     this.#publications = new Publications(this.parts);
@@ -322,13 +323,21 @@ export class Network {
     this.#wakeBy(this.#rendezvous.dueMs);
   }
 
+  /** It is another time: something may have ended, or have to be renewed. */
+  #timeSet(): void {
+    const nowMs = this.#world.bootMs();
+    this.parts.upkeep.expiresBy(0, nowMs);
+    this.certification.look(nowMs);
+    this.#anew();
+  }
+
   /** What we said does not hold; and who did not answer may do so now. */
   #anew(): void {
     const { ownRecord, company, links } = this.parts;
     ownRecord.changed(this.#world.bootMs());
     company.neighbours.forgive();
     if (links.size === 0) this.ask();
-    this.#wakeBy(company.dueMs);
+    this.#wakeBy(Math.min(company.dueMs, this.parts.upkeep.dueMs));
   }
 
   /** A change of a file or a person was made: members may have waited for its end. */

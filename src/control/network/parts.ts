@@ -50,6 +50,8 @@ export interface PartsHooks {
   readonly onGone: (handle: Handle) => void;
   /** We have a newer record. */
   readonly onIssued: () => void;
+  /** A list voids our own certificate; why, as a clause. */
+  readonly onRevoked: (why: string) => void;
   /** A member is to be called. False: it is nowhere known to be. */
   readonly call: (slot: number) => boolean;
 }
@@ -243,13 +245,10 @@ export class Parts {
   }
 
   #openUpkeep(): Upkeep {
-    const { members, clock, refusals, admission } = this;
+    const { members, clock, refusals, admission, intake } = this;
     return new Upkeep(
       {
-        members,
-        clock,
-        refusals,
-        admission,
+        ...{ members, clock, refusals, admission, intake },
         definition: () => this.authority.definition,
         revocations: this.authority.revocations,
         ownId: this.ownId,
@@ -373,11 +372,8 @@ export class Parts {
   #onList(list: RevocationList): number {
     this.clock.raise(list.issuedS);
     const cut = this.upkeep.cut(list);
-    this.intake.reconsiderTwins();
     const own = this.authority.revocations.problem(this.certificate);
-    if (own !== null) {
-      this.#world.say("error", "this host is revoked: have its request signed anew", { why: own });
-    }
+    if (own !== null) this.#hooks.onRevoked(own);
     return cut;
   }
 

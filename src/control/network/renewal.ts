@@ -19,6 +19,7 @@ import { formatDay } from "../../members/grant.ts";
 import { ISSUER_FLAG } from "../../members/issuer.ts";
 import { FRAME_KINDS } from "../../wire/frames.ts";
 import { decodeRenewed } from "../../wire/network-frames.ts";
+import { SKEW_MS } from "./clock.ts";
 import type { CountName } from "./counts.ts";
 import type { Link } from "./links.ts";
 import type { Office } from "./office.ts";
@@ -100,6 +101,11 @@ export class Renewal {
     }
     if (this.#round === null) this.#begin();
     this.#next(nowMs, leftS);
+  }
+
+  /** It is another time: what was to be done at some time may be due. */
+  look(nowMs: number): void {
+    if (this.#round === null) this.#by(Math.min(this.dueMs, nowMs + START_MS));
   }
 
   #begin(): void {
@@ -198,7 +204,8 @@ export class Renewal {
     const decoded = decodeCertificate(bytes);
     const why = decoded.ok
       ? (renewalProblem(held, decoded.value, authority.definition) ??
-        authority.revocations.problem(decoded.value))
+        authority.revocations.problem(decoded.value) ??
+        this.#early(decoded.value))
       : decoded.why;
     if (!decoded.ok || why !== null) {
       this.#why = `a certificate came, and ${why}`;
@@ -214,6 +221,12 @@ export class Renewal {
     renew(next);
     this.#by(world.bootMs() + START_MS);
     return null;
+  }
+
+  /** What begins later is of no use until then: the issuer's clock is wrong, or it lies. */
+  #early({ notBeforeS }: Certificate): string | null {
+    const nowS = this.#options.parts.clock.certificateS();
+    return notBeforeS > nowS + SKEW_MS / 1_000 ? "it does not count yet" : null;
   }
 
   #warn(leftS: number): void {

@@ -14,6 +14,7 @@ import { type RevocationList, revocationsOf } from "../../members/revocation-lis
 import type { Admission } from "./admission.ts";
 import type { Clock } from "./clock.ts";
 import type { CountName } from "./counts.ts";
+import type { Intake } from "./intake.ts";
 import type { Members } from "./members.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Revocations } from "./revocations.ts";
@@ -37,6 +38,8 @@ export interface UpkeepOptions {
   readonly revocations: Revocations;
   readonly refusals: Refusals;
   readonly admission: Admission;
+  /** Whom a twin bars is welcome again when that one counts no more. */
+  readonly intake: Pick<Intake, "reconsiderTwins">;
   /** Our own id, which does not go. */
   readonly ownId: number;
   readonly count: (what: CountName, amount: number) => void;
@@ -92,6 +95,7 @@ export class Upkeep {
         nextS = Math.min(nextS, statement.expiresS, toS + 1);
       }
     }
+    this.#options.intake.reconsiderTwins();
     this.#expiryMs = nowMs + Math.max(1_000, (nextS - nowS) * 1_000 + 1);
   }
 
@@ -112,6 +116,7 @@ export class Upkeep {
       this.#drop(slot, "certificateRevoked", why);
     }
     if (cut > 0) count("membersCut", cut);
+    this.#options.intake.reconsiderTwins();
     return cut;
   }
 
@@ -133,6 +138,7 @@ export class Upkeep {
     }
     this.#again = end < members.end ? end : NEVER;
     this.#againMs = end < members.end ? nowMs + PAUSE_MS : NEVER;
+    if (this.#again === NEVER) this.#options.intake.reconsiderTwins();
   }
 
   #drop(slot: number, reason: CountName, why: string): void {

@@ -311,6 +311,7 @@ class ControlThread {
       const text = "the interface is up without its port; set listen-port once more";
       this.#log.warn(text, { reason: (error as Error).message });
     }
+    if (up) this.#member?.addressesChanged(true);
     this.#setRoutes();
   }
 

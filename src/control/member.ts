@@ -160,10 +160,10 @@ export class Member {
     return own.map((sockaddr) => ({ kind: "local", sockaddr }));
   }
 
-  /** An address of this host came or went. */
-  addressesChanged(): void {
+  /** An address of this host came or went, or another lifetime of one; or `up`: the interface. */
+  addressesChanged(up = false): void {
     this.#multicast?.changed();
-    this.#options.control.network?.addressesChanged();
+    this.#options.control.network?.addressesChanged(up);
   }
 
   /** Neighbours are told, and all is closed. */

@@ -208,3 +208,19 @@ test("two index nodes have to agree where we are; one of two that lies tells nob
     [1, 2],
   );
 });
+
+test("a lifetime that a router renews is no other address: nothing is said of it", () => {
+  const { nodes, pass, counts } = scene(2);
+  for (const node of nodes) node.start();
+  pass(10_000);
+  const issued = counts.get("recordsIssued")!;
+  for (let i = 0; i < 20; i++) {
+    nodes[0]!.network!.addressesChanged();
+    pass(10_000);
+  }
+  assert.equal(counts.get("recordsIssued"), issued);
+  nodes[0]!.move(7);
+  pass(5_000);
+  assert.equal(counts.get("recordsIssued"), issued + 1);
+  assert.ok(together(nodes));
+});

@@ -262,7 +262,7 @@ test("whoever is revoked is cut at its next word, and has no channel any more", 
   assert.equal(counted(counts, "callersCut"), 1);
   assert.equal(storer.directory.guests, 1);
   const before = storer.bytesOut;
-  gone.network!.addressesChanged();
+  gone.move(70);
   gone.speak(storer, REQUEST, 2);
   pass(10_000);
   assert.equal(storer.directory.guests, 1);

@@ -46,6 +46,7 @@ export class Network {
   #alarmMs = NEVER;
   #begun = false;
   #stopped = false;
+  #addresses: string;
 
   constructor(options: NetworkOptions, world: NetworkWorld) {
     this.#world = world;
@@ -109,6 +110,7 @@ export class Network {
       call: (slot) => this.#call(slot),
       wakeBy: (dueMs) => this.#wakeBy(dueMs),
     });
+    this.#addresses = this.#ownAddresses();
     this.ask();
     this.#begun = true;
     this.#settle();
@@ -310,8 +312,19 @@ export class Network {
   // -------------------------------------------------------------------------------------------
   // People
 
-  /** Our own addresses have changed. */
-  addressesChanged(): void {
+  #ownAddresses(): string {
+    const all = this.#world.addresses().map(({ sockaddr }) => sockaddr);
+    return all.join(" ");
+  }
+
+  /**
+   * Our own addresses may have changed: the kernel tells of each lifetime that a router renews.
+   * `anyway`: whoever was silent may answer now, whatever they are.
+   */
+  addressesChanged(anyway = false): void {
+    const addresses = this.#ownAddresses();
+    if ((addresses === this.#addresses && !anyway) || this.#stopped) return;
+    this.#addresses = addresses;
     this.#rendezvous.addressesChanged(this.#world.bootMs());
     this.#anew();
   }

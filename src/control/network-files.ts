@@ -21,7 +21,6 @@ export class NetworkFiles implements Store {
   readonly #kept = new Map<string, Uint8Array>();
   /** By name: what is to be written next; null: nothing waits behind what is under way. */
   readonly #under = new Map<string, Uint8Array | null>();
-  #ready = false;
 
   constructor(folder: string | null, say: Say) {
     this.#folder = folder;
@@ -47,7 +46,8 @@ export class NetworkFiles implements Store {
     }
     const file = join(this.#folder, name);
     try {
-      this.#prepare(this.#folder);
+      // Somebody may have taken it away since.
+      makeFolder(this.#folder);
       if (durable) {
         replaceFile(file, bytes);
         // What is under way is older, and would come after.
@@ -58,12 +58,6 @@ export class NetworkFiles implements Store {
       this.#failed("a file of the network cannot be written", file, error);
       return false;
     }
-  }
-
-  #prepare(folder: string): void {
-    if (this.#ready) return;
-    makeFolder(folder);
-    this.#ready = true;
   }
 
   #later(name: string, file: string, bytes: Uint8Array): void {

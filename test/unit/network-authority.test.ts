@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { before, test } from "node:test";
 import { type ControlHandlers, openControlSocket } from "../../src/control/doors/socket.ts";
 import { decodeIssuerFile, decodeRevocationsFile, sealedFor } from "../../src/members/bundle.ts";
@@ -360,4 +360,16 @@ test("what cannot be published is signed, and in a file", async () => {
   const before = read("lab.authority");
   await refused(`network rotate-secret ${authority} -i p2p9`, /No engine is running on p2p9/);
   assert.equal(read("lab.authority"), before);
+});
+
+test("a new key is told of, also where the public file cannot be written", async () => {
+  await good("network create --name link --cidr 10.69.0.0/16 --no-passphrase");
+  rmSync(at("link.network"));
+  symlinkSync(at("nowhere/link.network"), at("link.network"));
+  const rotate = "network rotate-authority --authority link.authority --out link.turn";
+  const { status, stdout, stderr } = await run(rotate);
+  assert.match(stdout, /has a new authority key, number 2; publish it/);
+  assert.match(stderr, /link\.network exists already/);
+  assert.equal(status, 1);
+  assert.equal(revocations("link.turn").definition.authorities.length, 2);
 });

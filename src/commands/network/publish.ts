@@ -141,8 +141,12 @@ export const signAndPublish = async (
     try {
       refuseExisting([target]);
       authority.save(signed.publication.book);
-      signed.saved?.();
-      await tell(signed, target);
+      // It is so from now on: whatever else fails, members are told.
+      try {
+        signed.saved?.();
+      } finally {
+        await tell(signed, target);
+      }
     } finally {
       wipe(signed.publication.book);
     }

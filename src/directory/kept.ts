@@ -29,11 +29,14 @@ export class Kept {
     for (let i = 0; i < most && !this.isRead; i++) this.#records.put(this.#pairs.pop()!, null);
   }
 
-  /** Is there something to write? From then on it counts as written. */
-  takeChanges(): boolean {
+  /** Which changes the disk does not have; null: it has all, or is not read yet. */
+  get unwritten(): number | null {
     const { changes } = this.#records;
-    if (!this.isRead || changes === this.#writtenAt) return false;
+    return !this.isRead || changes === this.#writtenAt ? null : changes;
+  }
+
+  /** They are on the disk now. */
+  wrote(changes: number): void {
     this.#writtenAt = changes;
-    return true;
   }
 }

@@ -9,7 +9,7 @@
  *     DIR/status.json                 each minute and at the end
  *     DIR/process                     of which process it all is
  */
-import { existsSync } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { formatNetworkId } from "../members/sign.ts";
 import { makeFolder, readOwnFile, replaceFile, stageFile } from "../schema/atomic-file.ts";
@@ -59,6 +59,8 @@ export class Folder {
   #make(path: string): void {
     try {
       makeFolder(path);
+      // One that is there may be another user's, or no folder.
+      accessSync(`${path}/.`, constants.W_OK | constants.X_OK);
     } catch (cause) {
       const reason = errnoText(cause);
       throw new EngineError("FILE_UNWRITABLE", { file: path, reason, cause });
@@ -94,20 +96,22 @@ export class Folder {
     }
   }
 
-  /** On the disk when it returns. */
-  write(networkId: Uint8Array, name: FileName, bytes: Uint8Array): void {
-    this.#replace(this.#fileOf(networkId, name), bytes);
+  /** On the disk when it returns. False: it is not, which is said. */
+  write(networkId: Uint8Array, name: FileName, bytes: Uint8Array): boolean {
+    return this.#replace(this.#fileOf(networkId, name), bytes);
   }
 
-  /** Beside the event loop; left out while the former one is under way. */
-  async writeLater(networkId: Uint8Array, name: FileName, bytes: Uint8Array): Promise<void> {
+  /** Beside the event loop. False: it failed, which is said, or a former one is under way. */
+  async writeLater(networkId: Uint8Array, name: FileName, bytes: Uint8Array): Promise<boolean> {
     const file = this.#fileOf(networkId, name);
-    if (this.#under.has(file)) return;
+    if (this.#under.has(file)) return false;
     this.#under.add(file);
     try {
       await (await stageFile(file, bytes)).commit();
+      return true;
     } catch (error) {
       this.#onFailed(file, errnoText(error));
+      return false;
     } finally {
       this.#under.delete(file);
     }
@@ -117,11 +121,13 @@ export class Folder {
     this.#replace(join(this.#path, STATUS), `${JSON.stringify(value, null, 2)}\n`);
   }
 
-  #replace(file: string, content: Uint8Array | string): void {
+  #replace(file: string, content: Uint8Array | string): boolean {
     try {
       replaceFile(file, content);
+      return true;
     } catch (error) {
       this.#onFailed(file, errnoText(error));
+      return false;
     }
   }
 }

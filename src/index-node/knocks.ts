@@ -33,11 +33,18 @@ export class Knocks {
 
   mayAnswer(to: Uint8Array, nowMs: number): boolean {
     if (!this.#sources.take(to, nowMs)) return false;
-    if (nowMs - this.#knownMs >= LINKS_MS) {
-      this.#known = this.#links();
-      this.#knownMs = nowMs;
-    }
+    if (nowMs - this.#knownMs >= LINKS_MS) this.#look(nowMs);
     const host = hostPrefix(sockaddrHost(to));
     return !someHolds(this.#known, host) || this.#onLink.take(nowMs);
+  }
+
+  /** Without a netlink socket, which a service may be denied, the host does not say. */
+  #look(nowMs: number): void {
+    this.#knownMs = nowMs;
+    try {
+      this.#known = this.#links();
+    } catch {
+      // What was known is taken to be so still.
+    }
   }
 }

@@ -5,7 +5,7 @@
  * definition at once.
  */
 import { randomBytes } from "node:crypto";
-import { networkInterfaces } from "node:os";
+import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import type { Timer } from "../directory/store.ts";
 import { Storer } from "../directory/storer.ts";
 import type { Log } from "../log.ts";
@@ -53,14 +53,28 @@ export interface RunningIndex {
   stop(): void;
 }
 
-/** Addresses of this host with their networks, but for loopback. */
-const ownLinks = (): Cidr[] =>
+/** Addresses of this host, but for loopback. Errors: Error, where the kernel does not say. */
+const ownAddresses = (): NetworkInterfaceInfo[] =>
   Object.values(networkInterfaces())
     .flatMap((all) => all ?? [])
-    .filter(({ internal }) => !internal)
-    .flatMap(({ cidr }) => (cidr === null ? [] : (parseCidr(cidr.replace(/%[^/]*/, "")) ?? [])));
+    .filter(({ internal }) => !internal);
+
+/** The same with their networks. Errors: as above. */
+const ownLinks = (): Cidr[] =>
+  ownAddresses().flatMap(({ cidr }) =>
+    cidr === null ? [] : (parseCidr(cidr.replace(/%[^/]*/, "")) ?? []),
+  );
 
 const isAny = (address: string): boolean => address === "0.0.0.0" || address === "::";
+
+const likelyAddress = (): string | undefined => {
+  try {
+    const own = ownAddresses().filter(({ address }) => !address.startsWith("fe80:"));
+    return (own.find(({ family }) => family === "IPv4") ?? own[0])?.address;
+  } catch {
+    return undefined;
+  }
+};
 
 /** How members reach it, as far as this host can tell. */
 const publicPlace = ({ publicAddress }: IndexOptions, places: Sockets["places"]): string => {
@@ -72,11 +86,7 @@ const publicPlace = ({ publicAddress }: IndexOptions, places: Sockets["places"])
   }
   const named = places.find(({ address }) => !isAny(address)) ?? null;
   if (named !== null) return formatPlace(named);
-  const own = Object.values(networkInterfaces())
-    .flatMap((all) => all ?? [])
-    .filter(({ internal, address }) => !internal && !address.startsWith("fe80:"));
-  const address = (own.find(({ family }) => family === "IPv4") ?? own[0])?.address;
-  return formatPlace({ address: address ?? "ADDRESS", port });
+  return formatPlace({ address: likelyAddress() ?? "ADDRESS", port });
 };
 
 class Program {

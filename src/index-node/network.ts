@@ -14,14 +14,14 @@ import { Service } from "../directory/service.ts";
 import type { ServiceCount } from "../directory/service-counts.ts";
 import type { Timer } from "../directory/store.ts";
 import type { Storer, StorerOptions } from "../directory/storer.ts";
+import { sameBytes } from "../members/bytes.ts";
 import { type Definition, decodeDefinition, newerDefinition } from "../members/definition.ts";
 import { decodeList, listProblem, type RevocationList } from "../members/revocation-list.ts";
 import { formatNetworkId } from "../members/sign.ts";
 import { BUILT_S } from "../schema/built.ts";
 import type { Signer } from "../schema/identity.ts";
 import { PIECE_OF } from "../wire/index-messages.ts";
-import type { Pair } from "../wire/intro.ts";
-import type { Folder } from "./folder.ts";
+import type { FileName, Folder } from "./folder.ts";
 
 /** The directory at an index node: Storer's, or what a simulation has in its place. */
 export type OpenStorer = (
@@ -51,14 +51,16 @@ export interface NetworkOptions {
   readonly say: (sentence: string, facts?: Readonly<Record<string, string | number>>) => void;
 }
 
-const listOf = (bytes: Uint8Array | null, definition: Definition): RevocationList | null => {
-  const list = bytes === null ? null : decodeList(bytes);
-  return list?.ok && listProblem(list.value, definition) === null ? list.value : null;
+/** A list of the disk; null: it is none of the network's. */
+const listOf = (bytes: Uint8Array, definition: Definition): RevocationList | null => {
+  const list = decodeList(bytes);
+  return list.ok && listProblem(list.value, definition) === null ? list.value : null;
 };
 
-const newestOf = (given: Definition, kept: Uint8Array | null): Definition => {
-  const decoded = kept === null ? null : decodeDefinition(kept);
-  return decoded?.ok ? newerDefinition(given, decoded.value) : given;
+/** A definition of the disk; null: it is none of the network's. */
+const definitionOf = (bytes: Uint8Array, networkId: Uint8Array): Definition | null => {
+  const kept = decodeDefinition(bytes);
+  return kept.ok && sameBytes(kept.value.networkId, networkId) ? kept.value : null;
 };
 
 export class IndexNetwork implements CalleeNetwork {
@@ -72,6 +74,8 @@ export class IndexNetwork implements CalleeNetwork {
   #storer: ReturnType<OpenStorer> | null = null;
   readonly #kept: Kept;
   #loadedMs = Number.NEGATIVE_INFINITY;
+  /** Which lists the disk does not have: PIECE_OF. */
+  readonly #unwritten = new Set<number>();
 
   /** Reads what the disk has of it. Errors: EngineError FILE_UNWRITABLE. */
   constructor(options: NetworkOptions) {
@@ -82,15 +86,21 @@ export class IndexNetwork implements CalleeNetwork {
     const keys = { nodeKey: signer.nodeKey, handshakeKey: signer.identity.publicKey };
     this.card = makeCard(networkId, keys, signer.secretKey);
     folder.prepare(networkId);
-    const definition = newestOf(options.definition, folder.read(networkId, "definition"));
-    this.lists = new Lists(definition, listOf(folder.read(networkId, "list"), definition));
+    const kept = this.#read("definition", (bytes) => definitionOf(bytes, networkId));
+    const given = options.definition;
+    const definition = kept === null ? given : newerDefinition(given, kept);
+    this.lists = new Lists(
+      definition,
+      this.#read("list", (bytes) => listOf(bytes, definition)),
+    );
     const checker = new PairChecker({
       definition: () => this.lists.definition,
       list: () => this.lists.list,
       clock: this.#clock(),
     });
     this.records = new Records({ checker, count: this.#count });
-    this.#kept = new Kept(this.records, this.#read());
+    const records = this.#read("records", (bytes) => decodeRecords(networkId, bytes));
+    this.#kept = new Kept(this.records, records ?? []);
     this.#load(this.#loadedMs);
   }
 
@@ -112,13 +122,15 @@ export class IndexNetwork implements CalleeNetwork {
     };
   }
 
-  /** Records of the disk. */
-  #read(): Pair[] {
+  /** A file of the disk; null: there is none, or it is damaged, which is said. */
+  #read<Value>(name: FileName, decode: (bytes: Uint8Array) => Value | null): Value | null {
     const { folder, say } = this.#options;
-    const file = folder.read(this.networkId, "records");
-    const pairs = file === null ? [] : decodeRecords(this.networkId, file);
-    if (pairs === null) say("the records on the disk are damaged, and left out");
-    return pairs ?? [];
+    const bytes = folder.read(this.networkId, name);
+    const value = bytes === null ? null : decode(bytes);
+    const isDamaged = bytes !== null && value === null;
+    const verb = name === "records" ? "are" : "is";
+    if (isDamaged) say(`the ${name} on the disk ${verb} damaged, and left out`);
+    return value;
   }
 
   /** Some more of the disk; of those that were here meanwhile, nothing has to be verified. */
@@ -148,7 +160,7 @@ export class IndexNetwork implements CalleeNetwork {
 
   /** Before anything else. */
   serve(callers: Pick<Callers, "say" | "dismiss">): void {
-    const { folder, openStorer, randomBytes, say, signer, timer } = this.#options;
+    const { openStorer, randomBytes, say, signer, timer } = this.#options;
     const { records, lists } = this;
     const storer = openStorer({
       ...{ records, timer, nodeKey: signer.nodeKey, count: this.#count },
@@ -164,7 +176,8 @@ export class IndexNetwork implements CalleeNetwork {
       onGuest: (guest, here) => storer.guest(guest, here),
       onLists: (what) => {
         const name = what === PIECE_OF.definition ? "definition" : "list";
-        folder.write(this.networkId, name, this.lists.whole(what)!.bytes);
+        this.#unwritten.add(what);
+        this.#writeLists();
         say(`a newer ${name === "list" ? "revocation list" : "definition"} holds`);
       },
       number: () => Number(new DataView(randomBytes(8).buffer).getBigUint64(0) >> 11n),
@@ -175,13 +188,27 @@ export class IndexNetwork implements CalleeNetwork {
     void this.#storer?.stop();
   }
 
-  /** Writes the records if they changed; `now`: they are on the disk when it returns. */
+  /** Those of the lists that the disk does not have. */
+  #writeLists(): void {
+    for (const what of this.#unwritten) {
+      const name = what === PIECE_OF.definition ? "definition" : "list";
+      const { bytes } = this.lists.whole(what)!;
+      if (this.#options.folder.write(this.networkId, name, bytes)) this.#unwritten.delete(what);
+    }
+  }
+
+  /** Writes what the disk does not have; `now`: it is there when it returns, if there is room. */
   write(now: boolean): void {
     const { folder } = this.#options;
-    if (!this.#kept.takeChanges()) return;
+    this.#writeLists();
+    const changes = this.#kept.unwritten;
+    if (changes === null) return;
     const bytes = encodeRecords(this.networkId, this.records.pairs());
-    if (now) folder.write(this.networkId, "records", bytes);
-    else void folder.writeLater(this.networkId, "records", bytes);
+    const done = (isWritten: boolean): void => {
+      if (isWritten) this.#kept.wrote(changes);
+    };
+    if (now) done(folder.write(this.networkId, "records", bytes));
+    else void folder.writeLater(this.networkId, "records", bytes).then(done);
   }
 
   status() {

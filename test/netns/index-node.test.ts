@@ -134,6 +134,8 @@ test("mistakes are one sentence, and exit code 1 or 2", async () => {
     [[...words, "--listen", "127.0.0.1:0"], 1, /runs already \(process \d+\); stop it/],
     [[...words, "--data", elsewhere, "--listen", `127.0.0.1:${port}`], 1, /the port is in use/],
     [[...words, "--public-address", "a b"], 2, /an address or a name/],
+    [["--network", networks[0]!, "--data", ""], 2, /--data <DIR>' must be a folder/],
+    [["--network", networks[0]!, "--data", networks[0]!], 1, /of its path is no folder/],
   ];
   for (const [given, code, sentence] of cases) {
     const failed = await startIndex(given).then(

@@ -133,8 +133,8 @@ export class VirtualIndex implements Resident {
       folder: {
         prepare: () => undefined,
         read: (_, name) => this.#disk.get(name) ?? null,
-        write: (_, name, bytes) => void this.#disk.set(name, bytes),
-        writeLater: async (_, name, bytes) => void this.#disk.set(name, bytes),
+        write: (_, name, bytes) => this.#disk.set(name, bytes).has(name),
+        writeLater: async (_, name, bytes) => this.#disk.set(name, bytes).has(name),
       },
       openStorer: this.#openStorer,
       unixMs: () => BORN_S * 1_000 + time.nowMs,

@@ -70,6 +70,12 @@ const parsePublic = (text: string): { readonly host: string; readonly port: numb
   return { host, port: port ?? 0 };
 };
 
+/** An unset variable of a script is no folder: this one would be the current one. */
+const parseFolder = (text: string): string => {
+  if (text === "") throw new InvalidArgumentError("must be a folder");
+  return text;
+};
+
 /** The newest of each network. Errors: EngineError USAGE, and those of reading. */
 const readNetworks = (files: readonly string[]): Definition[] => {
   const found = new Map<string, Definition>();
@@ -149,7 +155,8 @@ export const define = (command: Command): void => {
   const file = "network file; may be given again, for each network";
   const network = new Option("--network <FILE>", file).argParser(addFile);
   const folder = "folder of its identity and of what it knows";
-  const data = new Option("--data <DIR>", folder).default(undefined, usualFolder());
+  const data = new Option("--data <DIR>", folder).argParser(parseFolder);
+  data.default(undefined, usualFolder());
   const seen = "where members reach it, when that is another address than its own";
   const seenAt = new Option("--public-address <ADDR>", seen).argParser(parsePublic);
   command.addOption(listen.default(USUAL, "0.0.0.0:4740 and [::]:4740"));

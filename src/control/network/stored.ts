@@ -38,6 +38,8 @@ export class Stored {
 
   /** If it changed. */
   write(): void {
-    if (this.#kept.takeChanges()) this.#disk.writeStored(this.#records.pairs());
+    const changes = this.#kept.unwritten;
+    if (changes === null) return;
+    if (this.#disk.writeStored(this.#records.pairs())) this.#kept.wrote(changes);
   }
 }

@@ -133,9 +133,11 @@ export class DhtStore implements DiscoveryStore {
     dht.on("request", (request: Asked) => this.#serve(request));
     this.#dht = dht;
     // Named nobody yet, it has nobody to wait for, and says who it is from its first word on.
-    this.#ready = dht.fullyBootstrapped().then(() => {
+    const named = (): void => {
       if (this.#dht === dht) this.#return();
-    });
+    };
+    // One that is closed while it begins fails; whoever waits for it finds it closed.
+    this.#ready = dht.fullyBootstrapped().then(named, named);
     return dht;
   }
 

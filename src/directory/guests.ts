@@ -6,7 +6,7 @@ import type { Certificate } from "../members/certificate.ts";
 import { memberId } from "../members/member-id.ts";
 import type { Standings } from "../wire/index-messages.ts";
 import type { Caller } from "./callers.ts";
-import { Outbox } from "./outbox.ts";
+import { type Share, Shares } from "./share.ts";
 
 /** Tuning: those that came last, who are shown beside the ring's. */
 const RECENT_MAX = 16;
@@ -24,9 +24,7 @@ export interface Guest {
   generation: number;
   /** What it said of the authority's word last. */
   standings: Standings;
-  readonly outbox: Outbox;
-  /** Nothing is asked of it until then: what it brought was wrong, or never whole. */
-  distrustedToMs: number;
+  readonly share: Share;
 }
 
 export class Guests {
@@ -35,6 +33,7 @@ export class Guests {
   /** Numbers, ascending. */
   readonly #ring: number[] = [];
   readonly #recent: number[] = [];
+  readonly #shares = new Shares();
 
   get size(): number {
     return this.#byCaller.size;
@@ -56,10 +55,8 @@ export class Guests {
   add(caller: Caller, certificate: Certificate, generation: number, standings: Standings): Guest {
     const id = memberId(certificate.nodeKey);
     const before = this.#byId.get(id);
-    // Who opens again and again is told no more, and believed no sooner.
-    const { outbox, distrustedToMs } = before ?? { outbox: new Outbox(), distrustedToMs: 0 };
-    const who = { caller, id, certificate, generation, standings };
-    const guest = { ...who, outbox, distrustedToMs };
+    const share = before?.share ?? this.#shares.take(id);
+    const guest = { caller, id, certificate, generation, standings, share };
     if (before !== undefined) this.#byCaller.delete(before.caller);
     else this.#ring.splice(this.#place(id), 0, id);
     this.#byCaller.set(caller, guest);
@@ -77,6 +74,7 @@ export class Guests {
     if (guest === undefined) return undefined;
     this.#byCaller.delete(caller);
     this.#byId.delete(guest.id);
+    this.#shares.keep(guest.id, guest.share);
     this.#ring.splice(this.#place(guest.id), 1);
     const at = this.#recent.indexOf(guest.id);
     if (at >= 0) this.#recent.splice(at, 1);
@@ -128,8 +126,8 @@ export const flushGuests = (
   let told = 0;
   for (const guest of [...waiting]) {
     if (told >= TOLD_MAX) return;
-    told += guest.outbox.flush((message) => void say(guest.caller, message), nowMs);
+    told += guest.share.outbox.flush((message) => void say(guest.caller, message), nowMs);
     waiting.delete(guest);
-    if (guest.outbox.waits) waiting.add(guest);
+    if (guest.share.outbox.waits) waiting.add(guest);
   }
 };

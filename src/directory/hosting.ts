@@ -113,14 +113,18 @@ export class Hosting {
   }
 
   /** SHOW. False: it is none. */
-  show(guest: Guest, plain: Uint8Array): boolean {
+  show(guest: Guest, plain: Uint8Array, nowMs: number): boolean {
     const pair = decodeShow(plain);
-    if (pair !== null) this.renew(guest, pair);
+    if (pair !== null) this.renew(guest, pair, nowMs);
     return pair !== null;
   }
 
   /** A newer pair of a guest's own. False: refused, and counted. */
-  renew(guest: Guest, pair: Pair): boolean {
+  renew(guest: Guest, pair: Pair, nowMs: number): boolean {
+    if (!guest.share.pairs.take(nowMs)) {
+      this.#options.count("pairRate");
+      return false;
+    }
     const certificate = this.#believed(guest.caller, pair);
     if (certificate === null) return false;
     if (!sameBytes(certificate.nodeKey, guest.certificate.nodeKey)) {

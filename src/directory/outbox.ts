@@ -31,6 +31,11 @@ export class Outbox {
     return this.#waiting.length > 0;
   }
 
+  /** What waits is not said. */
+  clear(): void {
+    this.#waiting.length = 0;
+  }
+
   /** Sends what waits, as far as the pace allows it. How many. */
   flush(send: (message: Uint8Array) => void, nowMs: number): number {
     let sent = 0;

@@ -71,7 +71,7 @@ export class Pulls {
   /** Asks a guest that has something newer, if there is room, and it is believed. */
   consider(guest: Guest, what: number, nowMs: number): void {
     if (this.#pulls.size >= PULLS_MAX || this.#pulls.has(guest)) return;
-    if (nowMs < guest.distrustedToMs) return;
+    if (nowMs < guest.share.distrustedToMs) return;
     const pull: Pull = {
       ...{ what, guest, beganMs: nowMs, askedMs: nowMs, assembly: null, next: 0 },
     };
@@ -134,12 +134,12 @@ export class Pulls {
   #whole(pull: Pull, bytes: Uint8Array, nowMs: number): void {
     this.#pulls.delete(pull.guest);
     const good = this.#options.take(pull.what, bytes, nowMs);
-    if (!good) pull.guest.distrustedToMs = nowMs + DISTRUST_MS;
+    if (!good) pull.guest.share.distrustedToMs = nowMs + DISTRUST_MS;
   }
 
   #end(pull: Pull, nowMs: number): void {
     this.#pulls.delete(pull.guest);
-    pull.guest.distrustedToMs = nowMs + DISTRUST_MS;
+    pull.guest.share.distrustedToMs = nowMs + DISTRUST_MS;
     this.#options.onEnded();
   }
 

@@ -6,8 +6,10 @@
 export const SERVICE_COUNTS = {
   openInvalid:        "OPENs that say nothing that is understood.",
   pairOfAnother:      "Pairs of somebody else than who brought them: another handshake key, or another node.",
+  pairRate:           "Pairs that were not verified, since the caller has had its share.",
   callersCut:         "Callers whose certificate did not count any more.",
   answerRate:         "Answers that were not given, since the caller has had its share.",
+  asksRate:           "Questions that others were not asked, since the caller has had its share.",
   asksFull:           "Questions that were not looked up, since too many were under way.",
   asksAnswered:       "Questions that were answered with a record.",
   shown:              "Members that were shown to others.",

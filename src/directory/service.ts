@@ -116,7 +116,7 @@ export class Service {
     });
     this.#handlers = new Map<number, Handler>([
       [MESSAGE.report, (guest, plain, nowMs) => this.#report(guest, plain, nowMs)],
-      [MESSAGE.show, (guest, plain) => this.#hosting.show(guest, plain)],
+      [MESSAGE.show, (guest, plain, nowMs) => this.#hosting.show(guest, plain, nowMs)],
       [MESSAGE.ask, (guest, plain, nowMs) => this.#ask(guest, plain, nowMs)],
       [MESSAGE.wantPiece, (guest, plain, nowMs) => this.#spread.wantPiece(guest, plain, nowMs)],
       [MESSAGE.piece, (guest, plain, nowMs) => this.#spread.piece(guest, plain, nowMs)],
@@ -150,9 +150,12 @@ export class Service {
         return this.#joining.wish(caller, wish, nowMs) ? this.#hosting.observed(caller) : null;
       }
     }
-    const came = this.#hosting.open(caller, payload);
+    // Who joins has no other business here, and of purposes of later versions nothing is known.
+    const isMember = caller.purpose === PURPOSE.member;
+    if (!isMember) this.#options.count("openInvalid");
+    const came = isMember ? this.#hosting.open(caller, payload) : null;
     if (came === null) return null;
-    if (came.guest.outbox.waits) this.#speaking.add(came.guest);
+    if (came.guest.share.outbox.waits) this.#speaking.add(came.guest);
     this.#heard(came.guest, came.report, nowMs);
     return this.#hosting.observed(caller);
   }
@@ -189,17 +192,19 @@ export class Service {
     this.#speaking.delete(guest);
   }
 
-  /** Says it as soon as the pace allows it. */
-  #tell(guest: Guest, message: Uint8Array): void {
-    if (guest.outbox.push(message)) this.#speaking.add(guest);
+  /** Says it as soon as the pace allows it. False: too much waits already, which is counted. */
+  #tell(guest: Guest, message: Uint8Array): boolean {
+    const waits = guest.share.outbox.push(message);
+    if (waits) this.#speaking.add(guest);
     else this.#options.count("answerRate");
+    return waits;
   }
 
-  /** Answers at once; counted where the guest has had its share. */
+  /** Answers at once. False: the guest has had its share, which is counted, or it is gone. */
   #answer(guest: Guest, message: Uint8Array, nowMs: number): boolean {
-    if (guest.outbox.take(nowMs)) this.#options.say(guest.caller, message);
-    else this.#options.count("answerRate");
-    return true;
+    if (guest.share.outbox.take(nowMs)) return this.#options.say(guest.caller, message);
+    this.#options.count("answerRate");
+    return false;
   }
 
   // -------------------------------------------------------------------------------------------
@@ -217,35 +222,37 @@ export class Service {
     for (const found of [...here, ...known]) {
       const pair = found && decodePair(found.bytes);
       if (pair === null) continue;
-      this.#tell(guest, encodeShow(MESSAGE.shown, pair));
-      count("shown");
+      if (this.#tell(guest, encodeShow(MESSAGE.shown, pair))) count("shown");
     }
   }
 
   #report(guest: Guest, plain: Uint8Array, nowMs: number): boolean {
     const report = decodeReport(plain);
     if (report === null) return false;
-    if (report.pair !== null && !this.#hosting.renew(guest, report.pair)) return true;
+    if (report.pair !== null && !this.#hosting.renew(guest, report.pair, nowMs)) return true;
     this.#heard(guest, report, nowMs);
-    return this.#answer(guest, this.#hosting.observed(guest.caller), nowMs);
+    this.#answer(guest, this.#hosting.observed(guest.caller), nowMs);
+    return true;
   }
 
   // -------------------------------------------------------------------------------------------
   // Questions, pieces, FORWARD
 
   #ask(guest: Guest, plain: Uint8Array, nowMs: number): boolean {
-    const { lookUp, say, count } = this.#options;
+    const { lookUp, records, say, count } = this.#options;
     const asked = decodeAsk(plain);
     if (asked === null) return false;
-    if (!guest.outbox.take(nowMs)) count("answerRate");
+    const isHere = records.get(asked.target) !== null;
+    if (!guest.share.outbox.take(nowMs)) count("answerRate");
+    else if (!isHere && !guest.share.lookups.take(nowMs)) count("asksRate");
     else if (this.#asking >= ASKS_MAX) count("asksFull");
     else {
       this.#asking++;
       lookUp(asked.target, (pair) => {
         this.#asking--;
         if (this.guests.of(guest.caller) !== guest) return;
-        if (pair !== null) count("asksAnswered");
-        say(guest.caller, encodeFound({ question: asked.question, pair }));
+        const isSaid = say(guest.caller, encodeFound({ question: asked.question, pair }));
+        if (isSaid && pair !== null) count("asksAnswered");
       });
     }
     return true;
@@ -259,9 +266,8 @@ export class Service {
     if (to === undefined || to === guest) count("forwardUnknown");
     else if (!this.#forwards.take(guest.id, to.id, nowMs)) count("forwardRate");
     else {
-      const body = passed.body.slice();
-      this.#answer(to, encodePassed(MESSAGE.forwarded, { id: guest.id, body }), nowMs);
-      count("forwarded");
+      const message = encodePassed(MESSAGE.forwarded, { id: guest.id, body: passed.body });
+      if (this.#answer(to, message, nowMs)) count("forwarded");
     }
     return true;
   }

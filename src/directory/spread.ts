@@ -21,10 +21,10 @@ const NOTIFIED_MAX = 250;
 export interface SpreadOptions {
   readonly lists: Lists;
   readonly guests: Guests;
-  /** As soon as the pace allows it. */
-  readonly tell: (guest: Guest, message: Uint8Array) => void;
+  /** As soon as the pace allows it. False: it is not said. */
+  readonly tell: (guest: Guest, message: Uint8Array) => boolean;
   /** At once, or not at all. */
-  readonly answer: (guest: Guest, message: Uint8Array, nowMs: number) => void;
+  readonly answer: (guest: Guest, message: Uint8Array, nowMs: number) => boolean;
   /** A newer one holds: PIECE_OF. */
   readonly onTaken: (what: number) => void;
   readonly count: CountService;
@@ -105,8 +105,7 @@ export class Spread {
     for (let told = 0; told < NOTIFIED_MAX && this.#notices.length > 0; ) {
       const guest = this.#notices.pop()!;
       if (guests.of(guest.caller) !== guest || lists.knownTo(guest.standings)) continue;
-      tell(guest, encodeNotify(lists.standings));
-      count("notified");
+      if (tell(guest, encodeNotify(lists.standings))) count("notified");
       told++;
     }
   }

@@ -12,12 +12,13 @@ import { CERTIFICATE_FLAG } from "../members/certificate.ts";
 import { DIRECTORY_TYPE } from "../wire/channel.ts";
 import { decodePair, type Pair } from "../wire/intro.ts";
 import type { Caller } from "./callers.ts";
-import type { Count } from "./counts.ts";
+import type { DirectoryCount } from "./counts.ts";
 import { DhtStore } from "./dht.ts";
 import { GuestNames } from "./guest-names.ts";
 import type { Guest } from "./guests.ts";
 import { nameOf } from "./names.ts";
 import type { Records } from "./records.ts";
+import type { ServiceCount } from "./service-counts.ts";
 import type { Transport } from "./sockets.ts";
 import type { Timer } from "./store.ts";
 
@@ -30,8 +31,9 @@ export interface StorerOptions {
   readonly records: Records;
   /** Callers.say. */
   readonly say: (caller: Caller, bytes: Uint8Array, type: number) => boolean;
+  /** Its clock is that of the channels. */
   readonly timer: Timer;
-  readonly count: Count;
+  readonly count: (what: DirectoryCount | ServiceCount, many?: number) => void;
 }
 
 export class Storer {
@@ -47,7 +49,11 @@ export class Storer {
     this.#transport = {
       send: (name, bytes) => {
         const guest = this.#names.byName(name);
-        return guest !== undefined && say(guest.caller, bytes, DIRECTORY_TYPE);
+        if (guest === undefined) return false;
+        if (guest.share.outbox.take(timer.bootMs()))
+          return say(guest.caller, bytes, DIRECTORY_TYPE);
+        count("answerRate");
+        return true;
       },
       onMessage: () => undefined,
     };

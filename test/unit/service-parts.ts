@@ -166,6 +166,10 @@ export class Index {
   readonly wire: (() => void)[] = [];
   readonly passed: Passing[] = [];
   readonly dht: { id: number; bytes: Uint8Array }[] = [];
+  /** Others that store do not answer. */
+  isSilentElsewhere = false;
+  /** Questions that others were asked. */
+  lookedUp = 0;
 
   constructor(labs: readonly Lab[], callersMax = 100, joinersMax = 2) {
     const seed = random(32);
@@ -219,7 +223,8 @@ export class Index {
       dismiss: (caller) => this.callers.dismiss(caller),
       lookUp: (target, answer) => {
         const found = records.get(target);
-        answer(found && decodePair(found.bytes));
+        if (found === null) this.lookedUp++;
+        if (found !== null || !this.isSilentElsewhere) answer(found && decodePair(found.bytes));
       },
       directory: ({ id }, bytes) => {
         this.dht.push({ id, bytes: bytes.slice() });

@@ -91,7 +91,7 @@ export class Storage {
     const isOld = guest.generation !== records.checker.generation;
     if (isOld && !this.#hosting.counts(guest)) return true;
     if (type === DIRECTORY_TYPE) return this.#directory(guest, plain, nowMs);
-    if (plain[0] === MESSAGE.show) return this.#hosting.show(guest, plain);
+    if (plain[0] === MESSAGE.show) return this.#hosting.show(guest, plain, nowMs);
     return plain[0] === MESSAGE.report && this.#report(guest, plain, nowMs);
   }
 
@@ -109,8 +109,8 @@ export class Storage {
     const { world, say } = this.#options;
     const report = decodeReport(plain);
     if (report === null) return false;
-    if (report.pair !== null && !this.#hosting.renew(guest, report.pair)) return true;
-    if (guest.outbox.take(nowMs)) say(guest.caller, this.#hosting.observed(guest.caller));
+    if (report.pair !== null && !this.#hosting.renew(guest, report.pair, nowMs)) return true;
+    if (guest.share.outbox.take(nowMs)) say(guest.caller, this.#hosting.observed(guest.caller));
     else world.count("answerRate", 1);
     return true;
   }
@@ -124,7 +124,7 @@ export class Storage {
   say(name: Name, bytes: Uint8Array, nowMs: number): boolean {
     const guest = this.#names.byName(name);
     if (guest === undefined || nowMs - guest.caller.heardMs >= LATELY_MS) return false;
-    if (guest.outbox.take(nowMs)) this.#options.say(guest.caller, bytes, DIRECTORY_TYPE);
+    if (guest.share.outbox.take(nowMs)) this.#options.say(guest.caller, bytes, DIRECTORY_TYPE);
     else this.#options.world.count("answerRate", 1);
     return true;
   }

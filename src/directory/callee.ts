@@ -31,6 +31,11 @@ const LATER_MS = 1_000;
 const LATEST_MS = 60_000;
 /** Tuning: an OPEN that is not answered so often has a KNOCK beside it: its ticket may be old. */
 const OPENS_MAX = 10;
+/**
+ * Tuning: OPENs that are sent soon. Whoever answers KNOCKs and so many OPENs in silence refuses us,
+ * and is asked ever more rarely, each time with a new ticket.
+ */
+const OPENS_SOON = 300;
 /** Tuning: a channel's keys are used so long. */
 const LIFE_MS = 3_600_000;
 /** Tuning: a CARD answers one of the last KNOCKs. */
@@ -79,7 +84,9 @@ export class Callee {
   #opening: Opening | null = null;
   #card: (CardKeys & { readonly ticket: Uint8Array }) | null = null;
   #tries = 0;
+  /** With this ticket, and in a row with any. */
   #opens = 0;
+  #refused = 0;
   #calling = false;
   dueMs = NEVER;
   /** When something that authenticated came last. */
@@ -107,7 +114,7 @@ export class Callee {
 
   /** An OPEN is on its way, if only in place of an open channel, and may be answered still. */
   get isOpening(): boolean {
-    return this.#opening !== null && this.#opens <= OPENS_MAX;
+    return this.#opening !== null && !this.#wantsCard;
   }
 
   /** Another one opens in its place: it knocks again. */
@@ -128,6 +135,7 @@ export class Callee {
     if (!this.#calling) this.#begin();
     if (elsewhere) this.#forgetCard();
     this.#tries = elsewhere ? 0 : Math.min(this.#tries, SOON_TIMES);
+    this.#refused = elsewhere ? 0 : Math.min(this.#refused, OPENS_SOON);
     this.dueMs = Math.min(this.dueMs, nowMs);
   }
 
@@ -135,6 +143,7 @@ export class Callee {
     this.#calling = true;
     this.#tries = 0;
     this.#opens = 0;
+    this.#refused = 0;
     this.#names.length = 0;
     this.#nextNumber = viewOf(this.#options.randomBytes(4)).getUint32(0, true);
   }
@@ -142,15 +151,25 @@ export class Callee {
   tick(nowMs: number): void {
     if (nowMs < this.dueMs) return;
     if (!this.#calling) this.#begin();
-    if (this.#card !== null) this.#open();
-    if (this.#card === null || this.#opens > OPENS_MAX) this.#knock();
+    const wants = this.#wantsCard;
+    if (this.#card !== null && !(wants && this.#isRefused)) this.#open();
+    if (wants) this.#knock();
     this.#tries++;
     this.dueMs = nowMs + this.#waitMs();
   }
 
+  get #isRefused(): boolean {
+    return this.#refused > OPENS_SOON;
+  }
+
+  /** There is none, or its ticket may be old. */
+  get #wantsCard(): boolean {
+    return this.#card === null || this.#opens > (this.#isRefused ? 0 : OPENS_MAX);
+  }
+
   /** With a tenth of chance, so that many callers do not knock in step. */
   #waitMs(): number {
-    const over = this.#tries - SOON_TIMES;
+    const over = Math.max(this.#tries - SOON_TIMES, this.#refused - OPENS_SOON);
     const soonMs = this.#card === null ? KNOCK_MS : OPEN_MS;
     const waitMs = over <= 0 ? soonMs : Math.min(LATEST_MS, LATER_MS * 1.3 ** over);
     return waitMs * (0.95 + 0.1 * this.#options.random());
@@ -184,6 +203,7 @@ export class Callee {
     if (this.#opening === null) this.#forgetCard();
     else send(this.#opening.datagram, sockaddr);
     this.#opens++;
+    this.#refused++;
   }
 
   #forgetCard(): void {
@@ -217,7 +237,7 @@ export class Callee {
   }
 
   #carded(datagram: Uint8Array, nowMs: number): boolean {
-    if (this.#card !== null && this.#opens <= OPENS_MAX) return true;
+    if (!this.#wantsCard) return true;
     const keys = readCard(datagram, this.#options.networkId);
     if (keys === null) return false;
     if (this.#pinned !== null && !equal(this.#pinned, keys.nodeKey)) {
@@ -229,6 +249,7 @@ export class Callee {
     const [nodeKey, handshakeKey] = [keys.nodeKey.slice(), keys.handshakeKey.slice()];
     this.#forgetCard();
     this.#card = { ticket, nodeKey, handshakeKey };
+    this.#names.length = 0;
     this.#tries = 0;
     this.dueMs = nowMs;
     this.tick(nowMs);
@@ -247,6 +268,7 @@ export class Callee {
     this.heardMs = nowMs;
     this.#calling = false;
     this.#tries = 0;
+    this.#names.length = 0;
     this.#forgetCard();
     this.dueMs = nowMs + LIFE_MS * (0.9 + 0.1 * this.#options.random());
     this.#options.onOpen(opened.payload, nowMs);

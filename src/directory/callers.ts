@@ -13,7 +13,7 @@
  * milliseconds. Thread: control, or the index node's.
  */
 import { Bucket, type Rate } from "../control/strangers/limiter.ts";
-import { TICKET_FOR, Tickets } from "../control/strangers/tickets.ts";
+import { channelOf, TICKET_FOR, Tickets } from "../control/strangers/tickets.ts";
 import type { Mac } from "../noise/mac.ts";
 import { type ChannelKind, KNOCK, OPEN, PURPOSE, receiverOf } from "../wire/channel.ts";
 import { field } from "../wire/handshake.ts";
@@ -23,12 +23,15 @@ import { sameSockaddr } from "../wire/sockaddr.ts";
 import { viewOf } from "../wire/u64.ts";
 import { answerKnock } from "./card.ts";
 import { Channel } from "./channel.ts";
+import { Crowd } from "./crowd.ts";
 import { consumeOpen, createOpened, type KeyPair } from "./opening.ts";
 
 /** Tuning: a caller of whom nothing was heard for so long is forgotten. */
 const IDLE_MS = 240_000;
 /** Tuning: OPENs that are remembered, so that a copy costs no curve arithmetic. */
 const SEEN_MAX = 4_096;
+/** Tuning: OPENs of one caller that are known as long as its channel is there. */
+const OPENS_KNOWN = 8;
 /** Numbers of channels: the place in the table, and random bits above. */
 const PLACE_BITS = 16;
 const KEY_BYTES = 32;
@@ -50,8 +53,8 @@ export interface CallerRates {
 // biome-ignore format: a table
 export const CALLER_COUNTS = [
   "knockUnknown", "knockTag", "knockBusy", "openTicket", "openSource", "openBusy", "openReplayed",
-  "openSealed", "openRefused", "callersFull", "joinersEvicted", "channelUnknown", "channelMoved",
-  "channelSealed", "channelRate", "channelInvalid",
+  "openSealed", "openRefused", "callersFull", "callersEvicted", "joinersEvicted",
+  "channelUnknown", "channelMoved", "channelSealed", "channelRate", "channelInvalid",
 ] as const;
 export type CallerCount = (typeof CALLER_COUNTS)[number];
 
@@ -73,6 +76,8 @@ interface Entry extends Caller {
   readonly number: number;
   readonly channel: Channel;
   readonly budget: Bucket;
+  /** Ephemeral keys of its OPENs, the newest last: a copy of one takes no channel away. */
+  readonly opens: readonly string[];
   /** OPENED, until its caller says something: it may have been lost. */
   answer: Uint8Array | null;
   heardMs: number;
@@ -111,7 +116,7 @@ export interface CallersOptions {
   readonly rates: CallerRates;
   /** Members and joiners; 65,536 at most. */
   readonly callersMax: number;
-  /** Joiners of these: they cost nobody an invitation, so one more takes the oldest one's place. */
+  /** Joiners of these: one more takes the place of the oldest, of the network that has most. */
   readonly joinersMax: number;
 }
 
@@ -126,8 +131,9 @@ export class Callers {
   readonly #entries = new Map<number, Entry>();
   /** By network and handshake key: networks on one callee know nothing of each other. */
   readonly #byKey = new Map<string, Entry>();
-  /** Those of #entries that join; oldest first. */
-  readonly #joiners = new Set<Entry>();
+  /** All of #entries, and those that join. */
+  readonly #crowd = new Crowd<Entry>();
+  readonly #joiners = new Crowd<Entry>();
   /** OPENs that were taken, by ephemeral key, and whose they are; oldest first. */
   readonly #seen = new Map<string, Entry | null>();
   #nextPlace = 0;
@@ -204,10 +210,9 @@ export class Callers {
   #open(open: Uint8Array, from: Uint8Array, local: Uint8Array, nowMs: number): CallerCount | null {
     const { networks, sources } = this.#options;
     const ticket = field(open, OPEN.ticket);
-    const network = networks().find((_, at) =>
-      this.#tickets.valid(ticket, from, TICKET_FOR.channel + at, nowMs),
-    );
-    if (network === undefined) return "openTicket";
+    const network = networks()[channelOf(ticket)];
+    const isGood = network && this.#tickets.valid(ticket, from, ticket[0]!, nowMs);
+    if (!isGood) return "openTicket";
     const ephemeral = keyText(field(open, OPEN.ephemeral));
     if (this.#seen.has(ephemeral)) return this.#again(ephemeral, nowMs);
     if (!sources.take(from, nowMs)) return "openSource";
@@ -239,6 +244,9 @@ export class Callers {
       openedMs: nowMs,
       heardMs: nowMs,
     };
+    const before = this.#entryFor(caller);
+    const opens = before?.opens ?? [];
+    if (opens.includes(what.ephemeral)) return "openReplayed";
     if (!this.#hasRoom(caller, nowMs)) return "callersFull";
     const { callerNumber } = opened;
     const payload = consider(caller, opened.payload, nowMs);
@@ -253,8 +261,10 @@ export class Callers {
       return "openSealed";
     }
     const channel = new Channel(made.keys, callerNumber);
-    const budget = new Bucket(this.#options.rates.messages);
-    const entry: Entry = Object.assign(caller, { number, channel, budget, answer: made.datagram });
+    const budget = before?.budget ?? new Bucket(this.#options.rates.messages);
+    const rest = { number, channel, budget, answer: made.datagram };
+    const known = [...opens, what.ephemeral].slice(-OPENS_KNOWN);
+    const entry: Entry = Object.assign(caller, rest, { opens: known });
     this.#put(place, entry);
     this.#seen.set(what.ephemeral, entry);
     send(made.datagram, from, local);
@@ -275,7 +285,14 @@ export class Callers {
     const { callersMax } = this.#options;
     if (this.#entryFor(caller) !== undefined || this.#entries.size < callersMax) return true;
     this.tick(nowMs);
-    return this.#entries.size < callersMax || this.#joiners.size > 0;
+    return this.#entries.size < callersMax || this.#makesWay(caller) !== undefined;
+  }
+
+  /** Who goes where there is no more room: a joiner, or else one of a larger network. */
+  #makesWay(comer: Caller): Entry | undefined {
+    const joiner = this.#joiners.makesWay(comer, true);
+    if (joiner !== undefined || comer.purpose === PURPOSE.joiner) return joiner;
+    return this.#crowd.makesWay(comer, false);
   }
 
   #nextFree(): number {
@@ -289,13 +306,18 @@ export class Callers {
     const before = this.#entryFor(entry);
     if (before !== undefined) this.#forget(before);
     const joins = entry.purpose === PURPOSE.joiner;
-    const [oldest] = this.#joiners;
     const isFull = this.#entries.size >= callersMax;
-    if (oldest !== undefined && (isFull || (joins && this.#joiners.size >= joinersMax))) {
-      this.#forget(oldest);
-      count("joinersEvicted", 1);
+    const tooMany = isFull || (joins && this.#joiners.size >= joinersMax);
+    const goes = tooMany ? this.#makesWay(entry) : undefined;
+    if (goes !== undefined) {
+      const evicted = goes.purpose === PURPOSE.joiner ? "joinersEvicted" : "callersEvicted";
+      // A member turns to another one at once.
+      if (evicted === "callersEvicted") this.say(goes, Uint8Array.of(MESSAGE.bye));
+      this.#forget(goes);
+      count(evicted, 1);
     }
     this.#entries.set(place, entry);
+    this.#crowd.add(entry);
     this.#byKey.set(keyText(entry.networkId, entry.key), entry);
     if (joins) this.#joiners.add(entry);
   }
@@ -339,7 +361,7 @@ export class Callers {
   /** It is not welcome any more. */
   dismiss(caller: Caller): void {
     const entry = this.#entryFor(caller);
-    if (entry !== undefined) this.#forget(entry);
+    if (entry === caller) this.#forget(entry);
   }
 
   #forget(entry: Entry): void {
@@ -347,6 +369,7 @@ export class Callers {
     entry.answer = null;
     this.#entries.delete(entry.number % 2 ** PLACE_BITS);
     this.#byKey.delete(keyText(entry.networkId, entry.key));
+    this.#crowd.delete(entry);
     this.#joiners.delete(entry);
     this.#options.onGone(entry);
   }

@@ -19,6 +19,9 @@ export const TICKET_AGE_MS = SECRET_AGE_MS;
 /** What a ticket is good for: INTRO and WHO; channels, from this number on one for each network. */
 export const TICKET_FOR = { intro: 9, channel: 10 } as const;
 
+/** Of which network a ticket is: its first byte says it, so that one MAC is enough to tell. */
+export const channelOf = (ticket: Uint8Array): number => (ticket[0] ?? 0) - TICKET_FOR.channel;
+
 /** Zero bytes stand where there is none. */
 export const NO_TICKET = new Uint8Array(TICKET_BYTES);
 
@@ -53,6 +56,8 @@ export class Tickets {
   #under(secret: Uint8Array, source: Uint8Array, purpose: number): Uint8Array {
     this.#bytes[0] = purpose;
     const { length } = sourceBytes(source, this.#bytes.subarray(1));
-    return this.#mac(secret, this.#bytes.subarray(0, 1 + length));
+    const ticket = this.#mac(secret, this.#bytes.subarray(0, 1 + length));
+    if (purpose >= TICKET_FOR.channel) ticket[0] = purpose;
+    return ticket;
   }
 }

@@ -36,6 +36,9 @@ import type { KeyPair } from "./opening.ts";
 /** Tuning: pieces are asked for again so often, and so many at a time. */
 const ASK_MS = 250;
 const ASKED_MAX = 16;
+/** Tuning: one that says BYE is called anew after so long. */
+const CALL_MS = 500;
+const NEVER = Number.POSITIVE_INFINITY;
 /** Protocol: above the longest list. */
 const WHOLE_BYTES_MAX = 100_000;
 /** Above what a token names: four indexes and four enrollers, each with a few addresses. */
@@ -104,6 +107,9 @@ class Whole {
 /** Somebody who is asked. */
 interface Asked {
   readonly callee: Callee;
+  /** When it is asked for pieces next, and when it is called anew. */
+  askMs: number;
+  callMs: number;
   readonly definition: Whole;
   readonly list: Whole;
 }
@@ -116,7 +122,6 @@ export class Joiner {
   readonly #asked: readonly Asked[];
   #signed: { readonly certificate: Certificate; readonly sealed: Uint8Array } | null = null;
   #state: JoinState = { is: "asking" };
-  #askMs = 0;
 
   constructor(options: JoinerOptions) {
     const { token, request, randomBytes } = options;
@@ -149,12 +154,16 @@ export class Joiner {
       randomBytes,
       send,
       onOpen: (answer) => this.#said(asked, answer),
-      onMessage: (type, plain) => {
-        if (type === INDEX_TYPE) this.#said(asked, plain);
+      onMessage: (type, plain, nowMs) => {
+        if (type !== INDEX_TYPE) return;
+        this.#said(asked, plain);
+        // It stops, and may be back in a moment: what it kept of ours is gone.
+        if (plain[0] === MESSAGE.bye) asked.callMs = nowMs + CALL_MS;
       },
       onOther: () => {},
     });
-    const asked: Asked = { callee, definition: new Whole(), list: new Whole() };
+    const times = { askMs: 0, callMs: NEVER };
+    const asked: Asked = { callee, ...times, definition: new Whole(), list: new Whole() };
     return asked;
   }
 
@@ -181,10 +190,19 @@ export class Joiner {
   /** To be called each few ten milliseconds. */
   tick(nowMs: number): void {
     if (this.#state.is !== "asking") return;
-    for (const { callee } of this.#asked) callee.tick(nowMs);
-    if (nowMs < this.#askMs) return;
-    this.#askMs = nowMs + ASK_MS;
-    for (const asked of this.#asked) if (asked.callee.state === "open") this.#wants(asked);
+    for (const asked of this.#asked) {
+      if (nowMs >= asked.callMs) this.#callAgain(asked, nowMs);
+      asked.callee.tick(nowMs);
+      if (nowMs < asked.askMs || asked.callee.state !== "open") continue;
+      asked.askMs = nowMs + ASK_MS;
+      this.#wants(asked);
+    }
+  }
+
+  #callAgain(asked: Asked, nowMs: number): void {
+    asked.callMs = NEVER;
+    asked.callee.close();
+    asked.callee.call(nowMs);
   }
 
   #wants({ callee, definition, list }: Asked): void {
@@ -208,14 +226,14 @@ export class Joiner {
   #said(asked: Asked, plain: Uint8Array): void {
     if (plain[0] === MESSAGE.joined) this.#joined(plain.subarray(1));
     if (plain[0] !== MESSAGE.piece) {
-      this.#askMs = 0;
+      asked.askMs = 0;
       return;
     }
     const piece = decodeIndexPiece(plain);
     if (piece === null) return;
     const whole = piece.what === PIECE_OF.definition ? asked.definition : asked.list;
     whole.take(piece);
-    if (whole.bytes !== null || whole.wanted.length < ASKED_MAX) this.#askMs = 0;
+    if (whole.bytes !== null || whole.wanted.length < ASKED_MAX) asked.askMs = 0;
     this.#finish();
   }
 

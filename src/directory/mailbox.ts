@@ -12,6 +12,7 @@
  */
 import { FORWARD_BYTES_MAX, type JoinWish, TOKENS_MAX } from "../wire/index-messages.ts";
 import type { Caller } from "./callers.ts";
+import { Outbox } from "./outbox.ts";
 
 /** Tuning: enrollers of one network. */
 export const ENROLLERS_MAX = 64;
@@ -21,7 +22,7 @@ const ABSENT_MS = 3_600_000;
 const WISH_MS = 600_000;
 /** Tuning: parts of an answer. */
 const ANSWERS_MAX = 8;
-/** Tuning: wishes of one network; a hash has one, and these are all hashes there can be. */
+/** Tuning: wishes of one network; a hash has one, and these are all that can be known at a time. */
 const WISHES_MAX = ENROLLERS_MAX * TOKENS_MAX;
 
 interface Enroller {
@@ -38,7 +39,23 @@ export interface Wish {
   readonly beganMs: number;
   joiner: Caller;
   readonly answers: Uint8Array[];
+  /** Enrollers that were told of it: they may answer, also when its invitation is taken by that. */
+  readonly told: Set<number>;
+  readonly share: InvitationShare;
 }
+
+/** What has been said for an invitation, whoever has it, and however often it asks anew. */
+export interface InvitationShare {
+  /** What its joiner is to be told, and how much that may be. */
+  readonly outbox: Outbox;
+  /** When its enrollers were told last. */
+  announcedMs: number;
+}
+
+const newShare = (): InvitationShare => ({
+  outbox: new Outbox(),
+  announcedMs: Number.NEGATIVE_INFINITY,
+});
 
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
 
@@ -103,6 +120,11 @@ export class Mailbox {
     return [...this.#enrollers].filter(([, { hashes }]) => hashes.has(text)).map(([id]) => id);
   }
 
+  /** What waits for an invitation; undefined: nothing does. */
+  of(hash: Uint8Array): Wish | undefined {
+    return this.#wishes.get(textOf(hash));
+  }
+
   /** All wishes that an enroller can answer. */
   waitingFor(id: number): Wish[] {
     const hashes = this.#enrollers.get(id)?.hashes;
@@ -115,22 +137,35 @@ export class Mailbox {
    * "full": too many wait. Copies.
    */
   wish(joiner: Caller, { hash, body }: JoinWish, nowMs: number): Wish | "full" | null {
-    if (this.enrollersOf(hash).length === 0) return null;
     const text = textOf(hash);
     const held = this.#wishes.get(text);
     if (held !== undefined && Buffer.compare(held.body, body) === 0) {
       held.joiner = joiner;
       return held;
     }
+    if (this.enrollersOf(hash).length === 0) return null;
     if (held !== undefined) this.#drop(text, held);
+    if (this.#wishes.size >= WISHES_MAX) this.#dropUnknown();
     if (this.#wishes.size >= WISHES_MAX) return "full";
+    held?.share.outbox.clear();
     const made: Wish = {
       ...{ id: this.#number(), hash: hash.slice(), body: body.slice(), beganMs: nowMs },
-      ...{ joiner, answers: [] },
+      ...{ joiner, answers: [], told: new Set(), share: held?.share ?? newShare() },
     };
     this.#wishes.set(text, made);
     this.#byId.set(made.id, made);
     return made;
+  }
+
+  /** Those whose invitations no enroller has out any more: they are taken, or over. */
+  #dropUnknown(): void {
+    const known = new Set([...this.#enrollers.values()].flatMap(({ hashes }) => [...hashes]));
+    for (const [text, wish] of this.#wishes) if (!known.has(text)) this.#drop(text, wish);
+  }
+
+  /** It waits still: neither over, nor has another one taken its place. */
+  waits(wish: Wish): boolean {
+    return this.#byId.get(wish.id) === wish;
   }
 
   #drop(text: string, wish: Wish): void {
@@ -141,8 +176,7 @@ export class Mailbox {
   /** An enroller answers. Null: there is no such wish, or it is none of its invitations. Copies. */
   answer(enroller: number, id: number, body: Uint8Array): Wish | null {
     const wish = this.#byId.get(id);
-    const hashes = this.#enrollers.get(enroller)?.hashes;
-    if (wish === undefined || !(hashes?.has(textOf(wish.hash)) ?? false)) return null;
+    if (!wish?.told.has(enroller)) return null;
     if (body.length > FORWARD_BYTES_MAX) return null;
     const isNew = wish.answers.every((one) => Buffer.compare(one, body) !== 0);
     if (isNew && wish.answers.length >= ANSWERS_MAX) return null;

@@ -110,6 +110,7 @@ export class Service {
       lists,
       guests: this.guests,
       say: options.say,
+      dismiss: options.dismiss,
       tell: (guest, message) => this.#tell(guest, message),
       number: options.number,
       count,
@@ -306,7 +307,7 @@ export class Service {
 
   /** When tick() is to be called next. */
   dueMs(nowMs: number): number {
-    const waits = this.#speaking.size > 0 || this.#spread.busy || this.#joining.speaking > 0;
+    const waits = this.#speaking.size > 0 || this.#spread.busy || this.#joining.busy;
     return nowMs + (waits ? SOON_MS : LOOK_MS);
   }
 

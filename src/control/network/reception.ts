@@ -11,6 +11,7 @@
 import { type Caller, type CallerRates, Callers } from "../../directory/callers.ts";
 import { knockProved, makeCard } from "../../directory/card.ts";
 import type { Name } from "../../directory/names.ts";
+import { Outbox } from "../../directory/outbox.ts";
 import type { Records } from "../../directory/records.ts";
 import { type ChannelKind, KNOCK, PROOF, PURPOSE } from "../../wire/channel.ts";
 import { field } from "../../wire/handshake.ts";
@@ -71,6 +72,8 @@ export class Reception {
   readonly storage: Storage | null;
   readonly #knocks = new Bucket(KNOCKS);
   readonly #neighbours = new Bucket(BUDGETS.neighbours);
+  /** Of each joiner with a channel: how much it may be told. */
+  readonly #outboxes = new Map<Caller, Outbox>();
   dueMs = NEVER;
 
   constructor(options: ReceptionOptions) {
@@ -105,7 +108,10 @@ export class Reception {
         !world.isUnknownNeighbour(to, local) || this.#neighbours.take(nowMs),
       open: (caller, payload) => this.#open(caller, payload),
       message: (caller, type, plain, nowMs) => this.#message(caller, type, plain, nowMs),
-      onGone: (caller) => this.storage?.gone(caller),
+      onGone: (caller) => {
+        this.#outboxes.delete(caller);
+        this.storage?.gone(caller);
+      },
       mac: world.mac,
       randomBytes: world.randomBytes,
       send: world.sendDatagram,
@@ -140,8 +146,12 @@ export class Reception {
       return this.storage?.message(caller, type, plain, nowMs) ?? false;
     }
     const answer = type === INDEX_TYPE ? this.#answer(plain) : null;
-    if (answer !== null) this.#callers.say(caller, answer);
-    return answer !== null;
+    if (answer === null) return false;
+    const outbox = this.#outboxes.get(caller) ?? new Outbox();
+    this.#outboxes.set(caller, outbox);
+    if (outbox.take(nowMs)) this.#callers.say(caller, answer);
+    else this.#options.world.count("answerRate", 1);
+    return true;
   }
 
   /** A piece that is wanted; null: it means nothing. */

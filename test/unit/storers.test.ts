@@ -296,7 +296,7 @@ test("who missed our record is offered it again, less and less often", async () 
   const asking = nodes[2]!;
   const offered = async (takers: number[], ms: number): Promise<number[]> => {
     [asking.takers, asking.puts.length] = [takers, 0];
-    asking.network!.addressesChanged();
+    asking.network!.addressesChanged(true);
     for (let i = 0; i < ms; i += 100) {
       pass(100);
       await new Promise(setImmediate);

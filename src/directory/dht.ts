@@ -141,13 +141,18 @@ export class DhtStore implements DiscoveryStore {
     return dht;
   }
 
-  /** Names dht-rpc all storers that it does not have: they may be back. A storer also tidies up. */
-  #return(): void {
-    const { timer, isStorer, records } = this.#options;
-    this.#returnedMs = timer.bootMs();
+  /** Names dht-rpc all storers that it does not have: they may be back. */
+  #nameAll(): void {
+    this.#returnedMs = this.#options.timer.bootMs();
     for (const name of this.#storers) {
       if (!this.#known.has(name)) this.#dht?.addNode(placeOf(name));
     }
+  }
+
+  /** A storer also tidies up. */
+  #return(): void {
+    const { timer, isStorer, records } = this.#options;
+    this.#nameAll();
     if (!isStorer) return;
     records.sweep(SWEEP);
     this.#stopReturn?.();
@@ -229,6 +234,8 @@ export class DhtStore implements DiscoveryStore {
     for (const { target } of some) {
       const dht = await this.#begin();
       if (dht === null) break;
+      // Whoever fell silent at the last one may have been called too early.
+      this.#nameAll();
       await this.#putAt(dht, target, value, taken);
       this.#ended();
     }

@@ -117,6 +117,20 @@ test("a put counts storers that have it; what is nobody's word goes nowhere", as
   for (const { records } of nodes.slice(0, 4)) assert.equal(records.size, 1);
 });
 
+test("who was not there is offered a record again as soon as it is put again", async () => {
+  for (const putsOwn of [false, true]) {
+    const { nodes, asking } = network(3, []);
+    const [late] = nodes;
+    const by = putsOwn ? nodes[1]! : asking;
+    const others = putsOwn ? 1 : 2;
+    late!.port.isUp = false;
+    assert.equal(await by.store.put(NEW), others);
+    assert.equal(await by.store.put(NEW), others);
+    late!.port.isUp = true;
+    assert.equal(await by.store.put(NEW), others + 1);
+  }
+});
+
 test("who stores no more is asked no more, by nobody who knows", async () => {
   const { nodes, asking } = network(4, []);
   const [gone, ...rest] = nodes.slice(0, 4);

@@ -37,7 +37,7 @@ export interface HostingOptions {
   readonly list: () => RevocationList | null;
   /** What we hold of the authority's word. */
   readonly standings: () => Standings;
-  /** A member came, or is gone. */
+  /** A member came, or has another certificate, or is gone. */
   readonly onGuest: (guest: Guest, here: boolean) => void;
   /** It is gone, or another channel of the same member takes its place. */
   readonly onLeave: (guest: Guest) => void;
@@ -131,7 +131,10 @@ export class Hosting {
       this.#options.count("pairOfAnother");
       return false;
     }
-    if (certificate.notBeforeS >= guest.certificate.notBeforeS) guest.certificate = certificate;
+    if (certificate.notBeforeS < guest.certificate.notBeforeS) return true;
+    const isOther = certificate.flags !== guest.certificate.flags;
+    guest.certificate = certificate;
+    if (isOther) this.#options.onGuest(guest, true);
     return true;
   }
 

@@ -57,7 +57,7 @@ export interface ServiceOptions {
   readonly lookUp: (target: Uint8Array, answer: (pair: Pair | null) => void) => void;
   /** Bytes of the directory; borrowed. False: they mean nothing. */
   readonly directory: (guest: Guest, bytes: Uint8Array, nowMs: number) => boolean;
-  /** A member came, or is gone. */
+  /** A member came, or has another certificate, or is gone. */
   readonly onGuest: (guest: Guest, here: boolean) => void;
   /** A newer one holds: PIECE_OF. */
   readonly onLists: (what: number) => void;

@@ -39,6 +39,8 @@ export interface StorerOptions {
 export class Storer {
   readonly #options: StorerOptions;
   readonly #names = new GuestNames();
+  /** Guests that store, by number. */
+  readonly #storing = new Set<number>();
   #stopGather: (() => void) | null = null;
   readonly #transport: Transport;
   readonly #dht: DhtStore;
@@ -66,15 +68,16 @@ export class Storer {
     this.#dht.setStorers([]);
   }
 
-  /** A guest came, or is gone. */
+  /** A guest came, or has another certificate, or is gone. */
   guest(guest: Guest, here: boolean): void {
     this.#names.guest(guest, here);
-    if ((guest.certificate.flags & CERTIFICATE_FLAG.relay) === 0) return;
+    const stores = here && (guest.certificate.flags & CERTIFICATE_FLAG.relay) !== 0;
+    if (stores === this.#storing.has(guest.id)) return;
+    if (stores) this.#storing.add(guest.id);
+    else this.#storing.delete(guest.id);
     this.#stopGather ??= this.#options.timer.after(GATHER_MS, () => {
       this.#stopGather = null;
-      const storers = [...this.#names.all()].filter(
-        ([, { certificate }]) => (certificate.flags & CERTIFICATE_FLAG.relay) !== 0,
-      );
+      const storers = [...this.#names.all()].filter(([, { id }]) => this.#storing.has(id));
       this.#dht.setStorers(storers.map(([storer]) => storer));
     });
   }

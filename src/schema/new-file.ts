@@ -54,3 +54,24 @@ export const writeNewFile = (file: string, text: string, mode: number): void => 
     if (made) unlinkSync(part);
   }
 };
+
+/** A file that is to be new. */
+export interface NewFile {
+  readonly file: string;
+  readonly text: string;
+  readonly mode: number;
+}
+
+/** Writes several, or none: those that were written go where one fails. Errors: as one. */
+export const writeNewFiles = (files: readonly NewFile[]): void => {
+  const written: string[] = [];
+  try {
+    for (const { file, text, mode } of files) {
+      writeNewFile(file, text, mode);
+      written.push(file);
+    }
+  } catch (error) {
+    for (const file of written) unlinkSync(file);
+    throw error;
+  }
+};

@@ -2,20 +2,19 @@
  * create — `network create`: an authority, and the public file of its network.
  */
 import { randomBytes } from "node:crypto";
-import { unlinkSync } from "node:fs";
 import type { Command } from "commander";
 import { type Book, wipe } from "../../members/book.ts";
 import { PRIVATE, prefixHolds, someHolds } from "../../members/fields.ts";
 import { foundNetwork } from "../../members/founding.ts";
 import { formatNetworkId } from "../../members/sign.ts";
 import { EngineError } from "../../schema/errors.ts";
-import { writeNewFile } from "../../schema/new-file.ts";
+import { writeNewFiles } from "../../schema/new-file.ts";
 import { type Cidr, formatCidr, parseCidr } from "../../wire/cidr.ts";
 import { formatTable, printJson, printText } from "../print.ts";
 import { addExamples, addJsonOption, warn } from "../shared.ts";
 import { addPassphraseOption, authorityText, keyForPassphrase } from "./authority.ts";
 import { unixS } from "./clock.ts";
-import { refuseExisting, writeFileOf } from "./files.ts";
+import { newFileOf, refuseExisting } from "./files.ts";
 import { nameOption, prefixesOption } from "./options.ts";
 import { askNewPassphrase } from "./passphrase.ts";
 
@@ -76,22 +75,18 @@ const create = async (options: Options): Promise<void> => {
   const source = { file: options.passphraseFile, option: "passphrase-file", of: authority };
   const key = options.passphrase ? keyForPassphrase(await askNewPassphrase(source)) : null;
   const book = newBook(name, cidrs);
-  try {
-    writeNewFile(authority, authorityText(book, key), 0o600);
-  } finally {
-    wipe(book);
-    key?.key.fill(0);
-  }
   const { definition } = book;
   const networkId = formatNetworkId(definition.networkId);
   const ranges = definition.cidrs.map(formatCidr);
+  const comments = [`the network ${name}, ${ranges.join(" and ")}, id ${networkId}: public`];
   try {
-    const comments = [`the network ${name}, ${ranges.join(" and ")}, id ${networkId}: public`];
-    writeFileOf("network", networkFile, definition.bytes, comments);
-  } catch (error) {
-    // An authority of a network that nobody ever heard of.
-    unlinkSync(authority);
-    throw error;
+    writeNewFiles([
+      { file: authority, text: authorityText(book, key), mode: 0o600 },
+      newFileOf("network", networkFile, definition.bytes, comments),
+    ]);
+  } finally {
+    wipe(book);
+    key?.key.fill(0);
   }
   if (options.json) {
     printJson({ name, networkId, cidrs: ranges, authority, networkFile, sealed: key !== null });

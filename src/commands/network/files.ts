@@ -7,7 +7,7 @@ import { ARMOR_BYTES_MAX, type ArmorKind, armor, armorKind, unarmor } from "../.
 import type { Decoded } from "../../members/bytes.ts";
 import { EngineError } from "../../schema/errors.ts";
 import { looksLike } from "../../schema/file-kind.ts";
-import { errnoText, writeNewFile } from "../../schema/new-file.ts";
+import { errnoText, type NewFile, writeNewFiles } from "../../schema/new-file.ts";
 
 /** What each kind is called, and who writes it. */
 // biome-ignore format: a table
@@ -106,16 +106,21 @@ export const refuseExisting = (files: readonly string[]): void => {
   throw new EngineError("FILE_UNWRITABLE", { file: lost, reason: "there is no such folder" });
 };
 
-/** Writes a new file. Errors: EngineError FILE_EXISTS, FILE_UNWRITABLE. */
-export const writeFileOf = (
+/** A new file of a kind. */
+export const newFileOf = (
   kind: ArmorKind,
   file: string,
   bytes: Uint8Array,
   comments: readonly string[],
-): void => {
-  const mode = SECRET_KINDS.includes(kind) ? SECRET_MODE : PUBLIC_MODE;
-  writeNewFile(file, armor(kind, bytes, comments), mode);
-};
+): NewFile => ({
+  file,
+  text: armor(kind, bytes, comments),
+  mode: SECRET_KINDS.includes(kind) ? SECRET_MODE : PUBLIC_MODE,
+});
+
+/** Writes a new file. Errors: EngineError FILE_EXISTS, FILE_UNWRITABLE. */
+export const writeFileOf = (...given: Parameters<typeof newFileOf>): void =>
+  writeNewFiles([newFileOf(...given)]);
 
 /** "dir/lab.network" for "dir/lab.authority". */
 export const besides = (authority: string, name: string): string => join(dirname(authority), name);

@@ -12,7 +12,6 @@ import { hostname } from "node:os";
 import { dirname, join as joinPath, relative, resolve } from "node:path";
 import type { Command } from "commander";
 import type { JoinState } from "../../directory/joiner.ts";
-import { armor } from "../../members/armor.ts";
 import { validity } from "../../members/certificate.ts";
 import { isMemberName } from "../../members/fields.ts";
 import { formatDay } from "../../members/grant.ts";
@@ -23,12 +22,12 @@ import { XEDDSA_RANDOM_BYTES } from "../../members/xeddsa.ts";
 import { makeFolder } from "../../schema/atomic-file.ts";
 import { EngineError } from "../../schema/errors.ts";
 import { loadSigner, makeIdentity, type Signer, writeSecret } from "../../schema/identity.ts";
-import { errnoText, writeNewFile } from "../../schema/new-file.ts";
+import { errnoText, writeNewFiles } from "../../schema/new-file.ts";
 import { formatAddress } from "../../wire/cidr.ts";
 import { formatTable, printJson, printText } from "../print.ts";
 import { addExamples, addJsonOption } from "../shared.ts";
 import { unixS } from "./clock.ts";
-import { PUBLIC_MODE, refuseExisting, writeFileOf } from "./files.ts";
+import { newFileOf, PUBLIC_MODE, refuseExisting } from "./files.ts";
 import { askToJoin, JOIN_MS, type JoinOutcome } from "./join-socket.ts";
 import { nameOption } from "./options.ts";
 import { certificateLine } from "./texts.ts";
@@ -149,9 +148,11 @@ const writeAll = (token: Token, joined: Joined, files: Files): void => {
   const { certificate, definition, file } = joined;
   const line = `${definition.name}, ${certificateLine(certificate, definition)}`;
   const about = [`the network ${definition.name}: public, for its members and index nodes`];
-  writeNewFile(files.network, armor("network", definition.bytes, about), PUBLIC_MODE);
-  writeFileOf("certificate", files.certificate, file, [line]);
-  writeNewFile(files.config, configText(token, joined, files), PUBLIC_MODE);
+  writeNewFiles([
+    newFileOf("network", files.network, definition.bytes, about),
+    newFileOf("certificate", files.certificate, file, [line]),
+    { file: files.config, text: configText(token, joined, files), mode: PUBLIC_MODE },
+  ]);
 };
 
 const folderOf = (out: string): string => {

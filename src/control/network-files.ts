@@ -4,27 +4,32 @@
  *
  * What may not be lost (revocations, secrets, our own sequence) is on the disk when `write`
  * returns. The rest is written beside the event loop, one at a time for each file; of several that
- * wait the last counts. Thread: control.
+ * wait the last counts, and what fails is tried again. Thread: control.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Say } from "../log.ts";
 import { makeFolder, readOwnFile, replaceFile, stageFile } from "../schema/atomic-file.ts";
 import type { Store } from "./network/world.ts";
 
 /** Tuning: ten thousand members are under 10 MB. */
 const FILE_BYTES_MAX = 32 * 1_048_576;
+/** Tuning: a full disk may have room again after so long. */
+const AGAIN_MS = 60_000;
 
 /** Files of a network; `folder` null: nothing outlives the process. */
 export class NetworkFiles implements Store {
   readonly #folder: string | null;
   readonly #say: Say;
+  readonly #againMs: number;
   readonly #kept = new Map<string, Uint8Array>();
   /** By name: what is to be written next; null: nothing waits behind what is under way. */
   readonly #under = new Map<string, Uint8Array | null>();
 
-  constructor(folder: string | null, say: Say) {
+  constructor(folder: string | null, say: Say, againMs = AGAIN_MS) {
     this.#folder = folder;
     this.#say = say;
+    this.#againMs = againMs;
   }
 
   read(name: string): Uint8Array | null {
@@ -46,9 +51,9 @@ export class NetworkFiles implements Store {
     }
     const file = join(this.#folder, name);
     try {
-      // Somebody may have taken it away since.
-      makeFolder(this.#folder);
       if (durable) {
+        // Somebody may have taken it away since.
+        makeFolder(this.#folder);
         replaceFile(file, bytes);
         // What is under way is older, and would come after.
         if (this.#under.has(name)) this.#under.set(name, bytes.slice());
@@ -66,16 +71,23 @@ export class NetworkFiles implements Store {
       return;
     }
     this.#under.set(name, null);
-    void stageFile(file, bytes)
-      .then((staged) => staged.commit())
-      .catch((error: Error) => {
+    void this.#stage(file, bytes)
+      .catch(async (error: Error) => {
         this.#failed("a file of the network cannot be written", file, error);
+        await sleep(this.#againMs, undefined, { ref: false });
+        if (this.#under.get(name) === null) this.#under.set(name, bytes);
       })
       .then(() => {
         const next = this.#under.get(name) ?? null;
         this.#under.delete(name);
         if (next !== null) this.#later(name, file, next);
       });
+  }
+
+  async #stage(file: string, bytes: Uint8Array): Promise<void> {
+    makeFolder(dirname(file));
+    const staged = await stageFile(file, bytes);
+    await staged.commit();
   }
 
   #failed(text: string, file: string, error: unknown): void {

@@ -22,6 +22,34 @@ const make = () => {
   return { files, damaged, durable, disk };
 };
 
+test("what holds and found no room is written when there is some, and at the end", () => {
+  const files = new Map<string, string>();
+  let full = true;
+  let tries = 0;
+  const write = (name: string, bytes: Uint8Array): boolean => {
+    tries++;
+    if (!full) files.set(name, Buffer.from(bytes).toString("hex"));
+    return !full;
+  };
+  const disk = new Disk({ read: () => null, write }, () => {});
+  disk.keep("list", Uint8Array.of(1));
+  disk.keep("list", Uint8Array.of(2));
+  assert.equal(disk.write("issued", Uint8Array.of(3)), false);
+  for (let nowMs = 0; nowMs < 120_000; nowMs += 1_000) disk.again(nowMs);
+  assert.equal(tries, 3 + 2, "each minute");
+  full = false;
+  disk.again(120_000);
+  assert.deepEqual([...files.keys()], ["list"], "what did not count is not written");
+  assert.match(files.get("list")!, /^7032706e0102/);
+  full = true;
+  disk.keep("secrets", Uint8Array.of(4));
+  full = false;
+  disk.stop();
+  assert.deepEqual([...files.keys()], ["list", "secrets"]);
+  disk.again(1e9);
+  assert.equal(tries, 8);
+});
+
 const OWN = { sequence: 1_800_000_000_123, floor: { chain: 2, sequence: 77 } };
 
 test("what is written is read again; what is not there is nothing", () => {
@@ -30,7 +58,7 @@ test("what is written is read again; what is not there is nothing", () => {
   assert.deepEqual(disk.readOwn(), { sequence: 0, floor: { chain: 0, sequence: 0 } });
   assert.deepEqual(disk.readMembers(), []);
   disk.write("list", Uint8Array.of(1, 2, 3));
-  disk.writeOwn(OWN);
+  disk.keepOwn(OWN);
   assert.deepEqual([...disk.read("list")!], [1, 2, 3]);
   assert.deepEqual(disk.readOwn(), OWN);
   const members = [
@@ -56,7 +84,7 @@ test("what is written is read again; what is not there is nothing", () => {
 
 test("a file that is changed anywhere, cut, or of another kind is none, and that is said", () => {
   const { disk, files, damaged } = make();
-  disk.writeOwn(OWN);
+  disk.keepOwn(OWN);
   const whole = files.get("own")!;
   for (let at = 0; at < whole.length; at++) {
     files.set(

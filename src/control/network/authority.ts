@@ -168,7 +168,7 @@ export class Authority {
     }
     const { list } = verdict;
     const cut = onList(list);
-    disk.write("list", list.bytes);
+    disk.keep("list", list.bytes);
     onFloor(standingOf(list));
     if (link !== null) {
       link.list = standingOf(list);
@@ -228,7 +228,7 @@ export class Authority {
     const taken = this.secrets.take(epoch, secret, list);
     if (taken !== "taken") return taken;
     const bytes = this.secrets.encode();
-    disk.write("secrets", bytes);
+    disk.keep("secrets", bytes);
     bytes.fill(0);
     onSecret(epoch);
     this.push.all(links(), nowMs);
@@ -250,7 +250,7 @@ export class Authority {
     if (!decoded.ok || why !== null) return why;
     const { disk, onDefinition, links, send } = this.#options;
     this.#definition = decoded.value;
-    disk.write("definition", decoded.value.bytes);
+    disk.keep("definition", decoded.value.bytes);
     onDefinition(decoded.value);
     for (const link of links()) {
       link.definedMs = nowMs;

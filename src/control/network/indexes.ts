@@ -125,7 +125,7 @@ export class Indexes {
       },
       onPinned: (node) => {
         this.#pins.set(node.name, node.nodeKey!);
-        parts.disk.writeIndexes(this.#pins);
+        parts.disk.keepIndexes(this.#pins);
       },
       onOther: () => parts.count("indexOther", 1),
     };

@@ -151,6 +151,7 @@ export class Network {
     const nowMs = this.#world.bootMs();
     this.#alarmMs = NEVER;
     for (const part of this.#clockwork()) part.tick(nowMs);
+    this.parts.disk.again(nowMs);
     this.#settle();
   }
 
@@ -387,13 +388,14 @@ export class Network {
   /** Stops: neighbours are told, what is known is kept, secrets are zeroed. */
   stop(): void {
     if (this.#stopped) return;
-    const { company, send, authority } = this.parts;
+    const { company, send, authority, disk } = this.parts;
     for (const link of company.links) send(link, FRAME_KINDS.goodbye.type, Uint8Array.of(0));
     this.#cache.write();
     this.#rendezvous.stop();
     this.certification.stop();
     this.#stopped = true;
     this.#strangers.stop();
+    disk.stop();
     authority.secrets.stop();
     this.#world.wakeAt(NEVER);
   }

@@ -203,7 +203,7 @@ export class Parts {
 
   #writeOwn(own: OwnState): void {
     this.#own = own;
-    this.disk.writeOwn(own);
+    this.disk.keepOwn(own);
   }
 
   #openAdmission(): Admission {

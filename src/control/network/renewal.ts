@@ -214,7 +214,7 @@ export class Renewal {
     const next = decoded.value;
     this.#round = null;
     this.#warned = Number.POSITIVE_INFINITY;
-    disk.write("certificate", next.bytes);
+    disk.keep("certificate", next.bytes);
     world.count("renewals", 1);
     const until = formatDay(validity(next, authority.definition).toS);
     world.say("info", "this host's certificate was renewed", { until });

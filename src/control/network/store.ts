@@ -59,10 +59,16 @@ export interface OwnState {
   readonly floor: Standing;
 }
 
+/** Tuning: what could not be written is written again so often. */
+const AGAIN_MS = 60_000;
+
 /** Thread: control. Errors: never; the world says what failed. */
 export class Disk {
   readonly #store: Store;
   readonly #onDamaged: (name: FileName) => void;
+  /** What holds, and is not on the disk, which may have been full. */
+  readonly #owed = new Map<FileName, Uint8Array>();
+  #againMs = Number.NEGATIVE_INFINITY;
 
   constructor(store: Store, onDamaged: (name: FileName) => void) {
     this.#store = store;
@@ -83,6 +89,32 @@ export class Disk {
     return null;
   }
 
+  /** What holds in any case: where it cannot be written now, it is later. Copies. */
+  keep(name: FileName, content: Uint8Array): void {
+    this.#owed.get(name)?.fill(0);
+    this.#owed.delete(name);
+    if (!this.write(name, content)) this.#owed.set(name, content.slice());
+  }
+
+  /** Writes what is owed, where it is time; `nowMs`: infinity, at the end. */
+  again(nowMs: number): void {
+    if (this.#owed.size === 0 || nowMs < this.#againMs) return;
+    this.#againMs = nowMs + AGAIN_MS;
+    for (const [name, content] of this.#owed) {
+      if (!this.write(name, content)) continue;
+      content.fill(0);
+      this.#owed.delete(name);
+    }
+  }
+
+  /** Zeroes what is owed still. */
+  stop(): void {
+    this.again(Number.POSITIVE_INFINITY);
+    for (const content of this.#owed.values()) content.fill(0);
+    this.#owed.clear();
+  }
+
+  /** Of that which counts when it is on the disk. False: it is not. */
   write(name: FileName, content: Uint8Array): boolean {
     const head = Buffer.concat([MAGIC, content]);
     const bytes = Buffer.concat([head, hashOf(HASH_BYTES, head)]);
@@ -101,9 +133,9 @@ export class Disk {
     return { sequence: 0, floor: NO_STANDING };
   }
 
-  writeOwn({ sequence, floor }: OwnState): boolean {
+  keepOwn({ sequence, floor }: OwnState): void {
     const writer = new Writer(OWN_BYTES).u64(sequence).u8(floor.chain).u64(floor.sequence);
-    return this.write("own", writer.done());
+    this.keep("own", writer.done());
   }
 
   /** Who index nodes were at first contact, by name. */
@@ -121,12 +153,12 @@ export class Disk {
     return pins;
   }
 
-  writeIndexes(pins: ReadonlyMap<string, Uint8Array>): boolean {
+  keepIndexes(pins: ReadonlyMap<string, Uint8Array>): void {
     const parts = [...pins].flatMap(([text, nodeKey]) => {
       const name = Buffer.from(text);
       return [u16(name.length), name, nodeKey];
     });
-    return this.write("indexes", Buffer.concat(parts));
+    this.keep("indexes", Buffer.concat(parts));
   }
 
   readStored(): Pair[] {

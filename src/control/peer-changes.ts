@@ -176,12 +176,13 @@ export class PeerChanges {
   /** A peer of the network; null: there is no room, or a file or a person has named its key. */
   admit(change: PeerChange): Peer | null {
     const { roster, hands } = this.#options;
+    // First: what is heard may have somebody admitted, and be it this one.
+    hands.hear();
     const known = roster.find(change.publicKey);
     if (known !== undefined) return this.amend(known, change) ? known : null;
     const ours = this.#withoutTaken(change);
     const fits = roster.size < roster.limit && roster.hasRoom(1) && roster.fits(ours);
     if (!fits || this.#isSelf(change.publicKey)) return null;
-    hands.hear();
     let peer: Peer | null = null;
     roster.change(() => {
       peer = roster.add(Uint8Array.from(change.publicKey), "network");
@@ -194,9 +195,9 @@ export class PeerChanges {
   /** Changes a peer of the network. False: it is none, or there is no room. */
   amend(peer: Peer, change: PeerChange): boolean {
     const { roster, hands } = this.#options;
+    hands.hear();
     const ours = this.#withoutTaken(change);
     if (!this.#isNetworks(peer) || !roster.fits(ours)) return false;
-    hands.hear();
     roster.change(() => this.#setOurs(peer, change, ours));
     this.#gather();
     return true;

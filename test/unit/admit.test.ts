@@ -6,8 +6,8 @@ import type { Network } from "../../src/control/network/network.ts";
 import type { NetworkWorld } from "../../src/control/network/world.ts";
 import type { Peer } from "../../src/control/peers/peer.ts";
 import { GATHER_MS } from "../../src/control/peers/roster.ts";
-import { COMMAND } from "../../src/memory/layout.ts";
-import { Consumer } from "../../src/memory/queue.ts";
+import { COMMAND, EVENT } from "../../src/memory/layout.ts";
+import { Consumer, Producer } from "../../src/memory/queue.ts";
 import type { PeerChange } from "../../src/schema/change.ts";
 import type { EngineError } from "../../src/schema/errors.ts";
 import { type Cidr, formatCidr, parseCidr } from "../../src/wire/cidr.ts";
@@ -231,4 +231,39 @@ test("a file that names a member's key has its peer, which is a member all the s
   assert.equal(given!.sendFrame(peer, 12, new Uint8Array(13)), false);
   assert.equal(given!.endpoint(peer), null);
   assert.equal(given!.hasSession(peer), false);
+});
+
+test("who is admitted while it is admitted, since somebody wants it, is one peer", async () => {
+  const { end } = await room();
+  const { control, arena } = end;
+  const one = member(1, "10.0.0.11/32");
+  let given: NetworkWorld | null = null;
+  const wanted: (Peer | null)[] = [];
+  const network = {
+    ranges: [],
+    gone: () => undefined,
+    roomMade: () => undefined,
+    // As the seeker: its member is known, and nobody's peer yet.
+    seek: () => wanted.push(given!.admit(one) as Peer | null),
+  } as unknown as Network;
+  control.join({} as MembershipWorld, (world) => {
+    given = world;
+    return network;
+  });
+  const before = control.roster.size;
+  const want = (): void => {
+    assert(new Producer(arena, "events", 0).put(EVENT.unknown, 4, 0, 0, 0));
+  };
+  // An I/O thread has just told of a packet to its address.
+  want();
+  const peer = given!.admit(one) as Peer;
+  assert.deepEqual(wanted, [peer]);
+  assert.equal(control.roster.size, before + 1);
+  assert.equal(control.roster.at(peer.entry), peer);
+  assert.equal(control.roster.find(one.publicKey), peer);
+  // And one that goes meanwhile is changed no more.
+  network.seek = () => void given!.dismiss(peer);
+  want();
+  assert.equal(given!.amend(peer, one), false);
+  assert.equal(control.roster.size, before);
 });

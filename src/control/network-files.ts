@@ -7,10 +7,10 @@
  * wait the last counts, and what fails is tried again. Thread: control.
  */
 import { dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Say } from "../log.ts";
 import { makeFolder, readOwnFile, replaceFile, stageFile } from "../schema/atomic-file.ts";
 import type { Store } from "./network/world.ts";
+import { later } from "./timer.ts";
 
 /** Tuning: ten thousand members are under 10 MB. */
 const FILE_BYTES_MAX = 32 * 1_048_576;
@@ -74,7 +74,7 @@ export class NetworkFiles implements Store {
     void this.#stage(file, bytes)
       .catch(async (error: Error) => {
         this.#failed("a file of the network cannot be written", file, error);
-        await sleep(this.#againMs, undefined, { ref: false });
+        await new Promise<void>((resolve) => later(this.#againMs, resolve));
         if (this.#under.get(name) === null) this.#under.set(name, bytes);
       })
       .then(() => {

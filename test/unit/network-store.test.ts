@@ -35,10 +35,10 @@ test("what holds and found no room is written when there is some, and at the end
   disk.keep("list", Uint8Array.of(1));
   disk.keep("list", Uint8Array.of(2));
   assert.equal(disk.write("issued", Uint8Array.of(3)), false);
-  for (let nowMs = 0; nowMs < 120_000; nowMs += 1_000) disk.again(nowMs);
+  for (let nowMs = 0; nowMs < 120_000; nowMs += 1_000) disk.tick(nowMs);
   assert.equal(tries, 3 + 2, "each minute");
   full = false;
-  disk.again(120_000);
+  disk.tick(120_000);
   assert.deepEqual([...files.keys()], ["list"], "what did not count is not written");
   assert.match(files.get("list")!, /^7032706e0102/);
   full = true;
@@ -46,7 +46,7 @@ test("what holds and found no room is written when there is some, and at the end
   full = false;
   disk.stop();
   assert.deepEqual([...files.keys()], ["list", "secrets"]);
-  disk.again(1e9);
+  disk.tick(1e9);
   assert.equal(tries, 8);
 });
 

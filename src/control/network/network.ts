@@ -132,10 +132,10 @@ export class Network {
 
   /** All that has a time of its own. What is urgent is first. */
   #clockwork(): readonly { readonly dueMs: number; tick(nowMs: number): void }[] {
-    const { ownRecord, intake, upkeep, gossip, company, authority } = this.parts;
-    const { intro } = this.#strangers;
-    const rest = [upkeep, intro, this.#rendezvous, this.#cache, this.#talk, this.certification];
-    return [authority.push, ownRecord, intake, gossip, company, ...rest];
+    const { ownRecord, intake, upkeep, gossip, company, authority, disk } = this.parts;
+    const others = [this.#strangers.intro, this.#rendezvous, this.#cache, this.#talk];
+    const first = [authority.push, ownRecord, intake, gossip, company, upkeep];
+    return [...first, ...others, this.certification, disk];
   }
 
   /** Asks for the alarm that the parts want. */
@@ -151,7 +151,6 @@ export class Network {
     const nowMs = this.#world.bootMs();
     this.#alarmMs = NEVER;
     for (const part of this.#clockwork()) part.tick(nowMs);
-    this.parts.disk.again(nowMs);
     this.#settle();
   }
 
@@ -388,15 +387,14 @@ export class Network {
   /** Stops: neighbours are told, what is known is kept, secrets are zeroed. */
   stop(): void {
     if (this.#stopped) return;
-    const { company, send, authority, disk } = this.parts;
+    const { company, send, disk, authority } = this.parts;
     for (const link of company.links) send(link, FRAME_KINDS.goodbye.type, Uint8Array.of(0));
     this.#cache.write();
     this.#rendezvous.stop();
     this.certification.stop();
     this.#stopped = true;
     this.#strangers.stop();
-    disk.stop();
-    authority.secrets.stop();
+    for (const part of [disk, authority.secrets]) part.stop();
     this.#world.wakeAt(NEVER);
   }
 }

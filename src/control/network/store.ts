@@ -61,6 +61,7 @@ export interface OwnState {
 
 /** Tuning: what could not be written is written again so often. */
 const AGAIN_MS = 60_000;
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** Thread: control. Errors: never; the world says what failed. */
 export class Disk {
@@ -96,9 +97,13 @@ export class Disk {
     if (!this.write(name, content)) this.#owed.set(name, content.slice());
   }
 
-  /** Writes what is owed, where it is time; `nowMs`: infinity, at the end. */
-  again(nowMs: number): void {
-    if (this.#owed.size === 0 || nowMs < this.#againMs) return;
+  /** When what is owed is written again. */
+  get dueMs(): number {
+    return this.#owed.size === 0 ? NEVER : this.#againMs;
+  }
+
+  tick(nowMs: number): void {
+    if (nowMs < this.dueMs || this.#owed.size === 0) return;
     this.#againMs = nowMs + AGAIN_MS;
     for (const [name, content] of this.#owed) {
       if (!this.write(name, content)) continue;
@@ -109,7 +114,7 @@ export class Disk {
 
   /** Zeroes what is owed still. */
   stop(): void {
-    this.again(Number.POSITIVE_INFINITY);
+    this.tick(NEVER);
     for (const content of this.#owed.values()) content.fill(0);
     this.#owed.clear();
   }

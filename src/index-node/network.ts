@@ -63,6 +63,10 @@ const definitionOf = (bytes: Uint8Array, networkId: Uint8Array): Definition | nu
   return kept.ok && sameBytes(kept.value.networkId, networkId) ? kept.value : null;
 };
 
+/** Its file. `what`: PIECE_OF. */
+const fileOf = (what: number): "definition" | "list" =>
+  what === PIECE_OF.definition ? "definition" : "list";
+
 export class IndexNetwork implements CalleeNetwork {
   readonly #options: NetworkOptions;
   readonly networkId: Uint8Array;
@@ -175,10 +179,9 @@ export class IndexNetwork implements CalleeNetwork {
       directory: (guest, bytes) => storer.directory(guest, bytes),
       onGuest: (guest, here) => storer.guest(guest, here),
       onLists: (what) => {
-        const name = what === PIECE_OF.definition ? "definition" : "list";
         this.#unwritten.add(what);
         this.#writeLists();
-        say(`a newer ${name === "list" ? "revocation list" : "definition"} holds`);
+        say(`a newer ${fileOf(what) === "list" ? "revocation list" : "definition"} holds`);
       },
       number: () => Number(new DataView(randomBytes(8).buffer).getBigUint64(0) >> 11n),
     });
@@ -191,9 +194,9 @@ export class IndexNetwork implements CalleeNetwork {
   /** Those of the lists that the disk does not have. */
   #writeLists(): void {
     for (const what of this.#unwritten) {
-      const name = what === PIECE_OF.definition ? "definition" : "list";
       const { bytes } = this.lists.whole(what)!;
-      if (this.#options.folder.write(this.networkId, name, bytes)) this.#unwritten.delete(what);
+      const isWritten = this.#options.folder.write(this.networkId, fileOf(what), bytes);
+      if (isWritten) this.#unwritten.delete(what);
     }
   }
 

@@ -6,7 +6,6 @@
  * the same certificate. An invitation on the command line is seen by everybody who runs `ps`; so
  * `join -` reads it from standard input.
  */
-import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join as joinPath, relative, resolve } from "node:path";
@@ -15,10 +14,8 @@ import type { JoinState } from "../../directory/joiner.ts";
 import { validity } from "../../members/certificate.ts";
 import { isMemberName } from "../../members/fields.ts";
 import { formatDay } from "../../members/grant.ts";
-import { encodeRequest } from "../../members/request.ts";
 import { formatNodeId } from "../../members/sign.ts";
 import { parseToken, type Token } from "../../members/token.ts";
-import { XEDDSA_RANDOM_BYTES } from "../../members/xeddsa.ts";
 import { makeFolder } from "../../schema/atomic-file.ts";
 import { EngineError } from "../../schema/errors.ts";
 import { loadSigner, makeIdentity, type Signer, writeSecret } from "../../schema/identity.ts";
@@ -30,6 +27,7 @@ import { unixS } from "./clock.ts";
 import { newFileOf, PUBLIC_MODE, refuseExisting } from "./files.ts";
 import { askToJoin, JOIN_MS, type JoinOutcome } from "./join-socket.ts";
 import { nameOption } from "./options.ts";
+import { makeRequest } from "./request.ts";
 import { certificateLine } from "./texts.ts";
 
 interface Options {
@@ -170,13 +168,10 @@ const join = async (word: string, options: Options): Promise<void> => {
   const { out = token.network, key, json } = options;
   const files = filesOf(folderOf(out), token, key);
   refuseExisting([files.certificate, files.network, files.config]);
-  const { identity, nodeKey, secretKey } = signerOf(files, key);
-  const name = token.name ?? options.name ?? ownName();
+  const signer = signerOf(files, key);
+  const { identity, nodeKey } = signer;
   const { publicKey, privateKey } = identity;
-  const fields = { nodeKey, handshakeKey: publicKey, issuedS: unixS(), name };
-  const random = randomBytes(XEDDSA_RANDOM_BYTES);
-  const request = encodeRequest(fields, { secretKey, privateKey, random });
-  for (const secret of [secretKey, random]) secret.fill(0);
+  const request = makeRequest(signer, token.name ?? options.name ?? ownName());
   const pair = { publicKey, privateKey };
   const outcome = await askToJoin({ token, request, nodeKey, identity: pair }, progress);
   privateKey.fill(0);

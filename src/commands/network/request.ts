@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { encodeRequest } from "../../members/request.ts";
 import { formatNodeId } from "../../members/sign.ts";
 import { XEDDSA_RANDOM_BYTES } from "../../members/xeddsa.ts";
-import { formatWireguardKey, loadSigner } from "../../schema/identity.ts";
+import { formatWireguardKey, loadSigner, type Signer } from "../../schema/identity.ts";
 import { formatTable, printJson, printText } from "../print.ts";
 import { addExamples, addJsonOption } from "../shared.ts";
 import { unixS } from "./clock.ts";
@@ -20,15 +20,23 @@ interface Options {
   readonly json?: boolean;
 }
 
-const request = ({ key, name, out = `${name}.request`, json }: Options): void => {
-  refuseExisting([out]);
-  const { identity, nodeKey, secretKey } = loadSigner(key);
+/** Our request, signed with both keys. Zeroes the node's; the handshake's is the caller's. */
+export const makeRequest = ({ identity, nodeKey, secretKey }: Signer, name: string): Uint8Array => {
   const { publicKey, privateKey } = identity;
   const fields = { nodeKey, handshakeKey: publicKey, issuedS: unixS(), name };
   const random = randomBytes(XEDDSA_RANDOM_BYTES);
   const bytes = encodeRequest(fields, { secretKey, privateKey, random });
-  for (const secret of [secretKey, privateKey, random]) secret.fill(0);
-  const nodeId = formatNodeId(nodeKey);
+  for (const secret of [secretKey, random]) secret.fill(0);
+  return bytes;
+};
+
+const request = ({ key, name, out = `${name}.request`, json }: Options): void => {
+  refuseExisting([out]);
+  const signer = loadSigner(key);
+  const { publicKey, privateKey } = signer.identity;
+  const bytes = makeRequest(signer, name);
+  privateKey.fill(0);
+  const nodeId = formatNodeId(signer.nodeKey);
   const wireguardPublicKey = formatWireguardKey(publicKey);
   writeFileOf("request", out, bytes, [`${name} asks to be a member: ${nodeId}`]);
   if (json) {

@@ -64,7 +64,7 @@ export class Addresses {
     return affected ?? NOBODY;
   }
 
-  /** What a former certificate held, and this one does not, is theirs who lost it. */
+  /** What nobody has any more is theirs who lost it. `affected`: null, as long as it is nobody. */
   #inherit(affected: Set<number> | null): Set<number> | null {
     let all = affected;
     for (const [text, losers] of [...this.#losers]) {
@@ -78,16 +78,12 @@ export class Addresses {
 
   /** A member goes. Returns whose addresses have changed. */
   withdraw(slot: number): Set<number> {
-    const affected = new Set<number>();
     const members = this.#members;
     this.#forget(slot);
     for (const address of members.at(slot).owner.addresses) {
-      const losers = this.#losers.get(textOf(address));
-      if (members.byAddress(address) !== slot) continue;
-      members.release(slot, address);
-      if (losers !== undefined) this.#contest(address, [...losers], affected);
+      if (members.byAddress(address) === slot) members.release(slot, address);
     }
-    return affected;
+    return this.#inherit(null) ?? new Set();
   }
 
   #forget(slot: number): void {

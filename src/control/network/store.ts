@@ -103,7 +103,7 @@ export class Disk {
   }
 
   tick(nowMs: number): void {
-    if (nowMs < this.dueMs || this.#owed.size === 0) return;
+    if (nowMs < this.dueMs) return;
     this.#againMs = nowMs + AGAIN_MS;
     for (const [name, content] of this.#owed) {
       if (!this.write(name, content)) continue;
